@@ -1,0 +1,45 @@
+"""The ``depth-perception`` command: ``depth-perception COMMAND [options]``.
+
+A command is a module of this folder whose ``main`` has typed, documented parameters; tyro makes
+its options from them. Only the module of the command that runs is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import tyro
+
+COMMANDS = {
+    "infer": "depth of a file, folder, list, video or bag",
+    "models": "the catalogue of models",
+    "weights": "fetch official weights and say where they are",
+    "worlds": "make synthetic worlds: pictures, data sets, bags",
+    "train": "train a model from a recipe",
+    "eval": "judge a model on a data set",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status (2: wrong usage)."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if args else 2
+    name = args[0]
+    if name not in COMMANDS:
+        print(f"depth-perception: no command {name!r}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    command = import_module(f".{name}", __package__)
+    return int(tyro.cli(command.main, prog=f"depth-perception {name}", args=args[1:]) or 0)
+
+
+def _usage() -> str:
+    rows = "\n".join(f"  {name:<9}{text}" for name, text in COMMANDS.items())
+    return f"usage: depth-perception COMMAND [options]\n\n{rows}\n\n'COMMAND --help' tells more."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

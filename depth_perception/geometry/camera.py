@@ -1,0 +1,140 @@
+"""The camera interface: a pixel grid and the viewing ray of every pixel.
+
+Frames: the camera optical frame of REP-103 (x right, y down, z forward). Pixels: ``u`` grows to
+the right and ``v`` downward; the top-left corner of the image is (0, 0) and the centre of its
+first pixel is (0.5, 0.5). Lengths are metres, angles radians.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from .depth_kind import DepthKind
+
+CameraT = TypeVar("CameraT", bound="Camera")
+
+
+class Camera(ABC):
+    """A central camera bound to a pixel grid. Implementations are frozen dataclasses (hashable)."""
+
+    height: int
+    width: int
+
+    @abstractmethod
+    def directions(self, u: Tensor, v: Tensor) -> Tensor:
+        """Unit viewing directions (..., 3) of the pixel positions ``u``, ``v`` (...), optical frame."""
+
+    @abstractmethod
+    def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixel positions ``(u, v)``, each (...), of ``points`` (..., 3) in the optical frame.
+
+        Positions may lie outside the image. They are NaN for points that no pixel position can
+        see (behind a pinhole, or at the camera centre).
+        """
+
+    @abstractmethod
+    def resize(self: CameraT, height: int, width: int) -> CameraT:
+        """The same view sampled on another grid."""
+
+    @abstractmethod
+    def crop(self: CameraT, top: int, left: int, height: int, width: int) -> CameraT:
+        """The view of a rectangle of pixels."""
+
+    def rays(
+        self,
+        height: int | None = None,
+        width: int | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Unit viewing ray of every pixel centre, (H, W, 3), in the optical frame.
+
+        ``height`` and ``width`` ask for the rays of the resized camera. The result is computed in
+        float64, kept per camera, device and dtype, and shared: do not write to it.
+        """
+        camera = self
+        if (height or self.height, width or self.width) != (self.height, self.width):
+            camera = self.resize(height or self.height, width or self.width)
+        return _cached_rays(camera, torch.device(device), dtype)
+
+    def unproject(self, depth: Tensor, kind: DepthKind = DepthKind.RANGE) -> Tensor:
+        """Points (..., H, W, 3) in the optical frame from a depth map (..., H, W) of this grid.
+
+        Raises:
+            ValueError: the grid differs, or ``kind`` is Z on a camera that sees past 90 degrees.
+        """
+        self._check_grid(depth)
+        return (
+            self.rays(device=depth.device, dtype=depth.dtype)
+            * self._to_range(depth, kind)[..., None]
+        )
+
+    def convert(self, depth: Tensor, source: DepthKind, target: DepthKind) -> Tensor:
+        """Turn range into z-depth or back; (..., H, W) of this grid in, the same shape out."""
+        self._check_grid(depth)
+        if source == target:
+            return depth
+        distance = self._to_range(depth, source)
+        return distance if target == DepthKind.RANGE else distance * self._ray_z(depth)
+
+    def _check_grid(self, depth: Tensor) -> None:
+        if tuple(depth.shape[-2:]) != (self.height, self.width):
+            raise ValueError(
+                f"depth map is {tuple(depth.shape[-2:])} but the camera grid is "
+                f"({self.height}, {self.width}): resize one of them (camera.resize(height, width))"
+            )
+
+    def _ray_z(self, depth: Tensor) -> Tensor:
+        z = self.rays(device=depth.device, dtype=depth.dtype)[..., 2]
+        if not _sees_only_forward(self):
+            raise ValueError(
+                f"z-depth is undefined for {type(self).__name__}: it sees 90 degrees or more off "
+                "the optical axis; use range (DepthKind.RANGE)"
+            )
+        return z
+
+    def _to_range(self, depth: Tensor, kind: DepthKind) -> Tensor:
+        return depth if kind == DepthKind.RANGE else depth / self._ray_z(depth)
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise ValueError unless both are positive."""
+    if height < 1 or width < 1:
+        raise ValueError(f"image size must be positive, got height {height} and width {width}")
+
+
+def with_size(camera: CameraT, height: int, width: int, **changes: float) -> CameraT:
+    """``dataclasses.replace`` for a camera, with the size checked first."""
+    check_size(height, width)
+    return replace(camera, height=height, width=width, **changes)
+
+
+def pixel_centres(
+    height: int, width: int, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """Positions ``(u, v)`` of all pixel centres, each (H, W)."""
+    v = torch.arange(height, device=device, dtype=dtype) + 0.5
+    u = torch.arange(width, device=device, dtype=dtype) + 0.5
+    grid_v, grid_u = torch.meshgrid(v, u, indexing="ij")
+    return grid_u, grid_v
+
+
+@lru_cache(maxsize=32)
+def _cached_rays(camera: Camera, device: torch.device, dtype: torch.dtype) -> Tensor:
+    u, v = pixel_centres(camera.height, camera.width, dtype=torch.float64)
+    return camera.directions(u, v).to(device=device, dtype=dtype)
+
+
+@lru_cache(maxsize=256)
+def _sees_only_forward(camera: Camera) -> bool:
+    u = torch.tensor([0.5, 0.5, camera.width - 0.5, camera.width - 0.5], dtype=torch.float64)
+    v = torch.tensor([0.5, camera.height - 0.5, 0.5, camera.height - 0.5], dtype=torch.float64)
+    corners = camera.directions(u, v)[..., 2]
+    return bool((corners > 1e-6).all()) and getattr(camera, "horizontal_fov", 0.0) < torch.pi

@@ -1,0 +1,150 @@
+"""What every model returns: a depth map that says what its numbers mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from .geometry import Camera, DepthKind
+
+
+class DepthSpace(str, Enum):
+    """The space in which the network's values are linear."""
+
+    DEPTH = "depth"
+    INVERSE_DEPTH = "inverse_depth"
+    LOG_DEPTH = "log_depth"
+
+
+class ScaleKind(str, Enum):
+    """How far the values are from metres.
+
+    ``SCALE_INVARIANT`` values lack one factor of the depth; ``AFFINE_INVARIANT`` values lack a
+    factor and an offset in their own :class:`DepthSpace`.
+    """
+
+    METRIC = "metric"
+    SCALE_INVARIANT = "scale_invariant"
+    AFFINE_INVARIANT = "affine_invariant"
+
+
+class AffineInvariantError(ValueError):
+    """Depth was asked of values whose scale and shift are unknown."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One segment of a panoptic prediction.
+
+    Attributes:
+        id: number of the segment in this image, from 1.
+        class_id, label: class index and its name in the model's class list.
+        score: confidence in [0, 1].
+        is_thing: countable object (True) or stuff such as road and sky (False).
+        box: (left, top, right, bottom) in pixels, right and bottom exclusive.
+        mask: (bottom - top, right - left) bool, the segment within its box.
+    """
+
+    id: int
+    class_id: int
+    label: str
+    score: float
+    is_thing: bool
+    box: tuple[int, int, int, int]
+    mask: Tensor
+
+    def __post_init__(self) -> None:
+        left, top, right, bottom = self.box
+        if tuple(self.mask.shape) != (bottom - top, right - left):
+            raise ValueError(
+                f"mask is {tuple(self.mask.shape)} but box {self.box} is "
+                f"{(bottom - top, right - left)} (height, width)"
+            )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Depth of one image.
+
+    Attributes:
+        values: (H, W) float32 on the device of the network, in ``space`` up to ``scale``.
+        valid: (H, W) bool; false for sky, failed alignment, masked robot body. Values that are
+            not finite are made invalid on construction.
+        camera: the pixel grid of ``values``.
+        kind: range along the ray or z-depth.
+        space, scale: see :class:`DepthSpace` and :class:`ScaleKind`.
+        instances: segments of a panoptic model, else empty.
+    """
+
+    values: Tensor
+    valid: Tensor
+    camera: Camera
+    kind: DepthKind
+    space: DepthSpace
+    scale: ScaleKind
+    instances: tuple[Instance, ...] = ()
+
+    def __post_init__(self) -> None:
+        grid = (self.camera.height, self.camera.width)
+        if tuple(self.values.shape) != grid or tuple(self.valid.shape) != grid:
+            raise ValueError(
+                f"values {tuple(self.values.shape)} and valid {tuple(self.valid.shape)} must both "
+                f"be {grid}, the grid of the camera"
+            )
+        if self.values.dtype != torch.float32 or self.valid.dtype != torch.bool:
+            raise TypeError(
+                f"values must be float32 and valid bool, got {self.values.dtype} and "
+                f"{self.valid.dtype}"
+            )
+        object.__setattr__(self, "valid", self.valid & torch.isfinite(self.values))
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether :attr:`depth` is in metres."""
+        return self.scale is ScaleKind.METRIC
+
+    @property
+    def depth(self) -> Tensor:
+        """(H, W) float32 depth: metres if METRIC, up to a factor if SCALE_INVARIANT.
+
+        Raises:
+            AffineInvariantError: scale and shift are unknown.
+        """
+        if self.scale is ScaleKind.AFFINE_INVARIANT:
+            raise AffineInvariantError(
+                f"these values are {self.space.value} with unknown scale and shift: a depth made "
+                "from them would bend every surface. Recover metric scale first, use a metric "
+                "model, or read prediction.values"
+            )
+        return self._as_depth()
+
+    def points(self, *, allow_affine: bool = False) -> Tensor:
+        """(H, W, 3) float32 points in the optical frame, NaN where not valid.
+
+        ``allow_affine`` builds a cloud from affine-invariant values as if their shift were zero.
+        Such a cloud is bent; it is for looking at, not for measuring.
+
+        Raises:
+            AffineInvariantError: see :attr:`depth`.
+        """
+        depth = self._as_depth() if allow_affine else self.depth
+        usable = self.valid & torch.isfinite(depth) & (depth > 0)
+        points = self.camera.unproject(depth, self.kind)
+        return torch.where(usable[..., None], points, torch.full_like(points, torch.nan))
+
+    def to(self, device: torch.device | str) -> Prediction:
+        """The same prediction on another device."""
+        return replace(
+            self,
+            values=self.values.to(device),
+            valid=self.valid.to(device),
+            instances=tuple(replace(i, mask=i.mask.to(device)) for i in self.instances),
+        )
+
+    def _as_depth(self) -> Tensor:
+        if self.space is DepthSpace.INVERSE_DEPTH:
+            return 1.0 / self.values
+        return self.values.exp() if self.space is DepthSpace.LOG_DEPTH else self.values
