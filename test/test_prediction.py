@@ -1,0 +1,102 @@
+"""What a Prediction promises about its numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from depth_perception import (
+    AffineInvariantError,
+    DepthKind,
+    DepthSpace,
+    Equirectangular,
+    Instance,
+    Pinhole,
+    Prediction,
+    ScaleKind,
+)
+
+CAMERA = Pinhole.from_fov(4, 6, 1.0)
+
+
+def predict(values: torch.Tensor, **changes: object) -> Prediction:
+    fields = {
+        "values": values,
+        "valid": torch.ones(values.shape, dtype=torch.bool),
+        "camera": CAMERA,
+        "kind": DepthKind.Z,
+        "space": DepthSpace.DEPTH,
+        "scale": ScaleKind.METRIC,
+    }
+    return Prediction(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        (DepthSpace.DEPTH, 0.5),
+        (DepthSpace.INVERSE_DEPTH, 2.0),
+        (DepthSpace.LOG_DEPTH, math.exp(0.5)),
+    ],
+)
+def test_depth_leaves_its_space(space: DepthSpace, expected: float) -> None:
+    depth = predict(torch.full((4, 6), 0.5), space=space).depth
+    torch.testing.assert_close(depth, torch.full((4, 6), expected))
+
+
+def test_affine_invariant_values_refuse_depth_and_points() -> None:
+    prediction = predict(torch.rand(4, 6) + 1, scale=ScaleKind.AFFINE_INVARIANT)
+    with pytest.raises(AffineInvariantError, match=r"prediction\.values"):
+        _ = prediction.depth
+    with pytest.raises(AffineInvariantError, match="bend"):
+        prediction.points()
+    assert torch.isfinite(prediction.points(allow_affine=True)).all()
+
+
+def test_points_of_z_depth_have_that_z() -> None:
+    values = torch.rand(4, 6) + 1
+    torch.testing.assert_close(predict(values).points()[..., 2], values)
+
+
+def test_points_of_range_have_that_norm() -> None:
+    camera = Equirectangular(4, 8)
+    values = torch.rand(4, 8) + 1
+    valid = torch.ones(4, 8, dtype=torch.bool)
+    points = predict(values, camera=camera, valid=valid, kind=DepthKind.RANGE).points()
+    torch.testing.assert_close(points.norm(dim=-1), values)
+
+
+def test_invalid_and_impossible_pixels_have_no_point() -> None:
+    values = torch.ones(4, 6)
+    values[0, 0], values[0, 1], values[0, 2] = math.nan, math.inf, -1.0
+    valid = torch.ones(4, 6, dtype=torch.bool)
+    valid[0, 3] = False
+    prediction = predict(values, valid=valid)
+    assert not prediction.valid[0, [0, 1, 3]].any()
+    assert prediction.valid[0, 2]
+    assert torch.isnan(prediction.points()[0, :4]).all()
+    assert torch.isfinite(prediction.points()[1:]).all()
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (6, 4)])
+def test_values_must_fit_the_camera(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="grid of the camera"):
+        predict(torch.ones(shape))
+
+
+def test_dtypes_are_checked() -> None:
+    with pytest.raises(TypeError, match="float32"):
+        predict(torch.ones(4, 6, dtype=torch.float64))
+    with pytest.raises(TypeError, match="bool"):
+        predict(torch.ones(4, 6), valid=torch.ones(4, 6))
+
+
+def test_instance_mask_must_fill_its_box() -> None:
+    with pytest.raises(ValueError, match="box"):
+        Instance(1, 0, "chair", 0.9, True, (0, 0, 3, 2), torch.ones(3, 2, dtype=torch.bool))
+    segment = Instance(1, 0, "chair", 0.9, True, (0, 0, 3, 2), torch.ones(2, 3, dtype=torch.bool))
+    moved = predict(torch.ones(4, 6), instances=(segment,)).to("meta")
+    assert moved.values.is_meta
+    assert moved.instances[0].mask.is_meta
