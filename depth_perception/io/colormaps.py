@@ -1,0 +1,112 @@
+"""Depth maps as pictures."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from matplotlib import colormaps
+
+DEFAULT_COLORMAP = "Spectral_r"
+INVALID_COLOUR = (48, 48, 48)
+
+
+def normalise(
+    values: np.ndarray,
+    valid: np.ndarray | None = None,
+    limits: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Scale a map (H, W) to uint8: the lower limit becomes 0, the upper one 255.
+
+    Without ``limits`` they are the extremes of the valid, finite values. The result is truncated,
+    not rounded, as the published models' scripts do. A constant map and invalid pixels become 0.
+    """
+    values = np.asarray(values, np.float32)
+    usable = _usable(values, valid)
+    if limits is None:
+        if not usable.any():
+            return np.zeros(values.shape, np.uint8)
+        chosen = values[usable]
+        limits = (chosen.min(), chosen.max())
+    low, high = np.float32(limits[0]), np.float32(limits[1])
+    if not high > low:
+        return np.zeros(values.shape, np.uint8)
+    filled = np.where(usable, values, low)
+    return np.clip((filled - low) / (high - low) * np.float32(255), 0, 255).astype(np.uint8)
+
+
+def colourise(gray: np.ndarray, colormap: str = DEFAULT_COLORMAP) -> np.ndarray:
+    """Colours (H, W, 3) uint8 RGB of the uint8 indices (H, W) in a matplotlib colour map."""
+    return _table(colormap)[gray]
+
+
+def depth_picture(
+    values: np.ndarray,
+    valid: np.ndarray | None = None,
+    *,
+    limits: tuple[float, float] | None = None,
+    colormap: str | None = DEFAULT_COLORMAP,
+) -> np.ndarray:
+    """A map (H, W) as an RGB picture (H, W, 3) uint8.
+
+    Args:
+        values: the map, any unit.
+        valid: (H, W) bool; other pixels and those not finite get :data:`INVALID_COLOUR`.
+        limits: values of the two ends of the colours, see :func:`normalise`.
+        colormap: name in matplotlib, or None for gray.
+    """
+    gray = normalise(values, valid, limits)
+    picture = colourise(gray, colormap) if colormap else np.repeat(gray[..., None], 3, -1)
+    picture[~_usable(np.asarray(values), valid)] = INVALID_COLOUR
+    return picture
+
+
+class RunningRange:
+    """Colour limits for a video: percentiles of each frame, smoothed over time.
+
+    A frame's own extremes make colours flicker. Here the limits follow the percentiles as a
+    first-order low pass: after ``memory`` frames 63 % of a step has arrived.
+
+    Args:
+        low_percent, high_percent: percentiles of the valid values.
+        memory: time constant in frames.
+    """
+
+    def __init__(
+        self, low_percent: float = 2.0, high_percent: float = 98.0, memory: float = 15.0
+    ) -> None:
+        if not 0 <= low_percent < high_percent <= 100:
+            raise ValueError(
+                f"percentiles must satisfy 0 <= low < high <= 100, got {low_percent} and "
+                f"{high_percent}"
+            )
+        if not memory > 0:
+            raise ValueError(f"memory must be a positive number of frames, got {memory}")
+        self._percentiles = (low_percent, high_percent)
+        self._step = 1.0 - math.exp(-1.0 / memory)
+        self._limits: tuple[float, float] | None = None
+
+    def update(
+        self, values: np.ndarray, valid: np.ndarray | None = None
+    ) -> tuple[float, float] | None:
+        """Take in one frame (H, W) and return its limits; None before any valid value came."""
+        chosen = np.asarray(values)[_usable(np.asarray(values), valid)]
+        if chosen.size:
+            new = [float(limit) for limit in np.percentile(chosen, self._percentiles)]
+            old = self._limits or new
+            low, high = (o + self._step * (n - o) for o, n in zip(old, new, strict=True))
+            self._limits = (low, high)
+        return self._limits
+
+
+def _usable(values: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+    finite = np.isfinite(values)
+    return finite if valid is None else finite & np.asarray(valid, bool)
+
+
+@lru_cache(maxsize=16)
+def _table(colormap: str) -> np.ndarray:
+    if colormap not in colormaps:
+        raise ValueError(f"matplotlib has no colour map {colormap!r}")
+    return (colormaps[colormap](np.arange(256))[:, :3] * 255).astype(np.uint8)

@@ -1,0 +1,148 @@
+"""Depth maps on disk: ``.npy`` and ``.exr`` hold float32, ``.png`` holds 16-bit integers.
+
+| suffix | samples | invalid | unit |
+|---|---|---|---|
+| .npy | float32 | NaN | as given |
+| .exr | float32, channel ``Z``, ZIP | NaN | as given |
+| .png | uint16, value = depth * png_scale, rounded, clipped to 1..65535 | 0 | 1 / png_scale |
+
+The default PNG scale of 1000 makes millimetres of metres and reaches 65.535 m.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+
+from .atomic import replacing
+
+DEPTH_SUFFIXES = frozenset((".npy", ".png", ".exr"))
+
+
+class DepthReadError(OSError):
+    """A file is not a depth map that can be read."""
+
+
+def write_depth(
+    path: str | Path,
+    depth: np.ndarray,
+    valid: np.ndarray | None = None,
+    *,
+    png_scale: float = 1000.0,
+) -> None:
+    """Write a depth map (H, W); the suffix chooses the format, see the table of this module.
+
+    Pixels that are not ``valid`` (H, W bool) or not finite are written as invalid.
+
+    Raises:
+        ValueError: wrong shape, suffix or scale.
+        ImportError: ``.exr`` without the OpenEXR package.
+    """
+    path = Path(path)
+    depth = _checked(depth, valid)
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        with replacing(path) as partial:
+            np.save(partial, depth)
+    elif suffix == ".png":
+        _, data = cv2.imencode(".png", to_uint16(depth, png_scale))
+        with replacing(path) as partial:
+            partial.write_bytes(data.tobytes())
+    elif suffix == ".exr":
+        openexr = _openexr()
+        header = {"compression": openexr.ZIP_COMPRESSION, "type": openexr.scanlineimage}
+        with replacing(path) as partial, openexr.File(header, {"Z": depth}) as file:
+            file.write(str(partial))
+    else:
+        raise ValueError(f"cannot write {path}: a depth file ends in {sorted(DEPTH_SUFFIXES)}")
+
+
+def read_depth(path: str | Path, *, png_scale: float = 1000.0) -> np.ndarray:
+    """Read a depth map (H, W) float32 with NaN where invalid, see :func:`write_depth`.
+
+    Raises:
+        DepthReadError: the file is missing, damaged, or holds no depth map.
+        ImportError: ``.exr`` without the OpenEXR package.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DepthReadError(f"cannot read {path}: no such file")
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        depth = _read_npy(path)
+    elif suffix == ".png":
+        depth = _read_png(path, png_scale)
+    elif suffix == ".exr":
+        depth = _read_exr(path)
+    else:
+        raise DepthReadError(f"cannot read {path}: a depth file ends in {sorted(DEPTH_SUFFIXES)}")
+    return np.ascontiguousarray(depth, np.float32)
+
+
+def to_uint16(depth: np.ndarray, png_scale: float = 1000.0) -> np.ndarray:
+    """Depth (H, W) as uint16 samples, 0 where it is not finite or not positive."""
+    if not png_scale > 0:
+        raise ValueError(f"png_scale must be positive, got {png_scale}")
+    usable = np.isfinite(depth) & (depth > 0)
+    samples = np.clip(np.rint(np.where(usable, depth, 0).astype(np.float64) * png_scale), 1, 65535)
+    return np.where(usable, samples, 0).astype(np.uint16)
+
+
+def _checked(depth: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
+    depth = np.asarray(depth, np.float32)
+    if depth.ndim != 2 or depth.size == 0:
+        raise ValueError(f"a depth map must have shape (H, W), got {depth.shape}")
+    usable = np.isfinite(depth)
+    if valid is not None:
+        if valid.shape != depth.shape:
+            raise ValueError(f"valid is {valid.shape} but the depth map is {depth.shape}")
+        usable &= valid.astype(bool)
+    return np.where(usable, depth, np.float32(np.nan))
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        depth = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DepthReadError(f"{path} is not a readable .npy file: {error}") from error
+    if depth.ndim != 2 or depth.dtype.kind not in "fiu":
+        raise DepthReadError(
+            f"{path} holds {depth.dtype} of shape {depth.shape}, not a depth map (H, W)"
+        )
+    return depth
+
+
+def _read_png(path: Path, png_scale: float) -> np.ndarray:
+    samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if samples is None:
+        raise DepthReadError(f"{path} is not a readable PNG")
+    if samples.dtype != np.uint16 or samples.ndim != 2:
+        raise DepthReadError(
+            f"{path} holds {samples.dtype} of shape {samples.shape}; a depth PNG has one 16-bit "
+            "channel"
+        )
+    return np.where(samples > 0, samples / png_scale, np.nan)
+
+
+def _read_exr(path: Path) -> np.ndarray:
+    try:
+        with _openexr().File(str(path)) as file:
+            channels = {name: channel.pixels for name, channel in file.channels().items()}
+    except RuntimeError as error:
+        raise DepthReadError(f"{path} is not a readable EXR file: {error}") from error
+    if len(channels) != 1:
+        raise DepthReadError(f"{path} holds the channels {sorted(channels)}, expected one (Z)")
+    return next(iter(channels.values()))
+
+
+def _openexr() -> ModuleType:
+    try:
+        return importlib.import_module("OpenEXR")
+    except ImportError as error:
+        raise ImportError(
+            "EXR files need the OpenEXR package (pip install OpenEXR); .npy keeps float32 too"
+        ) from error

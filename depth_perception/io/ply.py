@@ -1,0 +1,77 @@
+"""Coloured point clouds as binary little-endian PLY."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from plyfile import PlyData, PlyElement, PlyParseError
+
+from .atomic import replacing
+
+_COLOURS = ("red", "green", "blue")
+
+
+class PlyReadError(OSError):
+    """A file is not a point cloud that can be read."""
+
+
+def write_ply(
+    path: str | Path, points: np.ndarray, colours: np.ndarray | None = None, *, double: bool = False
+) -> int:
+    """Write a cloud and return how many points it has.
+
+    Args:
+        path: file to write.
+        points: (..., 3) metres; points with NaN or infinite coordinates are left out.
+        colours: (..., 3) uint8 RGB of the same points.
+        double: x, y, z as double (as Open3D writes them) instead of float.
+
+    Raises:
+        ValueError: shapes or types do not fit.
+    """
+    points = np.asarray(points)
+    if points.ndim < 2 or points.shape[-1] != 3:
+        raise ValueError(f"points must have shape (..., 3), got {points.shape}")
+    if colours is not None and (colours.shape != points.shape or colours.dtype != np.uint8):
+        raise ValueError(
+            f"colours must be uint8 of shape {points.shape}, got {colours.dtype} of shape "
+            f"{colours.shape}"
+        )
+    finite = np.isfinite(points).all(-1)
+    kept = points[finite]
+    fields = [(axis, "<f8" if double else "<f4") for axis in "xyz"]
+    if colours is not None:
+        fields += [(name, "u1") for name in _COLOURS]
+    vertices = np.empty(len(kept), fields)
+    for index, axis in enumerate("xyz"):
+        vertices[axis] = kept[:, index]
+    if colours is not None:
+        for index, name in enumerate(_COLOURS):
+            vertices[name] = colours[finite][:, index]
+    with replacing(path) as partial:
+        PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<").write(str(partial))
+    return len(kept)
+
+
+def read_ply(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read a cloud: points (N, 3) as stored, colours (N, 3) uint8 RGB or None.
+
+    Raises:
+        PlyReadError: the file is missing, damaged, or holds no points.
+    """
+    try:
+        data = PlyData.read(str(path))
+    except FileNotFoundError as error:
+        raise PlyReadError(f"cannot read {path}: no such file") from error
+    except (PlyParseError, UnicodeDecodeError) as error:
+        raise PlyReadError(f"{path} is not a readable PLY file: {error}") from error
+    if "vertex" not in data:
+        raise PlyReadError(f"{path} holds no vertices")
+    vertices = data["vertex"].data
+    if not set("xyz") <= set(vertices.dtype.names):
+        raise PlyReadError(f"{path} has vertices without x, y, z: {vertices.dtype.names}")
+    points = np.stack([vertices[axis] for axis in "xyz"], -1)
+    if not set(_COLOURS) <= set(vertices.dtype.names):
+        return points, None
+    return points, np.stack([vertices[name] for name in _COLOURS], -1).astype(np.uint8)

@@ -1,0 +1,153 @@
+"""Reading and writing videos frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from .atomic import replacing
+
+VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"))
+
+
+class VideoReadError(OSError):
+    """A file is not a video that can be read."""
+
+
+class VideoWriteError(OSError):
+    """A video cannot be written."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the container says about a video.
+
+    Attributes:
+        height, width: frame size in pixels, after rotation.
+        rate_hz: frames per second, not rounded (29.97 stays 29.97).
+        frames: number of frames, None where the container does not tell; it may be off by a few.
+    """
+
+    height: int
+    width: int
+    rate_hz: float
+    frames: int | None
+
+
+class VideoReader:
+    """All frames of a video as (H, W, 3) uint8 RGB: ``with VideoReader(path) as frames: ...``.
+
+    Attributes:
+        info: size, rate and number of frames.
+
+    Raises:
+        VideoReadError: the file is missing, not a video, or holds no frame.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        if not self._path.is_file():
+            raise VideoReadError(f"cannot read {path}: no such file")
+        self._capture = cv2.VideoCapture(str(path))
+        ok, self._first = self._capture.read()
+        if not ok:
+            self._capture.release()
+            raise VideoReadError(f"{path} is not a readable video (damaged, or unknown codec)")
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        height, width = self._first.shape[:2]
+        self.info = VideoInfo(
+            height, width, rate if 0 < rate < 1000 else 25.0, count if count > 0 else None
+        )
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._capture.release()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The frames from where the last iteration stopped."""
+        while self._first is not None:
+            frame = cv2.cvtColor(self._first, cv2.COLOR_BGR2RGB)
+            ok, following = self._capture.read()
+            self._first = following if ok else None
+            yield frame
+
+
+class VideoWriter:
+    """Writes RGB frames of one size as MPEG-4: ``with VideoWriter(path, 29.97) as video: ...``.
+
+    The file appears under its name when the block ends without an error. MPEG-4 has even sizes
+    only: the last row or column is repeated where the height or width is odd.
+
+    Args:
+        path: file to write, ``.mp4``.
+        rate_hz: frames per second, may be fractional.
+
+    Raises:
+        ValueError: the rate is not positive, or frames differ in size or type.
+        VideoWriteError: the encoder refuses.
+    """
+
+    def __init__(self, path: str | Path, rate_hz: float) -> None:
+        if not 0 < rate_hz < 1000:
+            raise ValueError(f"rate_hz must lie in (0, 1000), got {rate_hz}")
+        self._path = Path(path)
+        self._rate_hz = rate_hz
+        self._shape: tuple[int, ...] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> VideoWriter:
+        self._partial = self._stack.enter_context(replacing(self._path))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._shape is not None:
+            self._encoder.release()
+        elif error is None:
+            kind, error = ValueError, ValueError(f"no frame was written to {self._path}")
+            self._stack.__exit__(kind, error, trace)
+            raise error
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, frame: np.ndarray) -> None:
+        """Append one (H, W, 3) uint8 RGB frame."""
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise ValueError(
+                f"a frame must be uint8 of shape (H, W, 3), got {frame.dtype} of {frame.shape}"
+            )
+        height, width = frame.shape[:2]
+        if self._shape is None:
+            self._open(width + width % 2, height + height % 2)
+            self._shape = frame.shape
+        if frame.shape != self._shape:
+            raise ValueError(f"frame is {frame.shape} but the video has {self._shape}")
+        bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+        if height % 2 or width % 2:
+            bgr = cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        self._encoder.write(bgr)
+
+    def _open(self, width: int, height: int) -> None:
+        codec = cv2.VideoWriter_fourcc(*"mp4v")
+        self._encoder = cv2.VideoWriter(str(self._partial), codec, self._rate_hz, (width, height))
+        if not self._encoder.isOpened():
+            raise VideoWriteError(
+                f"cannot write {self._path} with the codec mp4v at {width} x {height}"
+            )
