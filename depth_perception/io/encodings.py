@@ -206,7 +206,8 @@ def _demosaic(mosaic: np.ndarray, colour: str) -> np.ndarray:
     height, width = mosaic.shape
     if height < 2 or width < 2:
         raise EncodingError(f"a Bayer image needs at least 2 x 2 pixels, got {height} x {width}")
-    padded = np.pad(mosaic, 2, mode="reflect" if min(height, width) > 2 else "wrap")
+    padded = np.pad(mosaic, ((2, 2), (0, 0)), mode="reflect" if height > 2 else "wrap")
+    padded = np.pad(padded, ((0, 0), (2, 2)), mode="reflect" if width > 2 else "wrap")
     return np.ascontiguousarray(cv2.cvtColor(padded, _BAYER_CODES[colour])[2:-2, 2:-2])
 
 
