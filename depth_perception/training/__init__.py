@@ -1,0 +1,1 @@
+"""Losses, augmentation, recipes and the trainer."""

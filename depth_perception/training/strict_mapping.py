@@ -1,0 +1,106 @@
+"""Plain mappings, as YAML gives them, into frozen dataclasses; nothing is guessed or ignored."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+class RecipeError(ValueError):
+    """A recipe holds a key or a value that it must not hold."""
+
+
+def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
+    """Build dataclass ``cls`` from ``mapping``.
+
+    Fields may be numbers, strings, booleans, ``Literal``, ``Optional``, ``tuple[X, ...]``, tuples
+    of fixed length and other dataclasses.
+
+    Args:
+        where: dotted name of the mapping in its file, for error messages.
+
+    Raises:
+        RecipeError: an unknown key (the nearest known one is named), a missing one, or a value
+            of the wrong type.
+    """
+    if not isinstance(mapping, Mapping):
+        raise RecipeError(f"{where or 'recipe'}: expected a mapping, got {mapping!r}")
+    hints = get_type_hints(cls)
+    known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
+    for key in mapping:
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+            raise RecipeError(f"{_join(where, key)}: unknown key; {hint}")
+    missing = [
+        name
+        for name, field in known.items()
+        if name not in mapping and field.default is MISSING and field.default_factory is MISSING
+    ]
+    if missing:
+        raise RecipeError(f"{where or 'recipe'}: missing {', '.join(missing)}")
+    values = {k: _value(hints[k], v, _join(where, k)) for k, v in mapping.items()}
+    try:
+        return cls(**values)
+    except RecipeError:
+        raise
+    except ValueError as error:
+        raise RecipeError(f"{where or 'recipe'}: {error}") from error
+
+
+def _join(where: str, key: Any) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin = get_origin(hint)
+    if is_dataclass(hint):
+        return from_mapping(hint, value, where)  # type: ignore[arg-type]
+    if origin in (Union, types.UnionType):
+        return _optional(hint, value, where)
+    if origin is Literal:
+        return _choice(get_args(hint), value, where)
+    if origin is tuple:
+        return _tuple(get_args(hint), value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is float and isinstance(value, str):
+        return _float(value, where)  # YAML 1.1 reads 1e-4 as a string
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise RecipeError(f"{where}: expected {hint.__name__}, got {value!r}")
+    return value
+
+
+def _optional(hint: Any, value: Any, where: str) -> Any:
+    inner = [arg for arg in get_args(hint) if arg is not type(None)]
+    return None if value is None else _value(inner[0], value, where)
+
+
+def _choice(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value in choices:
+        return value
+    near = get_close_matches(str(value), [str(c) for c in choices], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, choices))}"
+    raise RecipeError(f"{where}: {value!r} is not a choice; {hint}")
+
+
+def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise RecipeError(f"{where}: expected a list, got {value!r}")
+    if len(args) == 2 and args[1] is Ellipsis:
+        args = (args[0],) * len(value)
+    if len(args) != len(value):
+        raise RecipeError(f"{where}: expected {len(args)} values, got {len(value)}")
+    return tuple(_value(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value)))
+
+
+def _float(value: str, where: str) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise RecipeError(f"{where}: expected a number, got {value!r}") from error
