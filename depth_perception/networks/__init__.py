@@ -1,0 +1,9 @@
+"""Building blocks that several models share."""
+
+from __future__ import annotations
+
+from .dpt import DptHead
+from .lora import LoraQkv, add_lora, merge_lora
+from .vit import TapTokens, VitEncoder
+
+__all__ = ["DptHead", "LoraQkv", "TapTokens", "VitEncoder", "add_lora", "merge_lora"]

@@ -1,0 +1,153 @@
+"""The dense prediction head of DPT (arXiv 2103.13413) as Depth Anything V2 builds it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv3x3(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
+    """Apply a 3x3 convolution of padding 1; ``circular`` pads left and right with the other side."""
+    if not circular:
+        return layer(x)
+    x = F.pad(x, (1, 1, 0, 0), mode="circular")
+    return F.conv2d(x, layer.weight, layer.bias, layer.stride, padding=(1, 0))
+
+
+def resize_map(x: Tensor, size: tuple[int, int], circular: bool) -> Tensor:
+    """Bilinear resize of (B, C, H, W) with aligned corners.
+
+    On a circle there are no corners to align: ``circular`` places the columns by their centres
+    and lets the first and the last column be neighbours. The rows stay as they are.
+    """
+    if not circular:
+        return F.interpolate(x, size, mode="bilinear", align_corners=True)
+    x = F.interpolate(x, (size[0], x.shape[-1]), mode="bilinear", align_corners=True)
+    width, common = x.shape[-1], math.gcd(x.shape[-1], size[1])
+    before, after = width // common, size[1] // common  # columns of margin that map to each other
+    x = F.pad(x, (before, before, 0, 0), mode="circular")
+    x = F.interpolate(x, (size[0], size[1] + 2 * after), mode="bilinear", align_corners=False)
+    return x[..., after:-after]
+
+
+class ResidualUnit(nn.Module):
+    """x + conv(relu(conv(relu(x)))) on (B, F, H, W)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+
+    def forward(self, x: Tensor, circular: bool = False) -> Tensor:
+        inner = conv3x3(self.conv1, F.relu(x), circular)
+        return x + conv3x3(self.conv2, F.relu(inner), circular)
+
+
+class FusionBlock(nn.Module):
+    """Adds a finer level to the coarser path, refines the sum and enlarges it.
+
+    The coarsest block has no path to add to, so its ``skip`` unit is never used; it exists because
+    the released files hold its parameters.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.skip = ResidualUnit(features)
+        self.refine = ResidualUnit(features)
+        self.out = nn.Conv2d(features, features, 1)
+
+    def forward(
+        self, path: Tensor, level: Tensor | None, size: tuple[int, int], circular: bool = False
+    ) -> Tensor:
+        """(B, F, h, w) path and level of the same size to (B, F, *size)."""
+        if level is not None:
+            path = path + self.skip(level, circular)
+        # A 1x1 convolution and a resize whose weights sum to one commute: the small map is cheaper.
+        return resize_map(self.out(self.refine(path, circular)), size, circular)
+
+
+class DptHead(nn.Module):
+    """Four levels of ViT tokens to one map at the resolution of the image.
+
+    Args:
+        dim: width of the tokens.
+        features: channels F of the fusion path.
+        widths: channels of the four levels, finest first.
+        hidden: channels before the last 1x1 convolution.
+        patch_size: pixels per patch side; sets the size of the output.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        features: int,
+        widths: Sequence[int],
+        *,
+        hidden: int = 32,
+        patch_size: int = 14,
+    ) -> None:
+        super().__init__()
+        if len(widths) != 4:
+            raise ValueError(f"a DPT head has four levels, got widths {tuple(widths)}")
+        self.patch_size = patch_size
+        self.project = nn.ModuleList(nn.Conv2d(dim, width, 1) for width in widths)
+        self.rescale = nn.ModuleList(
+            (
+                nn.ConvTranspose2d(widths[0], widths[0], 4, stride=4),
+                nn.ConvTranspose2d(widths[1], widths[1], 2, stride=2),
+                nn.Identity(),
+                nn.Conv2d(widths[3], widths[3], 3, stride=2, padding=1),
+            )
+        )
+        self.reduce = nn.ModuleList(
+            nn.Conv2d(width, features, 3, padding=1, bias=False) for width in widths
+        )
+        self.fuse = nn.ModuleList(FusionBlock(features) for _ in widths)
+        self.neck = nn.Conv2d(features, features // 2, 3, padding=1)
+        self.out = nn.Sequential(
+            nn.Conv2d(features // 2, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1)
+        )
+
+    def forward(
+        self, taps: Sequence[Tensor], grid: tuple[int, int], *, circular: bool = False
+    ) -> Tensor:
+        """Map (B, 1, H, W), before any activation, of four patch-token sets (B, rows * cols, D).
+
+        ``circular`` treats the left and the right border as neighbours, as they are in a full
+        panorama: same weights, but not bit-compatible with the published inference.
+        """
+        path = self.fuse_levels(self.levels(taps, grid, circular), circular)
+        path = conv3x3(self.neck, path, circular)
+        size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
+        path = conv3x3(self.out[0], resize_map(path, size, circular), circular)
+        return self.out[2](self.out[1](path))
+
+    def levels(
+        self, taps: Sequence[Tensor], grid: tuple[int, int], circular: bool = False
+    ) -> list[Tensor]:
+        """The four levels (B, F, h, w), finest first: 4, 2, 1 and about 1/2 times the patch grid."""
+        levels = []
+        for tokens, project, rescale, reduce in zip(
+            taps, self.project, self.rescale, self.reduce, strict=True
+        ):
+            level = project(tokens.mT.unflatten(2, grid))
+            is_conv = isinstance(rescale, nn.Conv2d)
+            level = conv3x3(rescale, level, circular) if is_conv else rescale(level)
+            levels.append(conv3x3(reduce, level, circular))
+        return levels
+
+    def fuse_levels(self, levels: Sequence[Tensor], circular: bool = False) -> Tensor:
+        """From coarse to fine into one (B, F, 8 rows, 8 columns) map."""
+        finest_height, finest_width = levels[0].shape[-2:]
+        path = self.fuse[3](levels[3], None, _size(levels[2]), circular)
+        path = self.fuse[2](path, levels[2], _size(levels[1]), circular)
+        path = self.fuse[1](path, levels[1], _size(levels[0]), circular)
+        size = (2 * finest_height, 2 * finest_width)
+        return self.fuse[0](path, levels[0], size, circular)
+
+
+def _size(level: Tensor) -> tuple[int, int]:
+    return level.shape[-2], level.shape[-1]

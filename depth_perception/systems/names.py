@@ -1,0 +1,49 @@
+"""One-to-one maps between our parameter names and those of the authors' files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_FIELD = re.compile(r"\{(\d+)\}")
+
+
+@dataclass(frozen=True)
+class NameRule:
+    """Names that begin with ``ours`` begin with ``official`` in the authors' files.
+
+    ``{0}`` in ``ours`` stands for a number, and ``{0}`` or ``{1}`` in ``official`` for the same
+    number counted from 0 or from 1.
+    """
+
+    ours: str
+    official: str
+
+    def apply(self, name: str) -> str | None:
+        """The official form of ``name``, or None where the rule does not speak of it."""
+        pattern = re.escape(self.ours).replace(re.escape("{0}"), r"(\d+)")
+        match = re.match(pattern + r"(?=\.|$)", name)
+        if match is None:
+            return None
+        index = int(match.group(1)) if match.groups() else 0
+        official = _FIELD.sub(lambda field: str(index + int(field.group(1))), self.official)
+        return official + name[match.end() :]
+
+
+def official_names(names: Iterable[str], rules: Iterable[NameRule], prefix: str) -> dict[str, str]:
+    """Map each of our ``names`` to its official name: all rules in order, then the prefix.
+
+    Raises:
+        ValueError: two of our names would share one official name.
+    """
+    mapped = {}
+    rules = tuple(rules)
+    for ours in names:
+        official = ours
+        for rule in rules:
+            official = rule.apply(official) or official
+        mapped[ours] = prefix + official
+    if len(set(mapped.values())) != len(mapped):
+        raise ValueError("the name rules send two parameters to one official name")
+    return mapped
