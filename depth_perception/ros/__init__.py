@@ -1,0 +1,1 @@
+"""The ROS 2 side: nodes, codecs, quality of service. Nothing else in the package imports rclpy."""
