@@ -2,7 +2,24 @@
 
 from .camera import Camera, pixel_centres
 from .depth_kind import DepthKind
+from .edges import edge_mask
 from .equirectangular import Equirectangular
+from .mobius import Mobius, mobius_warp
+from .panels import Panel, ring
 from .pinhole import Pinhole
+from .sampling import SamplingGrid, rotate_panorama
 
-__all__ = ["Camera", "DepthKind", "Equirectangular", "Pinhole", "pixel_centres"]
+__all__ = [
+    "Camera",
+    "DepthKind",
+    "Equirectangular",
+    "Mobius",
+    "Panel",
+    "Pinhole",
+    "SamplingGrid",
+    "edge_mask",
+    "mobius_warp",
+    "pixel_centres",
+    "ring",
+    "rotate_panorama",
+]

@@ -7,6 +7,7 @@ first pixel is (0.5, 0.5). Lengths are metres, angles radians.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import lru_cache
@@ -26,9 +27,19 @@ class Camera(ABC):
     height: int
     width: int
 
+    @property
+    @abstractmethod
+    def horizontal_fov(self) -> float:
+        """Angle between the left and the right border, radians."""
+
+    @property
+    def is_full_turn(self) -> bool:
+        """Whether the left and the right border are neighbours."""
+        return False
+
     @abstractmethod
     def directions(self, u: Tensor, v: Tensor) -> Tensor:
-        """Unit viewing directions (..., 3) of the pixel positions ``u``, ``v`` (...), optical frame."""
+        """Unit directions (..., 3) in the optical frame of pixel positions ``u``, ``v`` (...)."""
 
     @abstractmethod
     def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,9 +70,8 @@ class Camera(ABC):
         ``height`` and ``width`` ask for the rays of the resized camera. The result is computed in
         float64, kept per camera, device and dtype, and shared: do not write to it.
         """
-        camera = self
-        if (height or self.height, width or self.width) != (self.height, self.width):
-            camera = self.resize(height or self.height, width or self.width)
+        size = (self.height if height is None else height, self.width if width is None else width)
+        camera = self if size == (self.height, self.width) else self.resize(*size)
         return _cached_rays(camera, torch.device(device), dtype)
 
     def unproject(self, depth: Tensor, kind: DepthKind = DepthKind.RANGE) -> Tensor:
@@ -126,7 +136,8 @@ def pixel_centres(
     return grid_u, grid_v
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)  # a tensor born in inference mode could not be trained with later
 def _cached_rays(camera: Camera, device: torch.device, dtype: torch.dtype) -> Tensor:
     u, v = pixel_centres(camera.height, camera.width, dtype=torch.float64)
     return camera.directions(u, v).to(device=device, dtype=dtype)
@@ -137,4 +148,4 @@ def _sees_only_forward(camera: Camera) -> bool:
     u = torch.tensor([0.5, 0.5, camera.width - 0.5, camera.width - 0.5], dtype=torch.float64)
     v = torch.tensor([0.5, camera.height - 0.5, 0.5, camera.height - 0.5], dtype=torch.float64)
     corners = camera.directions(u, v)[..., 2]
-    return bool((corners > 1e-6).all()) and getattr(camera, "horizontal_fov", 0.0) < torch.pi
+    return bool((corners > 1e-6).all()) and camera.horizontal_fov < math.pi

@@ -101,7 +101,8 @@ class Equirectangular(Camera):
         offset = torch.remainder(torch.atan2(x, z) - middle + math.pi, 2 * math.pi) - math.pi
         u = (offset / self.horizontal_fov + 0.5) * self.width
         if self.is_full_turn:
-            u = torch.where(u >= self.width, u - self.width, u)
+            u = torch.remainder(u, self.width)
+            u = torch.where(u >= self.width, torch.zeros_like(u), u)  # rounding at the seam
         latitude = torch.atan2(y, torch.hypot(x, z))
         v = (latitude - self.latitude_min) / self.vertical_fov * self.height
         seen = (points != 0).any(-1)

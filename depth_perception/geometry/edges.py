@@ -1,0 +1,51 @@
+"""Flying pixels: depth values between a near and a far surface."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import max_pool2d, pad
+
+
+def edge_mask(
+    depth: Tensor, threshold: float = 0.1, valid: Tensor | None = None, *, wraps: bool = False
+) -> Tensor:
+    """Pixels at a depth jump, where a network blends two surfaces and points float between them.
+
+    A pixel is marked when it is more than ``1 + threshold`` times as far, or as near, as one of
+    its eight neighbours. So a threshold of 0.1 marks a jump from 2.0 m to 2.3 m, on both sides,
+    at any scale of the depth. Surfaces seen at a grazing angle look like jumps too: at an angular
+    pixel size a, a plane is marked where its slant (angle from the normal) exceeds about
+    ``atan(threshold / a)``.
+
+    Args:
+        depth: (..., H, W) positive floats.
+        threshold: relative jump, positive.
+        valid: (..., H, W) bool; other pixels, and those not finite or not positive, neither are
+            marked nor mark others.
+        wraps: the left and right border are neighbours (full panoramas).
+
+    Returns:
+        (..., H, W) bool, true on pixels to drop.
+    """
+    if not threshold > 0:
+        raise ValueError(f"threshold must be a positive relative jump, got {threshold}")
+    usable = torch.isfinite(depth) & (depth > 0)
+    if valid is not None:
+        usable = usable & valid
+    log_depth = torch.where(usable, depth, torch.ones_like(depth)).float().log()
+    infinity = torch.full_like(log_depth, math.inf)
+    farthest = _window_max(torch.where(usable, log_depth, -infinity), wraps)
+    nearest = -_window_max(torch.where(usable, -log_depth, -infinity), wraps)
+    jump = torch.maximum(farthest - log_depth, log_depth - nearest)
+    return usable & (jump > math.log1p(threshold))
+
+
+def _window_max(values: Tensor, wraps: bool) -> Tensor:
+    """Maximum over the 3 x 3 neighbourhood."""
+    planes = values.reshape(-1, 1, *values.shape[-2:])
+    if wraps:
+        planes = pad(planes, (1, 1, 0, 0), mode="circular")
+    return max_pool2d(planes, 3, stride=1, padding=(1, 0 if wraps else 1)).reshape(values.shape)

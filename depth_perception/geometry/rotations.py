@@ -1,0 +1,120 @@
+"""Rotations as matrices, quaternions, rotation vectors and Euler angles.
+
+A matrix (..., 3, 3) turns column vectors: ``v' = R v``. Quaternions are (x, y, z, w) as in ROS.
+All functions are batched, keep dtype and device, and take angles in radians.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def about_axis(axis: str, angle: Tensor) -> Tensor:
+    """Right-handed rotation by ``angle`` (...) about the axis ``"x"``, ``"y"`` or ``"z"``."""
+    if axis not in ("x", "y", "z"):
+        raise ValueError(f"axis must be 'x', 'y' or 'z', got {axis!r}")
+    first = "xyz".index(axis)
+    second, third = (first + 1) % 3, (first + 2) % 3
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    matrix = torch.zeros(*angle.shape, 3, 3, dtype=angle.dtype, device=angle.device)
+    matrix[..., first, first] = 1
+    matrix[..., second, second] = cos
+    matrix[..., second, third] = -sin
+    matrix[..., third, second] = sin
+    matrix[..., third, third] = cos
+    return matrix
+
+
+def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Tensor:
+    """Matrix (3, 3) float64 from the optical frame of a turned camera to that of the unturned one.
+
+    The camera turns by ``yaw`` to the right, then looks up by ``pitch``, then rolls clockwise as
+    seen from behind by ``roll`` (right-handed about its y, x and z axis).
+    """
+    angles = torch.tensor([yaw, pitch, roll], dtype=torch.float64)
+    return about_axis("y", angles[0]) @ about_axis("x", angles[1]) @ about_axis("z", angles[2])
+
+
+def from_roll_pitch_yaw(angles: Tensor) -> Tensor:
+    """Matrix of (roll, pitch, yaw) (..., 3) about the fixed x, y, z axes (URDF and tf)."""
+    roll, pitch, yaw = angles.unbind(-1)
+    return about_axis("z", yaw) @ about_axis("y", pitch) @ about_axis("x", roll)
+
+
+def to_roll_pitch_yaw(matrix: Tensor) -> Tensor:
+    """(roll, pitch, yaw) (..., 3) about the fixed axes; at pitch +-pi/2 the roll is 0."""
+    cos_pitch = torch.hypot(matrix[..., 0, 0], matrix[..., 1, 0])
+    pitch = torch.atan2(-matrix[..., 2, 0], cos_pitch)
+    regular = cos_pitch > 1e-6
+    zero = torch.zeros_like(pitch)
+    roll = torch.where(regular, torch.atan2(matrix[..., 2, 1], matrix[..., 2, 2]), zero)
+    yaw = torch.where(
+        regular,
+        torch.atan2(matrix[..., 1, 0], matrix[..., 0, 0]),
+        torch.atan2(-matrix[..., 0, 1], matrix[..., 1, 1]),
+    )
+    return torch.stack((roll, pitch, yaw), -1)
+
+
+def from_axis_angle(vector: Tensor) -> Tensor:
+    """Matrix of a rotation vector (..., 3): its direction is the axis, its length the angle."""
+    half = vector.norm(dim=-1, keepdim=True) / 2
+    # sin(h) / (2 h) without a division by zero: sinc(x) = sin(pi x) / (pi x)
+    imaginary = vector * torch.sinc(half / torch.pi) / 2
+    return from_quaternion(torch.cat((imaginary, torch.cos(half)), -1))
+
+
+def to_axis_angle(matrix: Tensor) -> Tensor:
+    """Rotation vector (..., 3) with a length in [0, pi]."""
+    quaternion = to_quaternion(matrix)
+    imaginary, real = quaternion[..., :3], quaternion[..., 3:]
+    sine = imaginary.norm(dim=-1, keepdim=True)
+    half = torch.atan2(sine, real)
+    small = sine < 1e-9
+    factor = torch.where(small, torch.full_like(sine, 2.0), 2 * half / sine.clamp_min(1e-9))
+    return imaginary * factor
+
+
+def from_quaternion(quaternion: Tensor) -> Tensor:
+    """Matrix of a quaternion (..., 4) x, y, z, w, which is normalised first.
+
+    Raises:
+        ValueError: a quaternion is zero or not finite.
+    """
+    norm = quaternion.norm(dim=-1, keepdim=True)
+    if not bool((torch.isfinite(norm) & (norm > 0)).all()):
+        raise ValueError("a quaternion must be finite and not zero; the identity is (0, 0, 0, 1)")
+    x, y, z, w = (quaternion / norm).unbind(-1)
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack([torch.stack(row, -1) for row in rows], -2)
+
+
+def to_quaternion(matrix: Tensor) -> Tensor:
+    """Unit quaternion (..., 4) x, y, z, w with w >= 0.
+
+    Of the four equivalent formulas the one with the largest pivot is used (Shepperd 1978).
+    """
+    diagonal = matrix.diagonal(dim1=-2, dim2=-1)
+    trace = diagonal.sum(-1, keepdim=True)
+    pivots = torch.cat((1 + 2 * diagonal - trace, 1 + trace), -1)  # 4 x^2, 4 y^2, 4 z^2, 4 w^2
+
+    def plus(i: int, j: int) -> Tensor:
+        return matrix[..., i, j] + matrix[..., j, i]
+
+    def minus(i: int, j: int) -> Tensor:
+        return matrix[..., i, j] - matrix[..., j, i]
+
+    x2, y2, z2, w2 = pivots.unbind(-1)
+    xy, xz, yz = plus(0, 1), plus(0, 2), plus(1, 2)
+    xw, yw, zw = minus(2, 1), minus(0, 2), minus(1, 0)
+    rows = ((x2, xy, xz, xw), (xy, y2, yz, yw), (xz, yz, z2, zw), (xw, yw, zw, w2))
+    products = torch.stack([torch.stack(row, -1) for row in rows], -2)  # 4 q q^T
+    best = pivots.argmax(-1)[..., None, None].expand(*pivots.shape[:-1], 1, 4)
+    quaternion = products.gather(-2, best).squeeze(-2)
+    quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
+    return torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
