@@ -1,0 +1,173 @@
+"""Reading bags: images, depth maps, clouds and diagnostics as arrays and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+
+from ..io.encodings import decode_compressed, decode_image, raw_pixels
+
+IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+
+_FIELD_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic of a bag."""
+
+    name: str
+    type_name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Points of a PointCloud2 that have a position.
+
+    Attributes:
+        points: (N, 3) float32 metres in the frame of the message.
+        colours: (N, 3) uint8 RGB, grey where the message has none.
+    """
+
+    points: NDArray[np.float32]
+    colours: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The last diagnostic status of one name: level 0 OK, 1 WARN, 2 ERROR, 3 STALE."""
+
+    name: str
+    level: int
+    message: str
+    values: Mapping[str, str]
+
+
+def topics(bag: Path) -> tuple[Topic, ...]:
+    """All topics of a bag, by name. Raises what rosbags raises for a folder that is no bag."""
+    with _open(bag) as reader:
+        return tuple(
+            Topic(name, info.msgtype or "mixed types", info.msgcount)
+            for name, info in sorted(reader.topics.items())
+        )
+
+
+def messages(bag: Path, topic: str) -> Iterator[Any]:
+    """The messages of one topic in recorded order; none if the bag lacks the topic."""
+    with _open(bag) as reader:
+        wanted = [c for c in reader.connections if c.topic == topic]
+        if wanted:
+            for connection, _, raw in reader.messages(wanted):
+                yield reader.deserialize(raw, connection.msgtype)
+
+
+def stamp_ns(message: Any) -> int:
+    """Header stamp in nanoseconds."""
+    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
+
+
+def stamps(bag: Path, topic: str) -> tuple[int, ...]:
+    """Header stamps of a topic in recorded order, nanoseconds."""
+    return tuple(stamp_ns(message) for message in messages(bag, topic))
+
+
+def depth_maps(bag: Path, topic: str) -> Mapping[int, NDArray[np.float32]]:
+    """Depth maps of a topic by header stamp, (H, W) float32 metres, 0 or NaN where unknown."""
+    return MappingProxyType({stamp_ns(m): decode_depth(m) for m in messages(bag, topic)})
+
+
+def decode_depth(message: Any) -> NDArray[np.float32]:
+    """(H, W) float32 metres of a 32FC1 (metres) or 16UC1 (millimetres) image (REP-118).
+
+    Raises:
+        ValueError: another encoding, or sizes that do not fit.
+    """
+    units = {"32FC1": 1.0, "16UC1": 0.001, "mono16": 0.001}
+    if message.encoding not in units:
+        raise ValueError(f"a depth image is 32FC1 or 16UC1, this one is {message.encoding!r}")
+    values = raw_pixels(
+        message.height,
+        message.width,
+        message.encoding,
+        message.step,
+        message.is_bigendian,
+        message.data,
+    )
+    return values.astype(np.float32) * np.float32(units[message.encoding])
+
+
+def decode_rgb(message: Any) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of an Image or a CompressedImage message.
+
+    Raises:
+        ValueError: unknown encoding, sizes that do not fit, damaged data.
+    """
+    if not hasattr(message, "encoding"):
+        return decode_compressed(message.data, message.format)
+    return decode_image(
+        message.height,
+        message.width,
+        message.encoding,
+        message.step,
+        message.is_bigendian,
+        message.data,
+    )
+
+
+def decode_cloud(message: Any) -> Cloud:
+    """Points and colours of a PointCloud2, organised or not; points with NaN are left out."""
+    offsets = {field.name: (field.offset, field.datatype) for field in message.fields}
+    missing = {"x", "y", "z"} - offsets.keys()
+    if missing:
+        raise ValueError(f"the cloud has no field {', '.join(sorted(missing))}")
+    colour = next((name for name in ("rgb", "rgba") if name in offsets), None)
+    names = ["x", "y", "z"] + ([colour] if colour else [])
+    byte_order = ">" if message.is_bigendian else "<"
+    record = np.dtype(
+        {
+            "names": names,
+            "formats": [
+                f"{byte_order}u4"
+                if name == colour
+                else f"{byte_order}{_FIELD_TYPES[offsets[name][1]]}"
+                for name in names
+            ],
+            "offsets": [offsets[name][0] for name in names],
+            "itemsize": message.point_step,
+        }
+    )
+    data = np.ascontiguousarray(message.data, np.uint8).reshape(message.height, message.row_step)
+    data = np.ascontiguousarray(data[:, : message.width * message.point_step])
+    cells = data.view(record).reshape(-1)
+    points = np.stack([cells[axis] for axis in "xyz"], axis=-1).astype(np.float32)
+    usable = np.isfinite(points).all(-1)
+    packed = cells[colour][usable] if colour else np.full(int(usable.sum()), 0x808080, np.uint32)
+    colours = np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=-1)
+    return Cloud(points[usable], colours.astype(np.uint8))
+
+
+def statuses(bag: Path, topic: str = "/diagnostics") -> tuple[Status, ...]:
+    """All diagnostic statuses of a bag in recorded order."""
+    return tuple(
+        Status(
+            status.name,
+            int(status.level),
+            status.message,
+            MappingProxyType({pair.key: pair.value for pair in status.values}),
+        )
+        for message in messages(bag, topic)
+        for status in message.status
+    )
+
+
+def _open(bag: Path) -> AnyReader:
+    return AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_HUMBLE))

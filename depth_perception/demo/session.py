@@ -1,0 +1,185 @@
+"""Processes of the demonstration: node, recorder and player, each on its own, over real DDS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+PACKAGE = Path(__file__).resolve().parents[1]
+DOMAIN_IDS = range(1, 101)  # above 101 the ports of DDS fall into Linux' ephemeral range
+
+
+class SessionError(RuntimeError):
+    """A process of the demonstration failed; the text holds the end of its log."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A running process and the file its output goes to."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def tail(self, lines: int = 25) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class Session:
+    """Starts ROS processes in a domain of their own and ends them all on leaving the context.
+
+    Args:
+        folder: where the logs go, one NAME.log each.
+        domain_id: ROS_DOMAIN_ID; by default one made from the process id, so that several
+            demonstrations and a robot on the same machine do not hear each other.
+        environment: further variables of the processes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        domain_id: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.domain_id = (
+            DOMAIN_IDS[os.getpid() % len(DOMAIN_IDS)] if domain_id is None else domain_id
+        )
+        self.environment = {**ros_environment(self.domain_id), **(environment or {})}
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Session:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for child in reversed(self._children):
+            if child.process.poll() is None:
+                _end(child.process, grace_s=5.0)
+
+    def start(self, name: str, module: str, arguments: Sequence[str]) -> Child:
+        """Run ``python -m module arguments`` with its output in ``folder/name.log``."""
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        child = Child(name, process, log)
+        self._children.append(child)
+        return child
+
+    def wait(self, child: Child, timeout_s: float, needs: Sequence[Child] = ()) -> None:
+        """Wait until ``child`` has ended well while every process in ``needs`` lives.
+
+        Raises:
+            SessionError: it failed, took too long, or one of ``needs`` ended before it.
+        """
+        deadline = time.monotonic() + timeout_s
+        while child.process.poll() is None:
+            for other in needs:
+                self.check(other)
+            if time.monotonic() > deadline:
+                raise SessionError(
+                    f"the {child.name} was not done after {timeout_s:.0f} s\n{_logs(child, *needs)}"
+                )
+            time.sleep(0.1)
+        if child.process.returncode != 0:
+            raise SessionError(
+                f"the {child.name} ended with exit code {child.process.returncode}\n{_logs(child)}"
+            )
+
+    def wait_for_line(self, child: Child, text: str, timeout_s: float) -> None:
+        """Wait until the log of ``child`` holds ``text``.
+
+        Raises:
+            SessionError: the process ended, or the text did not come in time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while text not in child.log.read_text(errors="replace"):
+            self.check(child)
+            if time.monotonic() > deadline:
+                raise SessionError(
+                    f"the {child.name} did not say {text!r} within {timeout_s:.0f} s\n"
+                    f"{_logs(child)}"
+                )
+            time.sleep(0.1)
+
+    def check(self, child: Child) -> None:
+        """Raise SessionError if a process that should run has ended."""
+        code = child.process.poll()
+        if code is not None:
+            raise SessionError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
+
+    def stop(self, child: Child, grace_s: float = 10.0) -> None:
+        """Ask a process to end (SIGINT) and wait.
+
+        Raises:
+            SessionError: it had to be killed, or did not end with exit code 0.
+        """
+        if not _end(child.process, grace_s):
+            raise SessionError(
+                f"the {child.name} did not end within {grace_s:.0f} s of SIGINT\n{_logs(child)}"
+            )
+        if child.process.returncode != 0:
+            raise SessionError(
+                f"the {child.name} ended with exit code {child.process.returncode} on SIGINT\n"
+                f"{_logs(child)}"
+            )
+
+
+def own_domain_id() -> int:
+    """A ROS_DOMAIN_ID made from the id of this process."""
+    return DOMAIN_IDS[os.getpid() % len(DOMAIN_IDS)]
+
+
+def ros_environment(domain_id: int) -> dict[str, str]:
+    """The variables of a ROS process of this demonstration: this machine only, big messages."""
+    environment = dict(os.environ)
+    search_path = [str(PACKAGE.parent), environment.get("PYTHONPATH", "")]
+    environment.update(
+        PYTHONPATH=os.pathsep.join(filter(None, search_path)),
+        PYTHONUNBUFFERED="1",
+        ROS_DOMAIN_ID=str(domain_id),
+        ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
+    )
+    if environment.get("ROS_DISTRO") == "humble":
+        environment["ROS_LOCALHOST_ONLY"] = "1"
+    environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
+    return environment
+
+
+def _end(process: subprocess.Popen[bytes], grace_s: float) -> bool:
+    """SIGINT, and SIGKILL to the process group after the grace; whether SIGINT was enough."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return False
+    return True
+
+
+def _logs(*children: Child) -> str:
+    return "\n".join(
+        f"--- end of {child.log} ---\n{child.tail() or '(empty)'}" for child in children
+    )
