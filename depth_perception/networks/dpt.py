@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 def conv3x3(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
-    """Apply a 3x3 convolution of padding 1; ``circular`` pads left and right with the other side."""
+    """Apply a 3x3 convolution of padding 1; ``circular`` pads each side with the opposite one."""
     if not circular:
         return layer(x)
     x = F.pad(x, (1, 1, 0, 0), mode="circular")
@@ -128,7 +128,7 @@ class DptHead(nn.Module):
     def levels(
         self, taps: Sequence[Tensor], grid: tuple[int, int], circular: bool = False
     ) -> list[Tensor]:
-        """The four levels (B, F, h, w), finest first: 4, 2, 1 and about 1/2 times the patch grid."""
+        """The four levels (B, F, h, w), finest first: 4, 2, 1 and 1/2 (rounded up) of the grid."""
         levels = []
         for tokens, project, rescale, reduce in zip(
             taps, self.project, self.rescale, self.reduce, strict=True

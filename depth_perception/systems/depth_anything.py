@@ -17,7 +17,7 @@ Activation = Literal["relu", "sigmoid"]
 
 @dataclass(frozen=True)
 class DepthAnythingConfig:
-    """Sizes of the network: ViT ``dim``, ``depth``, ``heads``, ``taps``; DPT ``features``, ``widths``.
+    """Sizes of ViT (``dim``, ``depth``, ``heads``, ``taps``) and head (``features``, ``widths``).
 
     ``patch_size``, ``grid`` and ``stem_channels`` are explained at
     :class:`~depth_perception.networks.VitEncoder`.

@@ -1,0 +1,67 @@
+"""What a user should know of a model before loading it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..geometry import DepthKind
+from ..prediction import DepthSpace, ScaleKind
+
+CameraKind = Literal["equirectangular", "pinhole"]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One model of the catalogue.
+
+    Attributes:
+        name, title: name for :func:`depth_perception.load`, and a line for people.
+        parameters: number of parameters in the weights file.
+        licence, weights_licence: of the method's code, and of the released weights.
+        camera: the camera the model was trained for.
+        kind, space, scale: meaning of the values it returns.
+        max_depth_m: largest depth it can return, metres; None where the values are not metres.
+        default_height: rows of the network input where nothing else is asked for; a panorama is
+            twice as wide, a pinhole image has at least this many rows and columns.
+        patch_size: the sides of the network input are multiples of it.
+        file_name: name of the weights file.
+        hub_repo: Hugging Face repository that holds the file; None if there is none.
+        home_page: where the authors link to the file, for models without ``hub_repo``.
+        embedded: the file is part of this package.
+        notes: what the model is good for and what it is not.
+    """
+
+    name: str
+    title: str
+    parameters: int
+    licence: str
+    weights_licence: str
+    camera: CameraKind
+    kind: DepthKind
+    space: DepthSpace
+    scale: ScaleKind
+    max_depth_m: float | None
+    default_height: int
+    file_name: str
+    hub_repo: str | None = None
+    home_page: str = ""
+    embedded: bool = False
+    notes: str = ""
+    patch_size: int = 14
+
+    @property
+    def source(self) -> str:
+        """Where the weights are, in words."""
+        if self.embedded:
+            return "embedded"
+        if self.hub_repo is not None:
+            return f"huggingface.co/{self.hub_repo}: {self.file_name}"
+        if self.home_page:
+            return f"by hand: {self.file_name} through the links at {self.home_page}"
+        return "none: architecture for tests"
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether the model returns metres."""
+        return self.scale is ScaleKind.METRIC

@@ -1,0 +1,214 @@
+"""All models by name: their cards and how their networks are built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from ..geometry import DepthKind
+from ..prediction import DepthSpace, ScaleKind
+from .card import ModelCard
+from .depth_anything import BASE, LARGE, SMALL, DepthAnything
+from .panda import TINY, TINY_METRIC, Panda
+
+DEFAULT_MODEL = "panda-tiny-metric"
+
+_SIZES = {"small": SMALL, "base": BASE, "large": LARGE}
+_ENCODERS = {"small": "vits", "base": "vitb", "large": "vitl"}
+_PLAIN_PARAMETERS = {"small": 24_785_089, "base": 97_470_785, "large": 335_315_649}
+_LORA_PARAMETERS = {"small": 24_858_817, "base": 97_618_241, "large": 335_708_865}
+_DEPTH_ANYTHING_LICENCE = {"small": "Apache-2.0", "base": "CC-BY-NC-4.0", "large": "CC-BY-NC-4.0"}
+_PANDA_LICENCE = {
+    "small": "none stated; derived from Apache-2.0 weights",
+    "base": "none stated; derived from CC-BY-NC-4.0 weights",
+    "large": "none stated; derived from CC-BY-NC-4.0 weights",
+}
+_PANDA_HOME = "https://github.com/caozidong/PanDA"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    card: ModelCard
+    network: type[DepthAnything]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def models() -> tuple[ModelCard, ...]:
+    """The cards of all models."""
+    return tuple(entry.card for entry in _ENTRIES.values())
+
+
+def card(name: str) -> ModelCard:
+    """The card of one model.
+
+    Raises:
+        KeyError: no such model; the message lists the names there are.
+    """
+    return _entry(name).card
+
+
+def build_network(name: str, **overrides: Any) -> DepthAnything:
+    """The network of a model with freshly initialised parameters, for training.
+
+    Args:
+        name: a name of the catalogue.
+        overrides: constructor arguments that replace those of the catalogue, such as
+            ``lora_rank=None`` (plain trainable encoder) or ``max_depth=10.0``.
+
+    Raises:
+        KeyError: no such model.
+        TypeError: the network has no such argument.
+    """
+    entry = _entry(name)
+    return entry.network(**{**entry.arguments, **overrides})
+
+
+def _entry(name: str) -> _Entry:
+    if name not in _ENTRIES:
+        raise KeyError(f"no model {name!r}; there are: {', '.join(_ENTRIES)}")
+    return _ENTRIES[name]
+
+
+def _default() -> _Entry:
+    model_card = ModelCard(
+        name=DEFAULT_MODEL,
+        title="PanDA architecture in small, trained by this project on synthetic worlds",
+        parameters=3_735_281,
+        licence="Apache-2.0",
+        weights_licence="Apache-2.0",
+        camera="equirectangular",
+        kind=DepthKind.RANGE,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.METRIC,
+        max_depth_m=20.0,
+        default_height=168,
+        file_name="panda_tiny_metric.safetensors",
+        embedded=True,
+        notes="Part of the package. Trained on rendered scenes only: a first look, not a surveyor.",
+    )
+    arguments = {"config": TINY_METRIC, "max_depth": 20.0, "lora_rank": None}
+    return _Entry(model_card, Panda, arguments)
+
+
+def _tiny() -> _Entry:
+    model_card = ModelCard(
+        name="panda-tiny",
+        title="PanDA architecture in the smallest size, for tests",
+        parameters=435_993,
+        licence="Apache-2.0",
+        weights_licence="no weights released",
+        camera="equirectangular",
+        kind=DepthKind.RANGE,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.AFFINE_INVARIANT,
+        max_depth_m=None,
+        default_height=140,
+        file_name="panda_tiny.pth",
+        notes="Give a checkpoint of your own.",
+    )
+    return _Entry(model_card, Panda, {"config": TINY})
+
+
+def _panda(size: str) -> _Entry:
+    model_card = ModelCard(
+        name=f"panda-{size}",
+        title=f"PanDA {size}, relative depth of panoramas",
+        parameters=_LORA_PARAMETERS[size],
+        licence="Apache-2.0",
+        weights_licence=_PANDA_LICENCE[size],
+        camera="equirectangular",
+        kind=DepthKind.RANGE,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.AFFINE_INVARIANT,
+        max_depth_m=None,
+        default_height=504,
+        file_name=f"panda_{size}.pth",
+        home_page=_PANDA_HOME,
+        notes="Scale and shift are unknown: recover both before making a point cloud.",
+    )
+    return _Entry(model_card, Panda, {"config": _SIZES[size]})
+
+
+def _panda_metric(data_set: str, size: str) -> _Entry:
+    title = {"matterport": "Matterport3D", "stanford": "Stanford2D3D"}[data_set]
+    model_card = ModelCard(
+        name=f"panda-{data_set}-{size}",
+        title=f"PanDA {size} fine-tuned on {title}, metres",
+        parameters=_LORA_PARAMETERS[size],
+        licence="Apache-2.0",
+        weights_licence=f"{_PANDA_LICENCE[size]}; trained on {title}, which has its own terms",
+        camera="equirectangular",
+        kind=DepthKind.RANGE,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.METRIC,
+        max_depth_m=10.0,
+        default_height=504,
+        file_name=f"panda_{data_set}_{size}.pth",
+        home_page=_PANDA_HOME,
+        notes="Indoor rooms up to 10 m.",
+    )
+    return _Entry(model_card, Panda, {"config": _SIZES[size], "max_depth": 10.0})
+
+
+def _depth_anything(size: str) -> _Entry:
+    model_card = ModelCard(
+        name=f"depth-anything-v2-{size}",
+        title=f"Depth Anything V2 {size}, relative inverse depth",
+        parameters=_PLAIN_PARAMETERS[size],
+        licence="Apache-2.0",
+        weights_licence=_DEPTH_ANYTHING_LICENCE[size],
+        camera="pinhole",
+        kind=DepthKind.Z,
+        space=DepthSpace.INVERSE_DEPTH,
+        scale=ScaleKind.AFFINE_INVARIANT,
+        max_depth_m=None,
+        default_height=518,
+        file_name=f"depth_anything_v2_{_ENCODERS[size]}.pth",
+        hub_repo=f"depth-anything/Depth-Anything-V2-{size.capitalize()}",
+        notes="Scale and shift are unknown: recover both before making a point cloud.",
+    )
+    return _Entry(model_card, DepthAnything, {"config": _SIZES[size], "activation": "relu"})
+
+
+def _depth_anything_metric(place: str, size: str) -> _Entry:
+    data_set, max_depth = {"indoor": ("Hypersim", 20.0), "outdoor": ("VKITTI", 80.0)}[place]
+    encoder = _ENCODERS[size]
+    model_card = ModelCard(
+        name=f"depth-anything-v2-metric-{place}-{size}",
+        title=f"Depth Anything V2 {size}, metres, {place} ({data_set})",
+        parameters=_PLAIN_PARAMETERS[size],
+        licence="Apache-2.0",
+        weights_licence=_DEPTH_ANYTHING_LICENCE[size],
+        camera="pinhole",
+        kind=DepthKind.Z,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.METRIC,
+        max_depth_m=max_depth,
+        default_height=518,
+        file_name=f"depth_anything_v2_metric_{data_set.lower()}_{encoder}.pth",
+        hub_repo=f"depth-anything/Depth-Anything-V2-Metric-{data_set}-{size.capitalize()}",
+        notes="Metres hold for focal lengths near those of the training set.",
+    )
+    arguments = {"config": _SIZES[size], "activation": "sigmoid", "max_depth": max_depth}
+    return _Entry(model_card, DepthAnything, arguments)
+
+
+_ENTRIES: Mapping[str, _Entry] = MappingProxyType(
+    {
+        entry.card.name: entry
+        for entry in (
+            _default(),
+            *(_panda(size) for size in _SIZES),
+            *(_panda_metric(data, size) for data in ("matterport", "stanford") for size in _SIZES),
+            *(_depth_anything(size) for size in _SIZES),
+            *(
+                _depth_anything_metric(place, size)
+                for place in ("indoor", "outdoor")
+                for size in _SIZES
+            ),
+            _tiny(),
+        )
+    }
+)

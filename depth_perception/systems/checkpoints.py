@@ -1,0 +1,224 @@
+"""Reading and writing parameters: safetensors and the authors' torch files."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+_WRAPPERS = ("model", "state_dict")
+_PASSENGERS = ("epoch",)  # entries that trainers store beside the parameters
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+class CheckpointError(ValueError):
+    """A weights file is missing, unreadable, or does not belong to the network.
+
+    Attributes:
+        missing, unexpected, misshapen: all differing names in the file's own spelling.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: tuple[str, ...] = (),
+        unexpected: tuple[str, ...] = (),
+        misshapen: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.missing = missing
+        self.unexpected = unexpected
+        self.misshapen = misshapen
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The entries of a weights file on the CPU, out of their wrapping.
+
+    ``{"model": ...}`` and ``{"state_dict": ...}`` are opened, a ``module.`` prefix that all names
+    share is removed, and so is the entry ``epoch``. Files that hold anything but tensors and plain
+    containers are refused, not executed.
+
+    Raises:
+        CheckpointError: no such file, empty, truncated, corrupt, without parameters, or with
+            parameters that are not finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no weights file {path}")
+    if path.stat().st_size == 0:
+        raise CheckpointError(f"{path} is empty: fetch it again")
+    content = _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
+    state = _unwrap(content)
+    if not any(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} holds no parameters")
+    broken = [
+        name
+        for name, value in state.items()
+        if isinstance(value, Tensor)
+        and value.is_floating_point()
+        and not torch.isfinite(value).all()
+    ]
+    if broken:
+        raise CheckpointError(
+            f"{path} has NaN or infinite values in {len(broken)} parameters:\n"
+            + "\n".join(f"  {name}" for name in broken)
+        )
+    return state
+
+
+def load_strictly(
+    network: nn.Module, state: Mapping[str, Any], names: Mapping[str, str], source: str
+) -> None:
+    """Copy the entries of ``state`` into ``network``; each side must account for every name.
+
+    Args:
+        network: gets the values in its own precision and on its own device.
+        state: entries by the names of the file.
+        names: our name of every entry of the network's state dict -> its name in the file.
+        source: what to call the file in the error.
+
+    Raises:
+        CheckpointError: lists all missing, unexpected and mis-shaped names at once.
+    """
+    ours = network.state_dict()
+    wanted = {names[name]: tuple(value.shape) for name, value in ours.items()}
+    missing = tuple(name for name in wanted if name not in state)
+    unexpected = tuple(name for name in state if name not in wanted)
+    misshapen = tuple(
+        name for name, shape in wanted.items() if name in state and _shape(state[name]) != shape
+    )
+    if missing or unexpected or misshapen:
+        parts = [
+            f"{source} does not fit this network: {len(missing)} parameters missing, "
+            f"{len(unexpected)} unexpected, {len(misshapen)} of another shape"
+        ]
+        parts += _grouped("missing", {n: str(wanted[n]) for n in missing})
+        parts += _grouped("unexpected", {n: str(_shape(state[n])) for n in unexpected})
+        parts += _grouped(
+            "shape", {n: f"{_shape(state[n])} in the file, {wanted[n]} here" for n in misshapen}
+        )
+        raise CheckpointError(
+            "\n".join(parts), missing=missing, unexpected=unexpected, misshapen=misshapen
+        )
+    network.load_state_dict({name: state[names[name]] for name in ours})
+
+
+def save_checkpoint(
+    network: nn.Module,
+    path: str | Path,
+    names: Mapping[str, str],
+    *,
+    dtype: torch.dtype | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write the parameters as safetensors under their official names.
+
+    Args:
+        network, path, names: as for :func:`load_strictly`.
+        dtype: precision of the file (float16 halves it); None keeps that of the network.
+        metadata: free text entries in the header of the file.
+    """
+    tensors = {}
+    for name, value in network.state_dict().items():
+        target = dtype if dtype is not None and value.is_floating_point() else value.dtype
+        tensors[names[name]] = value.detach().to("cpu", target).contiguous()
+    save_file(tensors, str(path), metadata=dict(metadata or {}))
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(9)
+    return path.suffix == ".safetensors" or (len(head) == 9 and head[8:] == b"{")
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(str(path))
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({error}): it is truncated or corrupt, "
+            "fetch it again"
+        ) from error
+
+
+def _read_torch(path: Path) -> Mapping[str, Any]:
+    with path.open("rb") as file:
+        is_archive = file.read(4) == b"PK\x03\x04"
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is not a plain weights file: it is corrupt, or it holds objects other than "
+            f"tensors, which are never executed ({_first_line(error)})"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({_first_line(error)}): it is truncated or corrupt, fetch it "
+            "again"
+        ) from error
+    if not isinstance(content, Mapping):
+        raise CheckpointError(
+            f"{path} holds a {type(content).__name__}, not a table of parameters by name"
+        )
+    return content
+
+
+def _unwrap(content: Mapping[str, Any]) -> dict[str, Any]:
+    for wrapper in _WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping):
+            return _unwrap(content[wrapper])
+    state = {str(name): value for name, value in content.items() if name not in _PASSENGERS}
+    if state and all(name.startswith("module.") for name in state):
+        return {name.removeprefix("module."): value for name, value in state.items()}
+    return state
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    return tuple(value.shape) if isinstance(value, Tensor) else None
+
+
+def _grouped(title: str, notes: Mapping[str, str]) -> list[str]:
+    """One line per family of names that differ only in their block number and have one note."""
+    families: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for name, note in notes.items():
+        before, number, after = _split_at_number(name)
+        families[before, after, note].append(number)
+    return [
+        f"  {title}: {before}{_runs(numbers)}{after} {note}"
+        for (before, after, note), numbers in families.items()
+    ]
+
+
+def _split_at_number(name: str) -> tuple[str, int, str]:
+    match = _NUMBER.search(name)
+    if match is None:
+        return name, -1, ""
+    return name[: match.start()], int(match.group()), name[match.end() :]
+
+
+def _runs(numbers: list[int]) -> str:
+    """[3] -> "3", [0, 1, 2, 5] -> "{0-2,5}", and nothing for names without a number."""
+    if numbers == [-1]:
+        return ""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    text = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+    return text if len(numbers) == 1 else f"{{{text}}}"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,68 @@
+"""Networks with their parameters in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from .catalog import build_network, card
+from .checkpoints import load_strictly, read_checkpoint, save_checkpoint
+from .depth_anything import DepthAnything
+from .panda import Panda
+from .weights import find_weights
+
+
+def load_network(
+    name: str,
+    checkpoint: str | Path | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    merge_lora: bool = True,
+) -> DepthAnything:
+    """The network of a model with the parameters of a file, float32, in evaluation mode.
+
+    Args:
+        name: a name of the catalogue.
+        checkpoint: safetensors or an official file; None takes the embedded or fetched one.
+        device: where the network shall be.
+        merge_lora: fold LoRA adapters into the plain weights.
+
+    Raises:
+        KeyError: no such model.
+        CheckpointError: the file is missing, unreadable, or of another network.
+    """
+    card(name)  # an unknown name is the first thing to tell
+    path = Path(checkpoint) if checkpoint is not None else find_weights(name)
+    state = read_checkpoint(path)
+    with torch.device("meta"):
+        network = build_network(name)
+        if isinstance(network, Panda) and (rank := _lora_rank(state)) != network.lora_rank:
+            network = build_network(name, lora_rank=rank)
+    network.to_empty(device=device)
+    load_strictly(network, state, network.official_names(), f"{path} (for {name})")
+    if merge_lora and isinstance(network, Panda):
+        network.merge_lora()
+    return network.requires_grad_(False).eval() if merge_lora else network.eval()
+
+
+def save_network(
+    network: DepthAnything,
+    path: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Write a network as safetensors with official names; :func:`load_network` reads it.
+
+    ``dtype`` is the precision of the file: float16 halves it, None keeps that of the network.
+    """
+    save_checkpoint(network, path, network.official_names(), dtype=dtype, metadata=metadata)
+
+
+def _lora_rank(state: dict[str, torch.Tensor]) -> int | None:
+    """Rank of the adapters in a file; None where it has none."""
+    for name, value in state.items():
+        if name.endswith(".linear_a_q.weight") and isinstance(value, torch.Tensor):
+            return value.shape[0]
+    return None
