@@ -1,0 +1,89 @@
+"""A one-slot mailbox in which the newest item wins, and the thread that empties it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Mailbox(Generic[T]):
+    """At most one waiting item; a later one replaces it. Any thread may call any method."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._item: T | None = None
+        self._closed = False
+
+    def put(self, item: T) -> T | None:
+        """Leave an item; the one that it replaced, or None."""
+        with self._changed:
+            replaced, self._item = self._item, item
+            self._changed.notify()
+            return replaced
+
+    def take(self, timeout_s: float | None = None) -> T | None:
+        """Wait for an item and remove it; None after the timeout or once closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout_s)
+            item, self._item = self._item, None
+            return None if self._closed else item
+
+    def clear(self) -> T | None:
+        """Remove the waiting item and return it, or None."""
+        with self._changed:
+            item, self._item = self._item, None
+            return item
+
+    def close(self) -> None:
+        """Wake everybody who waits; nothing is handed out any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
+
+
+class Worker(Generic[T]):
+    """One daemon thread that calls ``work`` with every item of a mailbox.
+
+    ``work`` must not raise: failures are its own to count and report.
+    """
+
+    def __init__(self, work: Callable[[T], None], name: str) -> None:
+        self.mailbox: Mailbox[T] = Mailbox()
+        self._work = work
+        self._busy = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the thread; false if it is still inside ``work`` after the timeout."""
+        self.mailbox.close()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Wait until ``work`` is not running; false after the timeout."""
+        deadline = time.monotonic() + timeout_s
+        while self._busy.is_set():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def _run(self) -> None:
+        while not self.mailbox.is_closed:
+            item = self.mailbox.take()
+            if item is not None:
+                self._busy.set()
+                try:
+                    self._work(item)
+                finally:
+                    self._busy.clear()
