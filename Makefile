@@ -69,7 +69,7 @@ tools:
 	command -v $${CXX:-c++} > /dev/null \
 	  || fail "no C++ compiler; the ROS messages need one (Debian, Ubuntu: apt install g++ make)"
 	command -v cmake > /dev/null \
-	  || fail "no cmake, 3.19 or newer; the ROS messages need it (Debian, Ubuntu: apt install cmake)"
+	  || fail "no cmake, 3.22 or newer; the ROS messages need it (Debian, Ubuntu: apt install cmake)"
 	$(PYTHON) -c 'import pathlib, sysconfig, sys; \
 	  sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").is_file())' \
 	  || fail "the headers of $(PYTHON) are missing (Debian, Ubuntu: apt install python3-dev)"
@@ -97,8 +97,7 @@ $(messages_ready): $(venv_ready) $(wildcard msg/*.msg) CMakeLists.txt package.xm
 	unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH
 	{ cmake -S . -B $(ros)/cmake -DCMAKE_INSTALL_PREFIX=$(CURDIR)/$(ros)/prefix \
 	    -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DPYTHON_INSTALL_DIR=lib/python \
-	    -DPython3_EXECUTABLE=$(venv)/bin/python -DDEPTH_PERCEPTION_MESSAGES_ONLY=ON \
-	    -DCMAKE_PROJECT_INCLUDE=$(CURDIR)/tools/pypi_ros.cmake
+	    -DPython3_EXECUTABLE=$(venv)/bin/python -DDEPTH_PERCEPTION_MESSAGES_ONLY=ON
 	  cmake --build $(ros)/cmake --target install --parallel 2
 	} > $(ros)/build.log 2>&1 || { tail -n 40 $(ros)/build.log; exit 1; }
 	for folder in config launch rviz; do

@@ -65,7 +65,6 @@ def _run_cmake(build: Path, prefix: Path) -> None:
         "-DBUILD_TESTING=OFF",
         "-DPYTHON_INSTALL_DIR=lib/python",
         f"-DPython3_EXECUTABLE={sys.executable}",
-        f"-DCMAKE_PROJECT_INCLUDE={HERE / 'tools' / 'pypi_ros.cmake'}",
     ]
     try:
         subprocess.run(configure, env=environment, check=True)

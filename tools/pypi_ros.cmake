@@ -1,17 +1,12 @@
-# Makes the ROS packages that come as PyPI wheels usable from CMake; ROS installations do not need it.
+# Makes the ROS packages that come as PyPI wheels usable from CMake; no effect where ROS is installed.
 #
-# Pass this file as CMAKE_PROJECT_INCLUDE. Once the project's own CMakeLists.txt has been read, it
-# repairs two things at which CMake would refuse to generate:
+# Two things at which CMake would refuse to generate are repaired at the end of CMakeLists.txt:
 # * targets exported by the wheels name include folders of the machine that built them;
 # * a virtual environment below the source tree puts folders of that tree (those of NumPy) into
 #   what our own targets export.
-if(COMMAND _pypi_ros_repair_includes)
-  return()
-endif()
-
-function(_pypi_ros_repair_includes)
-  get_property(imported DIRECTORY "${CMAKE_SOURCE_DIR}" PROPERTY IMPORTED_TARGETS)
-  get_property(built DIRECTORY "${CMAKE_SOURCE_DIR}" PROPERTY BUILDSYSTEM_TARGETS)
+function(_repair_include_folders)
+  get_property(imported DIRECTORY PROPERTY IMPORTED_TARGETS)
+  get_property(built DIRECTORY PROPERTY BUILDSYSTEM_TARGETS)
   foreach(target IN LISTS imported built)
     get_target_property(folders ${target} INTERFACE_INCLUDE_DIRECTORIES)
     if(NOT folders)
@@ -32,4 +27,4 @@ function(_pypi_ros_repair_includes)
   endforeach()
 endfunction()
 
-cmake_language(DEFER DIRECTORY "${CMAKE_SOURCE_DIR}" CALL _pypi_ros_repair_includes)
+cmake_language(DEFER CALL _repair_include_folders)
