@@ -1,0 +1,113 @@
+"""Other layouts of a panorama: the Cassini projection of Deep360 and cube maps.
+
+Both follow, for numbers equal to published ones, the sampling rules of PanDA's data readers: the
+outermost samples lie on the borders (``align_corners``), not half a pixel inside.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from .equirectangular import Equirectangular
+from .sampling import Mode, SamplingGrid
+
+CUBE_FACES = ("front", "right", "back", "left", "up", "down")
+
+
+def cassini_to_equirectangular(image: Tensor) -> Tensor:
+    """Turn a Cassini panorama (..., H, W) with H = 2 W into an equirectangular one (..., W, H).
+
+    Bilinear with the border repeated; integers are truncated. Range maps keep their values.
+
+    Raises:
+        ValueError: H is not 2 W.
+    """
+    height, width = image.shape[-2:]
+    if height != 2 * width:
+        raise ValueError(f"a Cassini panorama is twice as high as wide, got {height} x {width}")
+    rays = Equirectangular(width, height).rays(dtype=torch.float64)
+    x, y, z = rays.unbind(-1)
+    across = torch.asin(x.clamp(-1, 1)) / (math.pi / 2)
+    along = torch.atan2(y, z) / math.pi
+    grid = torch.stack((across, along), -1).clamp(-1, 1)
+    return _read(image, grid)
+
+
+def equirectangular_to_cube(image: Tensor, face_width: int, mode: Mode = "bilinear") -> Tensor:
+    """Six cube faces (..., w, 6 w) side by side, in the order of :data:`CUBE_FACES`.
+
+    The border samples of neighbouring faces are the same direction. Image (..., H, W) is a full
+    panorama. Values are carried over unchanged: for the z-depth of a face multiply range by
+    :func:`cube_cosines`.
+    """
+    if face_width < 2:
+        raise ValueError(f"a cube face needs at least 2 pixels, got {face_width}")
+    source = Equirectangular(*image.shape[-2:])
+    grid = SamplingGrid.of(source, _cube_directions(face_width)).to(image.device)
+    return grid.sample(image, mode)
+
+
+def cube_cosines(face_width: int) -> Tensor:
+    """Cosine (w, 6 w) float32 between each sample's direction and the axis of its face."""
+    return (1 / _cube_directions(face_width).norm(dim=-1)).float()
+
+
+def cube_to_equirectangular(cube: Tensor, height: int, width: int) -> Tensor:
+    """A full panorama (..., height, width) from six faces (..., w, 6 w), bilinear in each face.
+
+    Raises:
+        ValueError: the cube is not six squares side by side.
+    """
+    face_width = cube.shape[-2]
+    if cube.shape[-1] != 6 * face_width:
+        raise ValueError(f"six square faces side by side expected, got {tuple(cube.shape[-2:])}")
+    rays = Equirectangular(height, width).rays(dtype=torch.float64)
+    axes = _face_axes().flip(1)  # forward, down, right of each face
+    forward, down, right = torch.einsum("hwc,fac->afhw", rays, axes)
+    face = forward.argmax(0)
+    panorama = torch.zeros(*cube.shape[:-2], height, width, dtype=cube.dtype, device=cube.device)
+    for index, part in enumerate(cube.split(face_width, -1)):
+        grid = torch.stack((right[index], down[index]), -1) / forward[index, ..., None]
+        mine = (face == index).to(cube.device)
+        panorama = torch.where(mine, _read(part, grid.clamp(-1, 1)), panorama)
+    return panorama
+
+
+def _read(image: Tensor, grid: Tensor) -> Tensor:
+    """Sample (..., H, W) at (h, w, 2) coordinates whose extremes +-1 are the border samples."""
+    floating = image if image.is_floating_point() else image.float()
+    planes = floating.reshape(1, -1, *image.shape[-2:])
+    samples = grid_sample(
+        planes, grid[None].to(planes), padding_mode="border", align_corners=True
+    ).reshape(*image.shape[:-2], *grid.shape[:2])
+    return samples.to(image.dtype)
+
+
+def _face_axes() -> Tensor:
+    """Right, down and forward axis of each face in the optical frame, (6, 3, 3) float64."""
+    right, down, ahead = torch.eye(3, dtype=torch.float64)
+    return torch.stack(
+        [
+            torch.stack(axes)
+            for axes in (
+                (right, down, ahead),
+                (-ahead, down, right),
+                (-right, down, -ahead),
+                (ahead, down, -right),
+                (right, ahead, -down),
+                (right, -ahead, down),
+            )
+        ]
+    )
+
+
+def _cube_directions(face_width: int) -> Tensor:
+    """Directions (w, 6 w, 3) float64 of the samples; 1 along the axis of their face."""
+    steps = torch.linspace(-1, 1, face_width, dtype=torch.float64)
+    down, right = torch.meshgrid(steps, steps, indexing="ij")
+    plane = torch.stack((right, down, torch.ones_like(right)), -1)
+    return torch.einsum("hwa,fac->hfwc", plane, _face_axes()).reshape(face_width, -1, 3)
