@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .dpt import DptHead
+from .dpt import DptHead, resize_map
 from .lora import LoraQkv, add_lora, merge_lora
 from .vit import TapTokens, VitEncoder
 
-__all__ = ["DptHead", "LoraQkv", "TapTokens", "VitEncoder", "add_lora", "merge_lora"]
+__all__ = ["DptHead", "LoraQkv", "TapTokens", "VitEncoder", "add_lora", "merge_lora", "resize_map"]

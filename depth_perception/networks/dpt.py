@@ -17,15 +17,17 @@ def conv3x3(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
     return F.conv2d(x, layer.weight, layer.bias, layer.stride, padding=(1, 0))
 
 
-def resize_map(x: Tensor, size: tuple[int, int], circular: bool) -> Tensor:
-    """Bilinear resize of (B, C, H, W) with aligned corners.
+def resize_map(
+    x: Tensor, size: tuple[int, int], circular: bool, *, align_corners: bool = True
+) -> Tensor:
+    """Bilinear resize of (B, C, H, W) to (B, C, *size).
 
-    On a circle there are no corners to align: ``circular`` places the columns by their centres
-    and lets the first and the last column be neighbours. The rows stay as they are.
+    On a circle there are no corners to align: ``circular`` always places the columns by their
+    centres and lets the first and the last column be neighbours.
     """
     if not circular:
-        return F.interpolate(x, size, mode="bilinear", align_corners=True)
-    x = F.interpolate(x, (size[0], x.shape[-1]), mode="bilinear", align_corners=True)
+        return F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
+    x = F.interpolate(x, (size[0], x.shape[-1]), mode="bilinear", align_corners=align_corners)
     width, common = x.shape[-1], math.gcd(x.shape[-1], size[1])
     before, after = width // common, size[1] // common  # columns of margin that map to each other
     x = F.pad(x, (before, before, 0, 0), mode="circular")

@@ -29,6 +29,8 @@ class ModelCard:
         hub_repo: Hugging Face repository that holds the file; None if there is none.
         home_page: where the authors link to the file, for models without ``hub_repo``.
         embedded: the file is part of this package.
+        antialias: images are low-pass filtered where they shrink to the network input. The
+            published models never do it.
         notes: what the model is good for and what it is not.
     """
 
@@ -49,6 +51,7 @@ class ModelCard:
     embedded: bool = False
     notes: str = ""
     patch_size: int = 14
+    antialias: bool = False
 
     @property
     def source(self) -> str:

@@ -86,6 +86,7 @@ def _default() -> _Entry:
         default_height=168,
         file_name="panda_tiny_metric.safetensors",
         embedded=True,
+        antialias=True,
         notes="Part of the package. Trained on rendered scenes only: a first look, not a surveyor.",
     )
     arguments = {"config": TINY_METRIC, "max_depth": 20.0, "lora_rank": None}

@@ -1,0 +1,274 @@
+"""The one door to every model: an image goes in, a :class:`Prediction` comes out."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .geometry import Camera, Equirectangular, Pinhole
+from .networks import resize_map
+from .prediction import Prediction
+from .systems.card import ModelCard
+from .systems.catalog import card as find_card
+from .systems.depth_anything import DepthAnything
+from .systems.image_input import network_input, network_size
+from .systems.loading import load_network
+
+Precision = Literal["float32", "float16", "bfloat16"]
+Seam = Literal["off", "circular", "blend"]
+OutputSize = Literal["network", "input"]
+
+ASSUMED_PINHOLE_FOV_DEG = 55.0
+_ASPECT_TOLERANCE = 0.01
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EstimatorOptions:
+    """How an estimator runs its network.
+
+    Attributes:
+        height: rows of the network input: of the full sphere for panoramas, the least of both
+            sides for pinhole images. None takes the default of the model. Sides are rounded to
+            multiples of the patch size.
+        precision: of the encoder; the head always runs in float32.
+        seam: what happens where the left and the right border of a full-turn panorama touch.
+            ``off`` treats them as borders, as the published models do. ``circular`` lets the head
+            see across, at no cost. ``blend`` also runs the image turned by half and takes each
+            column from the run that has it farther from the border, at twice the cost.
+        flip: average with the mirrored run, at twice the cost.
+        output_size: ``input`` resamples the result to the image, ``network`` leaves it.
+        align_corners: sample corner to corner when resampling to the image, as the authors'
+            ``infer_image`` methods do; by default pixel centres, as their scripts do.
+    """
+
+    height: int | None = None
+    precision: Precision = "float32"
+    seam: Seam = "off"
+    flip: bool = False
+    output_size: OutputSize = "input"
+    align_corners: bool = False
+
+    def __post_init__(self) -> None:
+        if self.height is not None and self.height < 1:
+            raise ValueError(f"height must be positive, got {self.height}")
+        for name, choices in (
+            ("precision", Precision),
+            ("seam", Seam),
+            ("output_size", OutputSize),
+        ):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(
+                    f"{name} must be one of {', '.join(get_args(choices))}, got "
+                    f"{getattr(self, name)!r}"
+                )
+
+
+class Estimator:
+    """A loaded model that turns images into predictions.
+
+    Attributes:
+        card: what the model is.
+        network: the bare network, tensors in and tensors out.
+        device: where it runs.
+        options: how it runs.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        network: DepthAnything,
+        *,
+        device: torch.device | str = "cpu",
+        options: EstimatorOptions | None = None,
+    ) -> None:
+        self.card = card
+        self.options = options or EstimatorOptions()
+        self.device = torch.device(device)
+        if card.camera != "equirectangular" and self.options.seam != "off":
+            raise ValueError(
+                f"seam={self.options.seam!r} needs a panoramic model; {card.name} is a "
+                f"{card.camera} model"
+            )
+        self.network = network.to(self.device).eval()
+        self.network.encoder.to(getattr(torch, self.options.precision))
+        self._has_warned = False
+
+    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
+        """Depth of one image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, NumPy array of any strides or tensor on any device.
+            camera: the pixel grid of the image. A panoramic model takes a 2:1 image without a
+                camera as the full sphere. A pinhole model assumes a horizontal field of view of
+                55 degrees, which only matters to :meth:`Prediction.points`, and logs a warning.
+
+        Raises:
+            TypeError: the image is not uint8, or of no known type.
+            ValueError: the image has no (H, W, 3) shape or no pixels, the camera does not belong
+                to it or to the model, or a panorama is not 2:1 and has no camera.
+        """
+        pixels = self._to_device(image)
+        camera = self._camera_of(camera, *pixels.shape[:2])
+        size = self.input_size(camera)
+        wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
+        seam = self.options.seam if wraps else "off"
+        with torch.inference_mode():
+            values = self._infer(network_input(pixels, size, antialias=self.card.antialias), seam)
+            if self.options.output_size == "input":
+                values = resize_map(
+                    values,
+                    (camera.height, camera.width),
+                    circular=seam != "off",
+                    align_corners=self.options.align_corners,
+                )
+            else:
+                camera = camera.resize(*size)
+        values = values[0, 0].clone()  # a tensor that autograd and in-place operations accept
+        return Prediction(
+            values=values,
+            valid=torch.ones_like(values, dtype=torch.bool),
+            camera=camera,
+            kind=self.card.kind,
+            space=self.card.space,
+            scale=self.card.scale,
+        )
+
+    def input_size(self, camera: Camera) -> tuple[int, int]:
+        """Size (height, width) at which the network sees the images of a camera.
+
+        A partial panorama is sampled as densely as a full one.
+        """
+        height = self.options.height or self.card.default_height
+        rows = columns = height
+        if isinstance(camera, Equirectangular):
+            rows = max(1, round(height * camera.vertical_fov / math.pi))
+            columns = max(1, round(height * camera.horizontal_fov / math.pi))
+        patch = self.card.patch_size
+        return network_size(camera.height, camera.width, rows, columns, multiple=patch)
+
+    def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
+        """Run once on a black image of this size, so that the first real one is not the slowest."""
+        if camera is None and self.card.camera == "equirectangular":
+            camera = Equirectangular(height, width)
+        elif camera is None:
+            camera = _assumed_pinhole(height, width)
+        self(torch.zeros((height, width, 3), dtype=torch.uint8, device=self.device), camera)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def _infer(self, images: Tensor, seam: Seam) -> Tensor:
+        """Values (1, 1, h, w) float32 of one normalised image (1, 3, h, w)."""
+        half_turn = images.shape[-1] // 2
+        if seam == "blend":
+            images = torch.cat((images, images.roll(half_turn, -1)))
+        if self.options.flip:
+            images = torch.cat((images, images.flip(-1)))
+        values = self.network(images, circular=seam == "circular").float()
+        if self.options.flip:
+            plain, mirrored = values.chunk(2)
+            values = (plain + mirrored.flip(-1)) / 2
+        if seam == "blend":
+            plain, turned = values.chunk(2)
+            weight = _distance_to_seam(images.shape[-1], values.device)
+            values = torch.lerp(turned.roll(-half_turn, -1), plain, weight)
+        return values
+
+    def _to_device(self, image: np.ndarray | Tensor) -> Tensor:
+        if not isinstance(image, (np.ndarray, Tensor)):
+            raise TypeError(f"image must be a NumPy array or a tensor, got {type(image).__name__}")
+        shape = tuple(image.shape)
+        if len(shape) != 3 or shape[2] != 3:
+            raise ValueError(f"image must be (height, width, 3) RGB, got shape {shape}")
+        if 0 in shape:
+            raise ValueError(f"image has no pixels: shape {shape}")
+        if image.dtype not in (np.uint8, torch.uint8):
+            raise TypeError(f"image must be uint8 with values 0..255, got {image.dtype}")
+        if isinstance(image, np.ndarray):
+            if not image.flags.writeable or min(image.strides) < 0:
+                image = image.copy()
+            image = torch.from_numpy(image)
+        return image.to(self.device, non_blocking=True)
+
+    def _camera_of(self, camera: Camera | None, height: int, width: int) -> Camera:
+        if camera is not None:
+            return self._checked(camera, height, width)
+        if self.card.camera == "pinhole":
+            if not self._has_warned:
+                _log.warning(
+                    "no camera given: points will assume a horizontal field of view of %g degrees",
+                    ASSUMED_PINHOLE_FOV_DEG,
+                )
+                self._has_warned = True
+            return _assumed_pinhole(height, width)
+        if abs(width - 2 * height) > _ASPECT_TOLERANCE * 2 * height:
+            raise ValueError(
+                f"the image is {width} x {height}, but a full panorama is twice as wide as high. "
+                "If it shows a part of the sphere, say which: camera=Equirectangular.partial("
+                f"{height}, {width}, horizontal_fov, vertical_fov) with angles in radians"
+            )
+        return Equirectangular(height, width)
+
+    def _checked(self, camera: Camera, height: int, width: int) -> Camera:
+        wanted = Equirectangular if self.card.camera == "equirectangular" else Pinhole
+        if not isinstance(camera, wanted):
+            raise ValueError(
+                f"{self.card.name} needs a camera of type {wanted.__name__}, got "
+                f"{type(camera).__name__}"
+            )
+        if (camera.height, camera.width) != (height, width):
+            raise ValueError(
+                f"the camera grid is {camera.width} x {camera.height} but the image is {width} x "
+                f"{height}: use camera.resize({height}, {width}) if it is the same view"
+            )
+        return camera
+
+
+def load(
+    name: str,
+    checkpoint: str | Path | None = None,
+    device: torch.device | str | None = None,
+    **options: object,
+) -> Estimator:
+    """Load a model.
+
+    Args:
+        name: a name of :func:`depth_perception.models`.
+        checkpoint: safetensors or an official file; None takes the weights that are part of the
+            package or were fetched.
+        device: None takes CUDA where there is one, else the CPU.
+        options: fields of :class:`EstimatorOptions`.
+
+    Raises:
+        KeyError: no such model.
+        CheckpointError: the weights are missing, unreadable or of another network.
+        TypeError, ValueError: an option or the device is wrong.
+    """
+    chosen = EstimatorOptions(**options)  # type: ignore[arg-type]
+    card = find_card(name)
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {str(device)!r} was asked for but this machine has no CUDA")
+    network = load_network(name, checkpoint, device=device)
+    return Estimator(card, network, device=device, options=chosen)
+
+
+def _assumed_pinhole(height: int, width: int) -> Pinhole:
+    return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
+
+
+def _distance_to_seam(width: int, device: torch.device) -> Tensor:
+    """Weight (width,) of each column of the unturned run: 0 at the borders, 1 in the middle."""
+    column = torch.arange(width, device=device, dtype=torch.float32) + 0.5
+    distance = torch.minimum(column, width - column) / (width / 2)
+    return distance * distance * (3 - 2 * distance)

@@ -1,0 +1,77 @@
+"""From a picture to the network: the size rule and the resampling of the MiDaS family."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+SizeMethod = Literal["lower_bound", "upper_bound", "minimal"]
+
+
+def network_size(
+    height: int,
+    width: int,
+    target_height: int,
+    target_width: int,
+    *,
+    multiple: int = 14,
+    method: SizeMethod = "lower_bound",
+) -> tuple[int, int]:
+    """Size (height, width) of the network input that keeps the aspect ratio of an image.
+
+    ``lower_bound`` covers the target on both sides, ``upper_bound`` stays within it, ``minimal``
+    takes the scale nearer to 1. Sides are rounded to ``multiple``, halves to even.
+    """
+    vertical, horizontal = target_height / height, target_width / width
+    if method == "lower_bound":
+        scale = max(vertical, horizontal)
+    elif method == "upper_bound":
+        scale = min(vertical, horizontal)
+    elif method == "minimal":
+        scale = vertical if abs(1 - vertical) <= abs(1 - horizontal) else horizontal
+    else:
+        raise ValueError(f"method must be lower_bound, upper_bound or minimal, got {method!r}")
+    return (
+        _rounded(scale * height, target_height, multiple, method),
+        _rounded(scale * width, target_width, multiple, method),
+    )
+
+
+def _rounded(side: float, target: int, multiple: int, method: SizeMethod) -> int:
+    rounded = round(side / multiple) * multiple
+    if method == "lower_bound" and rounded < target:
+        return math.ceil(side / multiple) * multiple
+    if method == "upper_bound" and rounded > target:
+        return math.floor(side / multiple) * multiple
+    return rounded
+
+
+def network_input(image: Tensor, size: tuple[int, int], *, antialias: bool = False) -> Tensor:
+    """Normalised network input (1, 3, *size) float32 of an RGB image (H, W, 3) uint8.
+
+    Bicubic with a = -0.75 at pixel centres, not clipped, which is OpenCV's INTER_CUBIC on floats;
+    it runs on the device of the image. ``antialias`` widens the kernel where the image shrinks;
+    the published models were trained and are used without it.
+    """
+    pixels = image.permute(2, 0, 1)[None].to(torch.float32) / 255
+    pixels = F.interpolate(pixels, size, mode="bicubic", align_corners=False, antialias=antialias)
+    mean, std = (_channel_constant(v, image.device) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (pixels - mean) / std
+
+
+_CONSTANTS: dict[tuple[tuple[float, ...], torch.device], Tensor] = {}
+
+
+def _channel_constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    key = (values, device)
+    if key not in _CONSTANTS:
+        with torch.inference_mode(False):
+            _CONSTANTS[key] = torch.tensor(values, device=device)[:, None, None]
+    return _CONSTANTS[key]
