@@ -37,9 +37,12 @@ def berhu(
         return _nothing(pred)
     error = (target - pred).abs()
     delta = threshold * error.detach().max()
-    return weight * torch.where(
-        error < delta, error, (error.square() + delta.square()) / (2 * delta).clamp_min(1e-12)
-    ).mean()
+    return (
+        weight
+        * torch.where(
+            error < delta, error, (error.square() + delta.square()) / (2 * delta).clamp_min(1e-12)
+        ).mean()
+    )
 
 
 def silog(

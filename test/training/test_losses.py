@@ -81,9 +81,7 @@ def test_epnl_says_when_an_image_is_too_small() -> None:
 def test_without_valid_pixels_nothing_is_learned(loss) -> None:
     pred = torch.full((1, 1, 96, 192), 0.5, requires_grad=True)
     options = {"rng": np.random.RandomState(0)} if loss is epnl else {}
-    value = loss(
-        torch.zeros_like(pred), pred, torch.zeros_like(pred, dtype=torch.bool), **options
-    )
+    value = loss(torch.zeros_like(pred), pred, torch.zeros_like(pred, dtype=torch.bool), **options)
     assert value.item() == 0
     if value.requires_grad:
         value.backward()

@@ -1,0 +1,82 @@
+"""Random changes of panoramas and their ranges, whole batches at a time."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .recipe import AugmentRecipe
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+_TO_YIQ = (_LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
+
+
+def augment(
+    rgb: Tensor, range_m: Tensor, recipe: AugmentRecipe, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Yaw, mirror image, colour and noise, drawn for each image by itself.
+
+    Args:
+        rgb: (B, 3, H, W) float32 in [0, 1]. range_m: (B, 1, H, W).
+        generator: on the CPU; the same state gives the same changes on every device.
+
+    Returns:
+        The changed pair, same shapes; the picture stays in [0, 1].
+    """
+    count, width = len(rgb), rgb.shape[-1]
+    shift = torch.randint(0, width, (count,), generator=generator) * int(recipe.yaw)
+    mirror = torch.rand(count, generator=generator) < recipe.flip
+    rgb, range_m = (turn(maps, shift, mirror) for maps in (rgb, range_m))
+    if recipe.jitter > 0:
+        rgb = jitter(rgb, recipe, generator)
+    if recipe.noise > 0:
+        sigma = recipe.noise * torch.rand(count, 1, 1, 1, generator=generator)
+        rgb = rgb + (sigma * torch.randn(rgb.shape, generator=generator)).to(rgb.device)
+    return rgb.clamp(0, 1), range_m
+
+
+def turn(maps: Tensor, shift: Tensor, mirror: Tensor) -> Tensor:
+    """Roll each (C, H, W) map by ``shift`` columns to the right, then mirror it where told.
+
+    Args:
+        maps: (B, C, H, W). shift: (B,) int64. mirror: (B,) bool.
+    """
+    width = maps.shape[-1]
+    columns = torch.arange(width).expand(len(maps), width)
+    columns = torch.where(mirror[:, None], width - 1 - columns, columns)
+    columns = ((columns - shift[:, None]) % width).to(maps.device)
+    return maps.gather(3, columns[:, None, None].expand_as(maps))
+
+
+def jitter(rgb: Tensor, recipe: AugmentRecipe, generator: torch.Generator) -> Tensor:
+    """Gamma, brightness, contrast, saturation and hue of (B, 3, H, W) in [0, 1].
+
+    Hue turns the chroma plane of YIQ, which keeps the luma, so that the whole colour change is one
+    3x3 matrix for each image.
+    """
+    count = len(rgb)
+
+    def draw(limit: float) -> Tensor:
+        return limit * (2 * torch.rand(count, 1, 1, generator=generator) - 1)
+
+    chosen = (torch.rand(count, 1, 1, generator=generator) < recipe.jitter).float()
+    brightness = 1 + chosen * draw(recipe.brightness)
+    contrast = 1 + chosen * draw(recipe.contrast)
+    saturation = 1 + chosen * draw(recipe.saturation)
+    angle = 2 * math.pi * chosen * draw(recipe.hue)
+    exponent = torch.exp(chosen * draw(math.log1p(recipe.gamma)))
+
+    to_yiq = torch.tensor(_TO_YIQ)
+    zero, one = torch.zeros_like(angle), torch.ones_like(angle)
+    cos, sin = saturation * angle.cos(), saturation * angle.sin()
+    rows = ((one, zero, zero), (zero, cos, -sin), (zero, sin, cos))
+    chroma = torch.cat([torch.cat(row, 2) for row in rows], 1)
+    matrix = (brightness * contrast * (to_yiq.inverse() @ chroma @ to_yiq)).to(rgb.device)
+
+    if recipe.gamma > 0:
+        rgb = rgb.clamp_min(1e-4) ** exponent[..., None].to(rgb.device)
+    luma = (rgb * rgb.new_tensor(_LUMA).view(3, 1, 1)).sum(1).mean((1, 2))
+    offset = luma[:, None, None] * (brightness * (1 - contrast)).to(rgb.device)
+    return (matrix @ rgb.flatten(2) + offset).view_as(rgb).clamp(0, 1)

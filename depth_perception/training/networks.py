@@ -1,0 +1,55 @@
+"""Networks ready to be trained as a recipe says."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..networks import VitEncoder, add_lora
+from ..systems import build_network, load_network
+from ..systems.depth_anything import DepthAnything
+from .recipe import Recipe
+
+_LORA_RANK = 4
+
+
+def trainable_network(recipe: Recipe) -> DepthAnything:
+    """The network of a recipe with its starting parameters; those that shall not move are frozen.
+
+    Raises:
+        KeyError: no such model. CheckpointError: the checkpoint does not fit.
+    """
+    model = recipe.model
+    scale = recipe.data.max_depth_m if recipe.data.target == "metric" else 1.0
+    if model.checkpoint is None:
+        torch.manual_seed(recipe.run.seed)
+        network = build_network(model.name, lora_rank=None, max_depth=scale)
+        spherical_positions(network.encoder)
+    else:
+        network = load_network(model.name, model.checkpoint)
+        network.max_depth = scale
+        network.requires_grad_(True)
+    if model.train == "lora":
+        add_lora(network.encoder, _LORA_RANK)
+        network.lora_rank = _LORA_RANK
+    return network.train()
+
+
+@torch.no_grad()
+def spherical_positions(encoder: VitEncoder, frequency: float = 3.0, size: float = 0.3) -> None:
+    """Start the position embedding as random waves of the viewing direction of each patch.
+
+    Patches that are near on the sphere, also across the seam, begin with similar embeddings:
+    Rahimi and Recht, "Random Features for Large-Scale Kernel Machines", on unit vectors.
+    """
+    rows, columns = encoder.native_grid
+    latitude = (torch.arange(rows) + 0.5) / rows * math.pi - math.pi / 2
+    longitude = (torch.arange(columns) + 0.5) / columns * 2 * math.pi - math.pi
+    lat, lon = torch.meshgrid(latitude, longitude, indexing="ij")
+    rays = torch.stack((lat.cos() * lon.sin(), lat.sin(), lat.cos() * lon.cos()), -1)
+    dim = encoder.pos_embed.shape[-1]
+    waves = torch.sin(
+        rays.flatten(0, 1) @ (frequency * torch.randn(3, dim)) + 6.283 * torch.rand(dim)
+    )
+    encoder.pos_embed[0, 1:] = size * waves
