@@ -1,4 +1,4 @@
-"""Reading bags: images, depth maps, clouds and diagnostics as arrays and plain values."""
+"""Reading what was recorded: depth maps, clouds and diagnostics as arrays and plain values."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 
-from ..io.encodings import decode_compressed, decode_image, raw_pixels
-
-IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
+from ..io.encodings import raw_pixels
 
 _FIELD_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 
@@ -105,24 +103,6 @@ def decode_depth(message: Any) -> NDArray[np.float32]:
     return values.astype(np.float32) * np.float32(units[message.encoding])
 
 
-def decode_rgb(message: Any) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of an Image or a CompressedImage message.
-
-    Raises:
-        ValueError: unknown encoding, sizes that do not fit, damaged data.
-    """
-    if not hasattr(message, "encoding"):
-        return decode_compressed(message.data, message.format)
-    return decode_image(
-        message.height,
-        message.width,
-        message.encoding,
-        message.step,
-        message.is_bigendian,
-        message.data,
-    )
-
-
 def decode_cloud(message: Any) -> Cloud:
     """Points and colours of a PointCloud2, organised or not; points with NaN are left out."""
     offsets = {field.name: (field.offset, field.datatype) for field in message.fields}
@@ -153,6 +133,18 @@ def decode_cloud(message: Any) -> Cloud:
     packed = cells[colour][usable] if colour else np.full(int(usable.sum()), 0x808080, np.uint32)
     colours = np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=-1)
     return Cloud(points[usable], colours.astype(np.uint8))
+
+
+def cloud_at(bag: Path, topic: str, wanted_ns: int) -> Cloud:
+    """The cloud of a stamp, or the one nearest in time (clouds may come at a lower rate).
+
+    Raises:
+        ValueError: the bag has no cloud on this topic.
+    """
+    best = min(messages(bag, topic), key=lambda m: abs(stamp_ns(m) - wanted_ns), default=None)
+    if best is None:
+        raise ValueError(f"{bag} has no cloud on {topic}")
+    return decode_cloud(best)
 
 
 def statuses(bag: Path, topic: str = "/diagnostics") -> tuple[Status, ...]:

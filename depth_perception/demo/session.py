@@ -15,6 +15,8 @@ from types import TracebackType
 PACKAGE = Path(__file__).resolve().parents[1]
 DOMAIN_IDS = range(1, 101)  # above 101 the ports of DDS fall into Linux' ephemeral range
 
+_POLL_S = 0.1
+
 
 class SessionError(RuntimeError):
     """A process of the demonstration failed; the text holds the end of its log."""
@@ -100,27 +102,51 @@ class Session:
                 raise SessionError(
                     f"the {child.name} was not done after {timeout_s:.0f} s\n{_logs(child, *needs)}"
                 )
-            time.sleep(0.1)
+            time.sleep(_POLL_S)
         if child.process.returncode != 0:
             raise SessionError(
                 f"the {child.name} ended with exit code {child.process.returncode}\n{_logs(child)}"
             )
 
-    def wait_for_line(self, child: Child, text: str, timeout_s: float) -> None:
-        """Wait until the log of ``child`` holds ``text``.
+    def wait_for_line(
+        self,
+        child: Child,
+        text: str,
+        timeout_s: float,
+        needs: Sequence[Child] = (),
+        alarm: tuple[Child, str] | None = None,
+    ) -> None:
+        """Wait until the log of ``child`` holds ``text`` while it and ``needs`` live.
+
+        ``alarm`` is a text in the log of another process that makes further waiting useless.
 
         Raises:
-            SessionError: the process ended, or the text did not come in time.
+            SessionError: a process ended, the alarm was given, or the text did not come in time.
         """
         deadline = time.monotonic() + timeout_s
         while text not in child.log.read_text(errors="replace"):
-            self.check(child)
+            for other in (child, *needs):
+                self.check(other)
+            if alarm is not None and alarm[1] in alarm[0].log.read_text(errors="replace"):
+                raise SessionError(f"the {alarm[0].name} reports an error\n{_logs(alarm[0])}")
             if time.monotonic() > deadline:
                 raise SessionError(
                     f"the {child.name} did not say {text!r} within {timeout_s:.0f} s\n"
-                    f"{_logs(child)}"
+                    f"{_logs(child, *needs)}"
                 )
-            time.sleep(0.1)
+            time.sleep(_POLL_S)
+
+    def pause(self, seconds: float, needs: Sequence[Child] = ()) -> None:
+        """Let time pass while every process in ``needs`` lives.
+
+        Raises:
+            SessionError: one of them ended.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for child in needs:
+                self.check(child)
+            time.sleep(_POLL_S)
 
     def check(self, child: Child) -> None:
         """Raise SessionError if a process that should run has ended."""

@@ -1,0 +1,73 @@
+"""``depth-perception demo``: play a bag into the running node, record, compare and draw."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+from ..demo.bags import SourceError
+from ..demo.replay import NodeSetup
+from ..demo.run import DemoOptions, run_demo
+from ..demo.session import SessionError
+from ..io.bags import BagReadError
+from ..io.images import ImageReadError
+from ..systems.catalog import DEFAULT_MODEL
+
+Positive = Annotated[int, tyro.conf.arg(metavar="N")]
+
+
+def main(
+    image: Path | None = None,
+    bag: Path | None = None,
+    topic: str | None = None,
+    node: Literal["panoramic_depth"] = "panoramic_depth",
+    out: Path = Path("out/demo"),
+    model: str = DEFAULT_MODEL,
+    checkpoint: Path | None = None,
+    device: str | None = None,
+    input_height: int | None = None,
+    seed: int = 910_000_004,
+    frames: int = 40,
+    height: int = 256,
+    frame_rate: float = 5.0,
+    seconds: float = 30.0,
+    rate: float = 1.0,
+) -> int:
+    """Play a bag into the node, record what it publishes, judge it and draw a picture board.
+
+    Without --image and --bag a synthetic world is rendered, whose ground truth is exact. The
+    results lie in OUT: board.png, pictures/, cloud.ply, recording/ (MCAP), node.log.
+
+    Args:
+        image: a panorama of yours (equirectangular, twice as wide as high).
+        bag: a ROS 2 bag of yours.
+        topic: image topic of the bag; by default the only one with panoramas.
+        node: executable to run.
+        out: folder for the results; those of an earlier run are replaced.
+        model: name in the catalogue (see `depth-perception models`); it must return metres.
+        checkpoint: weights file of the model; by default the embedded or fetched one.
+        device: cpu, cuda, cuda:1, ...; by default the best there is.
+        input_height: rows of the network input; by default that of the model.
+        seed: of the synthetic world.
+        frames: how many frames of it.
+        height: rows of its panoramas.
+        frame_rate: its frames per second.
+        seconds: play at most so much of the bag.
+        rate: speed of the replay, 1 as recorded.
+    """
+    console = Console()
+    errors = Console(stderr=True)
+    if image is not None and bag is not None:
+        errors.print("demo: --image and --bag exclude each other")
+        return 2
+    options = DemoOptions(image, bag, topic, out, seed, frames, height, frame_rate, seconds, rate)
+    setup = NodeSetup(node, model, checkpoint, device, input_height)
+    try:
+        return run_demo(options, setup, console)
+    except (SourceError, BagReadError, ImageReadError, SessionError) as error:
+        errors.print("[bold red]demo failed:[/] ", end="")
+        errors.print(str(error), markup=False, highlight=False)
+        return 1

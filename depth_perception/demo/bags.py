@@ -1,0 +1,122 @@
+"""The bag that the demonstration plays: a synthetic world, a picture of the user, or their bag."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from ..io.bags import IMAGE_TYPE, ImageTopic, choose_image_topic, image_topics, read_frames
+from ..io.images import read_image
+
+TRUTH_TOPIC = "/ground_truth/depth"
+PICTURE_TOPIC = "/image"
+PICTURE_HEIGHT_PX = 512
+FRAME_ID = "panorama_optical_frame"
+
+
+class SourceError(ValueError):
+    """What the user gave cannot be played; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What will be played.
+
+    Attributes:
+        bag: folder of the bag.
+        image: the topic of its panoramas.
+        truth_topic: topic of the ground truth with the same stamps, or None.
+        stamps_ns: header stamps of the images that will be played.
+        description: what it is, for the headline.
+    """
+
+    bag: Path
+    image: ImageTopic
+    truth_topic: str | None
+    stamps_ns: tuple[int, ...]
+    description: str
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the images are CompressedImage messages."""
+        return self.image.type_name != IMAGE_TYPE
+
+
+def describe_bag(bag: Path, topic: str | None, description: str, seconds: float) -> Source:
+    """Find the panoramas, and the ground truth if there is one, in a bag.
+
+    ``topic`` names the images; without it they are the only pictures, or the only ones that are
+    twice as wide as high. Only the first ``seconds`` of the bag count.
+
+    Raises:
+        BagReadError: no bag, or not such a topic.
+        SourceError: the topic holds no image.
+    """
+    image = choose_image_topic(bag, topic or _only_panorama(bag))
+    truth = next((t.name for t in image_topics(bag) if t.name == TRUTH_TOPIC), None)
+    stamps = [frame.stamp_ns for frame in read_frames(bag, image.name)]
+    if not stamps:
+        raise SourceError(f"{bag} has no message on {image.name}")
+    played = tuple(stamp for stamp in stamps if stamp - stamps[0] <= seconds * 1e9)
+    return Source(bag, image, truth, played, description)
+
+
+def image_at(source: Source, stamp_ns: int) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) uint8 RGB of one stamp."""
+    for frame in read_frames(source.bag, source.image.name):
+        if frame.stamp_ns == stamp_ns:
+            return frame.image()
+    raise SourceError(f"{source.bag} has no image of stamp {stamp_ns} ns on {source.image.name}")
+
+
+def write_picture_bag(bag: Path, picture: Path, frames: int, rate_hz: float) -> None:
+    """Make a bag that shows one panorama ``frames`` times, at most 512 pixels high.
+
+    Raises:
+        ImageReadError: the file is no picture.
+        SourceError: it is not twice as wide as high.
+    """
+    image = read_image(picture)
+    height, width = image.shape[:2]
+    if abs(width / height - 2) > 0.02:
+        raise SourceError(
+            f"{picture} is {width} x {height} pixels; a full panorama (360° x 180°, "
+            "equirectangular) is twice as wide as high"
+        )
+    if height > PICTURE_HEIGHT_PX:
+        size = (2 * PICTURE_HEIGHT_PX, PICTURE_HEIGHT_PX)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    height, width = image.shape[:2]
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    types = store.types
+    begin_ns, step_ns = time.time_ns(), round(1e9 / rate_hz)
+    with Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(PICTURE_TOPIC, IMAGE_TYPE, typestore=store)
+        for stamp_ns in range(begin_ns, begin_ns + frames * step_ns, step_ns):
+            stamp = types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
+            header = types["std_msgs/msg/Header"](stamp, FRAME_ID)
+            message = types[IMAGE_TYPE](
+                header, height, width, "rgb8", 0, 3 * width, image.reshape(-1)
+            )
+            writer.write(connection, stamp_ns, store.serialize_cdr(message, IMAGE_TYPE))
+
+
+def _only_panorama(bag: Path) -> str | None:
+    """The topic that is twice as wide as high, if there are several with pictures."""
+    pictures = [topic for topic in image_topics(bag) if topic.holds_pictures]
+    if len(pictures) < 2:
+        return None
+    panoramas = [topic.name for topic in pictures if _is_panorama(bag, topic.name)]
+    return panoramas[0] if len(panoramas) == 1 else None
+
+
+def _is_panorama(bag: Path, topic: str) -> bool:
+    height, width = next(read_frames(bag, topic)).image().shape[:2]
+    return width == 2 * height

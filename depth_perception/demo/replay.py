@@ -1,0 +1,108 @@
+"""Play a bag into the node and record what it publishes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from .bags import Source
+from .session import Session
+
+IMAGE, CLOUD, CAMERA_INFO, SCALE = "depth/image", "depth/points", "depth/camera_info", "depth/scale"
+DIAGNOSTICS = "/diagnostics"
+RECORDED = (IMAGE, CLOUD, CAMERA_INFO, SCALE, DIAGNOSTICS)
+
+NODES = MappingProxyType({"panoramic_depth": "depth_perception.ros.panoramic_node"})
+
+_START_S = 180.0  # a large model on a slow disk
+_DRAIN_S = 2.5  # the last frame, and one more diagnostics message
+_SLACK_S = 60.0
+
+
+@dataclass(frozen=True)
+class NodeSetup:
+    """Which node runs, and with what.
+
+    Attributes:
+        node: name of the executable, a key of :data:`NODES`.
+        model, checkpoint, device: as for :func:`depth_perception.load`.
+        height: rows of the network input, or None for the default of the model.
+    """
+
+    node: str
+    model: str
+    checkpoint: Path | None = None
+    device: str | None = None
+    height: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.node not in NODES:
+            raise ValueError(f"no node {self.node!r}; there are: {', '.join(NODES)}")
+
+    def arguments(self, source: Source) -> list[str]:
+        """The command line of the node for this source."""
+        parameters = {"model": self.model, "output_size": "input"}
+        if self.checkpoint is not None:
+            parameters["checkpoint"] = str(self.checkpoint.resolve())
+        if self.device is not None:
+            parameters["device"] = self.device
+        if self.height is not None:
+            parameters["height"] = str(self.height)
+        if source.is_compressed:
+            parameters["image_transport"] = "compressed"
+        words = [word for pair in parameters.items() for word in ("-p", "{}:={}".format(*pair))]
+        topic, name = "image", source.image.name
+        if source.is_compressed:
+            topic = "image/compressed"
+        return ["--ros-args", *words, "-r", f"{topic}:={name}"]
+
+
+def replay(
+    source: Source,
+    setup: NodeSetup,
+    folder: Path,
+    *,
+    rate: float = 1.0,
+    say: Callable[[str], None] = lambda words: None,
+) -> Path:
+    """Run node, recorder and player; the recording lies in ``folder/recording`` afterwards.
+
+    The logs go to ``folder/node.log``, ``recorder.log`` and ``player.log``. ``say`` is told what
+    is going on.
+
+    Raises:
+        SessionError: one of the processes failed; the text holds the end of its log.
+    """
+    recording = folder / "recording"
+    if recording.exists():
+        shutil.rmtree(recording)
+    seconds = (source.stamps_ns[-1] - source.stamps_ns[0]) / 1e9
+    with Session(folder) as session:
+        say(f"starting {setup.node} with {setup.model}")
+        recorder = session.start(
+            "recorder",
+            "depth_perception.ros.bag_recorder",
+            [str(recording), "--topics", *RECORDED],
+        )
+        node = session.start("node", NODES[setup.node], setup.arguments(source))
+        session.wait_for_line(
+            recorder, "recording every topic", _START_S, needs=[node], alarm=(node, "[ERROR]")
+        )
+        say(f"playing {len(source.stamps_ns)} frames, {seconds / rate:.0f} s")
+        player = session.start(
+            "player",
+            "depth_perception.ros.bag_player",
+            [
+                str(source.bag), "--topics", source.image.name, "--rate", str(rate),
+                "--duration", str(seconds + 1e-3), "--wait", str(_START_S), "--delay", "1",
+            ],
+        )  # fmt: skip
+        session.wait(player, _START_S + seconds / rate + _SLACK_S, needs=[node, recorder])
+        say("waiting for the last frame")
+        session.pause(_DRAIN_S, needs=[node, recorder])
+        session.stop(node)
+        session.stop(recorder)
+    return recording

@@ -1,0 +1,160 @@
+"""What came of a replay: traffic, latency, errors, and whether all of it is as it must be."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from . import recording as recorded
+from .bags import Source
+from .compare import Comparison, compare
+from .replay import IMAGE, RECORDED
+
+# Keys of the node's diagnostic status.
+FRAMES_IN, FRAMES_DROPPED = "frames in", "frames dropped"
+LATENCY_P50, LATENCY_P99 = "latency p50 (ms)", "latency p99 (ms)"
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Frames and times.
+
+    Attributes:
+        played: images that the player published.
+        received, dropped: by the count of the node; None if it did not tell.
+        published: depth images in the recording.
+        unanswered: stamps of played images without a depth image.
+        latency_p50_ms, latency_p99_ms: from the arrival of an image in the node to the
+            publication of its depth, by the clock of the node; NaN if it did not tell.
+    """
+
+    played: int
+    received: int | None
+    published: int
+    dropped: int | None
+    unanswered: tuple[int, ...]
+    latency_p50_ms: float
+    latency_p99_ms: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that is printed.
+
+    Attributes:
+        traffic: frames and times.
+        comparison: against the ground truth, None where the source has none.
+        topics: what the recording holds.
+        problems: why the demonstration failed; empty if it did not.
+    """
+
+    traffic: Traffic
+    comparison: Comparison | None
+    topics: tuple[recorded.Topic, ...]
+    problems: tuple[str, ...]
+
+
+def make_report(source: Source, recording: Path) -> Report:
+    """Read a recording and hold it against its source."""
+    topics = recorded.topics(recording)
+    depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
+    comparison = None
+    if source.truth_topic is not None:
+        comparison = compare(depth_m, recorded.depth_maps(source.bag, source.truth_topic))
+    traffic = _traffic(source, recording, tuple(depth_m))
+    return Report(traffic, comparison, topics, tuple(_problems(traffic, comparison, topics)))
+
+
+def median_frame(report: Report, stamps_ns: tuple[int, ...]) -> int:
+    """Stamp of the frame to show: the median AbsRel, or the middle one without ground truth."""
+    if report.comparison is None:
+        return stamps_ns[len(stamps_ns) // 2]
+    frames = [f for f in report.comparison.frames if math.isfinite(f.abs_rel)]
+    frames = frames or list(report.comparison.frames)
+    return sorted(frames, key=lambda frame: frame.abs_rel)[len(frames) // 2].stamp_ns
+
+
+def print_report(console: Console, report: Report) -> None:
+    """Print the figures as a table, and the problems below."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(style="bold", justify="right")
+    table.add_column(style="dim")
+    for row in _rows(report):
+        table.add_row(*row)
+    console.print(table)
+    for problem in report.problems:
+        console.print(f"[bold red]problem:[/] {problem}")
+
+
+def _rows(report: Report) -> list[tuple[str, str, str]]:
+    traffic, comparison = report.traffic, report.comparison
+    rows = [
+        ("frames in", str(traffic.played), f"{_count(traffic.received)} reached the node"),
+        ("frames out", str(traffic.published), "depth images in the recording"),
+        (
+            "frames dropped",
+            str(len(traffic.unanswered)),
+            f"without an answer; {_count(traffic.dropped)} counted by the node (newest wins)",
+        ),
+        ("latency p50", f"{traffic.latency_p50_ms:.0f} ms", "arrival of the image to its depth"),
+        ("latency p99", f"{traffic.latency_p99_ms:.0f} ms", "by the clock of the node"),
+    ]
+    if comparison is not None:
+        rows += [
+            (
+                "AbsRel",
+                f"{comparison.abs_rel:.3f}",
+                "against ground truth up to 20 m, no alignment",
+            ),
+            ("δ1", f"{comparison.delta1:.3f}", "share of pixels within 25 %"),
+            ("coverage", f"{comparison.coverage:.1%}", "of those pixels have a depth"),
+        ]
+    return rows
+
+
+def _traffic(source: Source, recording: Path, published_ns: tuple[int, ...]) -> Traffic:
+    values: dict[str, str] = {}
+    for status in recorded.statuses(recording):
+        if LATENCY_P50 in status.values:
+            values = dict(status.values)
+    return Traffic(
+        played=len(source.stamps_ns),
+        received=_whole(values.get(FRAMES_IN)),
+        published=len(published_ns),
+        dropped=_whole(values.get(FRAMES_DROPPED)),
+        unanswered=tuple(sorted((Counter(source.stamps_ns) - Counter(published_ns)).elements())),
+        latency_p50_ms=float(values.get(LATENCY_P50, math.nan)),
+        latency_p99_ms=float(values.get(LATENCY_P99, math.nan)),
+    )
+
+
+def _problems(
+    traffic: Traffic, comparison: Comparison | None, topics: tuple[recorded.Topic, ...]
+) -> list[str]:
+    counts = {topic.name: topic.count for topic in topics}
+    problems = []
+    silent = [name for name in RECORDED if not counts.get(f"/{name.lstrip('/')}")]
+    if silent:
+        problems.append(f"nothing was recorded on {', '.join(silent)}")
+    if traffic.published == 0:
+        problems.append("no depth image came out of the node")
+    if not np.isfinite([traffic.latency_p50_ms, traffic.latency_p99_ms]).all():
+        problems.append("the diagnostics of the node tell no latency")
+    if comparison is not None and not comparison.is_finite:
+        problems.append("the depth cannot be compared with the ground truth: no common pixels")
+    return problems
+
+
+def _whole(text: str | None) -> int | None:
+    return None if text is None else int(float(text))
+
+
+def _count(value: int | None) -> str:
+    return "an unknown number" if value is None else str(value)

@@ -1,0 +1,145 @@
+"""The demonstration from the source to the board."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from ..io.ply import write_ply
+from . import recording as recorded
+from .bags import (
+    PICTURE_TOPIC,
+    Source,
+    describe_bag,
+    image_at,
+    write_picture_bag,
+    write_world_bag,
+)
+from .board import BoardContent, Fact, write_board, write_pictures
+from .replay import CLOUD, IMAGE, NodeSetup, replay
+from .report import Report, make_report, median_frame, print_report
+
+_PICTURE_FRAMES, _PICTURE_RATE_HZ = 8, 2.0
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to play and where the results go.
+
+    Attributes:
+        image: a panorama of the user.
+        bag, topic: a bag of the user and its image topic; at most one of image and bag.
+        out: folder of the results; what an earlier run left there is replaced.
+        seed, frames, height, frame_rate_hz: the synthetic bag, if neither is given.
+        seconds: play at most so much of a bag.
+        rate: speed of the replay.
+    """
+
+    image: Path | None
+    bag: Path | None
+    topic: str | None
+    out: Path
+    seed: int
+    frames: int
+    height: int
+    frame_rate_hz: float
+    seconds: float
+    rate: float
+
+
+def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
+    """Run everything; 0 if the recording is complete and every figure is a number, else 1.
+
+    Raises:
+        SourceError, BagReadError, ImageReadError: the source cannot be played.
+        SessionError: a process failed.
+    """
+    options.out.mkdir(parents=True, exist_ok=True)
+    with console.status("preparing the bag") as status:
+        source = make_source(options)
+        recording = replay(
+            source, setup, options.out, rate=options.rate, say=lambda words: status.update(words)
+        )
+        status.update("comparing")
+        report = make_report(source, recording)
+        if report.traffic.published:
+            status.update("drawing")
+            draw(source, setup, recording, report, options.out)
+    console.print(f"[bold]{setup.node}[/] with {setup.model} on {source.description}\n")
+    print_report(console, report)
+    console.print()
+    if report.traffic.published:
+        console.print(f"board      {options.out / 'board.png'}")
+        console.print(f"cloud      {options.out / 'cloud.ply'}")
+    console.print(f"recording  {recording}")
+    console.print(f"node log   {options.out / 'node.log'}")
+    if report.problems:
+        tail = (options.out / "node.log").read_text(errors="replace").splitlines()[-15:]
+        console.print("\n--- end of the node log ---", *tail, sep="\n", markup=False)
+    return 1 if report.problems else 0
+
+
+def make_source(options: DemoOptions) -> Source:
+    """The bag to play, made if it has to be."""
+    if options.bag is not None:
+        return describe_bag(options.bag, options.topic, options.bag.name, options.seconds)
+    made = options.out / "input"
+    if made.exists():
+        shutil.rmtree(made)
+    if options.image is not None:
+        write_picture_bag(made, options.image, _PICTURE_FRAMES, _PICTURE_RATE_HZ)
+        return describe_bag(made, PICTURE_TOPIC, options.image.name, options.seconds)
+    topic, kind = write_world_bag(
+        made, options.seed, options.frames, options.height, options.frame_rate_hz
+    )
+    return describe_bag(made, topic, f"synthetic {kind}, seed {options.seed}", options.seconds)
+
+
+def draw(source: Source, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:
+    """Write board.png, pictures/ and cloud.ply for one frame."""
+    depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
+    stamp = median_frame(report, tuple(depth_m))
+    truth_m = None
+    if source.truth_topic is not None:
+        truth_m = recorded.depth_maps(source.bag, source.truth_topic).get(stamp)
+    cloud = recorded.cloud_at(recording, f"/{CLOUD}", stamp)
+    content = BoardContent(
+        title="360° depth in metres from a running ROS 2 node",
+        subtitle=_subtitle(source, setup, stamp, compared=truth_m is not None),
+        facts=_facts(report),
+        image=image_at(source, stamp),
+        predicted_m=depth_m[stamp],
+        truth_m=truth_m,
+        cloud=cloud,
+    )
+    write_board(out / "board.png", content)
+    write_pictures(out / "pictures", content)
+    write_ply(out / "cloud.ply", cloud.points, cloud.colours)
+
+
+def _subtitle(source: Source, setup: NodeSetup, stamp_ns: int, *, compared: bool) -> str:
+    number, total = source.stamps_ns.index(stamp_ns) + 1, len(source.stamps_ns)
+    shown = f"frame {number} of {total}" + (", the one with the median error" if compared else "")
+    return f"model {setup.model} · {source.description} · {shown}"
+
+
+def _facts(report: Report) -> tuple[Fact, ...]:
+    traffic, comparison = report.traffic, report.comparison
+    facts = [
+        Fact(f"{traffic.played} → {traffic.published}", "frames in → out"),
+        Fact(str(len(traffic.unanswered)), "frames dropped"),
+        Fact(
+            f"{traffic.latency_p50_ms:.0f} / {traffic.latency_p99_ms:.0f} ms",
+            "latency p50 / p99, image to depth",
+        ),
+    ]
+    if comparison is not None:
+        facts = [
+            Fact(f"{comparison.abs_rel:.3f}", "AbsRel, no alignment"),
+            Fact(f"{comparison.delta1:.1%}", "δ1: within 25 % of the truth"),
+            *facts,
+        ]
+    return tuple(facts)
