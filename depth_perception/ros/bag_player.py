@@ -36,6 +36,7 @@ class PlayOptions:
         topics: names to play; empty means all.
         wait_s: how long to wait until every played topic has a subscriber.
         delay_s: pause before the first message.
+        duration_s: play only so much of the recording; 0 plays all.
         linger_s: time to stay after the last message, so that it is delivered.
     """
 
@@ -45,6 +46,7 @@ class PlayOptions:
     topics: tuple[str, ...] = ()
     wait_s: float = 5.0
     delay_s: float = 0.0
+    duration_s: float = 0.0
     linger_s: float = 0.5
 
 
@@ -113,6 +115,8 @@ class BagPlayer(Node):
         ]
         for connection, stamp_ns, raw in self._reader.messages(connections):
             first_ns = stamp_ns if first_ns is None else first_ns
+            if 0 < self._options.duration_s * 1e9 < stamp_ns - first_ns:
+                break
             self._wait_until(
                 start_s + (stamp_ns - first_ns) / 1e9 / self._options.rate, first_ns, start_s
             )
@@ -178,6 +182,7 @@ def _play_options(options: argparse.Namespace) -> PlayOptions:
         topics=tuple(options.topics),
         wait_s=options.wait,
         delay_s=options.delay,
+        duration_s=options.duration,
     )
 
 
@@ -206,6 +211,9 @@ def _parser() -> argparse.ArgumentParser:
         help="start after this time at the latest, or when every topic has a subscriber",
     )
     parser.add_argument("--delay", type=float, default=0.0, metavar="S", help="pause before it")
+    parser.add_argument(
+        "--duration", type=_positive, default=0.0, metavar="S", help="play only its first S seconds"
+    )
     return parser
 
 
