@@ -1,0 +1,1 @@
+"""Data sets: synthetic worlds and readers of published ones."""

@@ -1,0 +1,60 @@
+"""The classes of the synthetic worlds: Cityscapes' names for streets, and what rooms need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class WorldClass:
+    """One semantic class.
+
+    Attributes:
+        id: number in class maps; 0 means "no surface" (sky included there as its own class).
+        name: what people call it.
+        is_thing: whether its objects are counted, so that they carry an instance id.
+        colour: RGB, 0..255, for pictures of class maps.
+    """
+
+    id: int
+    name: str
+    is_thing: bool
+    colour: tuple[int, int, int]
+
+
+CLASSES: tuple[WorldClass, ...] = (
+    WorldClass(0, "none", False, (0, 0, 0)),
+    WorldClass(1, "road", False, (128, 64, 128)),
+    WorldClass(2, "sidewalk", False, (244, 35, 232)),
+    WorldClass(3, "building", False, (70, 70, 70)),
+    WorldClass(4, "wall", False, (102, 102, 156)),
+    WorldClass(5, "fence", False, (190, 153, 153)),
+    WorldClass(6, "pole", False, (153, 153, 153)),
+    WorldClass(7, "traffic sign", False, (220, 220, 0)),
+    WorldClass(8, "vegetation", False, (107, 142, 35)),
+    WorldClass(9, "terrain", False, (152, 251, 152)),
+    WorldClass(10, "sky", False, (70, 130, 180)),
+    WorldClass(11, "person", True, (220, 20, 60)),
+    WorldClass(12, "car", True, (0, 0, 142)),
+    WorldClass(13, "bin", True, (60, 110, 90)),
+    WorldClass(14, "bench", True, (250, 170, 30)),
+    WorldClass(20, "floor", False, (140, 110, 80)),
+    WorldClass(21, "ceiling", False, (200, 200, 190)),
+    WorldClass(22, "door", True, (120, 70, 20)),
+    WorldClass(23, "window", True, (150, 200, 240)),
+    WorldClass(24, "column", False, (170, 150, 130)),
+    WorldClass(25, "table", True, (180, 120, 60)),
+    WorldClass(26, "chair", True, (230, 140, 0)),
+    WorldClass(27, "sofa", True, (200, 60, 100)),
+    WorldClass(28, "bed", True, (130, 90, 200)),
+    WorldClass(29, "shelf", True, (100, 160, 60)),
+    WorldClass(30, "cupboard", True, (90, 140, 140)),
+    WorldClass(31, "lamp", True, (255, 230, 90)),
+    WorldClass(32, "plant", True, (40, 160, 60)),
+    WorldClass(33, "picture", True, (220, 120, 180)),
+    WorldClass(34, "carpet", False, (160, 60, 60)),
+    WorldClass(35, "clutter", True, (120, 120, 200)),
+)
+
+CLASS_ID: dict[str, int] = {entry.name: entry.id for entry in CLASSES}
+IS_THING: dict[int, bool] = {entry.id: entry.is_thing for entry in CLASSES}

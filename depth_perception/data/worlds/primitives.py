@@ -1,0 +1,280 @@
+"""Convex solids and the exact intersection of rays with them.
+
+Every solid is a unit shape stretched by its half sizes, turned by its rotation and moved to its
+centre. A ray is taken into the unit frame, where the intersection is simple; the ray parameter
+stays the metric distance because the map is affine. Rays start outside of the solids, so that the
+first crossing is always an entry.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+FAR = float("inf")
+
+
+class Shape(IntEnum):
+    """Unit shapes; all of them lie within [-1, 1] along every axis.
+
+    ``BOX`` the cube, ``CYLINDER`` and ``CONE`` about z (the tip of the cone at z = 1), ``ELLIPSOID``
+    the ball, ``GABLE`` a triangular prism along y with its ridge at z = 1.
+    """
+
+    BOX = 0
+    CYLINDER = 1
+    ELLIPSOID = 2
+    CONE = 3
+    GABLE = 4
+
+
+@dataclass(frozen=True)
+class Primitives:
+    """N solids in world coordinates (x, y on the ground, z up; metres).
+
+    Attributes:
+        shape: (N,) int64, see :class:`Shape`.
+        centre: (N, 3).
+        rotation: (N, 3, 3), columns are the local axes in the world.
+        half: (N, 3) half sizes along the local axes.
+        material, top_material: (N,) int64 rows of the material table, for faces whose normal is
+            mostly horizontal, and for those that look up or down.
+        class_id, instance_id: (N,) int64; instance 0 for classes that are not counted.
+        casts: (N,) bool, whether the solid throws shadows.
+    """
+
+    shape: Tensor
+    centre: Tensor
+    rotation: Tensor
+    half: Tensor
+    material: Tensor
+    top_material: Tensor
+    class_id: Tensor
+    instance_id: Tensor
+    casts: Tensor
+
+    def __len__(self) -> int:
+        return len(self.shape)
+
+    def to(self, device: torch.device | str) -> Primitives:
+        """The same solids on another device."""
+        return Primitives(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+    def radii(self) -> Tensor:
+        """(N,) radius of a ball about the centre that holds the solid."""
+        flat = torch.maximum(self.half[:, 0], self.half[:, 1])
+        round_body = torch.hypot(flat, self.half[:, 2])
+        largest = self.half.max(dim=1).values
+        radius = self.half.norm(dim=1)
+        is_round = (self.shape == Shape.CYLINDER) | (self.shape == Shape.CONE)
+        radius = torch.where(is_round, round_body, radius)
+        return torch.where(self.shape == Shape.ELLIPSOID, largest, radius) * (1 + 1e-5)
+
+    def to_unit(self) -> Tensor:
+        """(N, 3, 3) matrices that take world offsets from the centre into the unit frame."""
+        return self.rotation.transpose(1, 2) / self.half[:, :, None]
+
+
+def first_hits(
+    primitives: Primitives, origin: Tensor, directions: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Nearest surface of rays that share one origin.
+
+    Args:
+        primitives: the solids.
+        origin: (3,) start of all rays, outside of the solids.
+        directions: (3, M) unit directions.
+
+    Returns:
+        range in metres, (M,), infinite where nothing is hit, and the row of the solid, (M,)
+        int64, -1 where nothing is hit.
+    """
+    count = directions.shape[1]
+    nearest = directions.new_full((count,), FAR)
+    owner = torch.full((count,), -1, dtype=torch.int64, device=directions.device)
+    unit = primitives.to_unit()
+    offsets = origin - primitives.centre
+    unit_origins = (unit @ offsets[:, :, None])[:, :, 0]
+    towards, distance = (-offsets).unbind(0), offsets.norm(dim=1).tolist()
+    shapes, radii = primitives.shape.tolist(), primitives.radii().tolist()
+    for row in sorted(range(len(shapes)), key=lambda i: distance[i] - radii[i]):
+        if distance[row] <= radii[row]:
+            near = _enter(shapes[row], unit_origins[row, :, None], unit[row] @ directions)
+            closer = near < nearest
+            nearest = torch.where(closer, near, nearest)
+            owner = torch.where(closer, row, owner)
+            continue
+        limit = math.sqrt(max(0.0, distance[row] ** 2 - radii[row] ** 2))
+        seen = torch.nonzero((towards[row] @ directions) > limit)[:, 0]
+        if not len(seen):
+            continue
+        near = _enter(shapes[row], unit_origins[row, :, None], unit[row] @ directions[:, seen])
+        known = nearest[seen]
+        closer = near < known
+        nearest[seen] = torch.where(closer, near, known)
+        owner[seen] = torch.where(closer, row, owner[seen])
+    return nearest, owner
+
+
+def in_shadow(primitives: Primitives, points: Tensor, direction: Tensor) -> Tensor:
+    """Whether a solid that casts shadows stands between points and a light at infinity.
+
+    Args:
+        points: (3, M) just above the surfaces.
+        direction: (3,) unit vector towards the light.
+
+    Returns:
+        (M,) bool.
+    """
+    hidden = torch.zeros(points.shape[1], dtype=torch.bool, device=points.device)
+    unit = primitives.to_unit()
+    radii, shapes, casts = (
+        primitives.radii().tolist(),
+        primitives.shape.tolist(),
+        primitives.casts.tolist(),
+    )
+    across = torch.linalg.svd(direction[None]).Vh[1:]
+    plane, along = across @ points, direction @ points
+    centre_plane = (primitives.centre @ across.T).tolist()
+    centre_along = (primitives.centre @ direction).tolist()
+    for row, casting in enumerate(casts):
+        if not casting:
+            continue
+        (a, b), radius = centre_plane[row], radii[row]
+        inside = (plane[0] - a).square() + (plane[1] - b).square() < radius**2
+        inside &= along < centre_along[row] + radius
+        inside &= ~hidden
+        near_points = torch.nonzero(inside)[:, 0]
+        if not len(near_points):
+            continue
+        offsets = points[:, near_points] - primitives.centre[row][:, None]
+        towards = (unit[row] @ direction)[:, None].expand(3, len(near_points))
+        entry = _enter(shapes[row], unit[row] @ offsets, towards)
+        hidden[near_points] = entry < FAR
+    return hidden
+
+
+def unit_points(primitives: Primitives, owner: Tensor, points: Tensor) -> Tensor:
+    """Points (M, 3) of the world in the unit frames of their solids ``owner`` (M,), (M, 3)."""
+    offset = points - primitives.centre[owner]
+    return (primitives.to_unit()[owner] @ offset[:, :, None])[:, :, 0]
+
+
+def unit_normals(shape: Tensor, local: Tensor) -> Tensor:
+    """Outward gradient (M, 3), not normalised, of unit shapes ``shape`` (M,) at surface points."""
+    x, y, z = local.unbind(1)
+    zero, one = torch.zeros_like(x), torch.ones_like(x)
+    size = local.abs()
+    largest = size.argmax(dim=1, keepdim=True)
+    box = torch.zeros_like(local).scatter(1, largest, torch.sign(local.gather(1, largest)))
+    radial = torch.hypot(x, y)
+    cap = torch.stack((zero, zero, torch.sign(z)), 1)
+    side = torch.stack((x, y, zero), 1)
+    cylinder = torch.where((z.abs() >= radial)[:, None], cap, side)
+    base = torch.stack((zero, zero, -one), 1)
+    mantle = torch.stack((x, y, (1 - z) / 4), 1)
+    cone = torch.where((radial - (1 - z) / 2 >= -1 - z)[:, None], mantle, base)
+    slope = torch.stack((torch.sign(x), zero, one / 2), 1)
+    end = torch.stack((zero, torch.sign(y), zero), 1)
+    faces = torch.stack((slope, end, base), 1)
+    excess = torch.stack((x.abs() + (z + 1) / 2 - 1, y.abs() - 1, -1 - z), 1)
+    pick = excess.argmax(dim=1)[:, None, None].expand(-1, 1, 3)
+    gable = faces.gather(1, pick)[:, 0]
+    normal = box
+    for kind, value in (
+        (Shape.CYLINDER, cylinder),
+        (Shape.ELLIPSOID, local),
+        (Shape.CONE, cone),
+        (Shape.GABLE, gable),
+    ):
+        normal = torch.where((shape == kind)[:, None], value, normal)
+    return normal
+
+
+def surface_error(primitives: Primitives, owner: Tensor, points: Tensor) -> Tensor:
+    """Distance in metres, (M,), to first order, of points (M, 3) from the surface of their solid."""
+    local = unit_points(primitives, owner, points)
+    shape, half = primitives.shape[owner], primitives.half[owner]
+    x, y, z = local.unbind(1)
+    radial = torch.hypot(x, y)
+    box = ((local.abs() - 1) * half).max(dim=1).values
+    wide = torch.minimum(half[:, 0], half[:, 1])
+    cylinder = torch.maximum((radial - 1) * wide, (z.abs() - 1) * half[:, 2])
+    ball = (local.norm(dim=1) - 1) * half.min(dim=1).values
+    cone = torch.maximum((radial - (1 - z) / 2) * wide, (-1 - z) * half[:, 2])
+    slope = (x.abs() + (z + 1) / 2 - 1) * half[:, 0]
+    gable = torch.stack((slope, (y.abs() - 1) * half[:, 1], (-1 - z) * half[:, 2])).max(0).values
+    return torch.stack((box, cylinder, ball, cone, gable))[shape, torch.arange(len(shape))].abs()
+
+
+def _enter(shape: int, origin: Tensor, direction: Tensor) -> Tensor:
+    """Ray parameter (M,) of the entry into a unit shape, infinite where there is none.
+
+    ``origin`` (3, 1 or M) is first moved to the point of closest approach to the centre, which
+    keeps the quadratic equations well conditioned in float32 however far away the solid is.
+    """
+    x, y, z = direction.unbind(0)
+    shift = -(origin * direction).sum(0) / (direction * direction).sum(0)
+    a, b, c = (origin + shift * direction).unbind(0)
+    if shape == Shape.BOX:
+        near, far = _slab(a, x)
+        for value, slope in ((b, y), (c, z)):
+            low, high = _slab(value, slope)
+            near, far = torch.maximum(near, low), torch.minimum(far, high)
+    elif shape == Shape.ELLIPSOID:
+        square = x * x + y * y + z * z
+        reach = torch.sqrt((1 - a * a - b * b - c * c) / square)
+        near, far = -reach, reach
+    elif shape == Shape.CYLINDER:
+        square = (x * x + y * y).clamp_min(1e-20)
+        middle = -(a * x + b * y) / square
+        p, q = a + middle * x, b + middle * y
+        reach = torch.sqrt((1 - p * p - q * q) / square)
+        low, high = _slab(c, z)
+        near, far = torch.maximum(middle - reach, low), torch.minimum(middle + reach, high)
+    elif shape == Shape.CONE:
+        return _finish(shift + _enter_cone(a, b, c, x, y, z))
+    else:
+        near, far = _slab(b, y)
+        for value, slope, bound in (
+            (a + c / 2, x + z / 2, 0.5),
+            (c / 2 - a, z / 2 - x, 0.5),
+            (-c, -z, 1.0),
+        ):
+            safe = torch.where(slope.abs() < 1e-12, 1e-12, slope)
+            crossing = (bound - value) / safe
+            near = torch.maximum(near, torch.where(safe < 0, crossing, -FAR))
+            far = torch.minimum(far, torch.where(safe > 0, crossing, FAR))
+    return _finish(torch.where(near <= far, shift + near, FAR))
+
+
+def _finish(entry: Tensor) -> Tensor:
+    return torch.where(entry > 0, entry, FAR)
+
+
+def _slab(value: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Parameters at which ``value + t slope`` enters and leaves [-1, 1]."""
+    inverse = 1 / torch.where(slope.abs() < 1e-12, 1e-12, slope)
+    middle, reach = -value * inverse, inverse.abs()
+    return middle - reach, middle + reach
+
+
+def _enter_cone(a: Tensor, b: Tensor, c: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    half_radius, half_slope = (1 - c) / 2, -z / 2
+    square = x * x + y * y - half_slope * half_slope
+    square = torch.where(square.abs() < 1e-12, 1e-12, square)
+    linear = a * x + b * y - half_radius * half_slope
+    rest = a * a + b * b - half_radius * half_radius
+    root = torch.sqrt(linear * linear - square * rest)
+    first = torch.full_like(a, FAR)
+    for t in ((-linear - root) / square, (-linear + root) / square):
+        height = c + t * z
+        good = (height >= -1) & (height <= 1)
+        first = torch.where(good & (t < first), t, first)
+    base = (-1 - c) / torch.where(z.abs() < 1e-12, 1e-12, z)
+    good = (a + base * x).square() + (b + base * y).square() <= 1
+    return torch.where(good & (base < first), base, first)

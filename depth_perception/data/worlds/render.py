@@ -1,0 +1,259 @@
+"""Pictures and exact ground truth of a world."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...geometry import Camera
+from .classes import CLASS_ID
+from .primitives import (
+    FAR,
+    Primitives,
+    first_hits,
+    in_shadow,
+    unit_normals,
+    unit_points,
+)
+from .textures import Spot, albedo, value_noise
+from .world import Light, World
+
+LIFT_M = 2e-3
+"""How far shadow rays start above the surface."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture and what is true about it; all maps belong to the rays of the pixel centres.
+
+    Attributes:
+        rgb: (H, W, 3) uint8.
+        range_m: (H, W) float32, metres along the ray, infinite where no surface is.
+        z_m: (H, W) float32, metres along the optical axis (negative behind the camera).
+        normals: (H, W, 3) float32 unit vectors in the optical frame, 0 where no surface is.
+        classes: (H, W) int64, ids of :data:`CLASSES`.
+        instances: (H, W) int64, 0 where the class is not counted.
+        solids: (H, W) int64, row of the solid, -1 where no surface is.
+        camera: the pixel grid.
+        pose: (4, 4) float64, optical frame to world.
+    """
+
+    rgb: Tensor
+    range_m: Tensor
+    z_m: Tensor
+    normals: Tensor
+    classes: Tensor
+    instances: Tensor
+    solids: Tensor
+    camera: Camera
+    pose: Tensor
+
+
+@dataclass(frozen=True)
+class _Hits:
+    range_m: Tensor
+    owner: Tensor
+    directions: Tensor
+    normals: Tensor
+    local_normals: Tensor
+    seen: Tensor
+
+
+def render(
+    world: World,
+    camera: Camera,
+    pose: Tensor,
+    *,
+    device: torch.device | str = "cpu",
+    shadows: bool = True,
+    supersample: int = 1,
+) -> Frame:
+    """Look at a world from a pose.
+
+    Args:
+        world: what to look at.
+        camera: any central camera.
+        pose: (4, 4) optical frame to world; the camera centre must lie outside of all solids.
+        device: where to compute; the frame stays there.
+        shadows: whether the sun and the shadow lamps throw shadows.
+        supersample: side of the square of samples per pixel that the RGB is averaged of. Ground
+            truth is never averaged.
+    """
+    if supersample < 1:
+        raise ValueError(f"supersample must be at least 1, got {supersample}")
+    world = world.to(device)
+    height, width = camera.height, camera.width
+    turn = pose[:3, :3].to(device=device, dtype=torch.float32)
+    origin = pose[:3, 3].to(device=device, dtype=torch.float32)
+    hits = _trace(world, camera, origin, turn)
+    fine_hits, fine = hits, camera
+    if supersample > 1:
+        fine = camera.resize(height * supersample, width * supersample)
+        fine_hits = _trace(world, fine, origin, turn)
+    pixel = _pixel_angle(fine)
+    linear = _shade(world, fine_hits, origin, shadows, pixel)
+    display = _to_display(linear).reshape(height, supersample, width, supersample, 3)
+    rgb = (display.mean(dim=(1, 3)) * 255).round().to(torch.uint8)
+    solid = hits.owner
+    row = solid.clamp_min(0)
+    hit = solid >= 0
+    classes = torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"])
+    instances = torch.where(hit, world.primitives.instance_id[row], 0)
+    rays = camera.rays(device=device)
+    range_m = hits.range_m.reshape(height, width)
+    return Frame(
+        rgb=rgb,
+        range_m=range_m,
+        z_m=torch.where(torch.isfinite(range_m), range_m * rays[..., 2], range_m),
+        normals=(turn.T @ hits.normals).T.reshape(height, width, 3),
+        classes=classes.reshape(height, width),
+        instances=instances.reshape(height, width),
+        solids=solid.reshape(height, width),
+        camera=camera,
+        pose=pose,
+    )
+
+
+def _pixel_angle(camera: Camera) -> float:
+    middle = camera.rays()[camera.height // 2]
+    return float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max()) if camera.width > 1 else 0.01
+
+
+def _trace(world: World, camera: Camera, origin: Tensor, turn: Tensor) -> _Hits:
+    rays = camera.rays(device=origin.device).reshape(-1, 3)
+    directions = (turn @ rays.T).contiguous()
+    range_m, owner = first_hits(world.primitives, origin, directions)
+    seen = torch.nonzero(owner >= 0)[:, 0]
+    normals, local_normals = torch.zeros_like(directions), torch.zeros_like(directions)
+    points = origin + (directions[:, seen] * range_m[seen]).T
+    solids, row = world.primitives, owner[seen]
+    gradient = unit_normals(solids.shape[row], unit_points(solids, row, points))
+    local = torch.nn.functional.normalize(gradient / solids.half[row], dim=1)
+    local_normals[:, seen] = local.T
+    normals[:, seen] = (solids.rotation[row] @ local[:, :, None])[:, :, 0].T
+    return _Hits(range_m, owner, directions, normals, local_normals, seen)
+
+
+def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: float) -> Tensor:
+    """Linear RGB (M, 3) of every ray."""
+    colour = sky(world.light, hits.directions)
+    seen, light = hits.seen, world.light
+    if not len(seen):
+        return colour
+    row, normals, directions = hits.owner[seen], hits.normals[:, seen], hits.directions[:, seen]
+    distance = hits.range_m[seen]
+    points = origin[:, None] + directions * distance
+    solids = world.primitives
+    flat = hits.local_normals[2, seen].abs() > 0.7
+    material = torch.where(flat, solids.top_material[row], solids.material[row])
+    slant = (-(directions * normals).sum(0)).clamp_min(0.05)
+    footprint = distance * pixel / slant.sqrt()
+    spot = _spot(world, solids, row, points, hits.local_normals[:, seen], material, footprint)
+    base = albedo(world.materials, material, spot, points.T)
+    up = (normals[2] * 0.5 + 0.5)[:, None]
+    received = light.ambient_down + (light.ambient_up - light.ambient_down) * up
+    received = received * _contact(points, normals)[:, None]
+    shine = torch.zeros_like(received)
+    gloss = world.materials.gloss[material]
+    mirrored = directions - 2 * (directions * normals).sum(0) * normals
+    lifted = points + normals * LIFT_M
+    if float(light.sun_colour.max()) > 0:
+        facing = (light.sun_direction @ normals).clamp_min(0)
+        lit = torch.nonzero(facing > 0)[:, 0]
+        if shadows and len(lit):
+            facing[lit[in_shadow(solids, lifted[:, lit], light.sun_direction)]] = 0
+        received = received + facing[:, None] * light.sun_colour
+        glance = (light.sun_direction @ mirrored).clamp_min(0) ** 60
+        shine = shine + (glance * gloss * (facing > 0))[:, None] * light.sun_colour
+    for index, (lamp, strength) in enumerate(zip(light.lamps, light.lamp_colours, strict=True)):
+        offset = lamp[:, None] - lifted
+        reach = offset.norm(dim=0)
+        towards = offset / reach
+        facing = (towards * normals).sum(0).clamp_min(0) / (1 + (reach / 2.5).square())
+        lit = torch.nonzero(facing > 1e-3)[:, 0]
+        if shadows and index < light.shadow_lamps and len(lit):
+            casters = _casters(solids)
+            blocked, _ = first_hits(casters, lamp, -towards[:, lit].contiguous())
+            facing[lit[blocked < reach[lit] - LIFT_M]] = 0
+        received = received + facing[:, None] * strength
+        glance = (towards * mirrored).sum(0).clamp_min(0) ** 40
+        shine = shine + (glance * gloss * (facing > 0) * 0.5)[:, None] * strength
+    glow = world.materials.glow[material][:, None]
+    result = base * (received + glow) + shine
+    haze = (1 - torch.exp(-distance / 400))[:, None] * float(light.sun_colour.max() > 0)
+    colour[seen] = result + (light.horizon - result) * haze
+    return colour
+
+
+def _casters(solids: Primitives) -> Primitives:
+    keep = solids.casts
+    return Primitives(**{name: getattr(solids, name)[keep] for name in solids.__dataclass_fields__})
+
+
+def _contact(points: Tensor, normals: Tensor) -> Tensor:
+    """Darker close above the ground, on faces that look sideways or down."""
+    near = torch.exp(-points[2].clamp_min(0) / 0.25)
+    return 1 - 0.35 * near * (1 - normals[2].clamp(0, 1))
+
+
+def _spot(
+    world: World,
+    solids: Primitives,
+    row: Tensor,
+    points: Tensor,
+    local_normals: Tensor,
+    material: Tensor,
+    footprint: Tensor,
+) -> Spot:
+    """Surface coordinates: faces of boxes from their corner, round bodies by angle and height."""
+    half = solids.half[row]
+    local = (unit_points(solids, row, points.T) * half).T
+    x, y, z = local
+    hx, hy, hz = half.T
+    axis = local_normals.abs().argmax(dim=0)
+    round_side = ((solids.shape[row] == 1) | (solids.shape[row] == 2)) & (axis != 2)
+    angle = (torch.atan2(y, x) + math.pi) * torch.maximum(hx, hy)
+    s = torch.where(axis == 0, y * torch.sign(local_normals[0]) + hy, x + hx)
+    s = torch.where(axis == 1, hx - x * torch.sign(local_normals[1]), s)
+    s = torch.where(round_side, angle, s)
+    t = torch.where(axis == 2, y + hy, z + hz)
+    width = torch.where(axis == 0, 2 * hy, 2 * hx)
+    width = torch.where(round_side, 2 * math.pi * torch.maximum(hx, hy), width)
+    height = torch.where(axis == 2, 2 * hy, 2 * hz)
+    table = world.materials
+    return Spot(
+        s,
+        t,
+        width,
+        height,
+        footprint,
+        table.colours[material],
+        table.scale[material],
+        table.seed[material],
+    )
+
+
+def sky(light: Light, directions: Tensor) -> Tensor:
+    """Linear RGB (M, 3) of the sky along ``directions`` (3, M): gradient, clouds and sun."""
+    x, y, z = directions
+    up = z.clamp_min(0).sqrt()[:, None]
+    colour = light.horizon + (light.zenith - light.horizon) * up
+    if light.clouds > 0:
+        lift = (z.clamp_min(0) + 0.15)
+        place = torch.stack((x / lift * 1.3, y / lift * 1.3, torch.zeros_like(x)), 1)
+        seed = torch.full_like(x, 17, dtype=torch.int32)
+        noise = 0.6 * value_noise(place, seed) + 0.4 * value_noise(place * 2.3 + 5, seed)
+        cover = ((noise - 1 + light.clouds) * 4).clamp(0, 1) * (z * 8).clamp(0, 1)
+        bright = light.horizon * 0.5 + 0.5
+        colour = colour + (bright - colour) * cover[:, None]
+    towards = (light.sun_direction @ directions).clamp(0, 1)
+    disc = ((towards - 0.9994) * 4000).clamp(0, 1) + 0.35 * towards**80
+    return colour + (disc * (1 - 0.8 * light.clouds))[:, None] * light.sun_colour
+
+
+def _to_display(linear: Tensor) -> Tensor:
+    """Tone curve with a soft shoulder, then the sRGB-like gamma; (M, 3) in 0..1."""
+    return (1 - torch.exp(-1.25 * linear.clamp_min(0))).clamp(0, 1) ** (1 / 2.2)

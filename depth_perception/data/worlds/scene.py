@@ -1,0 +1,238 @@
+"""Assembling a world: a scene collects solids and materials, a pen draws one object."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from .classes import CLASS_ID, IS_THING
+from .primitives import Primitives, Shape
+from .textures import Materials, Texture
+
+Colour = tuple[float, float, float]
+Vector = Sequence[float]
+
+
+def hsv(hue: float, saturation: float, value: float) -> Colour:
+    """Linear RGB of a colour that is given as people see it (display values)."""
+    red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
+    return red**2.2, green**2.2, blue**2.2
+
+
+def darker(colour: Colour, factor: float) -> Colour:
+    """The colour times ``factor``, at most 1."""
+    return tuple(min(1.0, channel * factor) for channel in colour)
+
+
+@dataclass
+class Scene:
+    """Solids and materials while they are being collected.
+
+    Attributes:
+        rng: source of every random choice.
+        solids, materials: rows of the tables to come.
+        instances: how many counted objects exist.
+    """
+
+    rng: np.random.Generator
+    solids: list[tuple] = field(default_factory=list)
+    materials: list[tuple] = field(default_factory=list)
+    instances: int = 0
+
+    def uniform(self, low: float, high: float) -> float:
+        """A number between ``low`` and ``high``."""
+        return float(self.rng.uniform(low, high))
+
+    def chance(self, probability: float) -> bool:
+        """True with this probability."""
+        return bool(self.rng.random() < probability)
+
+    def pick(self, options: Sequence):
+        """One of the options."""
+        return options[int(self.rng.integers(len(options)))]
+
+    def material(
+        self,
+        texture: Texture,
+        a: Colour,
+        b: Colour | None = None,
+        c: Colour | None = None,
+        scale: tuple[float, float] = (1.0, 1.0),
+        *,
+        grain: float = 0.08,
+        grain_size: float = 0.15,
+        gloss: float = 0.0,
+        glow: float = 0.0,
+    ) -> int:
+        """Row of a new material; colours left out are shades of ``a``."""
+        colours = (a, b or darker(a, 0.75), c or darker(a, 0.45))
+        seed = int(self.rng.integers(1 << 20))
+        self.materials.append((int(texture), colours, scale, grain, grain_size, gloss, glow, seed))
+        return len(self.materials) - 1
+
+    def plain(self, colour: Colour, **options: float) -> int:
+        """Row of a new material of one colour."""
+        return self.material(Texture.PLAIN, colour, **options)
+
+    def pen(self, kind: str, x: float = 0.0, y: float = 0.0, yaw: float = 0.0, z: float = 0.0) -> Pen:
+        """A pen for one object of a class, whose local frame stands at (x, y, z), turned by yaw."""
+        instance = 0
+        if IS_THING[CLASS_ID[kind]]:
+            self.instances += 1
+            instance = self.instances
+        return Pen(self, CLASS_ID[kind], instance, x, y, z, yaw)
+
+    def primitives(self) -> Primitives:
+        """The solids as tensors."""
+        shape, centre, rotation, half, side, top, kind, instance, casts = zip(
+            *self.solids, strict=True
+        )
+        return Primitives(
+            torch.tensor(shape),
+            torch.tensor(np.array(centre), dtype=torch.float32),
+            torch.tensor(np.array(rotation), dtype=torch.float32),
+            torch.tensor(np.array(half), dtype=torch.float32),
+            torch.tensor(side),
+            torch.tensor(top),
+            torch.tensor(kind),
+            torch.tensor(instance),
+            torch.tensor(casts),
+        )
+
+    def material_table(self) -> Materials:
+        """The materials as tensors."""
+        texture, colours, scale, grain, size, gloss, glow, seed = zip(*self.materials, strict=True)
+        return Materials(
+            torch.tensor(texture),
+            torch.tensor(colours, dtype=torch.float32),
+            torch.tensor(scale, dtype=torch.float32),
+            torch.tensor(grain, dtype=torch.float32),
+            torch.tensor(size, dtype=torch.float32),
+            torch.tensor(gloss, dtype=torch.float32),
+            torch.tensor(glow, dtype=torch.float32),
+            torch.tensor(seed, dtype=torch.int32),
+        )
+
+
+@dataclass(frozen=True)
+class Pen:
+    """Draws the solids of one object in its local frame (x ahead, y to the left, z up)."""
+
+    scene: Scene
+    class_id: int
+    instance: int
+    x: float
+    y: float
+    z: float
+    yaw: float
+
+    def box(self, base: Vector, size: Vector, material: int, **options) -> None:
+        """A box that stands on the middle of its base, with sizes along x, y and z."""
+        self._stand(Shape.BOX, base, [side / 2 for side in size], material, **options)
+
+    def cylinder(self, base: Vector, radius: float, height: float, material: int, **options) -> None:
+        """An upright cylinder."""
+        self._stand(Shape.CYLINDER, base, (radius, radius, height / 2), material, **options)
+
+    def cone(self, base: Vector, radius: float, height: float, material: int, **options) -> None:
+        """An upright cone with the tip above."""
+        self._stand(Shape.CONE, base, (radius, radius, height / 2), material, **options)
+
+    def gable(self, base: Vector, size: Vector, material: int, **options) -> None:
+        """A roof whose ridge runs along the local y."""
+        self._stand(Shape.GABLE, base, [side / 2 for side in size], material, **options)
+
+    def ball(self, centre: Vector, half: Vector | float, material: int, **options) -> None:
+        """An ellipsoid about its centre."""
+        halves = (half, half, half) if isinstance(half, (int, float)) else half
+        base = (centre[0], centre[1], centre[2] - halves[2])
+        self._stand(Shape.ELLIPSOID, base, halves, material, **options)
+
+    def limb(self, start: Vector, end: Vector, radius: float, material: int, ends: bool = True) -> None:
+        """A round limb from point to point, with round ends."""
+        first, last = np.asarray(start, float), np.asarray(end, float)
+        length = float(np.linalg.norm(last - first))
+        up = (last - first) / length
+        side = np.cross(up, (0.0, 1.0, 0.0) if abs(up[1]) < 0.9 else (1.0, 0.0, 0.0))
+        side /= np.linalg.norm(side)
+        turn = np.stack((side, np.cross(up, side), up), axis=1)
+        middle = (first + last) / 2
+        self._add(Shape.CYLINDER, middle, turn, (radius, radius, length / 2), material)
+        if ends:
+            for point in (first, last):
+                self._add(Shape.ELLIPSOID, point, np.eye(3), (radius,) * 3, material)
+
+    def lying(
+        self, centre: Vector, radius: float, length: float, material: int, top: int | None = None
+    ) -> None:
+        """A cylinder whose axis lies along the local y (a wheel, a bolster)."""
+        turn = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+        self._add(Shape.CYLINDER, centre, turn, (radius, radius, length / 2), material, top=top)
+
+    def solid_disc(
+        self, centre: Vector, rotation: np.ndarray, radius: float, thickness: float, material: int
+    ) -> None:
+        """A flat cylinder with any rotation."""
+        self._add(Shape.CYLINDER, centre, rotation, (radius, radius, thickness / 2), material)
+
+    def _stand(
+        self,
+        shape: Shape,
+        base: Vector,
+        half: Vector,
+        material: int,
+        *,
+        top: int | None = None,
+        turn: float = 0.0,
+        tilt: float = 0.0,
+        casts: bool = True,
+    ) -> None:
+        centre = np.array((base[0], base[1], base[2] + half[2]), dtype=float)
+        rotation = yaw_matrix(turn)
+        if tilt:
+            lean = np.array(
+                [
+                    [math.cos(tilt), 0.0, math.sin(tilt)],
+                    [0.0, 1.0, 0.0],
+                    [-math.sin(tilt), 0.0, math.cos(tilt)],
+                ]
+            )
+            rotation = rotation @ lean
+        self._add(shape, centre, rotation, half, material, top=top, casts=casts)
+
+    def _add(
+        self,
+        shape: Shape,
+        centre: Vector,
+        rotation: np.ndarray,
+        half: Vector,
+        material: int,
+        *,
+        top: int | None = None,
+        casts: bool = True,
+    ) -> None:
+        turn = yaw_matrix(self.yaw)
+        place = turn @ np.asarray(centre, float) + (self.x, self.y, self.z)
+        row = (
+            int(shape),
+            place,
+            turn @ rotation,
+            np.asarray(half, float),
+            material,
+            material if top is None else top,
+            self.class_id,
+            self.instance,
+            casts,
+        )
+        self.scene.solids.append(row)
+
+
+def yaw_matrix(yaw: float) -> np.ndarray:
+    """(3, 3) rotation about z."""
+    c, s = math.cos(yaw), math.sin(yaw)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])

@@ -1,0 +1,131 @@
+"""A world: solids, materials, light and the way through it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from .primitives import Primitives
+from .textures import Materials
+
+
+@dataclass(frozen=True)
+class Light:
+    """Sun, sky and lamps.
+
+    Attributes:
+        sun_direction: (3,) unit vector towards the sun.
+        sun_colour: (3,) linear RGB strength, 0 without sun.
+        ambient_up, ambient_down: (3,) light on faces that look up and down.
+        zenith, horizon: (3,) colours of the sky.
+        clouds: share of the sky that is covered, 0..1.
+        lamps: (L, 3) positions; the first ``shadow_lamps`` of them throw shadows.
+        lamp_colours: (L, 3) linear RGB strength at one metre.
+        shadow_lamps: how many lamps throw shadows.
+    """
+
+    sun_direction: Tensor
+    sun_colour: Tensor
+    ambient_up: Tensor
+    ambient_down: Tensor
+    zenith: Tensor
+    horizon: Tensor
+    clouds: float
+    lamps: Tensor
+    lamp_colours: Tensor
+    shadow_lamps: int
+
+    def to(self, device: torch.device | str) -> Light:
+        """The same lights on another device."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Light(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()})
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that a picture of a world needs.
+
+    Attributes:
+        kind: one of :data:`KINDS`, or "custom".
+        seed: what it was made from.
+        primitives, materials, light: what is seen.
+        path: (K, 3) float64, the way of the camera centre in world coordinates, metres.
+    """
+
+    kind: str
+    seed: int
+    primitives: Primitives
+    materials: Materials
+    light: Light
+    path: Tensor
+
+    def to(self, device: torch.device | str) -> World:
+        """The same world on another device (the path stays on the CPU)."""
+        return World(
+            self.kind,
+            self.seed,
+            self.primitives.to(device),
+            self.materials.to(device),
+            self.light.to(device),
+            self.path,
+        )
+
+    @property
+    def path_length_m(self) -> float:
+        """Length of the camera path, metres."""
+        return float(torch.diff(self.path, dim=0).norm(dim=1).sum())
+
+    def pose(self, distance_m: float, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0):
+        """Camera pose after ``distance_m`` on the path, (4, 4) float64: optical frame to world.
+
+        Without further angles the body is level and looks along the path. ``yaw`` turns left,
+        ``pitch`` nods down, ``roll`` leans to the right, radians.
+        """
+        steps = torch.diff(self.path, dim=0)
+        lengths = steps.norm(dim=1)
+        ends = torch.cumsum(lengths, 0)
+        place = min(max(distance_m, 0.0), float(ends[-1]))
+        part = min(int(torch.searchsorted(ends, torch.tensor(place, dtype=ends.dtype))), len(ends) - 1)
+        share = 1 - float(ends[part] - place) / float(lengths[part])
+        position = self.path[part] + share * steps[part]
+        ahead = self._heading(place)
+        return camera_pose(position, ahead + yaw, pitch, roll)
+
+    def _heading(self, distance_m: float, reach_m: float = 0.3) -> float:
+        cumulative = torch.cat(
+            (torch.zeros(1, dtype=torch.float64), torch.diff(self.path, dim=0).norm(dim=1).cumsum(0))
+        )
+        low = max(0.0, distance_m - reach_m)
+        high = min(float(cumulative[-1]), distance_m + reach_m)
+        before, after = (_along(self.path, cumulative, d) for d in (low, high))
+        return math.atan2(float(after[1] - before[1]), float(after[0] - before[0]))
+
+
+def camera_pose(position: Tensor, yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Tensor:
+    """Pose (4, 4) float64 of an optical frame at ``position`` (3,), by angles of the body frame.
+
+    The body frame is that of REP-103 (x forward, y left, z up), turned by yaw, pitch and roll
+    about z, y and x; the optical frame (x right, y down, z forward) is fixed to it.
+    """
+    cy, sy = math.cos(yaw), math.sin(yaw)
+    cp, sp = math.cos(pitch), math.sin(pitch)
+    cr, sr = math.cos(roll), math.sin(roll)
+    turn = torch.tensor([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]], dtype=torch.float64)
+    nod = torch.tensor([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]], dtype=torch.float64)
+    lean = torch.tensor([[1, 0, 0], [0, cr, -sr], [0, sr, cr]], dtype=torch.float64)
+    optical = torch.tensor([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], dtype=torch.float64)
+    pose = torch.eye(4, dtype=torch.float64)
+    pose[:3, :3] = turn @ nod @ lean @ optical
+    pose[:3, 3] = position
+    return pose
+
+
+def _along(path: Tensor, cumulative: Tensor, distance_m: float) -> Tensor:
+    part = int(torch.searchsorted(cumulative, torch.tensor(distance_m, dtype=torch.float64)))
+    part = min(max(part, 1), len(path) - 1)
+    span = float(cumulative[part] - cumulative[part - 1])
+    share = (distance_m - float(cumulative[part - 1])) / span
+    return path[part - 1] + share * (path[part] - path[part - 1])
