@@ -1,0 +1,243 @@
+"""The package as a whole: versions, lists of files, imports, layers."""
+
+from __future__ import annotations
+
+import ast
+import os
+import py_compile
+import re
+import subprocess
+import sys
+import warnings
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import depth_perception
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "depth_perception"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = sorted(
+    [ROOT / "setup.py", *MODULES]
+    + [path for name in ("benchmarks", "launch", "test") for path in (ROOT / name).rglob("*.py")]
+)
+
+# A folder or file imports only from its own level and from earlier ones.
+LEVELS = (
+    ("geometry",),
+    ("prediction",),
+    ("io", "networks"),
+    ("systems",),
+    ("estimator",),
+    ("scale",),
+    ("data",),
+    ("evaluation",),
+    ("training",),
+    ("cli", "demo", "ros"),
+)
+
+ROS_MODULES = {"ament_index_python", "builtin_interfaces", "cv_bridge", "launch", "launch_ros"}
+ROS_MODULES |= {"message_filters", "rclpy", "rosbag2_py", "sensor_msgs_py", "tf2_ros"}
+ROS_MODULES |= {"tf_transformations"}
+# Where the distribution is not named as its module.
+DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "PIL": "pillow"}
+
+
+def _cmake_lists() -> str:
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    return re.sub(r"#.*", "", text)
+
+
+def _package_xml() -> ElementTree.Element:
+    return ElementTree.parse(ROOT / "package.xml").getroot()
+
+
+def _console_scripts() -> dict[str, str]:
+    for node in ast.walk(ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))):
+        if isinstance(node, ast.keyword) and node.arg == "entry_points":
+            lines = ast.literal_eval(node.value)["console_scripts"]
+            return dict(re.split(r"\s*=\s*", line, maxsplit=1) for line in lines)
+    raise AssertionError("setup.py has no entry_points")
+
+
+def _requirements(name: str) -> dict[str, str]:
+    lines = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    stated = [text for line in lines if (text := line.partition("#")[0].strip())]
+    return {re.split(r"[\[<>=~!]", text)[0].lower(): text for text in stated}
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Absolute names of all modules that a file imports, wherever in the file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield str(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(parts[: len(parts) - node.level])
+            if node.module:
+                yield f"{base}.{node.module}"
+            else:
+                yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _is_ros(module: str) -> bool:
+    top = module.partition(".")[0]
+    generated = module.startswith("depth_perception.msg")
+    return generated or top in ROS_MODULES or top.endswith(("_msgs", "_interfaces", "_srvs"))
+
+
+def test_one_version_everywhere() -> None:
+    version = _package_xml().findtext("version")
+    changelog = (ROOT / "CHANGELOG.rst").read_text(encoding="utf-8")
+    setup = subprocess.run(
+        [sys.executable, "setup.py", "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert depth_perception.__version__ == version
+    assert setup.stdout.split()[-1] == version
+    assert re.search(r"^(\d+\.\d+\.\d+)\b.*\n-+$", changelog, re.MULTILINE).group(1) == version
+
+
+def test_package_xml_says_what_ros_tools_need() -> None:
+    root = _package_xml()
+    assert root.get("format") == "3"
+    assert root.findtext("name") == "depth_perception"
+    assert root.findtext("license") == "Apache-2.0"
+    assert (ROOT / root.find("license").get("file")).is_file()
+    assert root.findtext("member_of_group") == "rosidl_interface_packages"
+    assert root.findtext("export/build_type") == "ament_cmake"
+    assert (ROOT / "resource" / "depth_perception").is_file()
+
+
+def test_package_xml_names_every_imported_ros_package() -> None:
+    declared = {node.text for node in _package_xml() if node.tag.endswith("depend")}
+    launch_files = sorted((ROOT / "launch").glob("*.py"))
+    used = {
+        name.partition(".")[0]
+        for path in [*MODULES, *launch_files]
+        for name in _imports(path)
+        if _is_ros(name)
+    } - {"depth_perception"}
+    assert used, "no ROS imports found: the scan is broken"
+    assert used <= declared, f"not in package.xml: {sorted(used - declared)}"
+
+
+def test_every_message_is_built() -> None:
+    listed = set(re.findall(r'"(msg/\w+\.msg)"', _cmake_lists()))
+    assert listed == {f"msg/{path.name}" for path in (ROOT / "msg").glob("*.msg")}
+
+
+def test_everything_installed_exists() -> None:
+    folders = re.search(r"install\(DIRECTORY ([\w\s]+?) DESTINATION share/", _cmake_lists()).group(
+        1
+    )
+    for folder in folders.split():
+        assert any((ROOT / folder).iterdir()), f"{folder}/ is empty"
+
+
+def test_executables_are_the_same_everywhere() -> None:
+    scripts = {path.name: path for path in (ROOT / "scripts").iterdir() if path.is_file()}
+    programs = re.search(r"install\(PROGRAMS([^)]*?)DESTINATION", _cmake_lists()).group(1).split()
+    commands = _console_scripts()
+    assert sorted(programs) == sorted(f"scripts/{name}" for name in scripts)
+    assert set(commands) == {*scripts, "depth-perception"}
+    for name, path in scripts.items():
+        module, _, function = commands[name].partition(":")
+        assert os.access(path, os.X_OK), f"{path} is not executable"
+        assert f"from {module} import {function}\n" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("target", sorted(_console_scripts().values()))
+def test_entry_point_exists(target: str) -> None:
+    module, _, function = target.partition(":")
+    path = ROOT / (module.replace(".", "/") + ".py")
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert function in names
+
+
+def test_isolated_build_uses_the_tested_ros_versions() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    required = re.findall(r'^  "([^"]+)",$', text.partition("]\nbuild-backend")[0], re.MULTILINE)
+    ranges = {*_requirements("ros-pypi").values(), *_requirements("run").values()}
+    assert len(required) > 10
+    assert set(required) <= ranges
+
+
+def test_requirements_name_every_imported_library() -> None:
+    named = set(_requirements("run"))
+    for path in MODULES:
+        for name in _imports(path):
+            top = name.partition(".")[0]
+            if top in sys.stdlib_module_names or top == "depth_perception" or _is_ros(name):
+                continue
+            assert DISTRIBUTIONS.get(top, top) in named, f"{path.relative_to(ROOT)} imports {top}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "msg").glob("*.msg")), ids=lambda path: path.stem)
+def test_every_message_field_is_explained(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    for line in lines:
+        field = line.split("#")[0].strip()
+        if field and field != "std_msgs/Header header":
+            assert "# " in line, f"{path.name}: {field!r} has no comment"
+
+
+def test_ros_is_imported_only_in_its_folder() -> None:
+    for path in MODULES:
+        if PACKAGE / "ros" not in path.parents:
+            found = [name for name in _imports(path) if _is_ros(name)]
+            assert not found, f"{path.relative_to(ROOT)} imports {found}"
+
+
+def test_a_module_imports_only_from_lower_levels() -> None:
+    level = {name: number for number, names in enumerate(LEVELS) for name in names}
+    unknown = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
+    assert unknown - set(level) <= {"__init__"}
+    for path in MODULES:
+        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for name in _imports(path):
+            top, _, rest = name.partition(".")
+            other = rest.partition(".")[0]
+            if top == "depth_perception" and other in level and own in level:
+                assert level[other] <= level[own], f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, depth_perception\n"
+        "heavy = {'torch', 'numpy', 'cv2', 'rclpy', 'timm'} & set(sys.modules)\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_exports_exist() -> None:
+    for name in depth_perception.__all__:
+        assert getattr(depth_perception, name) is not None
+
+
+def test_everything_compiles_without_warnings(tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for path in SOURCES:
+            py_compile.compile(str(path), cfile=str(tmp_path / "compiled.pyc"), doraise=True)
+
+
+def test_files_are_short() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in SOURCES
+        if (lines := path.read_text(encoding="utf-8").count("\n")) >= 500
+    }
+    assert not long
