@@ -29,8 +29,8 @@ class Mobius:
     centre. With ``"north"`` it is the upper image border.
 
     Attributes:
-        theta: roll about the viewing axis through the image centre, radians.
-        phi: yaw, radians.
+        theta: clockwise roll of the camera about its axis through the image centre, radians.
+        phi: yaw of the camera to the right, radians.
         scale: magnification of the image centre; the opposite side shrinks by as much.
     """
 

@@ -1,0 +1,75 @@
+"""Flying pixels."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from depth_perception.geometry import Equirectangular, edge_mask
+
+
+def step(near: float, far: float) -> torch.Tensor:
+    depth = torch.full((8, 12), near)
+    depth[:, 6:] = far
+    return depth
+
+
+def test_both_sides_of_a_jump_are_marked():
+    expected = torch.zeros(8, 12, dtype=torch.bool)
+    expected[:, 5:7] = True
+    assert torch.equal(edge_mask(step(2.0, 2.3)), expected)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 1000.0])
+def test_the_threshold_is_the_relative_jump(scale):
+    depth = scale * step(1.0, 1.2)
+    assert not edge_mask(depth, 0.21).any()
+    assert edge_mask(depth, 0.19).any()
+
+
+def test_a_blended_pixel_is_marked():
+    depth = step(1.0, 4.0)
+    depth[:, 6] = 2.5
+    assert edge_mask(depth)[:, 5:8].all()
+    assert not edge_mask(depth)[:, :5].any()
+
+
+def test_a_diagonal_neighbour_counts():
+    depth = torch.ones(5, 5)
+    depth[2, 2] = 3.0
+    assert edge_mask(depth).sum() == 9
+
+
+def test_the_seam_counts_only_on_full_turns():
+    depth = step(1.0, 4.0)
+    assert not edge_mask(depth)[:, [0, -1]].any()
+    assert edge_mask(depth, wraps=True)[:, [0, -1]].all()
+
+
+def test_a_rolled_panorama_has_the_rolled_mask():
+    depth = 1 + 3 * torch.rand(2, 9, 16, generator=torch.Generator().manual_seed(0))
+    rolled = edge_mask(depth.roll(5, -1), 0.8, wraps=True)
+    assert torch.equal(rolled, edge_mask(depth, 0.8, wraps=True).roll(5, -1))
+    assert 0.1 < rolled.float().mean() < 0.9
+
+
+def test_unknown_pixels_neither_are_nor_make_edges():
+    depth = torch.ones(6, 6)
+    depth[1, 1], depth[2, 4], depth[4, 2] = torch.nan, torch.inf, 0.0
+    depth[4, 4] = 50.0
+    valid = torch.ones(6, 6, dtype=torch.bool)
+    valid[4, 4] = False
+    assert not edge_mask(depth, valid=valid).any()
+    assert edge_mask(depth).any()
+
+
+def test_walls_and_floor_of_a_room_are_kept():
+    rays = Equirectangular(128, 256).rays()
+    half_size = torch.tensor([3.0, 1.5, 4.0])
+    ranges = (half_size / rays.abs().clamp_min(1e-9)).amin(-1)
+    assert edge_mask(ranges, wraps=True).float().mean() < 0.01
+
+
+def test_the_threshold_must_be_positive():
+    with pytest.raises(ValueError, match="positive relative jump"):
+        edge_mask(torch.ones(3, 3), 0.0)
