@@ -21,9 +21,9 @@ _PLAIN_PARAMETERS = {"small": 24_785_089, "base": 97_470_785, "large": 335_315_6
 _LORA_PARAMETERS = {"small": 24_858_817, "base": 97_618_241, "large": 335_708_865}
 _DEPTH_ANYTHING_LICENCE = {"small": "Apache-2.0", "base": "CC-BY-NC-4.0", "large": "CC-BY-NC-4.0"}
 _PANDA_LICENCE = {
-    "small": "none stated; derived from Apache-2.0 weights",
-    "base": "none stated; derived from CC-BY-NC-4.0 weights",
-    "large": "none stated; derived from CC-BY-NC-4.0 weights",
+    "small": "none stated (made from Apache-2.0)",
+    "base": "none stated (made from CC-BY-NC-4.0)",
+    "large": "none stated (made from CC-BY-NC-4.0)",
 }
 _PANDA_HOME = "https://github.com/caozidong/PanDA"
 
@@ -139,7 +139,7 @@ def _panda_metric(data_set: str, size: str) -> _Entry:
         title=f"PanDA {size} fine-tuned on {title}, metres",
         parameters=_LORA_PARAMETERS[size],
         licence="Apache-2.0",
-        weights_licence=f"{_PANDA_LICENCE[size]}; trained on {title}, which has its own terms",
+        weights_licence=_PANDA_LICENCE[size],
         camera="equirectangular",
         kind=DepthKind.RANGE,
         space=DepthSpace.DEPTH,
@@ -148,7 +148,7 @@ def _panda_metric(data_set: str, size: str) -> _Entry:
         default_height=504,
         file_name=f"panda_{data_set}_{size}.pth",
         home_page=_PANDA_HOME,
-        notes="Indoor rooms up to 10 m.",
+        notes=f"Indoor rooms up to 10 m. {title} has its own terms of use.",
     )
     return _Entry(model_card, Panda, {"config": _SIZES[size], "max_depth": 10.0})
 

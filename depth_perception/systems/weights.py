@@ -80,7 +80,7 @@ def fetch(name: str, directory: str | Path | None = None) -> Path:
     if path.is_file() and (model.embedded or model.hub_repo is None):
         return path
     if model.hub_repo is None:
-        raise FetchError(_by_hand(model, path))
+        raise FetchError(f"{name} has no direct download.\n{_by_hand(model, path)}")
     try:
         expected = _stated_sha256(model.hub_repo, model.file_name)
     except Exception as error:  # the hub client raises the errors of whichever HTTP library it uses

@@ -1,0 +1,55 @@
+"""The catalogue of models as a table."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from ..systems import ModelCard, models, weights_path
+
+PLAIN_WIDTH = 240  # columns of a table that is piped into a file or another program
+
+
+def main(*, wide: bool = False) -> int:
+    """List all models: what they need, what they return, and the licence of their weights.
+
+    Args:
+        wide: also show the titles, the heights of the network input, notes and sources.
+    """
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    table.add_column("camera", no_wrap=True)
+    table.add_column("values")
+    table.add_column("parameters", justify="right")
+    table.add_column("weights licence")
+    table.add_column("here", no_wrap=True)
+    if wide:
+        for column in ("height", "title", "notes", "source"):
+            table.add_column(column)
+    for model in models():
+        table.add_row(*_cells(model, wide))
+    console = Console()
+    console = console if console.is_terminal else Console(width=PLAIN_WIDTH)
+    console.print(table)
+    return 0
+
+
+def _cells(model: ModelCard, wide: bool) -> list[str]:
+    cells = [
+        model.name,
+        "360°" if model.camera == "equirectangular" else model.camera,
+        _values(model),
+        f"{model.parameters / 1e6:.1f} M",
+        model.weights_licence,
+        "yes" if weights_path(model.name).is_file() else "-",
+    ]
+    if wide:
+        cells += [str(model.default_height), model.title, model.notes, model.source]
+    return cells
+
+
+def _values(model: ModelCard) -> str:
+    if model.max_depth_m is not None:
+        return f"{model.kind.value}, up to {model.max_depth_m:g} m"
+    return f"relative {model.space.value.replace('_', ' ')}"
