@@ -71,10 +71,15 @@ class RunningRange:
     Args:
         low_percent, high_percent: percentiles of the valid values.
         memory: time constant in frames.
+        start: limits to go on from, where an earlier run stopped.
     """
 
     def __init__(
-        self, low_percent: float = 2.0, high_percent: float = 98.0, memory: float = 15.0
+        self,
+        low_percent: float = 2.0,
+        high_percent: float = 98.0,
+        memory: float = 15.0,
+        start: tuple[float, float] | None = None,
     ) -> None:
         if not 0 <= low_percent < high_percent <= 100:
             raise ValueError(
@@ -85,7 +90,7 @@ class RunningRange:
             raise ValueError(f"memory must be a positive number of frames, got {memory}")
         self._percentiles = (low_percent, high_percent)
         self._step = 1.0 - math.exp(-1.0 / memory)
-        self._limits: tuple[float, float] | None = None
+        self._limits = start
 
     def update(
         self, values: np.ndarray, valid: np.ndarray | None = None

@@ -1,0 +1,37 @@
+"""``depth-perception infer``: depth of a picture, folder, list, video or bag."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from ..estimator import load
+from ..systems import card
+from .infer_options import InferOptions, OptionError
+from .infer_run import InferRun, StartError
+from .sources import InputError, find_sources
+
+
+def main(
+    options: Annotated[InferOptions, tyro.conf.arg(name=""), tyro.conf.FlagCreatePairsOff],
+) -> int:
+    """Depth of a picture, a folder, a text list of paths, a video or a bag.
+
+    Results are named after their input: NAME.png, NAME.ply, NAME_depth.npy. Run again, the command
+    skips what is finished. Exit codes: 0 all done, 1 some inputs failed (they are listed at the
+    end), 2 nothing could start, 130 interrupted.
+    """
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    try:
+        model = card(options.model)
+        options.check(model)
+        found = find_sources(options.input, recursive=options.recursive)
+        return InferRun(options, model, found, console, load).execute()
+    except (OptionError, InputError, StartError) as error:
+        print(f"depth-perception infer: {error}", file=sys.stderr)
+    except KeyError as error:  # no such model; str() of a KeyError would put quotes around the text
+        print(f"depth-perception infer: {error.args[0]}", file=sys.stderr)
+    return 2

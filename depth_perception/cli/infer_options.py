@@ -1,0 +1,150 @@
+"""The options of ``depth-perception infer`` and what they mean together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from .. import __version__
+from ..estimator import ASSUMED_PINHOLE_FOV_DEG
+from ..geometry import Camera, Equirectangular, Pinhole
+from ..prediction import ScaleKind
+from ..systems import ModelCard, weights_path
+
+RawFormat = Literal["npy", "png16", "exr"]
+_NOT_IN_THE_FILES = ("input", "device", "out", "recursive", "overwrite", "to_bag", "topic")
+
+
+class OptionError(ValueError):
+    """Options that cannot go together; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class InferOptions:
+    """What the user asks for; the texts below the fields are the help of the command."""
+
+    input: tyro.conf.Positional[Path]
+    """Picture, folder, .txt list with a path per line, video, or bag (folder, .mcap or .db3)."""
+    model: str = "panda-tiny-metric"
+    """Name in the catalogue, see `depth-perception models`."""
+    checkpoint: Path | None = None
+    """Weights file (safetensors or the authors' own); default: the one of the model."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    out: Path = Path("out/infer")
+    """Folder for the results."""
+
+    height: int | None = None
+    """Height at which the network sees the picture; default: that of the model."""
+    resize: bool = False
+    """Results at the size of the input instead of that of the network (videos: always)."""
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Arithmetic of the network's encoder."""
+    seam: Literal["off", "circular", "blend"] = "off"
+    """How the left and right border of a panorama meet: off is the published network."""
+    flip: bool = False
+    """Average with the prediction of the mirrored picture (twice the time)."""
+    fov: tuple[float, ...] = ()
+    """Field of view in degrees: H V of a panorama that is not 2:1, or H [V] of a pinhole camera."""
+
+    pred_only: bool = False
+    """The depth alone, not beside the input."""
+    grayscale: bool = False
+    """Gray instead of colours."""
+    limits: tuple[float, float] | None = None
+    """Depth at both ends of the colours; default: extremes of a picture, running percentiles of a
+    video or bag."""
+    raw: tuple[RawFormat, ...] = ()
+    """Depth as numbers too: npy (float32), png16 (millimetres, 0 = unknown), exr (float32)."""
+    save_cloud: bool = False
+    """A coloured point cloud (PLY) too."""
+    cloud_frame: Literal["published", "optical"] = "published"
+    """Axes of clouds. published: as the authors' scripts, for panoramas x left, y up, z forward;
+    optical: x right, y down, z forward."""
+    allow_bent_cloud: bool = False
+    """Make a cloud even of depth with unknown shift; its surfaces are bent."""
+    max_range: float | None = None
+    """Farther pixels are unknown, in metres (in the model's unit if it is not metric)."""
+    edge_filter: float | None = None
+    """Leave points at depth jumps above this fraction out of clouds, for example 0.1."""
+
+    recursive: bool = False
+    """Enter the sub-folders of a folder."""
+    topic: str | None = None
+    """Image topic of a bag; default: the only one."""
+    to_bag: Path | None = None
+    """Write the depth of an input bag into this new bag too (32FC1, metres)."""
+    overwrite: bool = False
+    """Do everything again and replace what is there."""
+
+    def check(self, card: ModelCard) -> None:
+        """Refuse what the model cannot give.
+
+        Raises:
+            OptionError: see its text.
+        """
+        affine = card.scale is ScaleKind.AFFINE_INVARIANT
+        if affine and self.save_cloud and not self.allow_bent_cloud:
+            raise OptionError(
+                f"--save-cloud: {card.name} gives {card.space.value} with unknown scale and "
+                "shift, and a cloud of it would be bent; use a metric model (see "
+                "`depth-perception models`), or --allow-bent-cloud to look at it all the same"
+            )
+        if card.scale is not ScaleKind.METRIC:
+            for asked, option in (("png16" in self.raw, "--raw png16"), (self.to_bag, "--to-bag")):
+                if asked:
+                    raise OptionError(
+                        f"{option} holds metric depth, and {card.name} is not metric; use --raw "
+                        "npy or exr, or a metric model (see `depth-perception models`)"
+                    )
+        if len(self.fov) > 2 or (len(self.fov) == 1 and card.camera != "pinhole"):
+            raise OptionError(
+                f"--fov takes {'H [V]' if card.camera == 'pinhole' else 'H V'} in degrees for "
+                f"{card.name}, got {len(self.fov)} numbers"
+            )
+        for name in ("max_range", "edge_filter"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise OptionError(f"--{name.replace('_', '-')} must be positive, got {value}")
+        if self.limits and not self.limits[0] < self.limits[1]:
+            raise OptionError(f"--limits must be LOW HIGH with LOW < HIGH, got {self.limits}")
+        self.camera(card, 100, 200)
+
+    def camera(self, card: ModelCard, height: int, width: int) -> Camera | None:
+        """The camera of a picture of that size as --fov tells it; None: as the model assumes.
+
+        Raises:
+            OptionError: no camera has such a field of view.
+        """
+        if not self.fov:
+            if card.camera != "pinhole" or self.save_cloud:
+                return None
+            # Only points depend on the angle: without a cloud there is nothing to warn of.
+            return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
+        angles = [math.radians(angle) for angle in self.fov]
+        try:
+            if card.camera != "pinhole":
+                return Equirectangular.partial(height, width, *angles)
+            camera = Pinhole.from_fov(height, width, angles[0])
+            if len(angles) == 1:
+                return camera
+            focal = Pinhole.from_fov(height, height, angles[1]).fy
+            return Pinhole(height, width, camera.fx, focal, width / 2, height / 2)
+        except ValueError as error:
+            raise OptionError(f"--fov {' '.join(map(str, self.fov))}: {error}") from error
+
+    def settings(self) -> str:
+        """Digest of everything that decides what result files hold."""
+        values = {k: v for k, v in asdict(self).items() if k not in _NOT_IN_THE_FILES}
+        weights = self.checkpoint or weights_path(self.model)
+        if weights.is_file():
+            stat = weights.stat()
+            values["checkpoint"] = [str(weights.resolve()), stat.st_size, stat.st_mtime_ns]
+        text = json.dumps([__version__, values], default=str, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

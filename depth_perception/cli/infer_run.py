@@ -1,0 +1,337 @@
+"""One run of ``depth-perception infer``: every input once, whatever happens to the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from ..estimator import Estimator, OutputSize
+from ..io.bags import BagFrame, DepthBagWriter, choose_image_topic, read_frames
+from ..io.colormaps import RunningRange
+from ..io.images import read_image
+from ..io.video import VideoReader, VideoWriter
+from ..prediction import Prediction
+from ..systems import ModelCard
+from .infer_options import InferOptions, OptionError
+from .journal import JOURNAL_NAME, Journal, state_of
+from .results import endings, limit_range, picture_of, raw_depth, write_results
+from .sources import Found, Source, SourceKind
+
+_LISTED = 20
+
+
+class StartError(RuntimeError):
+    """The model cannot be loaded."""
+
+
+@dataclass
+class Tally:
+    """What became of the inputs.
+
+    Attributes:
+        made, kept: inputs processed in this run, and finished by an earlier one.
+        frames: pictures and frames processed.
+        failures, skipped: (what, reason).
+        notes: lines for the summary.
+    """
+
+    made: int = 0
+    kept: int = 0
+    frames: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class InferRun:
+    """Processes what was found.
+
+    Args:
+        options: checked options.
+        model: card of the model.
+        found: sources and what is to be reported besides.
+        console: where the progress bar and the summary go.
+        load: makes an estimator as :func:`depth_perception.load`; called when the first input
+            that is not finished turns up.
+
+    Raises:
+        OptionError: ``--to-bag`` or ``--topic`` without a bag.
+    """
+
+    def __init__(
+        self,
+        options: InferOptions,
+        model: ModelCard,
+        found: Found,
+        console: Console,
+        load: Callable[..., Estimator],
+    ) -> None:
+        bags = [source for source in found.sources if source.kind is SourceKind.BAG]
+        if options.to_bag is not None and (len(found.sources) != 1 or not bags):
+            raise OptionError("--to-bag needs a single bag as input")
+        if options.topic is not None and not bags:
+            raise OptionError("--topic is for bags, and the input is none")
+        self._options = options
+        self._model = model
+        self._sources = found.sources
+        self._console = console
+        self._load = load
+        self._estimator: Estimator | None = None
+        self._tally = Tally(
+            failures=[(str(path), why) for path, why in found.missing],
+            skipped=[(str(path), why) for path, why in found.skipped],
+        )
+        self._journal = Journal(
+            options.out,
+            options.settings(),
+            overwrite=options.overwrite,
+            keep=[source.path for source in found.sources],
+        )
+        if self._journal.damaged_lines:
+            self._tally.notes.append(
+                f"{self._journal.damaged_lines} unreadable lines of {JOURNAL_NAME} were ignored"
+            )
+
+    def execute(self) -> int:
+        """Process everything and print the summary; returns the exit code.
+
+        Raises:
+            StartError: the model cannot be loaded.
+        """
+        steps = {
+            SourceKind.PICTURE: self._picture,
+            SourceKind.VIDEO: self._video,
+            SourceKind.BAG: self._bag,
+        }
+        started = time.monotonic()
+        interrupted = False
+        with self._progress_bar() as self._bar:
+            self._task = self._bar.add_task("depth", total=len(self._sources))
+            for source in self._sources:
+                try:
+                    steps[source.kind](source)
+                except KeyboardInterrupt:
+                    interrupted = True
+                    break
+                except StartError:
+                    raise
+                except Exception as error:
+                    self._fail(str(source.path), error)
+                self._bar.advance(self._task)
+        self._summarise(time.monotonic() - started, interrupted)
+        if interrupted:
+            return 130
+        return 1 if self._tally.failures else 0
+
+    def _picture(self, source: Source) -> None:
+        key, state = str(source.path.resolve()), state_of(source.path)
+        if self._journal.finished(key, state):
+            self._tally.kept += 1
+            return
+        image = read_image(source.path)
+        prediction = self._predict(image)
+        self._write(key, state, source.folder / source.path.stem, image, prediction)
+        self._tally.made += 1
+
+    def _video(self, source: Source) -> None:
+        key, state = str(source.path.resolve()), state_of(source.path)
+        if self._journal.finished(key, state):
+            self._tally.kept += 1
+            return
+        stem = source.folder / source.path.stem
+        limits = RunningRange()
+        count = 0
+        with ExitStack() as stack:
+            frames = stack.enter_context(VideoReader(source.path))
+            self._expect(frames.info.frames)
+            path = self._journal.claim(key, state, stem, (".mp4",))[0]
+            video = stack.enter_context(VideoWriter(path, frames.info.rate_hz))
+            for image in frames:
+                prediction = self._predict(image, output_size="input")
+                colours = self._limits(prediction, limits)
+                video.write(picture_of(prediction, image, self._options, colours))
+                frame = f"{key}#{count}"
+                self._write(
+                    frame, state, stem / f"{count:06d}", image, prediction, with_picture=False
+                )
+                count += 1
+                self._bar.advance(self._task)
+        self._journal.finish(key)
+        if frames.info.frames and count < 0.98 * frames.info.frames - 2:
+            self._tally.notes.append(
+                f"{source.path}: only {count} of {frames.info.frames} frames can be read"
+            )
+        self._tally.made += 1
+
+    def _bag(self, source: Source) -> None:
+        options, state = self._options, state_of(source.path)
+        topic = choose_image_topic(source.path, options.topic)
+        self._expect(topic.count)
+        name = source.path.name if source.path.is_dir() else source.path.stem
+        limits, before = RunningRange(), self._tally.frames
+        with ExitStack() as stack:
+            depth_bag = self._open_depth_bag(stack)
+            for index, frame in enumerate(read_frames(source.path, topic.name)):
+                key = f"{source.path.resolve()}#{topic.name}#{index}"
+                finished = self._journal.finished(key, state)
+                self._bar.advance(self._task)
+                if finished and depth_bag is None:
+                    limits = RunningRange(start=finished.limits)
+                    continue
+                try:
+                    image = frame.image()
+                    prediction = self._predict(image)
+                    colours = self._limits(prediction, limits)
+                    stem = source.folder / name / _stamp_name(frame)
+                    self._write(key, state, stem, image, prediction, colours)
+                    if depth_bag is not None:
+                        depth_bag.write(raw_depth(prediction), frame.stamp_ns, frame.frame_id)
+                except StartError:
+                    raise
+                except Exception as error:
+                    self._fail(f"{source.path} {topic.name} at {_stamp_name(frame)}", error)
+        if self._tally.frames > before:
+            self._tally.made += 1
+        else:
+            self._tally.kept += 1
+
+    def _open_depth_bag(self, stack: ExitStack) -> DepthBagWriter | None:
+        path = self._options.to_bag
+        if path is None:
+            return None
+        if path.exists() and not self._options.overwrite:
+            self._tally.notes.append(f"{path} exists and was kept; --overwrite makes it again")
+            return None
+        return stack.enter_context(DepthBagWriter(path, overwrite=self._options.overwrite))
+
+    def _predict(self, image: np.ndarray, output_size: OutputSize | None = None) -> Prediction:
+        """Depth of one picture, at the size of the input with ``--resize`` or on demand."""
+        height, width = image.shape[:2]
+        size = output_size or ("input" if self._options.resize else "network")
+        estimator = self._estimator_for(size)
+        camera = self._options.camera(self._model, height, width)
+        try:
+            prediction = estimator(image, camera)
+        except ValueError as error:
+            if camera is not None or width == 2 * height:
+                raise
+            raise ValueError(
+                f"{width} x {height} is not a full panorama (2:1); if it shows a part of the "
+                "sphere, give its field of view in degrees: --fov H V"
+            ) from error
+        return limit_range(prediction, self._options.max_range)
+
+    def _estimator_for(self, output_size: OutputSize) -> Estimator:
+        """The estimator, loaded when first needed; all sizes share one network."""
+        if self._estimator is None:
+            options = self._options
+            try:
+                self._estimator = self._load(
+                    options.model,
+                    checkpoint=options.checkpoint,
+                    device=None if options.device == "auto" else options.device,
+                    height=options.height,
+                    precision=options.precision,
+                    seam=options.seam,
+                    flip=options.flip,
+                )
+            except Exception as error:
+                raise StartError(_reason(error)) from error
+        loaded = self._estimator
+        return Estimator(
+            loaded.card,
+            loaded.network,
+            device=loaded.device,
+            options=replace(loaded.options, output_size=output_size),
+        )
+
+    def _limits(self, prediction: Prediction, limits: RunningRange) -> tuple[float, float] | None:
+        if self._options.limits:
+            return self._options.limits
+        return limits.update(prediction.values.cpu().numpy(), prediction.valid.cpu().numpy())
+
+    def _write(
+        self,
+        key: str,
+        state: str,
+        stem: Path,
+        image: np.ndarray,
+        prediction: Prediction,
+        limits: tuple[float, float] | None = None,
+        *,
+        with_picture: bool = True,
+    ) -> None:
+        self._tally.frames += 1
+        wanted: Sequence[str] = endings(self._options, self._model.scale, picture=with_picture)
+        if not wanted:
+            return
+        paths = self._journal.claim(key, state, stem, tuple(wanted))
+        files = zip(wanted, paths, strict=True)
+        write_results(files, image, prediction, self._options, limits or self._options.limits)
+        self._journal.finish(key, limits)
+
+    def _fail(self, what: str, error: Exception) -> None:
+        self._tally.failures.append((what, _reason(error)))
+
+    def _expect(self, frames: int | None) -> None:
+        """Count the frames of a video or bag beside the input itself."""
+        total = self._bar.tasks[0].total
+        self._bar.update(self._task, total=(total or 0) + (frames or 0))
+
+    def _progress_bar(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+
+    def _summarise(self, seconds: float, interrupted: bool) -> None:
+        tally, say = self._tally, self._console.print
+        rate = f", {tally.frames / seconds:.2f} per second" if tally.frames and seconds else ""
+        device = f" on {self._estimator.device}" if self._estimator else ""
+        say(
+            f"{self._model.name}{device}: {tally.made} done, {tally.kept} finished before, "
+            f"{len(tally.failures)} failed ({tally.frames} frames in {seconds:.1f} s{rate})"
+        )
+        say(f"results: {self._options.out}")
+        for note in tally.notes:
+            say(f"note: {note}")
+        self._list("skipped", tally.skipped)
+        self._list("failed", tally.failures)
+        if interrupted:
+            say("interrupted: run the same command again to go on")
+
+    def _list(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
+        if rows:
+            self._console.print(f"{title}:")
+        for what, reason in rows[:_LISTED]:
+            self._console.print(f"  {what}: {reason}")
+        if len(rows) > _LISTED:
+            self._console.print(f"  ... and {len(rows) - _LISTED} more")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, (OSError, ValueError)) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _stamp_name(frame: BagFrame) -> str:
+    seconds, nanoseconds = divmod(frame.stamp_ns, 10**9)
+    return f"{seconds}_{nanoseconds:09d}"

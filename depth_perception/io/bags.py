@@ -1,0 +1,226 @@
+"""Pictures out of ROS 2 bags and depth maps into them, without ROS (package ``rosbags``)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from .encodings import decode_compressed, decode_image
+
+IMAGE_TYPE = "sensor_msgs/msg/Image"
+COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
+BAG_FILE_SUFFIXES = frozenset((".mcap", ".db3"))
+_DEPTH_ENCODINGS = ("32FC1", "16UC1", "64FC1", "32SC1")
+_STORE = get_typestore(Stores.ROS2_HUMBLE)  # these message types are the same in later ones
+
+
+class BagReadError(OSError):
+    """A bag is damaged, no bag, or has not the topic that was asked for."""
+
+
+@dataclass(frozen=True)
+class ImageTopic:
+    """A topic of images.
+
+    Attributes:
+        name, type_name: topic and message type.
+        count: number of messages.
+        encoding: encoding or compressed format of the first message, "" if there is none.
+    """
+
+    name: str
+    type_name: str
+    count: int
+    encoding: str
+
+    @property
+    def holds_pictures(self) -> bool:
+        """Whether the first message is a picture rather than a depth or label map."""
+        is_depth = self.encoding in _DEPTH_ENCODINGS or "compressedDepth" in self.encoding
+        return self.count > 0 and not is_depth
+
+
+@dataclass(frozen=True)
+class BagFrame:
+    """One image message; its pixels are decoded when asked for.
+
+    Attributes:
+        stamp_ns: stamp of the header, or time of recording where the header has none.
+        frame_id: frame of the header.
+        message: the deserialised message.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    message: Any
+
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB. Raises EncodingError where the message cannot be decoded."""
+        message = self.message
+        if not hasattr(message, "encoding"):
+            return decode_compressed(message.data, message.format)
+        return decode_image(
+            message.height,
+            message.width,
+            message.encoding,
+            message.step,
+            message.is_bigendian,
+            message.data,
+        )
+
+
+def is_bag(path: str | Path) -> bool:
+    """Whether a path looks like a bag: a folder with metadata.yaml, or an .mcap or .db3 file."""
+    path = Path(path)
+    if path.is_dir():
+        return (path / "metadata.yaml").is_file()
+    return path.is_file() and path.suffix.lower() in BAG_FILE_SUFFIXES
+
+
+def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:
+    """The topics of a bag that hold images, by name.
+
+    Raises:
+        BagReadError: the bag cannot be read.
+    """
+    with _open(path) as reader:
+        topics = []
+        for name in sorted({c.topic for c in _image_connections(reader)}):
+            connections = [c for c in _image_connections(reader) if c.topic == name]
+            count = sum(c.msgcount for c in connections)
+            first = next((frame.message for frame in _frames(reader, connections)), None)
+            encoding = getattr(first, "encoding", None) or getattr(first, "format", "")
+            topics.append(ImageTopic(name, connections[0].msgtype, count, encoding))
+        return tuple(topics)
+
+
+def choose_image_topic(path: str | Path, wanted: str | None = None) -> ImageTopic:
+    """The topic called ``wanted``, or the only one that holds pictures.
+
+    Raises:
+        BagReadError: there is no such topic, or several to choose from.
+    """
+    topics = image_topics(path)
+    listing = ", ".join(f"{t.name} ({t.count} x {t.encoding or t.type_name})" for t in topics)
+    if wanted is not None:
+        found = [t for t in topics if t.name.strip("/") == wanted.strip("/")]
+        if not found:
+            raise BagReadError(
+                f"{path} has no image topic {wanted!r}; it has {listing or 'no images'}"
+            )
+        return found[0]
+    pictures = [t for t in topics if t.holds_pictures]
+    if len(pictures) != 1:
+        raise BagReadError(
+            f"{path} has {len(pictures)} topics with pictures ({listing or 'no images at all'})"
+            + ("; choose one with --topic" if pictures else "")
+        )
+    return pictures[0]
+
+
+def read_frames(path: str | Path, topic: str) -> Iterator[BagFrame]:
+    """The images of a topic in the order of recording.
+
+    Raises:
+        BagReadError: the bag cannot be read, at the start or at a damaged place later.
+    """
+    with _open(path) as reader:
+        yield from _frames(reader, [c for c in _image_connections(reader) if c.topic == topic])
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[Reader]:
+    try:
+        with Reader(Path(path)) as reader:
+            yield reader
+    except BagReadError:
+        raise
+    except FileNotFoundError as error:
+        raise BagReadError(f"{path} is no bag: {error}") from error
+    except Exception as error:  # damaged files also end in struct, zstd and assertion errors
+        reason = str(error) or type(error).__name__
+        raise BagReadError(f"bag {path} cannot be read: {reason}") from error
+
+
+def _image_connections(reader: Reader) -> list[Connection]:
+    return [c for c in reader.connections if c.msgtype in (IMAGE_TYPE, COMPRESSED_TYPE)]
+
+
+def _frames(reader: Reader, connections: list[Connection]) -> Iterator[BagFrame]:
+    if not connections:
+        return
+    for connection, recorded_ns, raw in reader.messages(connections):
+        message = _STORE.deserialize_cdr(raw, connection.msgtype)
+        stamp = message.header.stamp
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+        yield BagFrame(stamp_ns or recorded_ns, message.header.frame_id, message)
+
+
+class DepthBagWriter:
+    """Writes depth maps as 32FC1 images into a new MCAP bag: ``with DepthBagWriter(path) as bag``.
+
+    The folder appears under its name when the block ends without an error.
+
+    Args:
+        path: folder to make; it must not exist, unless ``overwrite``.
+        topic: topic of the images.
+        overwrite: replace a bag that is there.
+
+    Raises:
+        FileExistsError: ``path`` exists, or exists and is no bag.
+    """
+
+    def __init__(
+        self, path: str | Path, topic: str = "/depth/image", *, overwrite: bool = False
+    ) -> None:
+        self._path = Path(path)
+        if self._path.exists() and not (overwrite and is_bag(self._path)):
+            raise FileExistsError(f"{path} exists already; name another folder for the bag")
+        # The storage file is named after its folder, hence a temporary folder around that one.
+        self._work = self._path.with_name(f".{self._path.name}.{os.getpid()}.partial")
+        self._writer = Writer(
+            self._work / self._path.name, version=9, storage_plugin=StoragePlugin.MCAP
+        )
+        self._topic = topic
+
+    def __enter__(self) -> DepthBagWriter:
+        self._writer.open()
+        self._connection = self._writer.add_connection(self._topic, IMAGE_TYPE, typestore=_STORE)
+        return self
+
+    def write(self, depth: np.ndarray, stamp_ns: int, frame_id: str) -> None:
+        """Append a depth map (H, W) float32 metres, NaN where unknown (REP-118)."""
+        types = _STORE.types
+        header = types["std_msgs/msg/Header"](
+            types["builtin_interfaces/msg/Time"](stamp_ns // 10**9, stamp_ns % 10**9), frame_id
+        )
+        height, width = depth.shape
+        data = np.ascontiguousarray(depth, "<f4").view(np.uint8).reshape(-1)
+        message = types[IMAGE_TYPE](header, height, width, "32FC1", 0, 4 * width, data)
+        self._writer.write(self._connection, stamp_ns, _STORE.serialize_cdr(message, IMAGE_TYPE))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._writer.close()
+            if error is None:
+                if self._path.exists():
+                    shutil.rmtree(self._path)
+                os.replace(self._work / self._path.name, self._path)
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
