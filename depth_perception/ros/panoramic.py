@@ -1,0 +1,168 @@
+"""The node ``panoramic_depth``: depth around the robot from one 360 degree camera."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from geometry_msgs.msg import TransformStamped
+from torch import Tensor
+
+from ..estimator import Estimator, load
+from ..geometry import Equirectangular
+from ..io.images import read_image
+from .base_node import DepthNode, ImageMessage, Loaded
+from .compat.transforms import Broadcaster, static_broadcaster
+from .frames import UPRIGHT, rotation_message, static_transform
+from .images import read_rgb
+from .outputs import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
+from .settings import PanoramicSettings
+
+_ASPECT_TOLERANCE = 0.02
+
+
+class PanoramicNode(DepthNode[PanoramicSettings]):
+    """Depth, cloud, pinhole panels and scan from an equirectangular image."""
+
+    def __init__(self, **options: Any) -> None:
+        self._estimator: Estimator | None = None
+        self._mask: Tensor | None = None
+        self._scan: ScanOutput | None = None
+        self._panels: tuple[PanelOutput, ...] = ()
+        self._broadcaster: Broadcaster | None = None
+        self._known_frames: set[tuple[str, str]] = set()
+        super().__init__("panoramic_depth", PanoramicSettings, **options)
+
+    def load(self, settings: PanoramicSettings) -> Loaded:
+        estimator = load(
+            settings.model,
+            settings.checkpoint or None,
+            None if settings.device == "auto" else settings.device,
+            height=settings.height or None,
+            precision=settings.precision,
+            seam=settings.seam,
+            flip=settings.flip,
+            output_size=settings.output_size,
+        )
+        if estimator.card.camera != "equirectangular":
+            raise ValueError(
+                f"model {settings.model} is for {estimator.card.camera} images; this node needs a "
+                "panoramic model (`depth-perception models` lists them)"
+            )
+        self._mask = read_mask(settings.mask_file) if settings.mask_file else None
+        height = settings.height or estimator.card.default_height
+        estimator.warm_up(height, 2 * height)
+        self._estimator = estimator
+        return Loaded(settings.model, str(estimator.device), settings.precision)
+
+    def unload(self) -> None:
+        had_estimator = self._estimator is not None
+        self._estimator = self._mask = self._scan = None
+        self._panels = ()
+        self._known_frames.clear()
+        if had_estimator and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def make_outputs(self, settings: PanoramicSettings) -> Sequence[Output]:
+        if settings.publish_tf and self._broadcaster is None:
+            self._broadcaster = static_broadcaster(self)
+            if self._broadcaster is None:
+                self.get_logger().warning(
+                    "tf2_msgs is not installed: the frames of scan and panels are not published"
+                )
+        self._scan = ScanOutput(self.make_publisher, lambda: self.settings.scan)
+        panels = settings.panels.panels() if settings.panels.enabled else ()
+        self._panels = tuple(PanelOutput(self.make_publisher, panel) for panel in panels)
+        return (
+            DepthOutput(self.make_publisher),
+            CloudOutput(self.make_publisher, lambda: self.settings.cloud),
+            self._scan,
+            *self._panels,
+        )
+
+    def work(self, message: ImageMessage, settings: PanoramicSettings) -> None:
+        if self._estimator is None:
+            raise RuntimeError("no model is loaded")
+        image = read_rgb(message)
+        height, width = image.shape[:2]
+        camera = panorama_camera(
+            height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg
+        )
+        prediction = self._estimator(image, camera)
+        if self._mask is not None:
+            hidden = fit_mask(self._mask, *prediction.values.shape).to(prediction.valid.device)
+            prediction = replace(prediction, valid=prediction.valid & ~hidden)
+        self._publish_frames(message.header.frame_id, settings)
+        frame = Frame(message.header, image, prediction)
+        for output in self.outputs:
+            output.publish(frame)
+
+    def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
+        """Send the static transforms of a camera frame when it is first seen."""
+        if self._broadcaster is None or self._scan is None or not settings.publish_tf:
+            return
+        key = (camera_frame, settings.scan.frame_id)
+        if not camera_frame or key in self._known_frames:
+            return
+        self._known_frames.add(key)
+        transforms: list[TransformStamped] = []
+        scan_frame = self._scan.frame_id(camera_frame)
+        if scan_frame != camera_frame:
+            transforms.append(static_transform(camera_frame, scan_frame, UPRIGHT))
+        for output in self._panels:
+            source = static_transform(camera_frame, "", UPRIGHT).header
+            child = output.header(source).frame_id
+            orientation = rotation_message(output.panel.rotation)
+            transforms.append(static_transform(camera_frame, child, orientation))
+        self._broadcaster.sendTransform(transforms)
+
+
+def panorama_camera(
+    height: int, width: int, horizontal_fov_deg: float, vertical_fov_deg: float
+) -> Equirectangular:
+    """The camera of an image that shows this part of the sphere.
+
+    Raises:
+        ValueError: the whole sphere is claimed, but the image is not twice as wide as high.
+    """
+    is_full = horizontal_fov_deg >= 360.0 and vertical_fov_deg >= 180.0
+    if is_full and abs(width / (2.0 * height) - 1.0) > _ASPECT_TOLERANCE:
+        raise ValueError(
+            f"the image is {width} x {height} (width x height), but a full panorama is twice as "
+            "wide as high. If it is a partial panorama, set horizontal_fov_deg and "
+            "vertical_fov_deg to what it sees; if it is a pinhole image, use pinhole_depth"
+        )
+    return Equirectangular.partial(
+        height, width, math.radians(horizontal_fov_deg), math.radians(vertical_fov_deg)
+    )
+
+
+def read_mask(path: str) -> Tensor:
+    """(H, W) bool of a picture: true where it is not black.
+
+    Raises:
+        ImageReadError: see :func:`depth_perception.io.images.read_image`.
+    """
+    return torch.from_numpy(read_image(path).max(axis=-1) > 127)
+
+
+def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """The mask on another grid, nearest pixel.
+
+    Raises:
+        ValueError: the aspect ratio is another one.
+    """
+    rows, columns = mask.shape
+    if (rows, columns) == (height, width):
+        return mask
+    if abs(columns * height / (rows * width) - 1.0) > 2 * _ASPECT_TOLERANCE:
+        raise ValueError(
+            f"mask_file is {columns} x {rows} (width x height), which does not fit a depth image "
+            f"of {width} x {height}"
+        )
+    v = ((torch.arange(height) + 0.5) * rows / height).long()
+    u = ((torch.arange(width) + 0.5) * columns / width).long()
+    return mask[v[:, None], u[None, :]]
