@@ -59,8 +59,6 @@ def main(
     except (RecipeError, CheckpointError, FileNotFoundError, FloatingPointError) as error:
         print(f"depth-perception train: {error}", file=sys.stderr)
         return 1
-    weights = "best" if held_out is not None else "last"
-    print(
-        f"{done.global_step} steps in {done.clock.elapsed_s / 3600:.2f} h: {out / weights}.safetensors"
-    )
+    weights = out / f"{'best' if held_out is not None else 'last'}.safetensors"
+    print(f"{done.global_step} steps in {done.clock.elapsed_s / 3600:.2f} h: {weights}")
     return 0

@@ -97,7 +97,7 @@ class DepthAnything(nn.Module):
         logits = self.logits(images, circular=circular)
         if self.activation == "relu":
             return F.relu(logits)
-        return torch.sigmoid(logits) * self.max_depth
+        return torch.sigmoid(logits.float()) * self.max_depth
 
     def logits(self, images: Tensor, *, circular: bool = False) -> Tensor:
         """Map (B, 1, H, W) before the last activation."""

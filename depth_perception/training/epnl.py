@@ -31,9 +31,9 @@ def draw_rectangles(
     sizes = np.arange(smallest, largest)
     if len(sizes) < count or width - smallest < count:
         raise ValueError(
-            f"EPNL draws {count} different rectangle sides between {lower} and {upper} of the image "
-            f"height; {height} x {width} has only {len(sizes)} heights and {width - smallest} left "
-            "columns: train on larger images or draw fewer rectangles"
+            f"EPNL draws {count} different rectangle sides between {lower} and {upper} of the "
+            f"image height; {height} x {width} has only {len(sizes)} heights and "
+            f"{width - smallest} left columns: train on larger images or draw fewer rectangles"
         )
     heights = rng.choice(sizes, count, replace=False)
     widths = rng.choice(sizes, count, replace=False)

@@ -53,6 +53,16 @@ class Batch:
             self.images.to(device), self.target.to(device), self.mask.to(device), self.step
         )
 
+    def split(self, parts: int) -> tuple[Batch, ...]:
+        """At most ``parts`` batches of nearly the same size."""
+        pieces = zip(
+            *(t.tensor_split(min(parts, len(self.images))) for t in self._tensors()), strict=True
+        )
+        return tuple(Batch(*piece, self.step) for piece in pieces)
+
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.images, self.target, self.mask
+
 
 @dataclass(frozen=True)
 class FrameBank:
@@ -94,9 +104,9 @@ class FrameBank:
 
 
 def normalise(rgb: Tensor) -> Tensor:
-    """(B, 3, H, W) RGB in [0, 1] to network input."""
+    """(B, 3, H, W) RGB in [0, 1] to network input, in channels-last memory."""
     mean, std = (rgb.new_tensor(v).view(3, 1, 1) for v in (MEAN, STD))
-    return (rgb - mean) / std
+    return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 def resized(rgb: Tensor, range_m: Tensor, height: int) -> tuple[Tensor, Tensor]:
@@ -176,8 +186,10 @@ class BatchStream(IterableDataset):
         count = len(self._bank)
         positions = torch.arange(step * self._batch, (step + 1) * self._batch)
         epochs = positions // count
-        orders = {int(e): self._order(int(e), count) for e in epochs.unique()}
-        return torch.stack([orders[int(e)][p % count] for e, p in zip(epochs, positions)])
+        orders = {epoch: self._order(epoch, count) for epoch in set(epochs.tolist())}
+        return torch.stack(
+            [orders[int(e)][p % count] for e, p in zip(epochs, positions, strict=True)]
+        )
 
     def _order(self, epoch: int, count: int) -> Tensor:
         generator = torch.Generator().manual_seed(self._seed * 7_368_787 + epoch)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 
 import lightning
@@ -52,8 +54,9 @@ class DepthTraining(lightning.LightningModule):
 
     def __init__(self, recipe: Recipe, network: nn.Module) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.recipe = recipe
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(network).requires_grad_(False).eval()
         self.clock = Clock(recipe.run.steps, recipe.run.max_minutes)
         self.metrics = MetricMean()
@@ -67,24 +70,58 @@ class DepthTraining(lightning.LightningModule):
         """What the judged network says of (B, 3, H, W) normalised images."""
         return self.judged(images)
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
+    def training_step(self, batch: Batch, index: int) -> None:
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        values = self._backward(batch)
+        if self.recipe.optim.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.trained_parameters(), self.recipe.optim.clip)
+        lr = learning_rate(self.recipe.optim, self.global_step, self.clock)
+        for group in optimizer.param_groups:
+            group["lr"] = lr
+        optimizer.step()
+        size = len(batch.images)
+        self.log("lr", lr, batch_size=size)
+        self.log("loss", sum(values.values()), prog_bar=True, batch_size=size)
+        for name, value in values.items():
+            self.log(f"loss/{name}", value, batch_size=size)
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """The parameters that move."""
+        return [p for p in self.network.parameters() if p.requires_grad]
+
+    def _backward(self, batch: Batch) -> dict[str, float]:
+        shares = batch.split(self.recipe.run.workers)
+        if len(shares) == 1:
+            total, values = self._loss(batch)
+            self.manual_backward(total)
+            return values
+        parameters = self.trained_parameters()
+
+        def gradients(share: Batch) -> tuple[Sequence[Tensor | None], dict[str, float]]:
+            with self.trainer.precision_plugin.forward_context():
+                total, values = self._loss(share)
+            return torch.autograd.grad(total, parameters, allow_unused=True), values
+
+        with ThreadPoolExecutor(len(shares)) as pool:
+            parts = list(pool.map(gradients, shares))
+        for parameter, *grads in zip(parameters, *(part[0] for part in parts), strict=True):
+            if grads[0] is not None:
+                parameter.grad = torch.stack(grads).mean(0)
+        return {k: sum(part[1][k] for part in parts) / len(parts) for k in parts[0][1]}
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         pred = self.network(batch.images).float()
-        values = {
-            term.kind: loss_value(term, batch, pred, self.recipe.run.seed)
-            for term in self.recipe.losses
-        }
-        total = torch.stack(tuple(values.values())).sum()
+        terms = self.recipe.losses
+        values = [loss_value(term, batch, pred, self.recipe.run.seed) for term in terms]
+        total = torch.stack(values).sum()
+        numbers = {t.kind: v.item() for t, v in zip(terms, values, strict=True)}
         if not torch.isfinite(total):
             raise FloatingPointError(
-                f"the loss at step {batch.step} is {float(total)} "
-                f"({', '.join(f'{k} {float(v):.4g}' for k, v in values.items())}): lower the "
-                "learning rate, clip the gradient, or train in 32-true"
+                f"the loss at step {batch.step} is not finite ({numbers}): lower the learning "
+                "rate, clip the gradient, or train in 32-true"
             )
-        size = len(batch.images)
-        self.log("loss", total.detach(), prog_bar=True, batch_size=size)
-        for name, value in values.items():
-            self.log(f"loss/{name}", value.detach(), batch_size=size)
-        return total
+        return total, numbers
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optim = self.recipe.optim
@@ -102,12 +139,6 @@ class DepthTraining(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         self.clock.start()
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        lr = learning_rate(self.recipe.optim, self.global_step, self.clock)
-        for group in self.optimizers().param_groups:
-            group["lr"] = lr
-        self.log("lr", lr, batch_size=1)
 
     def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
         if self.recipe.optim.ema is not None:

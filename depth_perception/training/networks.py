@@ -49,7 +49,6 @@ def spherical_positions(encoder: VitEncoder, frequency: float = 3.0, size: float
     lat, lon = torch.meshgrid(latitude, longitude, indexing="ij")
     rays = torch.stack((lat.cos() * lon.sin(), lat.sin(), lat.cos() * lon.cos()), -1)
     dim = encoder.pos_embed.shape[-1]
-    waves = torch.sin(
-        rays.flatten(0, 1) @ (frequency * torch.randn(3, dim)) + 6.283 * torch.rand(dim)
-    )
+    phases = 2 * math.pi * torch.rand(dim)
+    waves = torch.sin(rays.flatten(0, 1) @ (frequency * torch.randn(3, dim)) + phases)
     encoder.pos_embed[0, 1:] = size * waves

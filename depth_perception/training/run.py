@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import nn
 from torch.utils.data import DataLoader
@@ -60,7 +60,6 @@ def train(
         accelerator=device,
         devices=1,
         precision=run.precision,
-        gradient_clip_val=recipe.optim.clip,
         val_check_interval=run.val_every if judged else None,
         check_val_every_n_epoch=None if judged else 1,
         num_sanity_val_steps=0,
@@ -69,9 +68,7 @@ def train(
         callbacks=[Snapshots(folder, run.save_every, run.metric), *callbacks],
         enable_checkpointing=False,
         enable_model_summary=False,
-        enable_progress_bar=any(
-            isinstance(c, lightning.pytorch.callbacks.ProgressBar) for c in callbacks
-        ),
+        enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
     )
     stream = BatchStream(
         frames,

@@ -96,7 +96,8 @@ def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
         args = (args[0],) * len(value)
     if len(args) != len(value):
         raise RecipeError(f"{where}: expected {len(args)} values, got {len(value)}")
-    return tuple(_value(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value)))
+    pairs = enumerate(zip(args, value, strict=True))
+    return tuple(_value(a, v, f"{where}[{i}]") for i, (a, v) in pairs)
 
 
 def _float(value: str, where: str) -> float:
