@@ -83,11 +83,11 @@ def _light(scene: Scene, lamps: list[Point]) -> Light:
     colours = np.zeros((len(lamps), 3))
     if lamps:
         tone = np.array(hsv(scene.uniform(0.07, 0.14), scene.uniform(0.02, 0.3), 1.0))
-        power = scene.uniform(0.5, 1.1) / math.sqrt(max(1.0, len(lamps) / 2))
+        power = scene.uniform(0.9, 1.9) / math.sqrt(max(1.0, len(lamps) / 2))
         colours[:] = power * tone
-        wash = scene.uniform(0.3, 0.6)
+        wash = scene.uniform(0.28, 0.5)
         up = wash * np.array(hsv(0.1, 0.05, 0.95))
-        down = wash * np.array(hsv(0.08, 0.1, 0.9))
+        down = 1.3 * wash * np.array(hsv(0.09, 0.06, 0.95))
 
     def tensor(values: object) -> torch.Tensor:
         return torch.tensor(np.asarray(values, dtype=np.float64), dtype=torch.float32)

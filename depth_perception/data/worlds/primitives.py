@@ -132,29 +132,33 @@ def in_shadow(primitives: Primitives, points: Tensor, direction: Tensor) -> Tens
     """
     hidden = torch.zeros(points.shape[1], dtype=torch.bool, device=points.device)
     unit = primitives.to_unit()
-    radii, shapes, casts = (
-        primitives.radii().tolist(),
-        primitives.shape.tolist(),
-        primitives.casts.tolist(),
-    )
+    radii, shapes = primitives.radii().tolist(), primitives.shape.tolist()
     across = torch.linalg.svd(direction[None]).Vh[1:]
     plane, along = across @ points, direction @ points
     centre_plane = (primitives.centre @ across.T).tolist()
     centre_along = (primitives.centre @ direction).tolist()
-    for row, casting in enumerate(casts):
-        if not casting:
-            continue
+    casters = torch.nonzero(primitives.casts)[:, 0].tolist()
+    open_points = torch.arange(points.shape[1], device=points.device)
+    found = 0
+    for row in sorted(casters, key=lambda i: -radii[i]):
         (a, b), radius = centre_plane[row], radii[row]
         inside = (plane[0] - a).square() + (plane[1] - b).square() < radius**2
         inside &= along < centre_along[row] + radius
-        inside &= ~hidden
-        near_points = torch.nonzero(inside)[:, 0]
-        if not len(near_points):
+        near = torch.nonzero(inside)[:, 0]
+        if not len(near):
             continue
-        offsets = points[:, near_points] - primitives.centre[row][:, None]
-        towards = (unit[row] @ direction)[:, None].expand(3, len(near_points))
-        entry = _enter(shapes[row], unit[row] @ offsets, towards)
-        hidden[near_points] = entry < FAR
+        picked = open_points[near]
+        offsets = points[:, picked] - primitives.centre[row][:, None]
+        towards = (unit[row] @ direction)[:, None].expand(3, len(near))
+        blocked = picked[_enter(shapes[row], unit[row] @ offsets, towards) < FAR]
+        hidden[blocked] = True
+        found += len(blocked)
+        if found > 0.2 * len(open_points):
+            keep = ~hidden[open_points]
+            open_points, plane, along = open_points[keep], plane[:, keep], along[keep]
+            found = 0
+            if not len(open_points):
+                break
     return hidden
 
 

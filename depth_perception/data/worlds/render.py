@@ -24,6 +24,9 @@ from .world import Light, World
 LIFT_M = 2e-3
 """How far shadow rays start above the surface."""
 
+SUB_PIXELS = ((0.375, 0.125), (0.875, 0.375), (0.625, 0.875), (0.125, 0.625))
+"""Places (u, v) of the samples of a border pixel within the pixel."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -69,7 +72,7 @@ def render(
     *,
     device: torch.device | str = "cpu",
     shadows: bool = True,
-    supersample: int = 1,
+    antialias: bool = False,
 ) -> Frame:
     """Look at a world from a pose.
 
@@ -79,30 +82,31 @@ def render(
         pose: (4, 4) optical frame to world; the camera centre must lie outside of all solids.
         device: where to compute; the frame stays there.
         shadows: whether the sun and the shadow lamps throw shadows.
-        supersample: side of the square of samples per pixel that the RGB is averaged of. Ground
-            truth is never averaged.
+        antialias: whether pixels on the borders of solids average four more samples. Ground
+            truth is always that of the ray of the pixel centre.
     """
-    if supersample < 1:
-        raise ValueError(f"supersample must be at least 1, got {supersample}")
     world = world.to(device)
     height, width = camera.height, camera.width
     turn = pose[:3, :3].to(device=device, dtype=torch.float32)
     origin = pose[:3, 3].to(device=device, dtype=torch.float32)
-    hits = _trace(world, camera, origin, turn)
-    fine_hits, fine = hits, camera
-    if supersample > 1:
-        fine = camera.resize(height * supersample, width * supersample)
-        fine_hits = _trace(world, fine, origin, turn)
-    pixel = _pixel_angle(fine)
-    linear = _shade(world, fine_hits, origin, shadows, pixel)
-    display = _to_display(linear).reshape(height, supersample, width, supersample, 3)
-    rgb = (display.mean(dim=(1, 3)) * 255).round().to(torch.uint8)
+    rays = camera.rays(device=device)
+    hits = _trace(world, rays.reshape(-1, 3), origin, turn)
+    pixel = _pixel_angle(camera)
+    display = _to_display(_shade(world, hits, origin, shadows, pixel))
+    if antialias:
+        border = torch.nonzero(_borders(hits.owner.reshape(height, width)).reshape(-1))[:, 0]
+        if len(border):
+            fine_rays = _sub_rays(camera, border.cpu()).to(device)
+            fine = _trace(world, fine_rays, origin, turn)
+            shades = _to_display(_shade(world, fine, origin, shadows, pixel / 2))
+            samples = shades.reshape(len(border), len(SUB_PIXELS), 3)
+            display[border] = samples.mean(dim=1)
+    rgb = (display.reshape(height, width, 3) * 255).round().to(torch.uint8)
     solid = hits.owner
     row = solid.clamp_min(0)
     hit = solid >= 0
     classes = torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"])
     instances = torch.where(hit, world.primitives.instance_id[row], 0)
-    rays = camera.rays(device=device)
     range_m = hits.range_m.reshape(height, width)
     return Frame(
         rgb=rgb,
@@ -122,8 +126,29 @@ def _pixel_angle(camera: Camera) -> float:
     return float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max()) if camera.width > 1 else 0.01
 
 
-def _trace(world: World, camera: Camera, origin: Tensor, turn: Tensor) -> _Hits:
-    rays = camera.rays(device=origin.device).reshape(-1, 3)
+def _borders(owner: Tensor) -> Tensor:
+    """(H, W) bool: pixels with a neighbour on another solid."""
+    border = torch.zeros_like(owner, dtype=torch.bool)
+    across, down = owner[:, 1:] != owner[:, :-1], owner[1:] != owner[:-1]
+    border[:, 1:] |= across
+    border[:, :-1] |= across
+    border[1:] |= down
+    border[:-1] |= down
+    return border
+
+
+def _sub_rays(camera: Camera, pixels: Tensor) -> Tensor:
+    """(P * 4, 3) rays within the pixels (P,) of the flattened grid."""
+    v, u = pixels // camera.width, pixels % camera.width
+    offsets = torch.tensor(SUB_PIXELS, dtype=torch.float64)
+    return (
+        camera.directions(u[:, None] + offsets[:, 0], v[:, None] + offsets[:, 1])
+        .reshape(-1, 3)
+        .to(torch.float32)
+    )
+
+
+def _trace(world: World, rays: Tensor, origin: Tensor, turn: Tensor) -> _Hits:
     directions = (turn @ rays.T).contiguous()
     range_m, owner = first_hits(world.primitives, origin, directions)
     seen = torch.nonzero(owner >= 0)[:, 0]

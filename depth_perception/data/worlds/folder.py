@@ -1,0 +1,265 @@
+"""Data sets of worlds on disk: written in parallel, resumable, readable while they grow."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ...geometry import Camera
+from .classes import CLASSES
+from .make import make_world
+from .render import Frame, render
+from .sensor import sensor_effects
+from .world import World
+
+FORMAT = "depth_perception worlds"
+VERSION = 1
+MAX_RANGE_M = 65.0
+"""Farther surfaces are stored like the sky, as 0, because they do not fit in 16 bit."""
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """How a data set is made.
+
+    Attributes:
+        kind: kind of world, or "any".
+        frames_per_world: pictures from different places on the path of each world.
+        split: name that every frame carries ("train", "val", ...).
+        shadows, antialias: see :func:`render`.
+        sensor: strength of the sensor effects, 0 for clean pictures.
+        labels: whether class and instance maps are written as well.
+        normals: whether normals are written as well.
+    """
+
+    kind: str = "any"
+    frames_per_world: int = 2
+    split: str = "train"
+    shadows: bool = True
+    antialias: bool = True
+    sensor: float = 0.0
+    labels: bool = False
+    normals: bool = False
+
+
+@dataclass(frozen=True)
+class WorldItem:
+    """One item of a :class:`WorldFolder`.
+
+    Attributes:
+        rgb: (3, H, W) uint8.
+        range_m: (H, W) float32 metres, 0 where no surface is.
+        stem: name of the frame.
+    """
+
+    rgb: Tensor
+    range_m: Tensor
+    stem: str
+
+
+class WorldFolder(Dataset):
+    """Reads a folder that :func:`write_folder` wrote or is writing.
+
+    The frames are those that were complete when the object was made.
+
+    Raises:
+        FileNotFoundError: ``root`` has no dataset.json.
+        ValueError: it is another format or version.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        described = self.root / "dataset.json"
+        if not described.is_file():
+            raise FileNotFoundError(f"{described} does not exist: {self.root} is no folder of worlds")
+        self.info = json.loads(described.read_text(encoding="utf-8"))
+        found = (self.info.get("format"), self.info.get("version"))
+        if found != (FORMAT, VERSION):
+            raise ValueError(f"{described} says format and version {found}, not {(FORMAT, VERSION)}")
+        self.frames = tuple(_read_index(self.root))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, index: int) -> WorldItem:
+        stem = self.frames[index]["stem"]
+        rgb = cv2.cvtColor(self._image(stem, "rgb"), cv2.COLOR_BGR2RGB)
+        range_m = self._image(stem, "range").astype(np.float32) / 1000
+        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        return WorldItem(pixels, torch.from_numpy(range_m), stem)
+
+    def classes(self, index: int) -> Tensor:
+        """(H, W) int64 class ids, where the folder was written with labels."""
+        return self._labels(index, "classes")
+
+    def instances(self, index: int) -> Tensor:
+        """(H, W) int64 instance ids, where the folder was written with labels."""
+        return self._labels(index, "instances")
+
+    def pose(self, index: int) -> Tensor:
+        """(4, 4) float64 pose of the optical frame in the world."""
+        return torch.tensor(self.frames[index]["pose"], dtype=torch.float64)
+
+    def _labels(self, index: int, name: str) -> Tensor:
+        return torch.from_numpy(self._image(self.frames[index]["stem"], name).astype(np.int64))
+
+    def _image(self, stem: str, name: str) -> np.ndarray:
+        path = self.root / "frames" / f"{stem}_{name}.png"
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if image is None:
+            raise FileNotFoundError(f"cannot read {path}")
+        return image
+
+
+def write_folder(
+    root: str | Path,
+    seeds: Sequence[int],
+    camera: Camera,
+    options: FolderOptions | None = None,
+    *,
+    workers: int = 0,
+) -> Iterator[int]:
+    """Write the frames of many worlds; what is already there is kept.
+
+    Args:
+        root: folder to write or to continue.
+        seeds: one world each.
+        camera: the grid of all pictures.
+        options: what to write; a folder is only continued with the same camera and options.
+        workers: processes; 0 works in this one.
+
+    Yields:
+        each seed when its frames are complete (also those that were there before).
+
+    Raises:
+        ValueError: the folder holds a data set with another camera or other options.
+    """
+    root, options = Path(root), options or FolderOptions()
+    (root / "frames").mkdir(parents=True, exist_ok=True)
+    _describe(root, camera, options)
+    done: dict[int, int] = {}
+    for entry in _read_index(root):
+        done[entry["seed"]] = done.get(entry["seed"], 0) + 1
+    missing = []
+    for seed in seeds:
+        if done.get(seed, 0) >= options.frames_per_world:
+            yield seed
+        else:
+            missing.append(seed)
+    if workers < 1:
+        for seed in missing:
+            _append(root, seed, _write_world(root, seed, camera, options))
+            yield seed
+        return
+    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        jobs = {pool.submit(_write_world, root, s, camera, options): s for s in missing}
+        for job in as_completed(jobs):
+            _append(root, jobs[job], job.result())
+            yield jobs[job]
+
+
+def frame_pose(world: World, index: int, count: int) -> Tensor:
+    """Pose (4, 4) of frame ``index`` of ``count``, at a place on the path that the seed decides."""
+    rng = np.random.default_rng([world.seed, 7, index])
+    return world.pose((index + float(rng.random())) / count * world.path_length_m)
+
+
+def _write_world(root: Path, seed: int, camera: Camera, options: FolderOptions) -> list[dict]:
+    world = make_world(options.kind, seed)
+    entries = []
+    for index in range(options.frames_per_world):
+        pose = frame_pose(world, index, options.frames_per_world)
+        frame = render(world, camera, pose, shadows=options.shadows, antialias=options.antialias)
+        stem = f"{seed:08d}_{index:03d}"
+        _write_frame(root / "frames", stem, frame, options, (seed, 8, index))
+        entries.append(
+            {
+                "stem": stem,
+                "seed": seed,
+                "index": index,
+                "kind": world.kind,
+                "camera_height_m": float(pose[2, 3]),
+                "split": options.split,
+                "pose": pose.tolist(),
+            }
+        )
+    return entries
+
+
+def _write_frame(
+    folder: Path, stem: str, frame: Frame, options: FolderOptions, seed: tuple[int, ...]
+) -> None:
+    rgb = frame.rgb.cpu()
+    if options.sensor > 0:
+        rgb = sensor_effects(rgb, seed, options.sensor)
+    range_m = frame.range_m.cpu().numpy()
+    near = np.isfinite(range_m) & (range_m <= MAX_RANGE_M)
+    millimetres = np.where(near, np.round(np.where(near, range_m, 0) * 1000), 0).astype(np.uint16)
+    maps = {"rgb": rgb.numpy()[..., ::-1], "range": millimetres}
+    if options.labels:
+        maps["classes"] = frame.classes.cpu().numpy().astype(np.uint8)
+        maps["instances"] = frame.instances.cpu().numpy().astype(np.uint16)
+    if options.normals:
+        signed = frame.normals.cpu().numpy()[..., ::-1]
+        maps["normals"] = np.round((signed + 1) * 127.5).astype(np.uint8)
+    for name, image in maps.items():
+        path = folder / f"{stem}_{name}.png"
+        good, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])
+        if not good:
+            raise OSError(f"cannot encode {path}")
+        part = path.with_suffix(".part")
+        part.write_bytes(data.tobytes())
+        os.replace(part, path)
+
+
+def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
+    grid = {"type": type(camera).__name__, **asdict(camera)}
+    described = {
+        "format": FORMAT,
+        "version": VERSION,
+        "camera": grid,
+        "height": camera.height,
+        "width": camera.width,
+        "range_unit_m": 0.001,
+        "max_range_m": MAX_RANGE_M,
+        "options": asdict(options),
+        "classes": [asdict(entry) for entry in CLASSES],
+    }
+    text = json.dumps(described, indent=1)
+    path = root / "dataset.json"
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before != json.loads(text):
+            raise ValueError(
+                f"{path} describes another data set; write into another folder, or use its options"
+            )
+        return
+    part = path.with_suffix(".part")
+    part.write_text(text + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def _append(root: Path, seed: int, entries: list[dict]) -> None:
+    known = {entry["stem"] for entry in _read_index(root) if entry["seed"] == seed}
+    text = "".join(json.dumps(e) + "\n" for e in entries if e["stem"] not in known)
+    with (root / "frames.jsonl").open("a", encoding="utf-8") as index:
+        index.write(text)
+
+
+def _read_index(root: Path) -> list[dict]:
+    """Entries of complete frames; a line that is still being written is left out."""
+    path = root / "frames.jsonl"
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines if line]
