@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from ..data.worlds import make_world
 from ..io.bags import IMAGE_TYPE, ImageTopic, choose_image_topic, image_topics, read_frames
 from ..io.images import read_image
 
@@ -120,3 +121,11 @@ def _only_panorama(bag: Path) -> str | None:
 def _is_panorama(bag: Path, topic: str) -> bool:
     height, width = next(read_frames(bag, topic)).image().shape[:2]
     return width == 2 * height
+
+
+def write_world_bag(
+    bag: Path, seed: int, frames: int, height: int, rate_hz: float
+) -> tuple[str, str]:
+    """Render a way through the world of a seed; the image topic and the kind of world."""
+    world = make_world("any", seed)
+    raise NotImplementedError

@@ -54,10 +54,7 @@ class NodeSetup:
         if source.is_compressed:
             parameters["image_transport"] = "compressed"
         words = [word for pair in parameters.items() for word in ("-p", "{}:={}".format(*pair))]
-        topic, name = "image", source.image.name
-        if source.is_compressed:
-            topic = "image/compressed"
-        return ["--ros-args", *words, "-r", f"{topic}:={name}"]
+        return ["--ros-args", *words, "-r", _remapping(source)]
 
 
 def replay(
@@ -106,3 +103,11 @@ def replay(
         session.stop(node)
         session.stop(recorder)
     return recording
+
+
+def _remapping(source: Source) -> str:
+    """The rule that makes the node listen to the images; it adds /compressed to a name itself."""
+    name = source.image.name
+    if source.is_compressed and not name.endswith("/compressed"):
+        return f"/image/compressed:={name}"
+    return f"image:={name.removesuffix('/compressed') if source.is_compressed else name}"

@@ -34,6 +34,12 @@ class Child:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
+    def since(self, text: str, lines: int = 25) -> str:
+        """The lines of its log from the first that holds ``text``."""
+        found = self.log.read_text(errors="replace").splitlines()
+        first = next(i for i, line in enumerate(found) if text in line)
+        return "\n".join(found[first : first + lines])
+
 
 class Session:
     """Starts ROS processes in a domain of their own and ends them all on leaving the context.
@@ -128,7 +134,10 @@ class Session:
             for other in (child, *needs):
                 self.check(other)
             if alarm is not None and alarm[1] in alarm[0].log.read_text(errors="replace"):
-                raise SessionError(f"the {alarm[0].name} reports an error\n{_logs(alarm[0])}")
+                raise SessionError(
+                    f"the {alarm[0].name} reports an error, see {alarm[0].log}\n"
+                    f"{alarm[0].since(alarm[1])}"
+                )
             if time.monotonic() > deadline:
                 raise SessionError(
                     f"the {child.name} did not say {text!r} within {timeout_s:.0f} s\n"
