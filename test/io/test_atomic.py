@@ -1,0 +1,32 @@
+"""Files that appear only when complete."""
+
+from __future__ import annotations
+
+import pytest
+
+from depth_perception.io.atomic import replacing
+
+
+def test_the_file_appears_at_the_end(tmp_path):
+    path = tmp_path / "a" / "b.txt"
+    with replacing(path) as partial:
+        partial.write_text("whole")
+        assert partial.suffix == ".txt"
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    path = tmp_path / "b.txt"
+    path.write_text("old")
+
+    def write_half() -> None:
+        with replacing(path) as partial:
+            partial.write_text("half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError, match="power cut"):
+        write_half()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
