@@ -34,7 +34,8 @@ class PlayOptions:
         loop: start again at the end until interrupted.
         clock_hz: rate of ``/clock``; 0 publishes none.
         topics: names to play; empty means all.
-        wait_s: how long to wait until every played topic has a subscriber.
+        wait_s: how long to wait for subscribers at the most.
+        wait_for: topics that must have one before the first message; empty means all played.
         delay_s: pause before the first message.
         duration_s: play only so much of the recording; 0 plays all.
         linger_s: time to stay after the last message, so that it is delivered.
@@ -45,6 +46,7 @@ class PlayOptions:
     clock_hz: float = 0.0
     topics: tuple[str, ...] = ()
     wait_s: float = 5.0
+    wait_for: tuple[str, ...] = ()
     delay_s: float = 0.0
     duration_s: float = 0.0
     linger_s: float = 0.5
@@ -99,13 +101,15 @@ class BagPlayer(Node):
 
     def _wait_for_subscribers(self) -> None:
         deadline = time.monotonic() + self._options.wait_s
-        waiting = set(self._publishers_by_connection.values())
+        names = {self.resolve_topic_name(name) for name in self._options.wait_for}
+        publishers = set(self._publishers_by_connection.values())
+        waiting = {p for p in publishers if not names or p.topic_name in names}
         while waiting and time.monotonic() < deadline:
             self._pause(_SLICE_S)
             waiting = {p for p in waiting if p.get_subscription_count() == 0}
         if waiting:
-            names = ", ".join(sorted(p.topic_name for p in waiting))
-            self.get_logger().info(f"nobody listens to {names}")
+            unheard = ", ".join(sorted(p.topic_name for p in waiting))
+            self.get_logger().info(f"nobody listens to {unheard}")
 
     def _play_once(self) -> None:
         first_ns: int | None = None
@@ -181,6 +185,7 @@ def _play_options(options: argparse.Namespace) -> PlayOptions:
         clock_hz=options.clock,
         topics=tuple(options.topics),
         wait_s=options.wait,
+        wait_for=tuple(options.wait_for),
         delay_s=options.delay,
         duration_s=options.duration,
     )
@@ -209,6 +214,9 @@ def _parser() -> argparse.ArgumentParser:
         default=5.0,
         metavar="S",
         help="start after this time at the latest, or when every topic has a subscriber",
+    )
+    parser.add_argument(
+        "--wait-for", nargs="+", default=[], metavar="TOPIC", help="... or when these have one"
     )
     parser.add_argument("--delay", type=float, default=0.0, metavar="S", help="pause before it")
     parser.add_argument(
