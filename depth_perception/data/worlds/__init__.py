@@ -1,8 +1,28 @@
 """Synthetic worlds with exact ground truth."""
 
+from .bag import BagNames, Walk, write_bag
 from .classes import CLASSES, WorldClass
+from .folder import FolderOptions, WorldFolder, WorldItem, write_folder
 from .make import KINDS, make_world
 from .render import Frame, render
+from .sensor import sensor_effects
 from .world import World, camera_pose
 
-__all__ = ["CLASSES", "KINDS", "Frame", "World", "WorldClass", "camera_pose", "make_world", "render"]
+__all__ = [
+    "CLASSES",
+    "KINDS",
+    "BagNames",
+    "FolderOptions",
+    "Frame",
+    "Walk",
+    "World",
+    "WorldClass",
+    "WorldFolder",
+    "WorldItem",
+    "camera_pose",
+    "make_world",
+    "render",
+    "sensor_effects",
+    "write_bag",
+    "write_folder",
+]

@@ -63,10 +63,18 @@ def draw_car(scene: Scene, pen: Pen) -> None:
     pen.box((back, 0, waist), (cabin, wide - 0.18, tall - waist - 0.06), glass)
     pen.box((back, 0, tall - 0.07), (cabin * 0.96, wide - 0.14, 0.07), paint)
     for share in (-0.5, 0.02, 0.5):
-        pen.box((back + share * (cabin - 0.06), 0, waist), (0.09, wide - 0.15, tall - waist - 0.02), paint)
+        pen.box(
+            (back + share * (cabin - 0.06), 0, waist),
+            (0.09, wide - 0.15, tall - waist - 0.02),
+            paint,
+        )
     for end, slope in ((1, 0.55), (-1, 0.35)):
         if not van:
-            pen.gable((back + end * cabin / 2, 0, waist), (2 * slope, wide - 0.24, (tall - waist) * 0.8), glass)
+            pen.gable(
+                (back + end * cabin / 2, 0, waist),
+                (2 * slope, wide - 0.24, (tall - waist) * 0.8),
+                glass,
+            )
     for x in (-long * 0.31, long * 0.32):
         for side in (-1, 1):
             pen.lying((x, side * (wide / 2 - 0.1), 0.32), 0.32, 0.22, black)
@@ -91,7 +99,10 @@ def draw_tree(scene: Scene, pen: Pen) -> None:
         base, tall = scene.uniform(0.7, 1.6), scene.uniform(4, 9)
         for step in range(4):
             pen.cone(
-                (0, 0, base + step * tall * 0.2), (1 - step * 0.2) * tall * 0.24, tall * 0.42, leaves
+                (0, 0, base + step * tall * 0.2),
+                (1 - step * 0.2) * tall * 0.24,
+                tall * 0.42,
+                leaves,
             )
         return
     height = scene.uniform(2.1, 3.4)
@@ -190,7 +201,11 @@ def draw_house(scene: Scene, pen: Pen, depth: float, width: float, height: float
         pen.gable((0, 0, height), (depth + 0.6, width + 0.2, scene.uniform(2.5, 4.5)), tiles)
         if scene.chance(0.6):
             brick = scene.material(Texture.BRICKS, hsv(0.03, 0.5, 0.5), scale=(0.25, 0.08))
-            pen.box((scene.uniform(-1, 1), scene.uniform(-0.3, 0.3) * width, height), (0.6, 0.6, 4.6), brick)
+            pen.box(
+                (scene.uniform(-1, 1), scene.uniform(-0.3, 0.3) * width, height),
+                (0.6, 0.6, 4.6),
+                brick,
+            )
     elif style == "parapet":
         trim = scene.plain(hsv(0.1, 0.1, scene.uniform(0.5, 0.9)))
         pen.box((0, 0, height), (depth + 0.3, width + 0.1, 0.5), trim)

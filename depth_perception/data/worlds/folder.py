@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ...geometry import Camera
+from ...io.atomic import replacing
 from .classes import CLASSES
 from .make import make_world
 from .render import Frame, render
@@ -33,11 +33,12 @@ class FolderOptions:
     """How a data set is made.
 
     Attributes:
-        kind: kind of world, or "any".
+        kind: room, corridor, courtyard, street or any.
         frames_per_world: pictures from different places on the path of each world.
         split: name that every frame carries ("train", "val", ...).
-        shadows, antialias: see :func:`render`.
-        sensor: strength of the sensor effects, 0 for clean pictures.
+        shadows: whether there are shadows.
+        antialias: whether the borders of solids are smooth.
+        sensor: strength of noise, blur, exposure and white balance; 0 for clean pictures.
         labels: whether class and instance maps are written as well.
         normals: whether normals are written as well.
     """
@@ -81,11 +82,15 @@ class WorldFolder(Dataset):
         self.root = Path(root)
         described = self.root / "dataset.json"
         if not described.is_file():
-            raise FileNotFoundError(f"{described} does not exist: {self.root} is no folder of worlds")
+            raise FileNotFoundError(
+                f"{described} does not exist: {self.root} is no folder of worlds"
+            )
         self.info = json.loads(described.read_text(encoding="utf-8"))
         found = (self.info.get("format"), self.info.get("version"))
         if found != (FORMAT, VERSION):
-            raise ValueError(f"{described} says format and version {found}, not {(FORMAT, VERSION)}")
+            raise ValueError(
+                f"{described} says format and version {found}, not {(FORMAT, VERSION)}"
+            )
         self.frames = tuple(_read_index(self.root))
 
     def __len__(self) -> int:
@@ -217,9 +222,8 @@ def _write_frame(
         good, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])
         if not good:
             raise OSError(f"cannot encode {path}")
-        part = path.with_suffix(".part")
-        part.write_bytes(data.tobytes())
-        os.replace(part, path)
+        with replacing(path) as part:
+            part.write_bytes(data.tobytes())
 
 
 def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
@@ -244,9 +248,8 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
                 f"{path} describes another data set; write into another folder, or use its options"
             )
         return
-    part = path.with_suffix(".part")
-    part.write_text(text + "\n", encoding="utf-8")
-    os.replace(part, path)
+    with replacing(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def _append(root: Path, seed: int, entries: list[dict]) -> None:

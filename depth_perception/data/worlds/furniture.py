@@ -57,7 +57,12 @@ def draw_clutter(scene: Scene, pen: Pen, height: float, depth: float, width: flo
         if style == "cup":
             thing.cylinder((x, y, height), 0.045, 0.1, palette.paint(scene, 0.8))
         elif style == "book":
-            thing.box((x, y, height), (0.16, 0.22, 0.04), palette.paint(scene, 0.8), turn=scene.uniform(0, 3))
+            thing.box(
+                (x, y, height),
+                (0.16, 0.22, 0.04),
+                palette.paint(scene, 0.8),
+                turn=scene.uniform(0, 3),
+            )
         elif style == "vase":
             thing.ball((x, y, height + 0.13), (0.08, 0.08, 0.13), palette.paint(scene, 0.7))
         elif style == "screen":
@@ -81,7 +86,13 @@ def draw_chair(scene: Scene, pen: Pen, depth: float, width: float) -> None:
         pen.cylinder((0, 0, 0.05), 0.035, height - 0.1, frame)
         for angle in range(5):
             turn = angle * 2 * math.pi / 5
-            pen.limb((0, 0, 0.07), (0.26 * math.cos(turn), 0.26 * math.sin(turn), 0.04), 0.025, frame, False)
+            pen.limb(
+                (0, 0, 0.07),
+                (0.26 * math.cos(turn), 0.26 * math.sin(turn), 0.04),
+                0.025,
+                frame,
+                False,
+            )
         return
     for sx in (-x, x):
         for sy in (-y, y):
@@ -201,7 +212,11 @@ def draw_boxes(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     """A pile of cartons."""
     z = 0.0
     for _ in range(int(scene.rng.integers(1, 4))):
-        size = (depth * scene.uniform(0.6, 1), width * scene.uniform(0.6, 1), scene.uniform(0.2, 0.4))
+        size = (
+            depth * scene.uniform(0.6, 1),
+            width * scene.uniform(0.6, 1),
+            scene.uniform(0.2, 0.4),
+        )
         card = scene.plain(hsv(0.09, scene.uniform(0.3, 0.5), scene.uniform(0.5, 0.75)), grain=0.12)
         pen.box((0, 0, z), size, card, turn=scene.uniform(-0.15, 0.15))
         z += size[2]

@@ -32,7 +32,10 @@ def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, f
         hole = Opening(middle - half, middle + half, 0.0, min(tall, height))
         sides["east"].append(hole)
         long = scene.uniform(2.2, 4.5)
-        y0, y1 = max(0.0, middle - scene.uniform(1.0, 3.0)), min(depth, middle + scene.uniform(1.0, 3.0))
+        y0, y1 = (
+            max(0.0, middle - scene.uniform(1.0, 3.0)),
+            min(depth, middle + scene.uniform(1.0, 3.0)),
+        )
         rooms.append((width + WALL_M, y0, width + WALL_M + long, y1))
         areas += [rooms[1], (width - 0.1, hole.start, width + WALL_M + 0.1, hole.end)]
         ground.block(width - 0.9, hole.start, width + WALL_M + 0.9, hole.end)
@@ -51,7 +54,9 @@ def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, f
     _shape_room(scene, ground, rooms[0], height)
     for room in rooms:
         _furnish(scene, ground, room)
-        decorate(scene, room, height, sides if room is rooms[0] else {"west": [Opening(-9, 99, 0, 9)]})
+        decorate(
+            scene, room, height, sides if room is rooms[0] else {"west": [Opening(-9, 99, 0, 9)]}
+        )
     return areas, lamps
 
 
@@ -88,7 +93,9 @@ def make_corridor(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, floa
             decorate(scene, room, height, {"north": [Opening(-9, 99, 0, 9)]})
             place += 3.6
         place += scene.uniform(1.4, 3.0)
-    walls, floor, ceiling = (make(scene) for make in (palette.room_wall, palette.room_floor, palette.white))
+    walls, floor, ceiling = (
+        make(scene) for make in (palette.room_wall, palette.room_floor, palette.white)
+    )
     lamps = [_enclose(scene, first, height, sides, (walls, floor, ceiling))]
     if turn:
         lamps.append(_enclose(scene, rooms[1], height, {}, (walls, floor, ceiling), skip="south"))
@@ -98,7 +105,13 @@ def make_corridor(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, floa
     _outside(scene, rooms)
     for room in rooms:
         _line_corridor(scene, ground, room)
-        decorate(scene, room, height, sides if room is first else {"south": [Opening(-9, 99, 0, 9)]}, 0.55)
+        decorate(
+            scene,
+            room,
+            height,
+            sides if room is first else {"south": [Opening(-9, 99, 0, 9)]},
+            0.55,
+        )
     return areas, lamps
 
 
@@ -235,7 +248,13 @@ def _furnish(scene: Scene, ground: Ground, room: Rectangle, few: bool = False) -
     area = (x1 - x0) * (y1 - y0)
     theme = scene.pick(("living", "sleeping", "office", "store", "mixed"))
     at_wall = {
-        "living": [furniture.SOFA, furniture.SOFA, furniture.SHELF, furniture.LAMP, furniture.PLANT],
+        "living": [
+            furniture.SOFA,
+            furniture.SOFA,
+            furniture.SHELF,
+            furniture.LAMP,
+            furniture.PLANT,
+        ],
         "sleeping": [furniture.BED, furniture.CUPBOARD, furniture.CUPBOARD, furniture.LAMP],
         "office": [furniture.SHELF, furniture.SHELF, furniture.CUPBOARD, furniture.PLANT],
         "store": [furniture.BOXES] * 3 + [furniture.SHELF, furniture.SHELF],
@@ -247,7 +266,10 @@ def _furnish(scene: Scene, ground: Ground, room: Rectangle, few: bool = False) -
     if scene.chance(0.5):
         carpet = scene.material(
             Texture.CARPET,
-            *(hsv(scene.uniform(0, 1), scene.uniform(0.1, 0.7), scene.uniform(0.2, 0.8)) for _ in range(3)),
+            *(
+                hsv(scene.uniform(0, 1), scene.uniform(0.1, 0.7), scene.uniform(0.2, 0.8))
+                for _ in range(3)
+            ),
             scale=(scene.uniform(0.1, 0.4),) * 2,
             grain=0.2,
             grain_size=0.03,
@@ -290,7 +312,10 @@ def _put_table(scene: Scene, ground: Ground, room: Rectangle) -> None:
     depth, width = scene.uniform(*piece.depth), scene.uniform(*piece.width)
     if x1 - x0 < depth + 2 or y1 - y0 < width + 2:
         return
-    x, y = scene.uniform(x0 + 1 + depth / 2, x1 - 1 - depth / 2), scene.uniform(y0 + 1 + width / 2, y1 - 1 - width / 2)
+    x, y = (
+        scene.uniform(x0 + 1 + depth / 2, x1 - 1 - depth / 2),
+        scene.uniform(y0 + 1 + width / 2, y1 - 1 - width / 2),
+    )
     if not ground.claim(x, y, depth, width):
         return
     piece.draw(scene, scene.pen(piece.kind, x, y), depth, width)

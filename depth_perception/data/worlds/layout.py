@@ -54,7 +54,7 @@ def wall(
     openings: tuple[Opening, ...] = (),
     kind: str = "wall",
 ) -> None:
-    """A wall whose inner face runs from ``start`` to ``end``; its body lies to the right of that."""
+    """A wall whose inner face runs from ``start`` to ``end``, with its body to the right."""
     length = math.hypot(end[0] - start[0], end[1] - start[1])
     yaw = math.atan2(end[1] - start[1], end[0] - start[0])
     pen = scene.pen(kind, start[0], start[1], yaw)

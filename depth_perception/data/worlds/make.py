@@ -75,7 +75,9 @@ def _light(scene: Scene, lamps: list[Point]) -> Light:
     clouds = scene.pick((0.0, scene.uniform(0.3, 0.6), scene.uniform(0.6, 1.0)))
     warmth = scene.uniform(0.02, 0.12)
     strength = scene.uniform(0.9, 1.8) * (1 - 0.75 * max(0.0, clouds - 0.3))
-    zenith = np.array(hsv(scene.uniform(0.56, 0.62), scene.uniform(0.45, 0.75) * (1 - 0.6 * clouds), 0.8))
+    zenith = np.array(
+        hsv(scene.uniform(0.56, 0.62), scene.uniform(0.45, 0.75) * (1 - 0.6 * clouds), 0.8)
+    )
     horizon = np.array(hsv(0.58, scene.uniform(0.05, 0.25), scene.uniform(0.85, 1.0)))
     sun_colour = strength * np.array(hsv(0.1, warmth * 2, 1.0))
     skylight = scene.uniform(0.45, 0.7)

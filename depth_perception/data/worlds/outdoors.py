@@ -34,14 +34,20 @@ def make_street(scene: Scene) -> tuple[list[Rectangle], float]:
     left, right = scene.uniform(1.8, 4.5), scene.uniform(1.8, 4.5)
     marked = scene.chance(0.6)
     scene.pen("terrain").box((0, 0, -1.3), (150, 150, 1.0), palette.grass(scene), casts=False)
-    scene.pen("road").box((0, 0, -0.5), (2 * long, road, 0.5), palette.asphalt(scene, marked), casts=False)
+    scene.pen("road").box(
+        (0, 0, -0.5), (2 * long, road, 0.5), palette.asphalt(scene, marked), casts=False
+    )
     kerb = scene.plain(hsv(0.1, 0.05, scene.uniform(0.5, 0.75)), grain=0.1)
     flags = palette.pavement(scene)
     for side, wide in ((1, left), (-1, right)):
         y = side * (road / 2 + wide / 2 + 0.075)
-        scene.pen("sidewalk").box((0, y, -0.4), (2 * long, wide - 0.15, 0.4 + KERB_M), flags, casts=False)
+        scene.pen("sidewalk").box(
+            (0, y, -0.4), (2 * long, wide - 0.15, 0.4 + KERB_M), flags, casts=False
+        )
         edge = side * (road / 2 + 0.075)
-        scene.pen("sidewalk").box((0, edge, -0.4), (2 * long, 0.15, 0.4 + KERB_M), kerb, casts=False)
+        scene.pen("sidewalk").box(
+            (0, edge, -0.4), (2 * long, 0.15, 0.4 + KERB_M), kerb, casts=False
+        )
     ground = Ground()
     for side, wide in ((1, left), (-1, right)):
         _house_row(scene, side, road / 2 + wide, long)
@@ -136,7 +142,9 @@ def _house_row(scene: Scene, side: int, front: float, long: float) -> None:
             _fence(scene, x, x + wide, side * (front + 0.1))
             if scene.chance(0.5):
                 y = side * (front + setback / 2)
-                draw_bush(scene, scene.pen("vegetation", x + wide * scene.uniform(0.2, 0.8), y), 0.5)
+                draw_bush(
+                    scene, scene.pen("vegetation", x + wide * scene.uniform(0.2, 0.8), y), 0.5
+                )
         x += wide
         if not closed and scene.chance(0.6):
             gap = scene.uniform(1.5, 9.0)
@@ -153,10 +161,14 @@ def _fence(scene: Scene, x0: float, x1: float, y: float) -> None:
     middle, length = (x0 + x1) / 2, x1 - x0
     height = scene.uniform(0.7, 1.9)
     if style == "wall":
-        brick = scene.material(Texture.BRICKS, hsv(0.05, 0.4, scene.uniform(0.4, 0.8)), scale=(0.3, 0.1))
+        brick = scene.material(
+            Texture.BRICKS, hsv(0.05, 0.4, scene.uniform(0.4, 0.8)), scale=(0.3, 0.1)
+        )
         scene.pen("wall").box((middle, y, 0), (length, 0.25, height), brick)
     elif style == "hedge":
-        scene.pen("vegetation").box((middle, y, 0), (length, 0.5, height), palette.foliage(scene, 0.12))
+        scene.pen("vegetation").box(
+            (middle, y, 0), (length, 0.5, height), palette.foliage(scene, 0.12)
+        )
     else:
         pen, paint = scene.pen("fence"), palette.paint(scene)
         for z in (0.25, height * 0.8):
@@ -170,7 +182,9 @@ def _close_ends(scene: Scene, long: float, road: float) -> None:
     """What stands where the street ends: houses across, or trees."""
     for end in (-1, 1):
         if scene.chance(0.6):
-            pen = scene.pen("building", end * (long + 8), scene.uniform(-3, 3), math.pi if end > 0 else 0.0)
+            pen = scene.pen(
+                "building", end * (long + 8), scene.uniform(-3, 3), math.pi if end > 0 else 0.0
+            )
             draw_house(scene, pen, 10, scene.uniform(14, 26), scene.uniform(5, 13))
         else:
             for _ in range(5):
@@ -199,7 +213,9 @@ def _line_pavement(
     wall_side = side * (start + wide - 0.5)
     for _ in range(int(scene.rng.integers(0, 5))):
         x = scene.uniform(-18, 18)
-        draw, name, size = scene.pick(((draw_bin, "bin", 0.75), (draw_bench, "bench", 1.9), (draw_bush, "vegetation", 0.8)))
+        draw, name, size = scene.pick(
+            ((draw_bin, "bin", 0.75), (draw_bench, "bench", 1.9), (draw_bush, "vegetation", 0.8))
+        )
         if ground.claim(x, wall_side, size, 0.75):
             draw(scene, scene.pen(name, x, wall_side, facing, KERB_M))
     for _ in range(int(scene.rng.integers(0, 7))):
@@ -222,7 +238,9 @@ def _border(scene: Scene, yaw: float, reach: float, length: float) -> None:
         return
     if style == "houses":
         part = length * scene.uniform(0.35, 0.65)
-        draw_house(scene, pen("building", reach + 4, (part - length) / 2), 8, part, scene.uniform(3.5, 11))
+        draw_house(
+            scene, pen("building", reach + 4, (part - length) / 2), 8, part, scene.uniform(3.5, 11)
+        )
         rest = length - part
         draw_house(scene, pen("building", reach + 5, part / 2), 8, rest, scene.uniform(3.5, 11))
         return
@@ -246,9 +264,14 @@ def _border(scene: Scene, yaw: float, reach: float, length: float) -> None:
         for k in range(count):
             along.box((0, (k + 0.5) * length / count - length / 2, 0), (0.04, 0.4, height), paint)
     for _ in range(int(scene.rng.integers(0, 5))):
-        draw_tree(scene, pen("vegetation", reach + scene.uniform(2, 7), scene.uniform(-length / 2, length / 2)))
+        draw_tree(
+            scene,
+            pen("vegetation", reach + scene.uniform(2, 7), scene.uniform(-length / 2, length / 2)),
+        )
     if scene.chance(0.7):
-        draw_house(scene, pen("building", reach + 16), 8, scene.uniform(9, 18), scene.uniform(5, 12))
+        draw_house(
+            scene, pen("building", reach + 16), 8, scene.uniform(9, 18), scene.uniform(5, 12)
+        )
 
 
 def _bed_of_plants(scene: Scene, x: float, y: float, size: tuple[float, float]) -> None:

@@ -22,7 +22,9 @@ def fabric(scene: Scene) -> int:
     """Cloth: plain, striped, chequered or mottled."""
     base = hsv(scene.uniform(0, 1), scene.uniform(0.05, 0.75), scene.uniform(0.2, 0.9))
     second = hsv(scene.uniform(0, 1), scene.uniform(0.05, 0.6), scene.uniform(0.3, 0.9))
-    texture = scene.pick((Texture.PLAIN, Texture.PLAIN, Texture.NOISE, Texture.STRIPES, Texture.CHECKER))
+    texture = scene.pick(
+        (Texture.PLAIN, Texture.PLAIN, Texture.NOISE, Texture.STRIPES, Texture.CHECKER)
+    )
     size = scene.uniform(0.03, 0.12)
     return scene.material(texture, base, second, scale=(size, size), grain=0.2, grain_size=0.03)
 
@@ -50,7 +52,8 @@ def room_wall(scene: Scene) -> int:
     hue = scene.uniform(0, 1)
     base = hsv(hue, scene.uniform(0.02, 0.4), scene.uniform(0.6, 0.96))
     texture = scene.pick(
-        (Texture.PLAIN,) * 4 + (Texture.NOISE, Texture.WALLPAPER, Texture.WALLPAPER)
+        (Texture.PLAIN,) * 4
+        + (Texture.NOISE, Texture.WALLPAPER, Texture.WALLPAPER)
         + (Texture.BRICKS, Texture.TILES, Texture.STRIPES, Texture.PLANKS)
     )
     second = darker(base, scene.uniform(0.75, 0.95))
@@ -171,4 +174,6 @@ def bark(scene: Scene) -> int:
 
 def skin(scene: Scene) -> int:
     """Skin, pale to dark."""
-    return scene.plain(hsv(scene.uniform(0.04, 0.08), scene.uniform(0.3, 0.6), scene.uniform(0.3, 0.95)))
+    return scene.plain(
+        hsv(scene.uniform(0.04, 0.08), scene.uniform(0.3, 0.6), scene.uniform(0.3, 0.95))
+    )

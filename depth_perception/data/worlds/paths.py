@@ -18,7 +18,9 @@ CLEARANCE_M = 0.35
 Rectangle = tuple[float, float, float, float]
 
 
-def clearance(primitives: Primitives, points: np.ndarray, low_m: float, high_m: float) -> np.ndarray:
+def clearance(
+    primitives: Primitives, points: np.ndarray, low_m: float, high_m: float
+) -> np.ndarray:
     """Ground distance (M,) of points (M, 2) from solids that reach into the heights low to high.
 
     Tilted solids count as their bounding boxes; 0 within a solid, infinite in empty worlds.
@@ -62,7 +64,9 @@ def find_path(
     flat = grid.reshape(-1, 2)
     allowed = np.zeros(len(flat), dtype=bool)
     for a in areas:
-        allowed |= (flat[:, 0] > a[0]) & (flat[:, 0] < a[2]) & (flat[:, 1] > a[1]) & (flat[:, 1] < a[3])
+        allowed |= (
+            (flat[:, 0] > a[0]) & (flat[:, 0] < a[2]) & (flat[:, 1] > a[1]) & (flat[:, 1] < a[3])
+        )
     room = np.where(allowed, clearance(primitives, flat, low, high), 0.0).reshape(grid.shape[:2])
     free = room > CLEARANCE_M + 0.05
     starts = np.argwhere(free)
@@ -120,7 +124,9 @@ def _smooth(points: np.ndarray, primitives: Primitives, low: float, high: float)
         for _ in range(2):
             padded = np.pad(rounded, ((window // 2, window // 2), (0, 0)), mode="edge")
             kernel = np.ones(window) / window
-            rounded = np.stack([np.convolve(padded[:, k], kernel, "valid") for k in range(2)], axis=1)
+            rounded = np.stack(
+                [np.convolve(padded[:, k], kernel, "valid") for k in range(2)], axis=1
+            )
         rounded[0], rounded[-1] = dense[0], dense[-1]
         if clearance(primitives, rounded, low, high).min() >= CLEARANCE_M:
             return rounded

@@ -21,8 +21,8 @@ FAR = float("inf")
 class Shape(IntEnum):
     """Unit shapes; all of them lie within [-1, 1] along every axis.
 
-    ``BOX`` the cube, ``CYLINDER`` and ``CONE`` about z (the tip of the cone at z = 1), ``ELLIPSOID``
-    the ball, ``GABLE`` a triangular prism along y with its ridge at z = 1.
+    ``BOX`` is the cube, ``ELLIPSOID`` the ball, ``CYLINDER`` and ``CONE`` stand along z (the tip
+    of the cone at z = 1), ``GABLE`` is a triangular prism along y with its ridge at z = 1.
     """
 
     BOX = 0
@@ -79,9 +79,7 @@ class Primitives:
         return self.rotation.transpose(1, 2) / self.half[:, :, None]
 
 
-def first_hits(
-    primitives: Primitives, origin: Tensor, directions: Tensor
-) -> tuple[Tensor, Tensor]:
+def first_hits(primitives: Primitives, origin: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     """Nearest surface of rays that share one origin.
 
     Args:
@@ -200,7 +198,7 @@ def unit_normals(shape: Tensor, local: Tensor) -> Tensor:
 
 
 def surface_error(primitives: Primitives, owner: Tensor, points: Tensor) -> Tensor:
-    """Distance in metres, (M,), to first order, of points (M, 3) from the surface of their solid."""
+    """Distance (M,) in metres, to first order, of points (M, 3) from the surface of their solid."""
     local = unit_points(primitives, owner, points)
     shape, half = primitives.shape[owner], primitives.half[owner]
     x, y, z = local.unbind(1)

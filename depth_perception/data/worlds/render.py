@@ -11,7 +11,6 @@ from torch import Tensor
 from ...geometry import Camera
 from .classes import CLASS_ID
 from .primitives import (
-    FAR,
     Primitives,
     first_hits,
     in_shadow,
@@ -123,7 +122,11 @@ def render(
 
 def _pixel_angle(camera: Camera) -> float:
     middle = camera.rays()[camera.height // 2]
-    return float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max()) if camera.width > 1 else 0.01
+    return (
+        float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
+        if camera.width > 1
+        else 0.01
+    )
 
 
 def _borders(owner: Tensor) -> Tensor:
@@ -267,7 +270,7 @@ def sky(light: Light, directions: Tensor) -> Tensor:
     up = z.clamp_min(0).sqrt()[:, None]
     colour = light.horizon + (light.zenith - light.horizon) * up
     if light.clouds > 0:
-        lift = (z.clamp_min(0) + 0.15)
+        lift = z.clamp_min(0) + 0.15
         place = torch.stack((x / lift * 1.3, y / lift * 1.3, torch.zeros_like(x)), 1)
         seed = torch.full_like(x, 17, dtype=torch.int32)
         noise = 0.6 * value_noise(place, seed) + 0.4 * value_noise(place * 2.3 + 5, seed)

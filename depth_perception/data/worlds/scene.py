@@ -79,7 +79,9 @@ class Scene:
         """Row of a new material of one colour."""
         return self.material(Texture.PLAIN, colour, **options)
 
-    def pen(self, kind: str, x: float = 0.0, y: float = 0.0, yaw: float = 0.0, z: float = 0.0) -> Pen:
+    def pen(
+        self, kind: str, x: float = 0.0, y: float = 0.0, yaw: float = 0.0, z: float = 0.0
+    ) -> Pen:
         """A pen for one object of a class, whose local frame stands at (x, y, z), turned by yaw."""
         instance = 0
         if IS_THING[CLASS_ID[kind]]:
@@ -135,7 +137,9 @@ class Pen:
         """A box that stands on the middle of its base, with sizes along x, y and z."""
         self._stand(Shape.BOX, base, [side / 2 for side in size], material, **options)
 
-    def cylinder(self, base: Vector, radius: float, height: float, material: int, **options) -> None:
+    def cylinder(
+        self, base: Vector, radius: float, height: float, material: int, **options
+    ) -> None:
         """An upright cylinder."""
         self._stand(Shape.CYLINDER, base, (radius, radius, height / 2), material, **options)
 
@@ -153,7 +157,9 @@ class Pen:
         base = (centre[0], centre[1], centre[2] - halves[2])
         self._stand(Shape.ELLIPSOID, base, halves, material, **options)
 
-    def limb(self, start: Vector, end: Vector, radius: float, material: int, ends: bool = True) -> None:
+    def limb(
+        self, start: Vector, end: Vector, radius: float, material: int, ends: bool = True
+    ) -> None:
         """A round limb from point to point, with round ends."""
         first, last = np.asarray(start, float), np.asarray(end, float)
         length = float(np.linalg.norm(last - first))

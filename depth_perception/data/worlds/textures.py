@@ -346,7 +346,7 @@ def _glass(spot: Spot, _: Tensor) -> Tensor:
 
 
 def _wallpaper(spot: Spot, world: Tensor) -> Tensor:
-    column, row, _, p, q = _cells(spot, shifted=True)
+    _, _, _, p, q = _cells(spot, shifted=True)
     motif = ((p - 0.5).abs() + (q - 0.5).abs() < 0.27).to(p.dtype)
     seen = _visible(spot.scale.min(dim=1).values / 2, spot.footprint)
     base = _mix(spot.colours[:, 0], spot.colours[:, 1], 0.2 + (motif - 0.2) * seen)

@@ -18,7 +18,11 @@ def door_frame(
     for s in (hole.start + 0.03, hole.end - 0.03):
         pen.box((s, -thickness / 2, 0), (0.06, thickness + 0.04, hole.high), paint)
     middle = (hole.start + hole.end) / 2
-    pen.box((middle, -thickness / 2, hole.high - 0.06), (hole.end - hole.start, thickness + 0.04, 0.06), paint)
+    pen.box(
+        (middle, -thickness / 2, hole.high - 0.06),
+        (hole.end - hole.start, thickness + 0.04, 0.06),
+        paint,
+    )
 
 
 def window_frame(
@@ -30,7 +34,9 @@ def window_frame(
     if scene.chance(0.4):
         sky = hsv(scene.uniform(0.5, 0.62), scene.uniform(0.05, 0.35), 0.97)
         land = hsv(scene.uniform(0.15, 0.35), 0.3, scene.uniform(0.4, 0.8))
-        pane = scene.material(Texture.GLASS, sky, land, (0.8, 0.8, 0.78), grain=0.05, gloss=0.3, glow=0.8)
+        pane = scene.material(
+            Texture.GLASS, sky, land, (0.8, 0.8, 0.78), grain=0.05, gloss=0.3, glow=0.8
+        )
         pen.box((middle, -thickness * 0.7, hole.low), (wide, 0.04, tall), pane)
     else:
         frame = palette.white(scene) if scene.chance(0.7) else palette.wood(scene)
@@ -112,7 +118,11 @@ def _hang(
         paint = scene.material(Texture.PICTURE, canvas, frame, hsv(scene.uniform(0, 1), 0.6, 0.6))
         pen.box((s, 0.015, scene.uniform(1.1, 1.4)), (wide, 0.03, tall), paint)
     elif style == "board":
-        pen.box((s, 0.015, 1.0), (wide, 0.03, tall), scene.plain(hsv(scene.uniform(0, 1), 0.3, 0.85), gloss=0.2))
+        pen.box(
+            (s, 0.015, 1.0),
+            (wide, 0.03, tall),
+            scene.plain(hsv(scene.uniform(0, 1), 0.3, 0.85), gloss=0.2),
+        )
     elif style == "clock":
         pen.ball((s, 0.0, 2.0), (0.16, 0.05, 0.16), palette.white(scene))
     else:
@@ -122,4 +132,8 @@ def _hang(
             board.box((s, 0.1, z), (wide, 0.2, 0.03), wood)
             for k in range(3):
                 end = s + (k - 1) * wide * 0.3
-                board.box((end, 0.09, z + 0.03), (0.05, 0.14, scene.uniform(0.12, 0.28)), palette.paint(scene, 0.8))
+                board.box(
+                    (end, 0.09, z + 0.03),
+                    (0.05, 0.14, scene.uniform(0.12, 0.28)),
+                    palette.paint(scene, 0.8),
+                )

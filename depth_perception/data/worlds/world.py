@@ -11,6 +11,9 @@ from torch import Tensor
 from .primitives import Primitives
 from .textures import Materials
 
+HEADING_REACH_M = 0.3
+"""The camera looks from this far behind it on its path to this far ahead."""
+
 
 @dataclass(frozen=True)
 class Light:
@@ -78,30 +81,26 @@ class World:
         """Length of the camera path, metres."""
         return float(torch.diff(self.path, dim=0).norm(dim=1).sum())
 
-    def pose(self, distance_m: float, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0):
+    def pose(
+        self, distance_m: float, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0
+    ) -> Tensor:
         """Camera pose after ``distance_m`` on the path, (4, 4) float64: optical frame to world.
 
         Without further angles the body is level and looks along the path. ``yaw`` turns left,
         ``pitch`` nods down, ``roll`` leans to the right, radians.
         """
-        steps = torch.diff(self.path, dim=0)
-        lengths = steps.norm(dim=1)
-        ends = torch.cumsum(lengths, 0)
-        place = min(max(distance_m, 0.0), float(ends[-1]))
-        part = min(int(torch.searchsorted(ends, torch.tensor(place, dtype=ends.dtype))), len(ends) - 1)
-        share = 1 - float(ends[part] - place) / float(lengths[part])
-        position = self.path[part] + share * steps[part]
-        ahead = self._heading(place)
-        return camera_pose(position, ahead + yaw, pitch, roll)
-
-    def _heading(self, distance_m: float, reach_m: float = 0.3) -> float:
         cumulative = torch.cat(
-            (torch.zeros(1, dtype=torch.float64), torch.diff(self.path, dim=0).norm(dim=1).cumsum(0))
+            (
+                torch.zeros(1, dtype=torch.float64),
+                torch.diff(self.path, dim=0).norm(dim=1).cumsum(0),
+            )
         )
-        low = max(0.0, distance_m - reach_m)
-        high = min(float(cumulative[-1]), distance_m + reach_m)
-        before, after = (_along(self.path, cumulative, d) for d in (low, high))
-        return math.atan2(float(after[1] - before[1]), float(after[0] - before[0]))
+        end = float(cumulative[-1])
+        place = min(max(distance_m, 0.0), end)
+        before = _along(self.path, cumulative, max(0.0, place - HEADING_REACH_M))
+        after = _along(self.path, cumulative, min(end, place + HEADING_REACH_M))
+        ahead = math.atan2(float(after[1] - before[1]), float(after[0] - before[0]))
+        return camera_pose(_along(self.path, cumulative, place), ahead + yaw, pitch, roll)
 
 
 def camera_pose(position: Tensor, yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Tensor:

@@ -1,0 +1,143 @@
+"""Synthetic worlds from the command line: look at them, or write data sets and bags."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import track
+
+from ..data.worlds import FolderOptions, Walk, make_world, write_bag, write_folder
+from ..data.worlds.sheet import contact_sheet
+from ..geometry import Camera, Equirectangular, Pinhole
+
+Kind = Literal["any", "room", "corridor", "courtyard", "street"]
+
+
+@dataclass(frozen=True)
+class Lens:
+    """The camera: a full panorama, twice as wide as high, or a pinhole.
+
+    Attributes:
+        model: which camera.
+        height: rows of the image.
+        width: columns; 0 takes 2:1 for panoramas and 4:3 for pinholes.
+        fov: horizontal field of view of a pinhole, degrees.
+    """
+
+    model: Literal["equirectangular", "pinhole"] = "equirectangular"
+    height: int = 168
+    width: int = 0
+    fov: float = 90.0
+
+    def camera(self) -> Camera:
+        """The camera on its grid."""
+        if self.model == "equirectangular":
+            return Equirectangular(self.height, self.width or 2 * self.height)
+        width = self.width or round(self.height * 4 / 3)
+        return Pinhole.from_fov(self.height, width, self.fov * math.pi / 180)
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Draw picture, range and classes of some worlds side by side into a PNG.
+
+    Attributes:
+        out: the PNG.
+        kind: kind of world.
+        seed: first seed.
+        count: number of worlds.
+        columns: worlds per row.
+        lens: the camera.
+    """
+
+    out: tyro.conf.Positional[Path]
+    kind: Kind = "any"
+    seed: int = 0
+    count: int = 8
+    columns: int = 2
+    lens: Lens = field(default_factory=Lens)
+
+    def run(self, console: Console) -> None:
+        seeds = range(self.seed, self.seed + self.count)
+        contact_sheet(self.out, self.kind, seeds, self.lens.camera(), self.columns)
+        console.print(f"{self.out}: {self.count} worlds from seed {self.seed}")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Write a data set, or go on with one that was interrupted.
+
+    Attributes:
+        out: its folder.
+        seed: first seed; each world has its own.
+        count: number of worlds.
+        workers: processes; 0 works in this one.
+        lens: the camera.
+        options: what to write.
+    """
+
+    out: tyro.conf.Positional[Path]
+    seed: int = 0
+    count: int = 100
+    workers: int = 0
+    lens: Lens = field(default_factory=Lens)
+    options: FolderOptions = field(default_factory=FolderOptions)
+
+    def run(self, console: Console) -> None:
+        seeds = range(self.seed, self.seed + self.count)
+        work = write_folder(self.out, seeds, self.lens.camera(), self.options, workers=self.workers)
+        for _ in track(work, "worlds", total=len(seeds), console=console):
+            pass
+        console.print(f"{self.out}: {self.count} worlds from seed {self.seed}")
+
+
+@dataclass(frozen=True)
+class Bag:
+    """Write a bag of a walk through one world, with exact depth and TF.
+
+    Attributes:
+        out: folder of the bag; it must not exist.
+        kind: kind of world.
+        seed: which world.
+        lens: the camera.
+        walk: how the camera moves.
+    """
+
+    out: tyro.conf.Positional[Path]
+    kind: Kind = "any"
+    seed: int = 0
+    lens: Lens = field(default_factory=Lens)
+    walk: Walk = field(default_factory=Walk)
+
+    def run(self, console: Console) -> None:
+        world = make_world(self.kind, self.seed)
+        with console.status(f"rendering a {world.kind}"):
+            write_bag(self.out, world, self.lens.camera(), self.walk)
+        console.print(f"{self.out}: {self.walk.frames} images of a {world.kind} (seed {self.seed})")
+
+
+Action = (
+    Annotated[Sheet, tyro.conf.subcommand("sheet", prefix_name=False)]
+    | Annotated[Folder, tyro.conf.subcommand("folder", prefix_name=False)]
+    | Annotated[Bag, tyro.conf.subcommand("bag", prefix_name=False)]
+)
+
+
+def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
+    """Make synthetic worlds with exact ground truth: ``sheet``, ``folder`` or ``bag``.
+
+    Args:
+        action: what to make.
+    """
+    console = Console()
+    try:
+        action.run(console)
+    except (ValueError, OSError) as error:
+        Console(stderr=True).print(f"[red]{error}[/red]")
+        return 1
+    return 0

@@ -1,0 +1,277 @@
+"""Bags of a walk through a world, as a robot records them: images, camera info, depth, TF."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_typestore
+
+from ...geometry import Camera, Equirectangular, Pinhole
+from .render import Frame, render
+from .sensor import sensor_effects
+from .world import World, camera_pose
+
+STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
+START_NS = 1_700_000_000_000_000_000
+_FOREVER = QosTime(9223372036, 854775807)
+_OPTICAL_IN_BODY = (-0.5, 0.5, -0.5, 0.5)  # x, y, z, w of the REP-103 optical rotation
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class BagNames:
+    """Topics and frames of a bag.
+
+    Attributes:
+        image: sensor_msgs/Image, rgb8.
+        camera_info: sensor_msgs/CameraInfo.
+        depth: sensor_msgs/Image, 32FC1 metres, NaN where no surface is: range along the ray for
+            panoramas, z for pinhole cameras (REP-118).
+        world_frame, body_frame, optical_frame: /tf moves the body (x forward, y left, z up) in
+            the world, /tf_static fixes the optical frame to the body.
+    """
+
+    image: str = "/camera/image"
+    camera_info: str = "/camera/camera_info"
+    depth: str = "/camera/depth"
+    world_frame: str = "world"
+    body_frame: str = "camera_link"
+    optical_frame: str = "camera_optical_frame"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How the camera moves.
+
+    Attributes:
+        frames: number of images.
+        rate_hz: images per second.
+        speed_mps: speed on the path, metres per second; at its end the camera goes backwards.
+        start_ns: stamp of the first image.
+        storage: format of the file.
+        sensor: strength of noise, blur, exposure and white balance; 0 for clean pictures.
+        antialias: whether the borders of solids are smooth.
+    """
+
+    frames: int = 60
+    rate_hz: float = 10.0
+    speed_mps: float = 0.8
+    start_ns: int = START_NS
+    storage: Literal["mcap", "sqlite3"] = "mcap"
+    sensor: float = 0.0
+    antialias: bool = True
+
+    def __post_init__(self) -> None:
+        if self.storage not in STORAGES:
+            raise ValueError(f"no bag storage {self.storage!r}; take mcap or sqlite3")
+        if self.frames < 1 or self.rate_hz <= 0 or self.speed_mps < 0:
+            raise ValueError(
+                "a walk needs frames >= 1, rate_hz > 0 and speed_mps >= 0, got "
+                f"{self.frames}, {self.rate_hz}, {self.speed_mps}"
+            )
+
+    def stamp_ns(self, index: int) -> int:
+        """Stamp of an image; the period is steady to the nanosecond."""
+        return self.start_ns + index * round(1e9 / self.rate_hz)
+
+
+def write_bag(
+    path: str | Path,
+    world: World,
+    camera: Camera,
+    walk: Walk | None = None,
+    names: BagNames | None = None,
+    *,
+    device: torch.device | str = "cpu",
+    on_frame: Callable[[int], None] | None = None,
+) -> None:
+    """Write the bag of a walk through a world.
+
+    Args:
+        path: folder to make; it must not exist.
+        world: where the camera walks.
+        camera: a panorama or a pinhole camera.
+        walk: length, rate, speed, storage.
+        names: topics and frames.
+        device: where to render.
+        on_frame: called with the number of each image after it is written.
+
+    Raises:
+        FileExistsError: ``path`` exists.
+        TypeError: CameraInfo cannot describe this camera.
+    """
+    path, walk, names = Path(path), walk or Walk(), names or BagNames()
+    if path.exists():
+        raise FileExistsError(f"{path} exists: remove it or choose another folder for the bag")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Writer(path, version=9, storage_plugin=STORAGES[walk.storage]) as writer:
+        bag = _Bag(writer, names)
+        bag.put("/tf_static", walk.start_ns, bag.static_transform(walk.start_ns))
+        for index in range(walk.frames):
+            stamp_ns = walk.stamp_ns(index)
+            pose = walk_pose(world, walk, index)
+            frame = render(world, camera, pose, device=device, antialias=walk.antialias)
+            bag.put("/tf", stamp_ns, bag.transform(stamp_ns, pose))
+            bag.put(names.camera_info, stamp_ns, bag.camera_info(stamp_ns, camera))
+            bag.put(names.image, stamp_ns, bag.image(stamp_ns, frame, walk, (world.seed, 9, index)))
+            bag.put(names.depth, stamp_ns, bag.depth(stamp_ns, frame))
+            if on_frame is not None:
+                on_frame(index)
+
+
+def walk_pose(world: World, walk: Walk, index: int) -> torch.Tensor:
+    """Pose (4, 4) of image ``index`` of a walk: to the end of the path, backwards, and so on."""
+    length = world.path_length_m
+    place = (index / walk.rate_hz * walk.speed_mps) % (2 * length)
+    return world.pose(min(place, 2 * length - place))
+
+
+class _Bag:
+    """Messages of one bag."""
+
+    def __init__(self, writer: Writer, names: BagNames) -> None:
+        self.store = get_typestore(Stores.ROS2_HUMBLE)
+        self.types = self.store.types
+        self.writer, self.names = writer, names
+        kinds = {
+            names.image: "sensor_msgs/msg/Image",
+            names.camera_info: "sensor_msgs/msg/CameraInfo",
+            names.depth: "sensor_msgs/msg/Image",
+            "/tf": "tf2_msgs/msg/TFMessage",
+            "/tf_static": "tf2_msgs/msg/TFMessage",
+        }
+        self.connections = {
+            topic: writer.add_connection(
+                topic,
+                kind,
+                typestore=self.store,
+                offered_qos_profiles=[_quality(10, latched=topic == "/tf_static")],
+            )
+            for topic, kind in kinds.items()
+        }
+
+    def put(self, topic: str, stamp_ns: int, message: Any) -> None:
+        connection = self.connections[topic]
+        data = self.store.serialize_cdr(message, connection.msgtype)
+        self.writer.write(connection, stamp_ns, data)
+
+    def header(self, stamp_ns: int, frame: str) -> Any:
+        stamp = self.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
+        return self.types["std_msgs/msg/Header"](stamp, frame)
+
+    def image(self, stamp_ns: int, frame: Frame, walk: Walk, seed: tuple[int, ...]) -> Any:
+        rgb = frame.rgb.cpu()
+        if walk.sensor > 0:
+            rgb = sensor_effects(rgb, seed, walk.sensor)
+        return self._picture(stamp_ns, rgb.numpy(), "rgb8", 3)
+
+    def depth(self, stamp_ns: int, frame: Frame) -> Any:
+        is_pinhole = isinstance(frame.camera, Pinhole)
+        depth = (frame.z_m if is_pinhole else frame.range_m).cpu()
+        depth = torch.where(torch.isfinite(depth), depth, torch.nan)
+        return self._picture(stamp_ns, depth.numpy().astype("<f4"), "32FC1", 4)
+
+    def _picture(self, stamp_ns: int, pixels: np.ndarray, encoding: str, size: int) -> Any:
+        height, width = pixels.shape[:2]
+        data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
+        header = self.header(stamp_ns, self.names.optical_frame)
+        return self.types["sensor_msgs/msg/Image"](
+            header, height, width, encoding, 0, width * size, data
+        )
+
+    def camera_info(self, stamp_ns: int, camera: Camera) -> Any:
+        k, p, model = (0.0,) * 9, (0.0,) * 12, "equirectangular"
+        if isinstance(camera, Pinhole):
+            k, distortion, model = tuple(camera.to_k()), (0.0,) * 5, "plumb_bob"
+            p = (*k[0:3], 0.0, *k[3:6], 0.0, *k[6:9], 0.0)
+        elif isinstance(camera, Equirectangular):
+            distortion = (
+                camera.longitude_min,
+                camera.longitude_max,
+                camera.latitude_min,
+                camera.latitude_max,
+            )
+        else:
+            raise TypeError(f"CameraInfo cannot describe a {type(camera).__name__}")
+        numbers = [np.array(values, dtype=np.float64) for values in (distortion, k, _IDENTITY, p)]
+        region = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+        return self.types["sensor_msgs/msg/CameraInfo"](
+            self.header(stamp_ns, self.names.optical_frame),
+            camera.height,
+            camera.width,
+            model,
+            *numbers,
+            0,
+            0,
+            region,
+        )
+
+    def transform(self, stamp_ns: int, pose: torch.Tensor) -> Any:
+        optical = camera_pose(torch.zeros(3, dtype=torch.float64), 0.0)[:3, :3]
+        body = pose[:3, :3].double() @ optical.T
+        parent, child = self.names.world_frame, self.names.body_frame
+        return self._tf(stamp_ns, parent, child, pose[:3, 3].tolist(), quaternion(body))
+
+    def static_transform(self, stamp_ns: int) -> Any:
+        parent, child = self.names.body_frame, self.names.optical_frame
+        return self._tf(stamp_ns, parent, child, (0.0, 0.0, 0.0), _OPTICAL_IN_BODY)
+
+    def _tf(
+        self, stamp_ns: int, parent: str, child: str, place: Any, turn: tuple[float, ...]
+    ) -> Any:
+        transform = self.types["geometry_msgs/msg/Transform"](
+            self.types["geometry_msgs/msg/Vector3"](*place),
+            self.types["geometry_msgs/msg/Quaternion"](*turn),
+        )
+        stamped = self.types["geometry_msgs/msg/TransformStamped"](
+            self.header(stamp_ns, parent), child, transform
+        )
+        return self.types["tf2_msgs/msg/TFMessage"]([stamped])
+
+
+def quaternion(rotation: torch.Tensor) -> tuple[float, float, float, float]:
+    """Unit quaternion (x, y, z, w), w not negative, of a rotation matrix (3, 3).
+
+    The eigenvector of Bar-Itzhack's symmetric matrix (J. Guidance 23(6), 2000, section II).
+    """
+    m = rotation.double()
+    k = torch.tensor(
+        [
+            [m[0, 0] - m[1, 1] - m[2, 2], m[1, 0] + m[0, 1], m[2, 0] + m[0, 2], m[2, 1] - m[1, 2]],
+            [m[1, 0] + m[0, 1], m[1, 1] - m[0, 0] - m[2, 2], m[2, 1] + m[1, 2], m[0, 2] - m[2, 0]],
+            [m[2, 0] + m[0, 2], m[2, 1] + m[1, 2], m[2, 2] - m[0, 0] - m[1, 1], m[1, 0] - m[0, 1]],
+            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], m.trace()],
+        ],
+        dtype=torch.float64,
+    )
+    best = torch.linalg.eigh(k).eigenvectors[:, -1]
+    x, y, z, w = (best * (1 if float(best[3]) >= 0 else -1)).tolist()
+    return x, y, z, w
+
+
+def _quality(depth: int, latched: bool) -> Qos:
+    return Qos(
+        QosHistory.KEEP_LAST,
+        1 if latched else depth,
+        QosReliability.RELIABLE,
+        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        _FOREVER,
+        _FOREVER,
+        QosLiveliness.AUTOMATIC,
+        _FOREVER,
+        False,
+    )

@@ -1,0 +1,61 @@
+"""Contact sheets: many worlds at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ...geometry import Camera
+from ...io.atomic import replacing
+from .classes import CLASSES
+from .make import make_world
+from .render import Frame, render
+
+NEAR_M, FAR_M = 0.4, 40.0
+
+
+def contact_sheet(
+    path: str | Path,
+    kind: str,
+    seeds: Sequence[int],
+    camera: Camera,
+    columns: int = 2,
+    *,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Write a PNG with picture, range and classes of one place in each world."""
+    cells = []
+    for seed in seeds:
+        world = make_world(kind, seed)
+        pose = world.pose(0.4 * world.path_length_m)
+        frame = render(world, camera, pose, device=device, antialias=True)
+        cells.append(
+            np.concatenate([frame.rgb.cpu().numpy(), range_picture(frame), _labels(frame)], 1)
+        )
+    while len(cells) % columns:
+        cells.append(np.zeros_like(cells[0]))
+    rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
+    with replacing(path) as part:
+        if not cv2.imwrite(str(part), np.concatenate(rows, 0)[..., ::-1]):
+            raise OSError(f"cannot write {path}")
+
+
+def range_picture(frame: Frame) -> np.ndarray:
+    """(H, W, 3) uint8: near is red, far is blue on a logarithmic scale, nothing is black."""
+    distance = frame.range_m.cpu().numpy()
+    seen = np.isfinite(distance)
+    clipped = np.clip(np.where(seen, distance, FAR_M), NEAR_M, FAR_M)
+    share = 1 - np.log(clipped / NEAR_M) / np.log(FAR_M / NEAR_M)
+    colours = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    return np.where(seen[..., None], colours, 0).astype(np.uint8)
+
+
+def _labels(frame: Frame) -> np.ndarray:
+    table = np.zeros((256, 3), dtype=np.uint8)
+    for entry in CLASSES:
+        table[entry.id] = entry.colour
+    return table[frame.classes.cpu().numpy()]
