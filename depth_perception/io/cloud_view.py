@@ -1,0 +1,248 @@
+"""Pictures of a coloured point cloud, from above and from the side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Side = Literal["above", "side"]
+
+_OVERSAMPLING = 2
+_KEPT_PERCENT = (2.0, 98.0)
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a cloud is drawn.
+
+    Attributes:
+        background, grid, ink: RGB of the ground, the metric grid, the scale bar and the text.
+        camera: RGB of the camera marker.
+        point_px: diameter of a point in pixels of the picture.
+        closed_px: holes between points that no disc of this diameter fits into are filled; 0: none.
+        shading: how dark the rims of surfaces are that stand in front of others; 0: none.
+    """
+
+    background: tuple[int, int, int] = (250, 250, 250)
+    grid: tuple[int, int, int] = (225, 229, 233)
+    ink: tuple[int, int, int] = (60, 66, 72)
+    camera: tuple[int, int, int] = (214, 40, 40)
+    point_px: float = 2.5
+    closed_px: int = 6
+    shading: float = 0.6
+
+
+WHITE = Style()
+DARK = Style(background=(18, 20, 24), grid=(44, 48, 54), ink=(205, 210, 216), camera=(255, 92, 70))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Metres to pixels: ``column = (right - left) * scale``, ``row = (top - up) * scale``."""
+
+    left: float
+    top: float
+    scale: float
+    height: int
+    width: int
+
+    def pixels(self, flat: NDArray[np.floating]) -> NDArray[np.floating]:
+        """(N, 2) metres to the right and upward as (N, 2) columns and rows."""
+        return (flat - (self.left, self.top)) * (self.scale, -self.scale)
+
+
+def cloud_view(
+    points: NDArray[np.floating],
+    colours: NDArray[np.uint8],
+    *,
+    side: Side = "above",
+    size: tuple[int, int] = (720, 720),
+    style: Style = WHITE,
+    headroom_m: float | None = 0.5,
+) -> NDArray[np.uint8]:
+    """Draw a cloud in parallel projection with a metric grid, a scale bar and the camera.
+
+    Args:
+        points: (..., 3) in the optical frame; those that are not finite are left out, and the
+            outermost two per cent on each side do not widen the view.
+        colours: (..., 3) uint8 RGB of the points.
+        side: ``"above"`` looks down, forward is up in the picture. ``"side"`` looks to the left
+            at the half of the cloud that is left of the camera, forward is right.
+        size: height and width of the picture in pixels.
+        style: :data:`WHITE`, :data:`DARK` or your own.
+        headroom_m: from above, leave out what is more than this above the camera, so that a
+            ceiling does not hide the room; None keeps all.
+
+    Returns:
+        (height, width, 3) uint8 RGB.
+
+    Raises:
+        ValueError: shapes or types do not fit.
+    """
+    points, colours = _checked(points, colours)
+    x, y, z = points.T
+    if side == "above":
+        kept = np.full(len(points), True) if headroom_m is None else y >= -headroom_m
+        flat, nearness = np.stack((x, z), -1)[kept], -y[kept]
+    elif side == "side":
+        kept = x <= 0
+        flat, nearness = np.stack((z, -y), -1)[kept], x[kept]
+    else:
+        raise ValueError(f"side must be 'above' or 'side', got {side!r}")
+    frame = _frame(flat, size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING)
+    canvas = np.full((frame.height, frame.width, 3), style.background, np.uint8)
+    step = _grid_step(frame)
+    _draw_grid(canvas, frame, step, style)
+    _draw_points(canvas, frame, flat, nearness, colours[kept], style)
+    _draw_camera(canvas, frame, side, style)
+    _draw_scale_bar(canvas, frame, step, style)
+    return cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+
+
+def _checked(
+    points: NDArray[np.floating], colours: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    if points.shape[-1:] != (3,) or colours.shape != points.shape or colours.dtype != np.uint8:
+        raise ValueError(
+            f"points must be (..., 3) and colours uint8 of the same shape, got {points.shape} and "
+            f"{colours.dtype} of shape {colours.shape}"
+        )
+    points, colours = points.reshape(-1, 3).astype(np.float32), colours.reshape(-1, 3)
+    finite = np.isfinite(points).all(-1)
+    return points[finite], colours[finite]
+
+
+def _frame(flat: NDArray[np.floating], height: int, width: int) -> _Frame:
+    """A frame that holds the camera and nearly all points, with square metres."""
+    low, high = np.zeros(2), np.zeros(2)
+    if len(flat):
+        bounds = np.percentile(flat, _KEPT_PERCENT, axis=0)
+        low, high = np.minimum(bounds[0], 0), np.maximum(bounds[1], 0)
+    span = np.maximum(high - low, 0.5) * 1.12
+    scale = float(min(width / span[0], height / span[1]))
+    middle = (low + high) / 2
+    return _Frame(
+        left=float(middle[0]) - width / scale / 2,
+        top=float(middle[1]) + height / scale / 2,
+        scale=scale,
+        height=height,
+        width=width,
+    )
+
+
+def _draw_points(
+    canvas: NDArray[np.uint8],
+    frame: _Frame,
+    flat: NDArray[np.floating],
+    nearness: NDArray[np.floating],
+    colours: NDArray[np.uint8],
+    style: Style,
+) -> None:
+    """Splat discs, the nearest on top, close small gaps, and shade the rims of what is in front."""
+    order = np.argsort(nearness, kind="stable")
+    pixels = np.floor(frame.pixels(flat[order])).astype(np.int64)
+    disc = _disc(style.point_px * _OVERSAMPLING)
+    columns = (pixels[:, :1] + disc[:, 0]).ravel()
+    rows = (pixels[:, 1:] + disc[:, 1]).ravel()
+    inside = (columns >= 0) & (columns < frame.width) & (rows >= 0) & (rows < frame.height)
+    ranks = np.repeat(np.arange(len(order)), len(disc))
+    top = np.full((frame.height, frame.width), -1, np.int64)
+    top[rows[inside], columns[inside]] = ranks[inside]  # the last one, which is the nearest, stays
+    top = _close_gaps(top, style.closed_px * _OVERSAMPLING)
+    drawn = top >= 0
+    visible = order[top[drawn]]
+    surface = np.full(top.shape, np.nan, np.float32)
+    surface[drawn] = nearness[visible]
+    shade = _rim_shade(surface, frame, style.shading)[drawn]
+    canvas[drawn] = (colours[visible] * shade[:, None]).astype(np.uint8)
+
+
+def _close_gaps(top: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Let empty pixels (-1) between close points take the nearest point; outlines stay."""
+    if not (width and (top >= 0).any()):
+        return top
+    drawn = (top >= 0).astype(np.uint8)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width | 1, width | 1))
+    gaps = (cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, kernel) > 0) & (drawn == 0)
+    _, labels = cv2.distanceTransformWithLabels(
+        1 - drawn, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    owner = np.zeros(int(labels.max()) + 1, np.int64)
+    owner[labels[drawn > 0]] = top[drawn > 0]
+    return np.where(gaps, owner[labels], top)
+
+
+def _rim_shade(surface: NDArray[np.float32], frame: _Frame, strength: float) -> NDArray[np.float32]:
+    """Eye-dome lighting (Boucheny 2009): pixels lower than their surroundings get darker."""
+    reach = 2 * _OVERSAMPLING
+    depth_scale = frame.scale / frame.height * 4  # a quarter of the picture is a deep step
+    occlusion = np.zeros_like(surface)
+    for down, along in ((-reach, 0), (reach, 0), (0, -reach), (0, reach)):
+        step = np.roll(surface, (down, along), (0, 1)) - surface
+        occlusion += np.clip(np.nan_to_num(step) * depth_scale, 0, 1)  # NaN: nothing drawn there
+    return np.exp(-strength * occlusion)
+
+
+def _disc(diameter: float) -> NDArray[np.int64]:
+    """Offsets (K, 2) of the pixels of a disc."""
+    radius = diameter / 2
+    span = np.arange(math.ceil(diameter)) - (math.ceil(diameter) - 1) / 2
+    across, down = np.meshgrid(span, span)
+    inside = np.hypot(across, down) <= max(radius, 0.5)
+    return np.floor(np.stack((across[inside], down[inside]), -1)).astype(np.int64)
+
+
+def _grid_step(frame: _Frame) -> float:
+    """1, 2 or 5 times a power of ten metres: about six lines across the shorter side."""
+    wanted = min(frame.height, frame.width) / frame.scale / 6
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return max(step for factor in (1, 2, 5) if (step := factor * power) <= wanted)
+
+
+def _draw_grid(canvas: NDArray[np.uint8], frame: _Frame, step: float, style: Style) -> None:
+    thickness = _OVERSAMPLING
+    first = math.ceil(frame.left / step)
+    for number in range(first, first + math.ceil(frame.width / frame.scale / step) + 1):
+        column = round((number * step - frame.left) * frame.scale)
+        cv2.line(canvas, (column, 0), (column, frame.height), style.grid, thickness)
+    first = math.floor(frame.top / step)
+    for number in range(first, first - math.ceil(frame.height / frame.scale / step) - 1, -1):
+        row = round((frame.top - number * step) * frame.scale)
+        cv2.line(canvas, (0, row), (frame.width, row), style.grid, thickness)
+
+
+def _draw_camera(canvas: NDArray[np.uint8], frame: _Frame, side: Side, style: Style) -> None:
+    """An arrow head that points forward, its centre at the camera."""
+    length = 9 * _OVERSAMPLING
+    outline = np.array([(0, -1.3), (0.95, 1.0), (0, 0.5), (-0.95, 1.0)]) * length
+    if side == "side":
+        outline = np.stack((-outline[:, 1], outline[:, 0]), -1)
+    corners = np.rint(frame.pixels(np.zeros((1, 2))) + outline).astype(np.int32)
+    cv2.fillPoly(canvas, [corners], style.camera, cv2.LINE_AA)
+    cv2.polylines(canvas, [corners], True, (255, 255, 255), _OVERSAMPLING, cv2.LINE_AA)
+
+
+def _draw_scale_bar(canvas: NDArray[np.uint8], frame: _Frame, step: float, style: Style) -> None:
+    """A bar of one grid step with its length, on a quiet ground in the lower left corner."""
+    unit = _OVERSAMPLING
+    text = f"{step:g} m"
+    font, font_scale = cv2.FONT_HERSHEY_SIMPLEX, 0.5 * unit
+    (text_width, text_height), _ = cv2.getTextSize(text, font, font_scale, unit)
+    length = round(step * frame.scale)
+    box_width = max(length, text_width) + 24 * unit
+    box_height = text_height + 34 * unit
+    left, top = 12 * unit, frame.height - 12 * unit - box_height
+    box = canvas[max(top, 0) : top + box_height, left : left + box_width]
+    box[:] = (0.2 * box + 0.8 * np.array(style.background)).astype(np.uint8)
+    baseline = top + box_height - 12 * unit
+    start = left + 12 * unit
+    cv2.line(canvas, (start, baseline), (start + length, baseline), style.ink, 2 * unit)
+    for end in (start, start + length):
+        cv2.line(canvas, (end, baseline - 4 * unit), (end, baseline + 4 * unit), style.ink, unit)
+    place = (start, baseline - 10 * unit)
+    cv2.putText(canvas, text, place, font, font_scale, style.ink, unit, cv2.LINE_AA)

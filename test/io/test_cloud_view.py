@@ -1,0 +1,133 @@
+"""Pictures of point clouds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from depth_perception.io.cloud_view import DARK, WHITE, cloud_view
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 160, 0), (0, 0, 255)
+PLAIN = replace(WHITE, camera=WHITE.background, shading=0.0, closed_px=0)
+
+
+def block(centre, colour, spread=0.15, count=400):
+    points = np.random.default_rng(0).uniform(-spread, spread, (count, 3)) + centre
+    return points, np.full((count, 3), colour, np.uint8)
+
+
+def joined(*blocks):
+    return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
+
+
+def where(picture, colour):
+    """Mean row and column of a colour, and how many pixels have it."""
+    rows, columns = np.nonzero((np.abs(picture.astype(int) - colour) < 60).all(-1))
+    return rows.mean(), columns.mean(), len(rows)
+
+
+AROUND = joined(
+    block((0, 0, 3), RED), block((3, 0, 0), GREEN), block((0, 0, -3), BLUE), block((-3, 0, 0), BLUE)
+)
+
+
+def test_from_above_forward_is_up_and_right_is_right():
+    picture = cloud_view(*AROUND, size=(300, 300), style=PLAIN)
+    assert picture.shape == (300, 300, 3)
+    assert picture.dtype == np.uint8
+    red_row, red_column, _ = where(picture, RED)
+    green_row, green_column, _ = where(picture, GREEN)
+    assert red_row < 60
+    assert red_column == pytest.approx(150, abs=4)
+    assert green_column > 240
+    assert green_row == pytest.approx(150, abs=4)
+
+
+def test_from_the_side_forward_is_right_and_the_right_half_is_cut_off():
+    cloud = joined(block((-0.5, 0, 3), RED), block((-0.5, -2, 0), BLUE), block((1, 1, 1), GREEN))
+    picture = cloud_view(*cloud, side="side", size=(200, 300), style=PLAIN)
+    red_row, red_column, _ = where(picture, RED)
+    blue_row, blue_column, _ = where(picture, BLUE)
+    assert red_column > blue_column + 100
+    assert blue_row < red_row - 50
+    assert not (picture == GREEN).all(-1).any()
+
+
+def test_what_is_higher_covers_what_is_lower():
+    cloud = joined(block((1, 0.0, 1), GREEN), block((1, 1.0, 1), RED))
+    for order in (slice(None), slice(None, None, -1)):
+        picture = cloud_view(cloud[0][order], cloud[1][order], size=(200, 200), style=PLAIN)
+        counts = [(picture == colour).all(-1).sum() for colour in (GREEN, RED)]
+        assert counts[0] > 5 * counts[1]
+
+
+def test_the_ceiling_is_taken_off():
+    cloud = joined(block((1, 1.0, 1), RED, 0.4), block((1, -2.0, 1), GREEN, 0.4))
+    open_room = cloud_view(*cloud, size=(200, 200), style=PLAIN)
+    closed_room = cloud_view(*cloud, size=(200, 200), style=PLAIN, headroom_m=None)
+    assert (open_room == RED).all(-1).any()
+    assert not (open_room == GREEN).all(-1).any()
+    assert (closed_room == GREEN).all(-1).any()
+
+
+def test_distances_in_the_picture_are_true_in_both_directions():
+    cloud = joined(
+        block((-2, 0, 0), RED, 0.05), block((2, 0, 0), GREEN, 0.05), block((0, 0, 4), BLUE, 0.05)
+    )
+    picture = cloud_view(*cloud, size=(400, 600), style=PLAIN)
+    red, green, blue = (np.array(where(picture, colour)[:2]) for colour in (RED, GREEN, BLUE))
+    assert (green - red)[1] == pytest.approx((red - blue)[0], rel=0.03)
+
+
+def test_a_few_outliers_do_not_shrink_the_picture():
+    points, colours = AROUND
+    far = joined(AROUND, (np.array([[900.0, 0, 900.0]]), np.array([RED], np.uint8)))
+    near_picture = cloud_view(points, colours, size=(200, 200))
+    far_picture = cloud_view(*far, size=(200, 200))
+    assert np.abs(near_picture.astype(int) - far_picture).mean() < 3
+
+
+def test_gaps_in_a_surface_are_closed_and_outlines_kept():
+    across, ahead = np.meshgrid(np.linspace(1, 3, 30), np.linspace(1, 3, 30))
+    points = np.stack((across, np.zeros_like(across), ahead), -1)
+    colours = np.full(points.shape, RED, np.uint8)
+    loose = cloud_view(points, colours, size=(300, 300), style=replace(PLAIN, point_px=1))
+    closed = replace(PLAIN, point_px=1, closed_px=12)
+    whole = cloud_view(points, colours, size=(300, 300), style=closed)
+    loose_count, whole_count = where(loose, RED)[2], where(whole, RED)[2]
+    side = 300 / 1.12 * 2 / 3  # of the square, which with the camera spans 3 m
+    assert loose_count < 0.5 * side**2
+    assert whole_count == pytest.approx(side**2, rel=0.08)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("style", [WHITE, DARK])
+@pytest.mark.parametrize("side", ["above", "side"])
+def test_awkward_clouds_give_a_picture(style, side):
+    for points in (np.zeros((0, 3)), np.full((2, 3, 3), np.nan), np.zeros((1, 3))):
+        colours = np.zeros(points.shape, np.uint8)
+        picture = cloud_view(points, colours, side=side, size=(120, 160), style=style)
+        assert picture.shape == (120, 160, 3)
+
+
+def test_camera_grid_and_scale_bar_are_drawn():
+    points, colours = block((1, 0, 1), RED)
+    picture = cloud_view(points, colours, size=(300, 300))
+    for colour in (WHITE.camera, WHITE.grid, WHITE.ink):
+        assert (np.abs(picture.astype(int) - colour) < 8).all(-1).any()
+
+
+@pytest.mark.parametrize(
+    ("points", "colours", "side", "message"),
+    [
+        (np.zeros((4, 2)), np.zeros((4, 2), np.uint8), "above", "points must be"),
+        (np.zeros((4, 3)), np.zeros((3, 3), np.uint8), "above", "points must be"),
+        (np.zeros((4, 3)), np.zeros((4, 3)), "above", "points must be"),
+        (np.zeros((4, 3)), np.zeros((4, 3), np.uint8), "below", "'above' or 'side'"),
+    ],
+)
+def test_wrong_use_is_refused(points, colours, side, message):
+    with pytest.raises(ValueError, match=message):
+        cloud_view(points, colours, side=side)
