@@ -160,7 +160,7 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
             f"{path} is not a plain weights file: it is corrupt, or it holds objects other than "
             f"tensors, which are never executed ({_first_line(error)})"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged pickle can raise nearly anything
         raise CheckpointError(
             f"{path} cannot be read ({_first_line(error)}): it is truncated or corrupt, fetch it "
             "again"
