@@ -20,9 +20,9 @@ def main(*, wide: bool = False) -> int:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", no_wrap=True)
     table.add_column("camera", no_wrap=True)
-    table.add_column("values")
-    table.add_column("parameters", justify="right")
-    table.add_column("weights licence")
+    table.add_column("values", min_width=10)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("weights licence", min_width=12)
     table.add_column("here", no_wrap=True)
     if wide:
         for column in ("height", "title", "notes", "source"):

@@ -1,0 +1,52 @@
+"""The catalogue: names, meanings, licences."""
+
+from __future__ import annotations
+
+import pytest
+
+import depth_perception as dp
+from depth_perception.systems import DEFAULT_MODEL, build_network, card
+
+SIZES = ("small", "base", "large")
+
+
+def test_all_promised_names_are_there() -> None:
+    promised = {DEFAULT_MODEL, "panda-tiny"}
+    for size in SIZES:
+        promised |= {f"panda-{size}", f"panda-matterport-{size}", f"panda-stanford-{size}"}
+        promised |= {f"depth-anything-v2-{size}"}
+        promised |= {f"depth-anything-v2-metric-{place}-{size}" for place in ("indoor", "outdoor")}
+    names = [model.name for model in dp.models()]
+    assert len(names) == len(set(names))
+    assert set(names) == promised
+
+
+@pytest.mark.parametrize("model", dp.models(), ids=lambda model: model.name)
+def test_cards_are_consistent(model) -> None:
+    assert model.is_metric == (model.max_depth_m is not None)
+    panoramic = model.camera == "equirectangular"
+    assert panoramic == model.name.startswith("panda")
+    assert model.kind == (dp.DepthKind.RANGE if panoramic else dp.DepthKind.Z)
+    assert model.default_height % model.patch_size == 0
+    assert model.source
+    assert model.licence
+    assert model.weights_licence
+
+
+@pytest.mark.parametrize("size", ["base", "large"])
+def test_non_commercial_weights_say_so(size: str) -> None:
+    for model in dp.models():
+        if model.name.endswith(size):
+            assert "CC-BY-NC-4.0" in model.weights_licence
+
+
+def test_unknown_names_are_refused_with_the_list() -> None:
+    for function in (card, build_network):
+        with pytest.raises(KeyError, match="depth-anything-v2-small"):
+            function("depth-anything-v3")
+
+
+def test_overrides_reach_the_network() -> None:
+    assert build_network("panda-tiny", max_depth=10.0, lora_rank=None).max_depth == 10.0
+    with pytest.raises(TypeError, match="lora_rank"):
+        build_network("depth-anything-v2-small", lora_rank=4)
