@@ -12,6 +12,7 @@ from ..estimator import load
 from ..systems import card
 from .infer_options import InferOptions, OptionError
 from .infer_run import InferRun, StartError
+from .journal import Journal
 from .sources import InputError, find_sources
 
 
@@ -28,8 +29,9 @@ def main(
     try:
         model = card(options.model)
         options.check(model)
-        found = find_sources(options.input, recursive=options.recursive)
-        return InferRun(options, model, found, console, load).execute()
+        journal = Journal(options.out, options.settings(), overwrite=options.overwrite)
+        found = find_sources(options.input, recursive=options.recursive, ours=journal.outputs)
+        return InferRun(options, model, found, journal, console, load).execute()
     except (OptionError, InputError, StartError) as error:
         print(f"depth-perception infer: {error}", file=sys.stderr)
     except KeyError as error:  # no such model; str() of a KeyError would put quotes around the text

@@ -63,6 +63,7 @@ class InferRun:
         options: checked options.
         model: card of the model.
         found: sources and what is to be reported besides.
+        journal: of the output folder.
         console: where the progress bar and the summary go.
         load: makes an estimator as :func:`depth_perception.load`; called when the first input
             that is not finished turns up.
@@ -76,6 +77,7 @@ class InferRun:
         options: InferOptions,
         model: ModelCard,
         found: Found,
+        journal: Journal,
         console: Console,
         load: Callable[..., Estimator],
     ) -> None:
@@ -94,12 +96,8 @@ class InferRun:
             failures=[(str(path), why) for path, why in found.missing],
             skipped=[(str(path), why) for path, why in found.skipped],
         )
-        self._journal = Journal(
-            options.out,
-            options.settings(),
-            overwrite=options.overwrite,
-            keep=[source.path for source in found.sources],
-        )
+        self._journal = journal
+        self._journal.protect(source.path for source in found.sources)
         if self._journal.damaged_lines:
             self._tally.notes.append(
                 f"{self._journal.damaged_lines} unreadable lines of {JOURNAL_NAME} were ignored"

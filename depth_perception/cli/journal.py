@@ -45,7 +45,6 @@ class Journal:
         folder: output folder; made when the first line is written.
         settings: see :class:`Entry`.
         overwrite: take nothing as done, and give out names of files that no journal knows.
-        keep: files that are never given out (the inputs).
 
     Attributes:
         damaged_lines: how many lines were not readable (a run was killed while writing).
@@ -57,18 +56,27 @@ class Journal:
         settings: str,
         *,
         overwrite: bool = False,
-        keep: Iterable[Path] = (),
     ) -> None:
         self.folder = folder
         self.damaged_lines = 0
         self._settings = settings
         self._overwrite = overwrite
-        self._kept = {path.resolve() for path in keep}
+        self._kept: frozenset[Path] = frozenset()
         self._entries: dict[str, Entry] = {}
         self._owners: dict[str, str] = {}
         self._path = folder / JOURNAL_NAME
         if self._path.is_file():
             self._read()
+
+    @property
+    def outputs(self) -> frozenset[Path]:
+        """Resolved paths of all files that were ever claimed, and of the journal itself."""
+        names = {name for entry in self._entries.values() for name in entry.outputs}
+        return frozenset((self.folder / name).resolve() for name in (*names, JOURNAL_NAME))
+
+    def protect(self, paths: Iterable[Path]) -> None:
+        """Files that are never given out: the inputs."""
+        self._kept = frozenset(path.resolve() for path in paths)
 
     def finished(self, source: str, state: str) -> Entry | None:
         """The entry of a source whose files are complete and up to date, else None."""
@@ -100,11 +108,13 @@ class Journal:
         self._add(Entry(**entry))
 
     def _free(self, name: str, source: str) -> bool:
+        path = self.folder / name
+        if path.resolve() in self._kept:
+            return False
         owner = self._owners.get(name.casefold())
         if owner is not None:
             return owner == source
-        path = self.folder / name
-        return path.resolve() not in self._kept and (self._overwrite or not path.exists())
+        return self._overwrite or not path.exists()
 
     def _add(self, entry: Entry) -> None:
         self._remember(entry)

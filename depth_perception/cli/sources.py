@@ -58,11 +58,18 @@ class InputError(ValueError):
     """The input is nothing that can be read."""
 
 
-def find_sources(path: Path, *, recursive: bool = False) -> Found:
+def find_sources(
+    path: Path, *, recursive: bool = False, ours: frozenset[Path] = frozenset()
+) -> Found:
     """Everything to process in a picture, video, bag, folder, or text list with a path per line.
 
     Folders are searched in the order of names; hidden files are left out. Paths in a list may be
     relative to the list's folder or to the current one; empty lines and lines with # are skipped.
+
+    Args:
+        path: what the user names.
+        recursive: enter the sub-folders of folders.
+        ours: resolved paths of earlier results, which are no input where a folder holds them.
 
     Raises:
         InputError: ``path`` is missing or of an unknown kind, or nothing was found in it.
@@ -73,9 +80,9 @@ def find_sources(path: Path, *, recursive: bool = False) -> Found:
     if kind is not None:
         return Found((Source(path, kind),))
     if path.is_dir():
-        found = _in_folder(path, recursive)
+        found = _in_folder(path, recursive, ours)
     elif path.suffix.lower() in LIST_SUFFIXES:
-        found = _in_list(path, recursive)
+        found = _in_list(path, recursive, ours)
     else:
         raise InputError(f"{path} is {_unknown(path)}, nor a folder or a .txt list")
     if not found.sources and not found.missing:
@@ -98,9 +105,11 @@ def _unknown(path: Path) -> str:
     return f"no picture, video or bag (suffix {path.suffix!r})"
 
 
-def _in_folder(root: Path, recursive: bool) -> Found:
+def _in_folder(root: Path, recursive: bool, ours: frozenset[Path]) -> Found:
     sources, skipped = [], []
     for path in _walk(root, recursive):
+        if path.resolve() in ours:
+            continue
         kind = _kind(path)
         if kind is not None:
             sources.append(Source(path, kind, path.parent.relative_to(root)))
@@ -121,7 +130,7 @@ def _walk(root: Path, recursive: bool) -> Iterator[Path]:
             yield path
 
 
-def _in_list(path: Path, recursive: bool) -> Found:
+def _in_list(path: Path, recursive: bool, ours: frozenset[Path]) -> Found:
     sources: list[Source] = []
     skipped: list[tuple[Path, str]] = []
     missing: list[tuple[Path, str]] = []
@@ -133,7 +142,7 @@ def _in_list(path: Path, recursive: bool) -> Found:
         if kind is not None:
             sources.append(Source(entry, kind))
         elif entry.is_dir():
-            inside = _in_folder(entry, recursive)
+            inside = _in_folder(entry, recursive, ours)
             sources += inside.sources
             skipped += inside.skipped
         elif entry.exists():

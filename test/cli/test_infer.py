@@ -311,3 +311,18 @@ def test_partial_panorama_with_its_field_of_view(
     np.testing.assert_array_equal(np.load(out / "part_depth.npy"), prediction.depth.numpy())
     points, _ = read_ply(out / "part.ply")
     assert (points[:, 2] >= -1e-5).all()  # a half sphere looks forward only
+
+
+def test_results_inside_the_input_folder_are_no_input(
+    tmp_path: Path,
+    infer: Infer,
+    tiny: list[str],
+    picture: Picture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    picture(tmp_path / "a.png", 1)
+    picture(tmp_path / "out" / "b.png", 2)
+    for _ in range(2):
+        assert infer(tmp_path, *tiny, "--recursive", "--pred-only") == 0
+        assert names(tmp_path / "out") == ["a.png", "b.png", "out/b.png"]
+    assert "0 done, 2 finished before, 0 failed" in capsys.readouterr().out
