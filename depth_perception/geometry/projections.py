@@ -10,10 +10,9 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
 from .equirectangular import Equirectangular
-from .sampling import Mode, SamplingGrid
+from .sampling import Mode, SamplingGrid, read_bilinear
 
 CUBE_FACES = ("front", "right", "back", "left", "up", "down")
 
@@ -34,7 +33,7 @@ def cassini_to_equirectangular(image: Tensor) -> Tensor:
     across = torch.asin(x.clamp(-1, 1)) / (math.pi / 2)
     along = torch.atan2(y, z) / math.pi
     grid = torch.stack((across, along), -1).clamp(-1, 1)
-    return _read(image, grid)
+    return read_bilinear(image, grid, on_borders=True).to(image.dtype)
 
 
 def equirectangular_to_cube(image: Tensor, face_width: int, mode: Mode = "bilinear") -> Tensor:
@@ -72,19 +71,9 @@ def cube_to_equirectangular(cube: Tensor, height: int, width: int) -> Tensor:
     panorama = torch.zeros(*cube.shape[:-2], height, width, dtype=cube.dtype, device=cube.device)
     for index, part in enumerate(cube.split(face_width, -1)):
         grid = torch.stack((right[index], down[index]), -1) / forward[index, ..., None]
-        mine = (face == index).to(cube.device)
-        panorama = torch.where(mine, _read(part, grid.clamp(-1, 1)), panorama)
+        samples = read_bilinear(part, grid.clamp(-1, 1), on_borders=True).to(cube.dtype)
+        panorama = torch.where((face == index).to(cube.device), samples, panorama)
     return panorama
-
-
-def _read(image: Tensor, grid: Tensor) -> Tensor:
-    """Sample (..., H, W) at (h, w, 2) coordinates whose extremes +-1 are the border samples."""
-    floating = image if image.is_floating_point() else image.float()
-    planes = floating.reshape(1, -1, *image.shape[-2:])
-    samples = grid_sample(
-        planes, grid[None].to(planes), padding_mode="border", align_corners=True
-    ).reshape(*image.shape[:-2], *grid.shape[:2])
-    return samples.to(image.dtype)
 
 
 def _face_axes() -> Tensor:

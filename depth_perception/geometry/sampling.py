@@ -86,17 +86,30 @@ class SamplingGrid:
         return image[..., row.clamp(0, self.height - 1), column]
 
     def _bilinear(self, image: Tensor) -> Tensor:
-        floating = image if image.is_floating_point() else image.float()
-        planes = floating.reshape(1, -1, self.height, self.width)
         u, width = self.u, self.width
+        planes = image.reshape(1, -1, self.height, width)
         if self.wraps:
             planes, u, width = pad(planes, (1, 1, 0, 0), mode="circular"), u + 1, width + 2
         grid = torch.stack((u * (2 / width) - 1, self.v * (2 / self.height) - 1), -1)
-        samples = grid_sample(
-            planes, grid[None].to(planes.dtype), padding_mode="border", align_corners=False
-        )
-        samples = samples.reshape(*image.shape[:-2], *self.u.shape)
-        return samples if image.is_floating_point() else samples.round().to(image.dtype)
+        samples = read_bilinear(planes, grid).reshape(*image.shape[:-2], *u.shape)
+        return (samples if image.is_floating_point() else samples.round()).to(image.dtype)
+
+
+def read_bilinear(image: Tensor, grid: Tensor, *, on_borders: bool = False) -> Tensor:
+    """Sample (..., H, W) at ``grid`` (h, w, 2), repeating the border.
+
+    The extremes +-1 of the coordinates (x, y) are the image borders, or with ``on_borders`` the
+    centres of the outermost pixels. The result (..., h, w) is float64 for such images, else
+    float32: half precision cannot tell the columns of a wide image apart.
+    """
+    working = image if image.dtype == torch.float64 else image.float()
+    samples = grid_sample(
+        working.reshape(1, -1, *image.shape[-2:]),
+        grid[None].to(working),
+        padding_mode="border",
+        align_corners=on_borders,
+    )
+    return samples.reshape(*image.shape[:-2], *grid.shape[:2])
 
 
 def rotate_panorama(

@@ -74,8 +74,15 @@ def test_types_are_kept():
     assert rotate_panorama(labels > 100, FULL, rotation, "nearest").dtype == torch.bool
     picture = torch.full((3, 16, 32), 200, dtype=torch.uint8)
     assert torch.equal(rotate_panorama(picture, FULL, rotation), picture)
-    half = noise(16, 32).to(torch.float16)
-    assert rotate_panorama(half, FULL, rotation, "nearest").dtype == torch.float16
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_half_precision_images_are_read_at_exact_places(mode):
+    wide = Equirectangular(4, 4096)
+    image = noise(4, 4096).to(torch.float16)
+    same = rotate_panorama(image, wide, torch.eye(3), mode)
+    assert same.dtype == torch.float16
+    torch.testing.assert_close(same, image, atol=2e-3, rtol=0)
 
 
 def test_large_integers_survive_nearest_sampling():
