@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import tyro
 from rich.console import Console
 
-from ..demo.bags import SourceError
-from ..demo.replay import NodeSetup
+from ..demo.bags import SourceError, WorldWalk
+from ..demo.replay import NodeSetup, SetupError
 from ..demo.run import DemoOptions, run_demo
 from ..demo.session import SessionError
 from ..io.bags import BagReadError
 from ..io.images import ImageReadError
 from ..systems.catalog import DEFAULT_MODEL
-
-Positive = Annotated[int, tyro.conf.arg(metavar="N")]
 
 
 def main(
@@ -29,6 +26,7 @@ def main(
     checkpoint: Path | None = None,
     device: str | None = None,
     input_height: int | None = None,
+    world: Literal["any", "room", "corridor", "courtyard", "street"] = "any",
     seed: int = 910_000_004,
     frames: int = 40,
     height: int = 256,
@@ -51,10 +49,11 @@ def main(
         checkpoint: weights file of the model; by default the embedded or fetched one.
         device: cpu, cuda, cuda:1, ...; by default the best there is.
         input_height: rows of the network input; by default that of the model.
-        seed: of the synthetic world.
-        frames: how many frames of it.
+        world: kind of synthetic world; any: the seed decides.
+        seed: of the synthetic world. Training used none from 910000000 on.
+        frames: how many panoramas of it.
         height: rows of its panoramas.
-        frame_rate: its frames per second.
+        frame_rate: its panoramas per second.
         seconds: play at most so much of the bag.
         rate: speed of the replay, 1 as recorded.
     """
@@ -63,11 +62,12 @@ def main(
     if image is not None and bag is not None:
         errors.print("demo: --image and --bag exclude each other")
         return 2
-    options = DemoOptions(image, bag, topic, out, seed, frames, height, frame_rate, seconds, rate)
-    setup = NodeSetup(node, model, checkpoint, device, input_height)
+    walk = WorldWalk(world, seed, frames, frame_rate, height)
+    options = DemoOptions(image, bag, topic, walk, out, seconds, rate)
     try:
+        setup = NodeSetup(node, model, checkpoint, device, input_height)
         return run_demo(options, setup, console)
-    except (SourceError, BagReadError, ImageReadError, SessionError) as error:
+    except (SetupError, SourceError, BagReadError, ImageReadError, SessionError) as error:
         errors.print("[bold red]demo failed:[/] ", end="")
         errors.print(str(error), markup=False, highlight=False)
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from ..data.worlds import make_world
+from ..data.worlds import BagNames, Walk, make_world, write_bag
+from ..geometry import Equirectangular
 from ..io.bags import IMAGE_TYPE, ImageTopic, choose_image_topic, image_topics, read_frames
 from ..io.images import read_image
 
-TRUTH_TOPIC = "/ground_truth/depth"
+TRUTH_TOPIC = BagNames().depth
 PICTURE_TOPIC = "/image"
 PICTURE_HEIGHT_PX = 512
 FRAME_ID = "panorama_optical_frame"
@@ -50,6 +52,25 @@ class Source:
         return self.image.type_name != IMAGE_TYPE
 
 
+@dataclass(frozen=True)
+class WorldWalk:
+    """The synthetic bag.
+
+    Attributes:
+        kind, seed: as for :func:`depth_perception.data.worlds.make_world`.
+        frames, rate_hz: number and rate of the panoramas.
+        height: rows of a panorama; it has twice as many columns.
+        speed_mps: speed of the camera.
+    """
+
+    kind: str = "any"
+    seed: int = 910_000_004
+    frames: int = 40
+    rate_hz: float = 5.0
+    height: int = 256
+    speed_mps: float = 0.6
+
+
 def describe_bag(bag: Path, topic: str | None, description: str, seconds: float) -> Source:
     """Find the panoramas, and the ground truth if there is one, in a bag.
 
@@ -61,7 +82,9 @@ def describe_bag(bag: Path, topic: str | None, description: str, seconds: float)
         SourceError: the topic holds no image.
     """
     image = choose_image_topic(bag, topic or _only_panorama(bag))
-    truth = next((t.name for t in image_topics(bag) if t.name == TRUTH_TOPIC), None)
+    truth = next(
+        (t.name for t in image_topics(bag) if (t.name, t.encoding) == (TRUTH_TOPIC, "32FC1")), None
+    )
     stamps = [frame.stamp_ns for frame in read_frames(bag, image.name)]
     if not stamps:
         raise SourceError(f"{bag} has no message on {image.name}")
@@ -123,9 +146,13 @@ def _is_panorama(bag: Path, topic: str) -> bool:
     return width == 2 * height
 
 
-def write_world_bag(
-    bag: Path, seed: int, frames: int, height: int, rate_hz: float
-) -> tuple[str, str]:
-    """Render a way through the world of a seed; the image topic and the kind of world."""
-    world = make_world("any", seed)
-    raise NotImplementedError
+def write_world_bag(bag: Path, walk: WorldWalk, on_frame: Callable[[int], None]) -> str:
+    """Render a walk through a synthetic world into a bag; returns the kind of the world.
+
+    ``on_frame`` is called with the number of each finished frame.
+    """
+    world = make_world(walk.kind, walk.seed)
+    camera = Equirectangular(walk.height, 2 * walk.height)
+    pace = Walk(frames=walk.frames, rate_hz=walk.rate_hz, speed_mps=walk.speed_mps)
+    write_bag(bag, world, camera, pace, on_frame=on_frame)
+    return world.kind

@@ -27,7 +27,7 @@ ERROR_LIMIT = 0.5
 
 _INK, _SOFT, _UNKNOWN = "#1c2430", "#66707d", "#b9bec5"
 _MARGIN, _COLUMN, _GAP = 36, 660, 118
-_HEADER, _TITLE, _ROW, _CLOUD_ROW, _FOOT = 186, 40, 330, 430, 62
+_HEADER, _TITLE, _ROW, _CLOUD_ROW, _FOOT = 186, 40, 330, 470, 30
 _DEPTH_TICKS = (0.25, 0.5, 1, 2, 5, 10, 20, 40, 80)
 
 
@@ -74,8 +74,9 @@ def write_board(path: Path, content: BoardContent) -> None:
         truth = np.where(_counts(content), content.truth_m, np.nan)
         _draw_depth(sheet, 1, 0, "True depth", truth, norm, unknown=_unknown_note(content))
         _draw_error(sheet, content)
-    for column, view in enumerate(_views(content)):
-        _draw_view(sheet.cloud_panel(column, view.title), view)
+    notes = ("without what is 0.5 m above the camera", "left half, cut at the camera")
+    for column, (view, note) in enumerate(zip(_views(content), notes, strict=True)):
+        _draw_view(sheet.cloud_panel(column, view.title, note), view)
     sheet.save(path)
 
 
@@ -144,12 +145,11 @@ class _Sheet:
         left = _MARGIN + column * (_COLUMN + _GAP) + _COLUMN + 12
         return self.axes(left, _HEADER + row * (_TITLE + _ROW) + _TITLE - 6, 15, _ROW - 12)
 
-    def cloud_panel(self, column: int, title: str) -> Axes:
+    def cloud_panel(self, column: int, title: str, note: str) -> Axes:
         left = _MARGIN + column * (_COLUMN + _GAP)
         top = _HEADER + (self.rows - 1) * (_TITLE + _ROW)
-        self._title(left, top, title)
-        inset = 46
-        return self.axes(left + inset, top + _TITLE - 6, _COLUMN - inset, _CLOUD_ROW)
+        self._title(left, top, title, note)
+        return _without_ticks(self.axes(left, top + _TITLE - 6, _COLUMN, _CLOUD_ROW))
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ class _Sheet:
 
 
 def _draw_image(axes: Axes, image: NDArray[np.uint8]) -> None:
-    axes.imshow(image, interpolation="antialiased", aspect="auto")
+    axes.imshow(image, interpolation="bicubic", aspect="auto")
 
 
 def _draw_depth(
@@ -213,23 +213,14 @@ def _draw_view(axes: Axes, view: View) -> None:
     left, right, bottom, top = view.extent_m
     axes.imshow(view.picture, extent=view.extent_m, aspect="auto", interpolation="antialiased")
     if view.outline_m is not None:
-        axes.plot(*view.outline_m.T, color="#d81b60", linewidth=1.4, label="true outline")
-        axes.legend(loc="upper right", fontsize=11.5, framealpha=0.9)
-    axes.plot([0], [0], marker=view.marker, markersize=11, color="#ffb300", markeredgecolor=_INK)
-    axes.annotate(
-        "camera", (0, 0), xytext=(9, 9), textcoords="offset points", fontsize=12, color=_INK,
-        bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
-    )  # fmt: skip
+        axes.plot(*view.outline_m.T, color="#d81b60", linewidth=1.6, label="true outline")
+        axes.legend(loc="upper right", fontsize=12, framealpha=0.9)
     axes.set_xlim(left, right)
     axes.set_ylim(bottom, top)
-    axes.set_xlabel(view.horizontal, fontsize=12, color=_INK)
-    axes.set_ylabel(view.vertical, fontsize=12, color=_INK)
-    axes.tick_params(labelsize=11.5, colors=_INK)
-    axes.grid(color="#8a93a0", alpha=0.35, linewidth=0.7)
 
 
 def _views(content: BoardContent) -> tuple[View, View]:
-    size = (_CLOUD_ROW, _COLUMN - 46)
+    size = (_CLOUD_ROW, _COLUMN)
     return (
         from_above(content.cloud, size, content.truth_m),
         from_the_side(content.cloud, size, content.truth_m),

@@ -1,4 +1,4 @@
-"""Orthographic pictures of a cloud: from above with the ceiling off, and cut from the side."""
+"""Pictures of a cloud with the true outline of the place."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Equirectangular
+from ..io.cloud_view import Side, cloud_view, view_extent
 from .compare import MAX_DEPTH_M, Depth
 from .recording import Cloud
-
-HEADROOM_M = 0.5
-BACKGROUND = (244, 246, 248)
-_KEPT_PERCENT = (0.5, 99.5)
 
 
 @dataclass(frozen=True)
@@ -24,8 +21,6 @@ class View:
         name, title: for the file, and for people.
         picture: (H, W, 3) uint8 RGB.
         extent_m: left, right, bottom, top of the picture in metres, the camera at the origin.
-        horizontal, vertical: axis labels.
-        marker: matplotlib marker of the camera, pointing forward.
         outline_m: (N, 2) true outline in the cut plane, NaN where it is broken, or None.
     """
 
@@ -33,91 +28,39 @@ class View:
     title: str
     picture: NDArray[np.uint8]
     extent_m: tuple[float, float, float, float]
-    horizontal: str
-    vertical: str
-    marker: str
     outline_m: NDArray[np.float32] | None
 
 
 def from_above(cloud: Cloud, size: tuple[int, int], truth_m: Depth | None = None) -> View:
-    """Look straight down; forward is up. What is more than 0.5 m above the camera is left out.
+    """Straight down; forward is up in the picture.
 
     ``size`` is (height, width) in pixels. ``truth_m`` (H, W), a full panorama, gives the outline
     at the height of the camera.
     """
-    kept = cloud.points[:, 1] > -HEADROOM_M
-    points, colours = cloud.points[kept], cloud.colours[kept]
-    flat = np.stack([points[:, 0], points[:, 2]], axis=-1)
     outline = None if truth_m is None else _level_outline(truth_m)
-    picture, extent = _draw(flat, -points[:, 1], colours, size)
-    return View(
-        name="cloud_above",
-        title=f"Point cloud from above (up to {HEADROOM_M:g} m over the camera)",
-        picture=picture,
-        extent_m=extent,
-        horizontal="to the right, m",
-        vertical="forward, m",
-        marker="^",
-        outline_m=outline,
-    )
+    return _view(cloud, "above", "Point cloud from above", size, outline)
 
 
 def from_the_side(cloud: Cloud, size: tuple[int, int], truth_m: Depth | None = None) -> View:
-    """Look to the left at the half of the cloud that lies left of the camera; forward is right.
+    """The half of the cloud left of the camera; forward is right in the picture.
 
     ``size`` is (height, width) in pixels. ``truth_m`` (H, W), a full panorama, gives the outline
     in the vertical plane through the camera.
     """
-    kept = cloud.points[:, 0] <= 0
-    points, colours = cloud.points[kept], cloud.colours[kept]
-    flat = np.stack([points[:, 2], -points[:, 1]], axis=-1)
     outline = None if truth_m is None else _upright_outline(truth_m)
-    picture, extent = _draw(flat, points[:, 0], colours, size)
-    return View(
-        name="cloud_side",
-        title="Point cloud from the side (left half, cut at the camera)",
-        picture=picture,
-        extent_m=extent,
-        horizontal="forward, m",
-        vertical="above the camera, m",
-        marker=">",
-        outline_m=outline,
-    )
+    return _view(cloud, "side", "Point cloud from the side", size, outline)
 
 
-def _draw(
-    flat: NDArray[np.float32],
-    nearness: NDArray[np.float32],
-    colours: NDArray[np.uint8],
+def _view(
+    cloud: Cloud,
+    side: Side,
+    title: str,
     size: tuple[int, int],
-) -> tuple[NDArray[np.uint8], tuple[float, float, float, float]]:
-    """Splat points (N, 2) so that those of greater ``nearness`` (N,) cover the others."""
-    height, width = size
-    picture = np.full((height, width, 3), BACKGROUND, np.uint8)
-    extent = _extent(flat, width / height)
-    left, right, bottom, top = extent
-    columns = np.floor((flat[:, 0] - left) / (right - left) * width).astype(np.int64)
-    rows = np.floor((top - flat[:, 1]) / (top - bottom) * height).astype(np.int64)
-    order = np.argsort(nearness, kind="stable")
-    shifts = [(0, 0), (0, 1), (1, 0), (1, 1)]
-    rows = np.stack([rows[order] + down for down, _ in shifts], axis=-1).reshape(-1)
-    columns = np.stack([columns[order] + along for _, along in shifts], axis=-1).reshape(-1)
-    painted = np.repeat(colours[order], len(shifts), axis=0)
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    picture[rows[inside], columns[inside]] = painted[inside]
-    return picture, extent
-
-
-def _extent(flat: NDArray[np.float32], aspect: float) -> tuple[float, float, float, float]:
-    """Borders around the camera and nearly all points, widened to ``aspect`` = width / height."""
-    with_camera = np.vstack([flat, np.zeros((1, 2), np.float32)])
-    low, high = np.percentile(with_camera, _KEPT_PERCENT, axis=0)
-    low, high = np.minimum(low, 0), np.maximum(high, 0)
-    span = np.maximum((high - low) * 1.08, 1.0)
-    span = np.maximum(span, [span[1] * aspect, span[0] / aspect])
-    middle = (low + high) / 2
-    (left, bottom), (right, top) = middle - span / 2, middle + span / 2
-    return float(left), float(right), float(bottom), float(top)
+    outline_m: NDArray[np.float32] | None,
+) -> View:
+    picture = cloud_view(cloud.points, cloud.colours, side=side, size=size)
+    extent = view_extent(cloud.points, side=side, size=size)
+    return View(f"cloud_{side}", title, picture, extent, outline_m)
 
 
 def _level_outline(truth_m: Depth) -> NDArray[np.float32]:

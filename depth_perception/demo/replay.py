@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from ..systems.catalog import card, models
 from .bags import Source
 from .session import Session
 
@@ -22,6 +23,10 @@ _DRAIN_S = 2.5  # the last frame, and one more diagnostics message
 _SLACK_S = 60.0
 
 
+class SetupError(ValueError):
+    """The node or model asked for cannot be demonstrated."""
+
+
 @dataclass(frozen=True)
 class NodeSetup:
     """Which node runs, and with what.
@@ -30,6 +35,9 @@ class NodeSetup:
         node: name of the executable, a key of :data:`NODES`.
         model, checkpoint, device: as for :func:`depth_perception.load`.
         height: rows of the network input, or None for the default of the model.
+
+    Raises:
+        SetupError: there is no such node or model, or the model returns no metres.
     """
 
     node: str
@@ -40,7 +48,17 @@ class NodeSetup:
 
     def __post_init__(self) -> None:
         if self.node not in NODES:
-            raise ValueError(f"no node {self.node!r}; there are: {', '.join(NODES)}")
+            raise SetupError(f"no node {self.node!r}; there are: {', '.join(NODES)}")
+        try:
+            model = card(self.model)
+        except KeyError as error:
+            raise SetupError(str(error.args[0])) from error
+        if not model.is_metric:
+            metric = ", ".join(m.name for m in models() if m.is_metric and m.camera == model.camera)
+            raise SetupError(
+                f"{self.model} returns no metres, so there is nothing to compare and no cloud; "
+                f"models that do: {metric}"
+            )
 
     def arguments(self, source: Source) -> list[str]:
         """The command line of the node for this source."""

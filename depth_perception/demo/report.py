@@ -14,7 +14,7 @@ from rich.table import Table
 from . import recording as recorded
 from .bags import Source
 from .compare import Comparison, compare
-from .replay import IMAGE, RECORDED
+from .replay import CLOUD, IMAGE, RECORDED
 
 # Keys of the node's diagnostic status.
 FRAMES_IN, FRAMES_DROPPED = "frames in", "frames dropped"
@@ -58,6 +58,12 @@ class Report:
     comparison: Comparison | None
     topics: tuple[recorded.Topic, ...]
     problems: tuple[str, ...]
+
+    @property
+    def is_drawable(self) -> bool:
+        """Whether there is a depth image and a cloud to draw."""
+        counts = {topic.name: topic.count for topic in self.topics}
+        return all(counts.get(f"/{name}") for name in (IMAGE, CLOUD))
 
 
 def make_report(source: Source, recording: Path) -> Report:

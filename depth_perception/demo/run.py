@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress
 
 from ..io.ply import write_ply
 from . import recording as recorded
 from .bags import (
     PICTURE_TOPIC,
     Source,
+    WorldWalk,
     describe_bag,
     image_at,
     write_picture_bag,
@@ -32,22 +34,19 @@ class DemoOptions:
     Attributes:
         image: a panorama of the user.
         bag, topic: a bag of the user and its image topic; at most one of image and bag.
+        walk: the synthetic bag, if neither is given.
         out: folder of the results; what an earlier run left there is replaced.
-        seed, frames, height, frame_rate_hz: the synthetic bag, if neither is given.
         seconds: play at most so much of a bag.
         rate: speed of the replay.
     """
 
-    image: Path | None
-    bag: Path | None
-    topic: str | None
-    out: Path
-    seed: int
-    frames: int
-    height: int
-    frame_rate_hz: float
-    seconds: float
-    rate: float
+    image: Path | None = None
+    bag: Path | None = None
+    topic: str | None = None
+    walk: WorldWalk = field(default_factory=WorldWalk)
+    out: Path = Path("out/demo")
+    seconds: float = 30.0
+    rate: float = 1.0
 
 
 def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
@@ -58,44 +57,48 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
         SessionError: a process failed.
     """
     options.out.mkdir(parents=True, exist_ok=True)
-    with console.status("preparing the bag") as status:
-        source = make_source(options)
-        recording = replay(
-            source, setup, options.out, rate=options.rate, say=lambda words: status.update(words)
-        )
+    source = make_source(options, console)
+    with console.status("") as status:
+        recording = replay(source, setup, options.out, rate=options.rate, say=status.update)
         status.update("comparing")
         report = make_report(source, recording)
-        if report.traffic.published:
+        if report.is_drawable:
             status.update("drawing")
             draw(source, setup, recording, report, options.out)
-    console.print(f"[bold]{setup.node}[/] with {setup.model} on {source.description}\n")
+    console.print(f"\n{setup.node} with {setup.model} on {source.description}\n", style="bold")
     print_report(console, report)
-    console.print()
-    if report.traffic.published:
-        console.print(f"board      {options.out / 'board.png'}")
-        console.print(f"cloud      {options.out / 'cloud.ply'}")
-    console.print(f"recording  {recording}")
-    console.print(f"node log   {options.out / 'node.log'}")
+    _print_paths(console, options.out, recording, report)
     if report.problems:
         tail = (options.out / "node.log").read_text(errors="replace").splitlines()[-15:]
         console.print("\n--- end of the node log ---", *tail, sep="\n", markup=False)
     return 1 if report.problems else 0
 
 
-def make_source(options: DemoOptions) -> Source:
+def make_source(options: DemoOptions, console: Console) -> Source:
     """The bag to play, made if it has to be."""
     if options.bag is not None:
-        return describe_bag(options.bag, options.topic, options.bag.name, options.seconds)
+        name = options.bag.resolve().name
+        return describe_bag(options.bag, options.topic, name, options.seconds)
     made = options.out / "input"
     if made.exists():
         shutil.rmtree(made)
     if options.image is not None:
         write_picture_bag(made, options.image, _PICTURE_FRAMES, _PICTURE_RATE_HZ)
         return describe_bag(made, PICTURE_TOPIC, options.image.name, options.seconds)
-    topic, kind = write_world_bag(
-        made, options.seed, options.frames, options.height, options.frame_rate_hz
-    )
-    return describe_bag(made, topic, f"synthetic {kind}, seed {options.seed}", options.seconds)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("rendering a world", total=options.walk.frames)
+        kind = write_world_bag(made, options.walk, lambda _: progress.advance(task))
+    description = f"a synthetic {kind}, seed {options.walk.seed}"
+    return describe_bag(made, None, description, options.seconds)
+
+
+def _print_paths(console: Console, out: Path, recording: Path, report: Report) -> None:
+    paths = {"recording": recording, "node log": out / "node.log"}
+    if report.is_drawable:
+        paths = {"board": out / "board.png", "cloud": out / "cloud.ply", **paths}
+    console.print()
+    for name, path in paths.items():
+        console.print(f"[dim]{name:<15}[/]{path}", highlight=False)
 
 
 def draw(source: Source, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:

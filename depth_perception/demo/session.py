@@ -15,6 +15,8 @@ from types import TracebackType
 PACKAGE = Path(__file__).resolve().parents[1]
 DOMAIN_IDS = range(1, 101)  # above 101 the ports of DDS fall into Linux' ephemeral range
 
+PROFILE = Path("config", "fastdds_large_data.xml")
+
 _POLL_S = 0.1
 
 
@@ -198,7 +200,20 @@ def ros_environment(domain_id: int) -> dict[str, str]:
     if environment.get("ROS_DISTRO") == "humble":
         environment["ROS_LOCALHOST_ONLY"] = "1"
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
+    profile = _large_message_profile(environment["AMENT_PREFIX_PATH"])
+    if profile is not None:
+        variable = "FASTRTPS" if environment.get("ROS_DISTRO") in ("humble", "jazzy") else "FASTDDS"
+        environment.setdefault(f"{variable}_DEFAULT_PROFILES_FILE", str(profile))
+    for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+        environment.setdefault(variable, "4000000000")  # glibc: do not map large buffers afresh
     return environment
+
+
+def _large_message_profile(prefix_path: str) -> Path | None:
+    """The Fast DDS profile of the installed package, or of the source tree; None without both."""
+    shares = [Path(p, "share", PACKAGE.name) for p in prefix_path.split(os.pathsep) if p]
+    candidates = [folder / PROFILE for folder in (*shares, PACKAGE.parent)]
+    return next((path for path in candidates if path.is_file()), None)
 
 
 def _end(process: subprocess.Popen[bytes], grace_s: float) -> bool:

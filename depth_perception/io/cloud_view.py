@@ -85,15 +85,7 @@ def cloud_view(
         ValueError: shapes or types do not fit.
     """
     points, colours = _checked(points, colours)
-    x, y, z = points.T
-    if side == "above":
-        kept = np.full(len(points), True) if headroom_m is None else y >= -headroom_m
-        flat, nearness = np.stack((x, z), -1)[kept], -y[kept]
-    elif side == "side":
-        kept = x <= 0
-        flat, nearness = np.stack((z, -y), -1)[kept], x[kept]
-    else:
-        raise ValueError(f"side must be 'above' or 'side', got {side!r}")
+    kept, flat, nearness = _projected(points, side, headroom_m)
     frame = _frame(flat, size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING)
     canvas = np.full((frame.height, frame.width, 3), style.background, np.uint8)
     step = _grid_step(frame)
@@ -102,6 +94,38 @@ def cloud_view(
     _draw_camera(canvas, frame, side, style)
     _draw_scale_bar(canvas, frame, step, style)
     return cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+
+
+def view_extent(
+    points: NDArray[np.floating],
+    *,
+    side: Side = "above",
+    size: tuple[int, int] = (720, 720),
+    headroom_m: float | None = 0.5,
+) -> tuple[float, float, float, float]:
+    """Where the borders of the picture of :func:`cloud_view` lie: left, right, bottom, top.
+
+    Metres, with the camera at the origin; the arguments are the same.
+    """
+    points = np.asarray(points, np.float32).reshape(-1, 3)
+    _, flat, _ = _projected(points[np.isfinite(points).all(-1)], side, headroom_m)
+    frame = _frame(flat, *size)
+    width, height = frame.width / frame.scale, frame.height / frame.scale
+    return frame.left, frame.left + width, frame.top - height, frame.top
+
+
+def _projected(
+    points: NDArray[np.float32], side: Side, headroom_m: float | None
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
+    """Which points are seen; their places in the picture plane, metres; how near they are."""
+    x, y, z = points.T
+    if side == "above":
+        kept = np.full(len(points), True) if headroom_m is None else y >= -headroom_m
+        return kept, np.stack((x, z), -1)[kept], -y[kept]
+    if side == "side":
+        kept = x <= 0
+        return kept, np.stack((z, -y), -1)[kept], x[kept]
+    raise ValueError(f"side must be 'above' or 'side', got {side!r}")
 
 
 def _checked(
