@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -152,25 +153,29 @@ def write_folder(
     root, options = Path(root), options or FolderOptions()
     (root / "frames").mkdir(parents=True, exist_ok=True)
     _describe(root, camera, options)
-    done: dict[int, int] = {}
-    for entry in _read_index(root):
-        done[entry["seed"]] = done.get(entry["seed"], 0) + 1
-    missing = []
-    for seed in seeds:
-        if done.get(seed, 0) >= options.frames_per_world:
-            yield seed
-        else:
-            missing.append(seed)
+    present = {entry["stem"] for entry in _read_index(root)}
+    wanted = {seed: {_stem(seed, k) for k in range(options.frames_per_world)} for seed in seeds}
+    missing = [seed for seed, stems in wanted.items() if not stems <= present]
+    yield from (seed for seed in wanted if seed not in set(missing))
     if workers < 1:
         for seed in missing:
-            _append(root, seed, _write_world(root, seed, camera, options))
+            _append(root, _write_world(root, seed, camera, options), present)
             yield seed
         return
-    with ProcessPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    pool = ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
+    )
+    try:
         jobs = {pool.submit(_write_world, root, s, camera, options): s for s in missing}
         for job in as_completed(jobs):
-            _append(root, jobs[job], job.result())
+            _append(root, job.result(), present)
             yield jobs[job]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _stem(seed: int, index: int) -> str:
+    return f"{seed:08d}_{index:03d}"
 
 
 def frame_pose(world: World, index: int, count: int) -> Tensor:
@@ -185,7 +190,7 @@ def _write_world(root: Path, seed: int, camera: Camera, options: FolderOptions) 
     for index in range(options.frames_per_world):
         pose = frame_pose(world, index, options.frames_per_world)
         frame = render(world, camera, pose, shadows=options.shadows, antialias=options.antialias)
-        stem = f"{seed:08d}_{index:03d}"
+        stem = _stem(seed, index)
         _write_frame(root / "frames", stem, frame, options, (seed, 8, index))
         entries.append(
             {
@@ -252,10 +257,16 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
         part.write_text(text + "\n", encoding="utf-8")
 
 
-def _append(root: Path, seed: int, entries: list[dict]) -> None:
-    known = {entry["stem"] for entry in _read_index(root) if entry["seed"] == seed}
-    text = "".join(json.dumps(e) + "\n" for e in entries if e["stem"] not in known)
-    with (root / "frames.jsonl").open("a", encoding="utf-8") as index:
+def _append(root: Path, entries: list[dict], present: set[str]) -> None:
+    """Add complete frames to the index, which first loses a line that was cut off."""
+    path = root / "frames.jsonl"
+    text = "".join(json.dumps(e) + "\n" for e in entries if e["stem"] not in present)
+    if path.is_file():
+        kept = path.read_bytes()
+        if kept and not kept.endswith(b"\n"):
+            with path.open("r+b") as index:
+                index.truncate(kept.rfind(b"\n") + 1)
+    with path.open("a", encoding="utf-8") as index:
         index.write(text)
 
 

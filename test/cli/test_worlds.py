@@ -1,0 +1,31 @@
+"""The worlds command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import pytest
+from rosbags.rosbag2 import Reader
+
+from depth_perception.cli.main import main
+from depth_perception.data.worlds import WorldFolder
+
+
+def test_sheet_folder_and_bag(tmp_path: Path) -> None:
+    sheet, folder, bag = tmp_path / "sheet.png", tmp_path / "set", tmp_path / "bag"
+    common = ["--seed", "3", "--height", "12"]
+    assert main(["worlds", "sheet", str(sheet), "--count", "3", "--kind", "room", *common]) == 0
+    assert cv2.imread(str(sheet)).shape == (2 * 12, 2 * 3 * 24, 3)
+    assert main(["worlds", "folder", str(folder), "--count", "2", *common]) == 0
+    assert len(WorldFolder(folder)) == 4
+    assert main(["worlds", "bag", str(bag), "--frames", "2", "--storage", "sqlite3", *common]) == 0
+    with Reader(bag) as reader:
+        assert reader.message_count == 2 * 4 + 1
+
+
+def test_an_error_is_one_line_and_status_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["worlds", "bag", str(tmp_path), "--frames", "1"]) == 1
+    assert "exists" in capsys.readouterr().err
