@@ -60,7 +60,7 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     """Write a picture (H, W, 3) uint8 RGB or (H, W) uint8 gray; the suffix chooses the format.
 
     Raises:
-        ValueError: not such an array, or no codec for the suffix.
+        ValueError: not such an array, no codec for the suffix, or too large for it.
     """
     path = Path(path)
     if image.dtype != np.uint8 or not (
@@ -75,7 +75,12 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
             f"cannot write {path}: suffix {path.suffix!r} is none of {sorted(IMAGE_SUFFIXES)}"
         )
     bgr = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(path.suffix.lower(), bgr)
+    encoded, data = cv2.imencode(path.suffix.lower(), bgr)
+    if not encoded:
+        raise ValueError(
+            f"cannot write {path}: the format does not take a picture of "
+            f"{image.shape[1]} x {image.shape[0]} pixels; .png does"
+        )
     with replacing(path) as partial:
         partial.write_bytes(data.tobytes())
 

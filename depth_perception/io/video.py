@@ -14,6 +14,7 @@ import numpy as np
 from .atomic import replacing
 
 VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"))
+_LARGEST_PX = 8190
 
 
 class VideoReadError(OSError):
@@ -89,8 +90,9 @@ class VideoReader:
 class VideoWriter:
     """Writes RGB frames of one size as MPEG-4: ``with VideoWriter(path, 29.97) as video: ...``.
 
-    The file appears under its name when the block ends without an error. MPEG-4 has even sizes
-    only: the last row or column is repeated where the height or width is odd.
+    The file appears under its name when the block ends without an error. MPEG-4 has even sizes up
+    to 8190 pixels only: the last row or column is repeated where the height or width is odd, and
+    larger frames are shrunk.
 
     Args:
         path: file to write, ``.mp4``.
@@ -133,21 +135,28 @@ class VideoWriter:
             raise ValueError(
                 f"a frame must be uint8 of shape (H, W, 3), got {frame.dtype} of {frame.shape}"
             )
-        height, width = frame.shape[:2]
-        if self._shape is None:
-            self._open(width + width % 2, height + height % 2)
-            self._shape = frame.shape
-        if frame.shape != self._shape:
+        if self._shape not in (None, frame.shape):
             raise ValueError(f"frame is {frame.shape} but the video has {self._shape}")
-        bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-        if height % 2 or width % 2:
-            bgr = cv2.copyMakeBorder(bgr, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        self._encoder.write(bgr)
+        encodable = _encodable(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        if self._shape is None:
+            self._open(*encodable.shape[:2])
+            self._shape = frame.shape
+        self._encoder.write(encodable)
 
-    def _open(self, width: int, height: int) -> None:
+    def _open(self, height: int, width: int) -> None:
         codec = cv2.VideoWriter_fourcc(*"mp4v")
         self._encoder = cv2.VideoWriter(str(self._partial), codec, self._rate_hz, (width, height))
         if not self._encoder.isOpened():
             raise VideoWriteError(
                 f"cannot write {self._path} with the codec mp4v at {width} x {height}"
             )
+
+
+def _encodable(frame: np.ndarray) -> np.ndarray:
+    """The frame in a size that MPEG-4 has."""
+    height, width = frame.shape[:2]
+    shrink = _LARGEST_PX / max(height, width, _LARGEST_PX)
+    if shrink < 1:
+        height, width = max(round(height * shrink), 1), max(round(width * shrink), 1)
+        frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)

@@ -120,6 +120,12 @@ def test_only_pictures_are_written(tmp_path, array, message):
     assert not list(tmp_path.iterdir())
 
 
+def test_pictures_too_large_for_a_format_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="70000 x 2 pixels"):
+        write_image(tmp_path / "wide.jpg", np.zeros((2, 70000), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
 def test_unknown_suffix_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"suffix '\.xyz'"):
         write_image(tmp_path / "picture.xyz", PICTURE)

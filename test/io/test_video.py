@@ -57,6 +57,12 @@ def test_odd_sizes_are_padded(tmp_path, size):
         assert (video.info.height, video.info.width) == (32, 48)
 
 
+def test_frames_too_large_for_the_codec_are_shrunk(tmp_path):
+    write(tmp_path / "v.mp4", red_ramp(2, 64, 16380))
+    with VideoReader(tmp_path / "v.mp4") as video:
+        assert (video.info.height, video.info.width) == (32, 8190)
+
+
 def test_the_file_appears_only_when_whole(tmp_path):
     path = tmp_path / "v.mp4"
 
