@@ -98,7 +98,8 @@ class Estimator:
                 f"seam={self.options.seam!r} needs a panoramic model; {card.name} is a "
                 f"{card.camera} model"
             )
-        self.network = network.to(self.device).eval()
+        # tokens come with their channels last: the head is up to twice as fast when it stays so
+        self.network = network.to(self.device, memory_format=torch.channels_last).eval()
         self.network.encoder.to(getattr(torch, self.options.precision))
         self._has_warned = False
 
@@ -190,7 +191,7 @@ class Estimator:
             raise ValueError(f"image must be (height, width, 3) RGB, got shape {shape}")
         if 0 in shape:
             raise ValueError(f"image has no pixels: shape {shape}")
-        if image.dtype not in (np.uint8, torch.uint8):
+        if image.dtype != (np.uint8 if isinstance(image, np.ndarray) else torch.uint8):
             raise TypeError(f"image must be uint8 with values 0..255, got {image.dtype}")
         if isinstance(image, np.ndarray):
             if not image.flags.writeable or min(image.strides) < 0:
