@@ -25,6 +25,7 @@ from ..io.images import read_image
 from ..io.video import VideoReader, VideoWriter
 from ..prediction import Prediction
 from ..systems import ModelCard
+from .background import Background
 from .infer_options import InferOptions, OptionError
 from .journal import JOURNAL_NAME, Journal, state_of
 from .results import endings, limit_range, picture_of, raw_depth, write_results
@@ -92,6 +93,7 @@ class InferRun:
         self._console = console
         self._load = load
         self._estimator: Estimator | None = None
+        self._estimators: dict[OutputSize, Estimator] = {}
         self._tally = Tally(
             failures=[(str(path), why) for path, why in found.missing],
             skipped=[(str(path), why) for path, why in found.skipped],
@@ -116,7 +118,7 @@ class InferRun:
         }
         started = time.monotonic()
         interrupted = False
-        with self._progress_bar() as self._bar:
+        with self._progress_bar() as self._bar, Background() as self._background:
             self._task = self._bar.add_task("depth", total=len(self._sources))
             for source in self._sources:
                 try:
@@ -141,8 +143,15 @@ class InferRun:
             return
         image = read_image(source.path)
         prediction = self._predict(image)
-        self._write(key, state, source.folder / source.path.stem, image, prediction)
-        self._tally.made += 1
+        stem = source.folder / source.path.stem
+
+        def done(error: Exception | None) -> None:
+            if error is None:
+                self._tally.made += 1
+            else:
+                self._fail(str(source.path), error)
+
+        self._write(key, state, stem, image, prediction, done)
 
     def _video(self, source: Source) -> None:
         key, state = str(source.path.resolve()), state_of(source.path)
@@ -151,7 +160,7 @@ class InferRun:
             return
         stem = source.folder / source.path.stem
         limits = RunningRange()
-        count = 0
+        count, failures = 0, len(self._tally.failures)
         with ExitStack() as stack:
             frames = stack.enter_context(VideoReader(source.path))
             self._expect(frames.info.frames)
@@ -161,13 +170,16 @@ class InferRun:
                 prediction = self._predict(image, output_size="input")
                 colours = self._limits(prediction, limits)
                 video.write(picture_of(prediction, image, self._options, colours))
-                frame = f"{key}#{count}"
+                frame, what = stem / f"{count:06d}", f"{source.path} frame {count}"
+                done = self._reporter(what)
                 self._write(
-                    frame, state, stem / f"{count:06d}", image, prediction, with_picture=False
+                    f"{key}#{count}", state, frame, image, prediction, done, with_picture=False
                 )
                 count += 1
                 self._bar.advance(self._task)
-        self._journal.finish(key)
+            self._background.drain()
+        if len(self._tally.failures) == failures:
+            self._journal.finish(key)
         if frames.info.frames and count < 0.98 * frames.info.frames - 2:
             self._tally.notes.append(
                 f"{source.path}: only {count} of {frames.info.frames} frames can be read"
@@ -179,7 +191,7 @@ class InferRun:
         topic = choose_image_topic(source.path, options.topic)
         self._expect(topic.count)
         name = source.path.name if source.path.is_dir() else source.path.stem
-        limits, before = RunningRange(), self._tally.frames
+        limits, frames, failures = RunningRange(), self._tally.frames, len(self._tally.failures)
         with ExitStack() as stack:
             depth_bag = self._open_depth_bag(stack)
             for index, frame in enumerate(read_frames(source.path, topic.name)):
@@ -189,21 +201,24 @@ class InferRun:
                 if finished and depth_bag is None:
                     limits = RunningRange(start=finished.limits)
                     continue
+                what = f"{source.path} {topic.name} at {_stamp_name(frame)}"
                 try:
                     image = frame.image()
                     prediction = self._predict(image)
                     colours = self._limits(prediction, limits)
                     stem = source.folder / name / _stamp_name(frame)
-                    self._write(key, state, stem, image, prediction, colours)
+                    done = self._reporter(what)
+                    self._write(key, state, stem, image, prediction, done, colours)
                     if depth_bag is not None:
                         depth_bag.write(raw_depth(prediction), frame.stamp_ns, frame.frame_id)
                 except StartError:
                     raise
                 except Exception as error:
-                    self._fail(f"{source.path} {topic.name} at {_stamp_name(frame)}", error)
-        if self._tally.frames > before:
+                    self._fail(what, error)
+            self._background.drain()
+        if self._tally.frames > frames:
             self._tally.made += 1
-        else:
+        elif len(self._tally.failures) == failures:
             self._tally.kept += 1
 
     def _open_depth_bag(self, stack: ExitStack) -> DepthBagWriter | None:
@@ -248,13 +263,16 @@ class InferRun:
                 )
             except Exception as error:
                 raise StartError(_reason(error)) from error
-        loaded = self._estimator
-        return Estimator(
-            loaded.card,
-            loaded.network,
-            device=loaded.device,
-            options=replace(loaded.options, output_size=output_size),
-        )
+            self._estimators[self._estimator.options.output_size] = self._estimator
+        if output_size not in self._estimators:
+            loaded = self._estimator
+            self._estimators[output_size] = Estimator(
+                loaded.card,
+                loaded.network,
+                device=loaded.device,
+                options=replace(loaded.options, output_size=output_size),
+            )
+        return self._estimators[output_size]
 
     def _limits(self, prediction: Prediction, limits: RunningRange) -> tuple[float, float] | None:
         if self._options.limits:
@@ -268,18 +286,28 @@ class InferRun:
         stem: Path,
         image: np.ndarray,
         prediction: Prediction,
+        done: Callable[[Exception | None], None],
         limits: tuple[float, float] | None = None,
         *,
         with_picture: bool = True,
     ) -> None:
+        """Write the files of a picture or frame in the background; ``done`` hears of the end."""
         self._tally.frames += 1
         wanted: Sequence[str] = endings(self._options, self._model.scale, picture=with_picture)
         if not wanted:
             return
         paths = self._journal.claim(key, state, stem, tuple(wanted))
-        files = zip(wanted, paths, strict=True)
-        write_results(files, image, prediction, self._options, limits or self._options.limits)
-        self._journal.finish(key, limits)
+        files = tuple(zip(wanted, paths, strict=True))
+        prediction = prediction.to("cpu")
+
+        def write() -> None:
+            write_results(files, image, prediction, self._options, limits or self._options.limits)
+            self._journal.finish(key, limits)
+
+        self._background.submit(write, done)
+
+    def _reporter(self, what: str) -> Callable[[Exception | None], None]:
+        return lambda error: self._fail(what, error) if error else None
 
     def _fail(self, what: str, error: Exception) -> None:
         self._tally.failures.append((what, _reason(error)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ class Entry:
 class Journal:
     """The journal of one output folder.
 
+    It may be used from several threads.
+
     Args:
         folder: output folder; made when the first line is written.
         settings: see :class:`Entry`.
@@ -65,6 +68,7 @@ class Journal:
         self._entries: dict[str, Entry] = {}
         self._owners: dict[str, str] = {}
         self._path = folder / JOURNAL_NAME
+        self._lock = threading.Lock()
         if self._path.is_file():
             self._read()
 
@@ -117,10 +121,10 @@ class Journal:
         return self._overwrite or not path.exists()
 
     def _add(self, entry: Entry) -> None:
-        self._remember(entry)
-        self.folder.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(entry)) + "\n"
-        with self._path.open("a", encoding="utf-8") as file:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock, self._path.open("a", encoding="utf-8") as file:
+            self._remember(entry)
             if file.tell() and not self._ends_in_newline():
                 file.write("\n")
             file.write(line)

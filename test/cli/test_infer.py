@@ -214,16 +214,15 @@ def test_a_half_written_run_is_finished_by_the_next(
     folder, out = tmp_path / "in", tmp_path / "out"
     for seed, name in enumerate(("a.png", "b.png", "c.png")):
         picture(folder / name, seed)
-    write_results = infer_run.write_results
+    read_image = infer_run.read_image
 
-    def interrupted(files: object, *rest: object, **named: object) -> None:
-        pairs = list(files)
-        if pairs[0][1].name == "b.png":
+    def interrupted(path: Path) -> np.ndarray:
+        if path.name == "b.png":
             raise KeyboardInterrupt
-        write_results(pairs, *rest, **named)
+        return read_image(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(infer_run, "write_results", interrupted)
+        patch.setattr(infer_run, "read_image", interrupted)
         assert infer(folder, *tiny) == 130
     assert names(out) == ["a.png"]
     assert "run the same command again" in capsys.readouterr().out
@@ -326,3 +325,33 @@ def test_results_inside_the_input_folder_are_no_input(
         assert infer(tmp_path, *tiny, "--recursive", "--pred-only") == 0
         assert names(tmp_path / "out") == ["a.png", "b.png", "out/b.png"]
     assert "0 done, 2 finished before, 0 failed" in capsys.readouterr().out
+
+
+def test_a_file_that_cannot_be_written_is_a_failure_of_its_input(
+    tmp_path: Path,
+    infer: Infer,
+    tiny: list[str],
+    picture: Picture,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from depth_perception.cli import results
+
+    folder = tmp_path / "in"
+    for seed, name in enumerate("abcdefgh"):
+        picture(folder / f"{name}.png", seed)
+    write_image = results.write_image
+
+    def full(path: Path, image: np.ndarray) -> None:
+        if path.name == "c.png":
+            raise OSError("no space left on device")
+        write_image(path, image)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "write_image", full)
+        assert infer(folder, *tiny) == 1
+    printed = capsys.readouterr().out
+    assert "7 done, 0 finished before, 1 failed" in printed
+    assert "c.png: no space left on device" in printed
+    assert infer(folder, *tiny) == 0
+    assert "1 done, 7 finished before" in capsys.readouterr().out

@@ -1,0 +1,61 @@
+"""Writing files while the network is already busy with the next picture."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+Job = Callable[[], None]
+Done = Callable[["Exception | None"], None]
+
+
+class Background:
+    """Runs jobs on a few threads: ``with Background() as background: background.submit(...)``.
+
+    At the end of the block all jobs are finished. ``done`` is called in the thread of the caller,
+    in the order of submission, with the exception of the job or None.
+
+    Args:
+        workers: number of threads.
+        waiting: submitting waits while so many jobs are unfinished, which bounds the memory.
+    """
+
+    def __init__(self, workers: int = 2, waiting: int = 4) -> None:
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="writer")
+        self._waiting = waiting
+        self._pending: deque[tuple[Future[None], Done]] = deque()
+
+    def __enter__(self) -> Background:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.drain()
+        finally:
+            self._executor.shutdown()
+
+    def submit(self, job: Job, done: Done) -> None:
+        """Run ``job`` soon and call ``done`` at one of the next calls of this object."""
+        while len(self._pending) >= self._waiting:
+            self._collect()
+        self._pending.append((self._executor.submit(job), done))
+
+    def drain(self) -> None:
+        """Wait until every job is finished and reported."""
+        while self._pending:
+            self._collect()
+
+    def _collect(self) -> None:
+        future, done = self._pending[0]
+        error = future.exception()
+        self._pending.popleft()
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        done(error)
