@@ -74,7 +74,7 @@ def cloud_of(
     """Points (H, W, 3) float32, NaN where there is none, and their colours (H, W, 3) uint8 RGB."""
     points = prediction.points(allow_affine=options.allow_bent_cloud)
     if options.edge_filter is not None:
-        wraps = getattr(prediction.camera, "is_full_turn", False)
+        wraps = prediction.camera.is_full_turn
         jumps = edge_mask(_as_depth(prediction), options.edge_filter, prediction.valid, wraps=wraps)
         points = torch.where(jumps[..., None], torch.full_like(points, torch.nan), points)
     panorama = isinstance(prediction.camera, Equirectangular)

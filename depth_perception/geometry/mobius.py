@@ -101,7 +101,8 @@ def mobius_warp(
 ) -> Tensor:
     """Warp full panoramas (..., H, W), all alike; same shape, dtype and device out.
 
-    Nearest sampling is what PanDA does, for images and depth. Range values are carried along
+    Nearest sampling is what PanDA does, for images and depth. (A position within half a column of
+    the seam reads the nearer column here; there it may read zero.) Range values are carried along
     without a correction for the zoom.
     """
     height, width = image.shape[-2:]

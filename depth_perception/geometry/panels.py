@@ -39,7 +39,7 @@ class Panel:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.yaw) and math.isfinite(self.pitch)):
             raise ValueError(f"panel {self.name!r}: yaw and pitch must be finite radians")
-        _ = self.camera  # checks size and field of view
+        Pinhole.from_fov(self.height, self.width, self.hfov)  # refuses an impossible view
 
     @property
     def camera(self) -> Pinhole:

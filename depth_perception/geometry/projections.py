@@ -7,6 +7,7 @@ outermost samples lie on the borders (``align_corners``), not half a pixel insid
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -28,12 +29,7 @@ def cassini_to_equirectangular(image: Tensor) -> Tensor:
     height, width = image.shape[-2:]
     if height != 2 * width:
         raise ValueError(f"a Cassini panorama is twice as high as wide, got {height} x {width}")
-    rays = Equirectangular(width, height).rays(dtype=torch.float64)
-    x, y, z = rays.unbind(-1)
-    across = torch.asin(x.clamp(-1, 1)) / (math.pi / 2)
-    along = torch.atan2(y, z) / math.pi
-    grid = torch.stack((across, along), -1).clamp(-1, 1)
-    return read_bilinear(image, grid, on_borders=True).to(image.dtype)
+    return read_bilinear(image, _cassini_grid(width), on_borders=True).to(image.dtype)
 
 
 def equirectangular_to_cube(image: Tensor, face_width: int, mode: Mode = "bilinear") -> Tensor:
@@ -74,6 +70,16 @@ def cube_to_equirectangular(cube: Tensor, height: int, width: int) -> Tensor:
         samples = read_bilinear(part, grid.clamp(-1, 1), on_borders=True).to(cube.dtype)
         panorama = torch.where((face == index).to(cube.device), samples, panorama)
     return panorama
+
+
+@lru_cache(maxsize=4)
+@torch.inference_mode(False)
+def _cassini_grid(width: int) -> Tensor:
+    """Where the pixels of the equirectangular panorama lie in the Cassini one, (W, 2 W, 2)."""
+    x, y, z = Equirectangular(width, 2 * width).rays(dtype=torch.float64).unbind(-1)
+    across = torch.asin(x.clamp(-1, 1)) / (math.pi / 2)
+    along = torch.atan2(y, z) / math.pi
+    return torch.stack((across, along), -1).clamp(-1, 1).float()
 
 
 def _face_axes() -> Tensor:

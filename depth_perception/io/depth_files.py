@@ -46,8 +46,8 @@ def write_depth(
     depth = _checked(depth, valid)
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        with replacing(path) as partial:
-            np.save(partial, depth)
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.save(file, depth)
     elif suffix == ".png":
         _, data = cv2.imencode(".png", to_uint16(depth, png_scale))
         with replacing(path) as partial:

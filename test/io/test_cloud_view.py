@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from depth_perception.io.cloud_view import DARK, WHITE, cloud_view
+from depth_perception.io.cloud_view import DARK, WHITE, cloud_view, view_extent
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 160, 0), (0, 0, 255)
 PLAIN = replace(WHITE, camera=WHITE.background, shading=0.0, closed_px=0)
@@ -79,6 +79,21 @@ def test_distances_in_the_picture_are_true_in_both_directions():
     picture = cloud_view(*cloud, size=(400, 600), style=PLAIN)
     red, green, blue = (np.array(where(picture, colour)[:2]) for colour in (RED, GREEN, BLUE))
     assert (green - red)[1] == pytest.approx((red - blue)[0], rel=0.03)
+
+
+@pytest.mark.parametrize("side", ["above", "side"])
+def test_the_extent_says_where_a_point_is_drawn(side):
+    cloud = joined(
+        block((-1, 0.3, 2), RED, 0.02), block((-3, -0.2, -4), BLUE), block((1, 0, 1), BLUE)
+    )
+    height, width = 300, 500
+    picture = cloud_view(*cloud, side=side, size=(height, width), style=PLAIN)
+    left, right, bottom, top = view_extent(cloud[0], side=side, size=(height, width))
+    row, column, _ = where(picture, RED)
+    across, upward = (-1, 2) if side == "above" else (2, -0.3)
+    assert left + (column + 0.5) / width * (right - left) == pytest.approx(across, abs=0.03)
+    assert top - (row + 0.5) / height * (top - bottom) == pytest.approx(upward, abs=0.03)
+    assert (right - left) / (top - bottom) == pytest.approx(width / height)
 
 
 def test_a_few_outliers_do_not_shrink_the_picture():

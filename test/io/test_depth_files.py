@@ -20,7 +20,7 @@ def depth():
     return values
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".exr"])
+@pytest.mark.parametrize("suffix", [".npy", ".exr", ".NPY", ".EXR"])
 def test_float_files_are_exact(tmp_path, depth, suffix):
     write_depth(tmp_path / f"d{suffix}", depth)
     back = read_depth(tmp_path / f"d{suffix}")
