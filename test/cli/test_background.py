@@ -40,7 +40,11 @@ def test_jobs_are_finished_when_the_block_is_left_by_an_error() -> None:
         time.sleep(0.05)
         written.append(1)
 
-    with pytest.raises(KeyboardInterrupt), Background() as background:
-        background.submit(job, lambda error: None)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with Background() as background:
+            background.submit(job, lambda error: None)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert written == [1]
