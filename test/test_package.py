@@ -172,6 +172,11 @@ def test_isolated_build_uses_the_tested_ros_versions() -> None:
     assert set(required) <= ranges
 
 
+def test_pre_commit_runs_the_ruff_of_the_requirements() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"\[(ruff==[\d.]+)\]", hooks)) == {_requirements("dev")["ruff"]}
+
+
 def test_requirements_name_every_imported_library() -> None:
     named = set(_requirements("run"))
     for path in MODULES:
