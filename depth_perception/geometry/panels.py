@@ -81,15 +81,15 @@ class Panel:
         """
         grid = self.grid(camera, depth.device)
         distance = camera.convert(depth, kind, DepthKind.RANGE)
-        nearest = grid.sample(distance, "nearest", math.nan)
+        ranges = grid.sample(distance, "nearest", math.nan)
         if mode == "bilinear":
             smooth = ~edge_mask(distance, wraps=camera.is_full_turn) & torch.isfinite(distance)
             whole = grid.sample(smooth.to(distance.dtype), "bilinear") > 1 - 1e-3
             inverse = grid.sample(1 / torch.where(smooth, distance, 1.0), "bilinear", math.nan)
-            nearest = torch.where(whole, 1 / inverse, nearest)
+            ranges = torch.where(whole, 1 / inverse, ranges)
         elif mode != "nearest":
             raise ValueError(f"mode must be 'nearest' or 'bilinear', got {mode!r}")
-        return self.camera.convert(nearest, DepthKind.RANGE, DepthKind.Z)
+        return self.camera.convert(ranges, DepthKind.RANGE, DepthKind.Z)
 
 
 def ring(count: int, hfov: float, height: int, width: int, pitch: float = 0.0) -> tuple[Panel, ...]:

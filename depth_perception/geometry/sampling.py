@@ -14,7 +14,7 @@ from .camera import Camera
 Mode = Literal["nearest", "bilinear"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SamplingGrid:
     """Where every pixel of a new image reads in a source image.
 

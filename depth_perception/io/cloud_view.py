@@ -33,7 +33,7 @@ class Style:
     ink: tuple[int, int, int] = (60, 66, 72)
     camera: tuple[int, int, int] = (214, 40, 40)
     point_px: float = 2.5
-    closed_px: int = 6
+    closed_px: int = 8
     shading: float = 0.6
 
 
@@ -169,14 +169,11 @@ def _draw_points(
 ) -> None:
     """Splat discs, the nearest on top, close small gaps, and shade the rims of what is in front."""
     order = np.argsort(nearness, kind="stable")
-    pixels = np.floor(frame.pixels(flat[order])).astype(np.int64)
-    disc = _disc(style.point_px * _OVERSAMPLING)
-    columns = (pixels[:, :1] + disc[:, 0]).ravel()
-    rows = (pixels[:, 1:] + disc[:, 1]).ravel()
+    columns, rows = np.floor(frame.pixels(flat[order])).astype(np.int64).T
     inside = (columns >= 0) & (columns < frame.width) & (rows >= 0) & (rows < frame.height)
-    ranks = np.repeat(np.arange(len(order)), len(disc))
-    top = np.full((frame.height, frame.width), -1, np.int64)
-    top[rows[inside], columns[inside]] = ranks[inside]  # the last one, which is the nearest, stays
+    top = np.full((frame.height, frame.width), -1.0)
+    top[rows[inside], columns[inside]] = np.flatnonzero(inside)  # the last, nearest one stays
+    top = cv2.dilate(top, _disc(round(style.point_px * _OVERSAMPLING))).astype(np.int64)
     top = _close_gaps(top, style.closed_px * _OVERSAMPLING)
     drawn = top >= 0
     visible = order[top[drawn]]
@@ -191,8 +188,7 @@ def _close_gaps(top: NDArray[np.int64], width: int) -> NDArray[np.int64]:
     if not (width and (top >= 0).any()):
         return top
     drawn = (top >= 0).astype(np.uint8)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width | 1, width | 1))
-    gaps = (cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, kernel) > 0) & (drawn == 0)
+    gaps = (cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, _disc(width | 1)) > 0) & (drawn == 0)
     _, labels = cv2.distanceTransformWithLabels(
         1 - drawn, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -212,13 +208,9 @@ def _rim_shade(surface: NDArray[np.float32], frame: _Frame, strength: float) -> 
     return np.exp(-strength * occlusion)
 
 
-def _disc(diameter: float) -> NDArray[np.int64]:
-    """Offsets (K, 2) of the pixels of a disc."""
-    radius = diameter / 2
-    span = np.arange(math.ceil(diameter)) - (math.ceil(diameter) - 1) / 2
-    across, down = np.meshgrid(span, span)
-    inside = np.hypot(across, down) <= max(radius, 0.5)
-    return np.floor(np.stack((across[inside], down[inside]), -1)).astype(np.int64)
+def _disc(diameter: int) -> NDArray[np.uint8]:
+    """A disc as a mask for OpenCV's morphology."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(diameter, 1), max(diameter, 1)))
 
 
 def _grid_step(frame: _Frame) -> float:

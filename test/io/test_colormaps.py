@@ -14,7 +14,7 @@ from depth_perception.io.colormaps import (
 )
 
 
-@pytest.mark.parametrize("case", ["tiny_100x200", "tiny_90x150_h64"])
+@pytest.mark.parametrize("case", ["tiny_100x200", "tiny_90x150_h64", "small_100x200"])
 @pytest.mark.parametrize("resized", [False, True])
 def test_published_gray_and_colours(golden_dir, case, resized):
     golden = np.load(golden_dir / "panda" / f"golden-run_image_{case}.npz")
