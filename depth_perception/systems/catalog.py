@@ -1,17 +1,19 @@
-"""All models by name: their cards and how their networks are built."""
+"""All models by name: their cards and what their networks are built of.
+
+Knows no network class, so that listing the catalogue does not load the networks' libraries.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from ..geometry import DepthKind
 from ..prediction import DepthSpace, ScaleKind
 from .card import ModelCard
-from .depth_anything import BASE, LARGE, SMALL, DepthAnything
-from .panda import TINY, TINY_METRIC, Panda
+from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL
 
 DEFAULT_MODEL = "panda-tiny-metric"
 
@@ -29,10 +31,17 @@ _PANDA_HOME = "https://github.com/caozidong/PanDA"
 
 
 @dataclass(frozen=True)
+class NetworkRecipe:
+    """The family of a network (a key of ``loading.FAMILIES``) and its constructor arguments."""
+
+    family: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class _Entry:
     card: ModelCard
-    network: type[DepthAnything]
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    network: NetworkRecipe
 
 
 def models() -> tuple[ModelCard, ...]:
@@ -49,20 +58,13 @@ def card(name: str) -> ModelCard:
     return _entry(name).card
 
 
-def build_network(name: str, **overrides: Any) -> DepthAnything:
-    """The network of a model with freshly initialised parameters, for training.
-
-    Args:
-        name: a name of the catalogue.
-        overrides: constructor arguments that replace those of the catalogue, such as
-            ``lora_rank=None`` (plain trainable encoder) or ``max_depth=10.0``.
+def recipe(name: str) -> NetworkRecipe:
+    """How the network of one model is built.
 
     Raises:
         KeyError: no such model.
-        TypeError: the network has no such argument.
     """
-    entry = _entry(name)
-    return entry.network(**{**entry.arguments, **overrides})
+    return _entry(name).network
 
 
 def _entry(name: str) -> _Entry:
@@ -89,8 +91,8 @@ def _default() -> _Entry:
         antialias=True,
         notes="Part of the package. Trained on rendered scenes only: a first look, not a surveyor.",
     )
-    arguments = {"config": TINY_METRIC, "max_depth": 20.0, "lora_rank": None}
-    return _Entry(model_card, Panda, arguments)
+    arguments = {"config": PANDA_TINY_METRIC, "max_depth": 20.0, "lora_rank": None}
+    return _Entry(model_card, NetworkRecipe("panda", arguments))
 
 
 def _tiny() -> _Entry:
@@ -109,7 +111,7 @@ def _tiny() -> _Entry:
         file_name="panda_tiny.pth",
         notes="Give a checkpoint of your own.",
     )
-    return _Entry(model_card, Panda, {"config": TINY})
+    return _Entry(model_card, NetworkRecipe("panda", {"config": PANDA_TINY}))
 
 
 def _panda(size: str) -> _Entry:
@@ -129,7 +131,7 @@ def _panda(size: str) -> _Entry:
         home_page=_PANDA_HOME,
         notes="Scale and shift are unknown: recover both before making a point cloud.",
     )
-    return _Entry(model_card, Panda, {"config": _SIZES[size]})
+    return _Entry(model_card, NetworkRecipe("panda", {"config": _SIZES[size]}))
 
 
 def _panda_metric(data_set: str, size: str) -> _Entry:
@@ -150,7 +152,7 @@ def _panda_metric(data_set: str, size: str) -> _Entry:
         home_page=_PANDA_HOME,
         notes=f"Indoor rooms up to 10 m. {title} has its own terms of use.",
     )
-    return _Entry(model_card, Panda, {"config": _SIZES[size], "max_depth": 10.0})
+    return _Entry(model_card, NetworkRecipe("panda", {"config": _SIZES[size], "max_depth": 10.0}))
 
 
 def _depth_anything(size: str) -> _Entry:
@@ -170,7 +172,9 @@ def _depth_anything(size: str) -> _Entry:
         hub_repo=f"depth-anything/Depth-Anything-V2-{size.capitalize()}",
         notes="Scale and shift are unknown: recover both before making a point cloud.",
     )
-    return _Entry(model_card, DepthAnything, {"config": _SIZES[size], "activation": "relu"})
+    return _Entry(
+        model_card, NetworkRecipe("depth_anything", {"config": _SIZES[size], "activation": "relu"})
+    )
 
 
 def _depth_anything_metric(place: str, size: str) -> _Entry:
@@ -193,7 +197,7 @@ def _depth_anything_metric(place: str, size: str) -> _Entry:
         notes="Metres hold for focal lengths near those of the training set.",
     )
     arguments = {"config": _SIZES[size], "activation": "sigmoid", "max_depth": max_depth}
-    return _Entry(model_card, DepthAnything, arguments)
+    return _Entry(model_card, NetworkRecipe("depth_anything", arguments))
 
 
 _ENTRIES: Mapping[str, _Entry] = MappingProxyType(

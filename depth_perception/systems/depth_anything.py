@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -10,33 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..networks import DptHead, VitEncoder
+from .config import DepthAnythingConfig
 from .names import NameRule, official_names
 
 Activation = Literal["relu", "sigmoid"]
 
-
-@dataclass(frozen=True)
-class DepthAnythingConfig:
-    """Sizes of ViT (``dim``, ``depth``, ``heads``, ``taps``) and head (``features``, ``widths``).
-
-    ``patch_size``, ``grid`` and ``stem_channels`` are explained at
-    :class:`~depth_perception.networks.VitEncoder`.
-    """
-
-    dim: int
-    depth: int
-    heads: int
-    taps: tuple[int, int, int, int]
-    features: int
-    widths: tuple[int, int, int, int]
-    patch_size: int = 14
-    grid: tuple[int, int] = (37, 37)
-    stem_channels: int | None = None
-
-
-SMALL = DepthAnythingConfig(384, 12, 6, (2, 5, 8, 11), 64, (48, 96, 192, 384))
-BASE = DepthAnythingConfig(768, 12, 12, (2, 5, 8, 11), 128, (96, 192, 384, 768))
-LARGE = DepthAnythingConfig(1024, 24, 16, (4, 11, 17, 23), 256, (256, 512, 1024, 1024))
 
 _HEAD_RULES = (
     NameRule("encoder", "pretrained"),

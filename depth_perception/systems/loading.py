@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 
-from .catalog import build_network, card
+from .catalog import card, recipe
 from .checkpoints import load_strictly, read_checkpoint, save_checkpoint
 from .depth_anything import DepthAnything
 from .panda import Panda
 from .weights import find_weights
+
+FAMILIES: Mapping[str, type[DepthAnything]] = MappingProxyType(
+    {"depth_anything": DepthAnything, "panda": Panda}
+)
+
+
+def build_network(name: str, **overrides: Any) -> DepthAnything:
+    """The network of a model with freshly initialised parameters, for training.
+
+    Args:
+        name: a name of the catalogue.
+        overrides: constructor arguments that replace those of the catalogue, such as
+            ``lora_rank=None`` (plain trainable encoder) or ``max_depth=10.0``.
+
+    Raises:
+        KeyError: no such model.
+        TypeError: the network has no such argument.
+    """
+    plan = recipe(name)
+    return FAMILIES[plan.family](**{**plan.arguments, **overrides})
 
 
 def load_network(

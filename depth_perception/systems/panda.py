@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from ..networks import add_lora, merge_lora
-from .depth_anything import DepthAnything, DepthAnythingConfig
-
-TINY = DepthAnythingConfig(64, 4, 2, (0, 1, 2, 3), 16, (8, 16, 32, 64))
-TINY_METRIC = DepthAnythingConfig(
-    192, 6, 3, (1, 3, 4, 5), 32, (32, 48, 96, 192), grid=(12, 24), stem_channels=32
-)
+from .config import DepthAnythingConfig
+from .depth_anything import DepthAnything
 
 
 class Panda(DepthAnything):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 import depth_perception as dp
@@ -50,3 +53,10 @@ def test_overrides_reach_the_network() -> None:
     assert build_network("panda-tiny", max_depth=10.0, lora_rank=None).max_depth == 10.0
     with pytest.raises(TypeError, match="lora_rank"):
         build_network("depth-anything-v2-small", lora_rank=4)
+
+
+def test_the_catalogue_does_not_load_the_networks() -> None:
+    code = (
+        "import sys, depth_perception as dp; dp.models(); dp.fetch; sys.exit('timm' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,7 +11,8 @@ from golden.fill import load_manifest
 from golden.reference import FOLDER, MODELS, Case, case_id, cases, save_official
 
 from depth_perception.systems import build_network, load_network, models
-from depth_perception.systems.depth_anything import SMALL, DepthAnything
+from depth_perception.systems.config import SMALL
+from depth_perception.systems.depth_anything import DepthAnything
 
 WRAPPINGS = {"p": "data parallel", "d": "plain"}
 OFFICIAL = [card.name for card in models() if card.name != "panda-tiny-metric"]
