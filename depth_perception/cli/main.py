@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status (2: wrong usage)."""
+    """Run one command and return its exit status (2: wrong usage, 130: interrupted)."""
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help"):
         print(_usage())
@@ -33,8 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"depth-perception: no command {name!r}\n\n{_usage()}", file=sys.stderr)
         return 2
-    command = import_module(f".{name}", __package__)
-    return int(tyro.cli(command.main, prog=f"depth-perception {name}", args=args[1:]) or 0)
+    try:
+        command = import_module(f".{name}", __package__)
+        return int(tyro.cli(command.main, prog=f"depth-perception {name}", args=args[1:]) or 0)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _usage() -> str:
