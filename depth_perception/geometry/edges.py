@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import max_pool2d, pad
 
 
 def edge_mask(
@@ -44,8 +43,13 @@ def edge_mask(
 
 
 def _window_max(values: Tensor, wraps: bool) -> Tensor:
-    """Maximum over the 3 x 3 neighbourhood."""
-    planes = values.reshape(-1, 1, *values.shape[-2:])
-    if wraps:
-        planes = pad(planes, (1, 1, 0, 0), mode="circular")
-    return max_pool2d(planes, 3, stride=1, padding=(1, 0 if wraps else 1)).reshape(values.shape)
+    """Maximum over the 3 x 3 neighbourhood, along the rows and then along the columns."""
+    left, right = values[..., :1], values[..., -1:]
+    padded = torch.cat((right, values, left) if wraps else (left, values, right), -1)
+    rows = _triple_max(padded[..., :-2], padded[..., 1:-1], padded[..., 2:])
+    padded = torch.cat((rows[..., :1, :], rows, rows[..., -1:, :]), -2)
+    return _triple_max(padded[..., :-2, :], padded[..., 1:-1, :], padded[..., 2:, :])
+
+
+def _triple_max(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+    return torch.maximum(torch.maximum(first, second), third)
