@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from depth_perception.systems.catalog import build_network
-from depth_perception.systems.loading import save_network
+from depth_perception.systems import build_network, save_network
 
 
 @pytest.fixture(scope="session")
