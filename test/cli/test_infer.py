@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import depth_perception as dp
 from depth_perception.io.depth_files import read_depth
@@ -184,8 +185,6 @@ def test_second_run_skips_and_redoes_only_what_changed(
 def test_other_weights_are_another_result(
     tmp_path: Path, infer: Infer, metric: list[str], picture: Picture
 ) -> None:
-    import torch
-
     from depth_perception.systems import build_network, save_network
 
     weights = tmp_path / "own.safetensors"
@@ -355,3 +354,37 @@ def test_a_file_that_cannot_be_written_is_a_failure_of_its_input(
     assert "c.png: no space left on device" in printed
     assert infer(folder, *tiny) == 0
     assert "1 done, 7 finished before" in capsys.readouterr().out
+
+
+def test_pinhole_camera_with_its_field_of_view(
+    tmp_path: Path,
+    infer: Infer,
+    picture: Picture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from depth_perception.cli import infer as command
+    from depth_perception.estimator import Estimator, EstimatorOptions
+    from depth_perception.systems import build_network, card
+    from depth_perception.systems.depth_anything import DepthAnything
+
+    torch.manual_seed(0)
+    config = build_network("panda-tiny").config
+    network = DepthAnything(config=config, activation="sigmoid", max_depth=20.0)
+    monkeypatch.setattr(
+        command,
+        "load",
+        lambda name, checkpoint, device, **options: Estimator(
+            card(name), network, options=EstimatorOptions(**options)
+        ),
+    )
+    source = picture(tmp_path / "a.png")
+    options = ("--model", "depth-anything-v2-metric-indoor-small", "--height", 28, "--resize")
+    assert infer(source, *options, "--save-cloud", "--raw", "npy", "--fov", 90, 60) == 0
+    points, _ = read_ply(tmp_path / "out" / "a.ply")
+    z = np.load(tmp_path / "out" / "a_depth.npy")
+    x, y, forward = (points[:, axis].reshape(32, 64) for axis in range(3))
+    np.testing.assert_allclose(forward, z, rtol=1e-6)  # z-depth, optical frame
+    columns = (np.arange(64) + 0.5) / 32 - 1
+    np.testing.assert_allclose(x / z, np.tile(columns, (32, 1)), atol=1e-5)
+    rows = ((np.arange(32) + 0.5) / 16 - 1) * np.tan(np.radians(30))
+    np.testing.assert_allclose(y / z, np.tile(rows[:, None], (1, 64)), atol=1e-5)

@@ -1,0 +1,28 @@
+"""Dispatch to the commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from depth_perception.cli import infer
+from depth_perception.cli.main import COMMANDS, main
+
+
+def test_usage_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f"  {name} " in printed for name in COMMANDS)
+    assert main([]) == 2
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["infere"]) == 2
+    assert "no command 'infere'" in capsys.readouterr().err
+
+
+def test_interrupt_has_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(infer, "card", lambda name: interrupted())
+    assert main(["infer", "a.png"]) == 130
