@@ -100,6 +100,6 @@ $(messages_ready): $(venv_ready) $(wildcard msg/*.msg) CMakeLists.txt package.xm
 		export AMENT_PREFIX_PATH="$(CURDIR)/$(ros)/prefix:$(venv)"
 		export LD_LIBRARY_PATH="$(CURDIR)/$(ros)/prefix/lib"
 		export ROS_AUTOMATIC_DISCOVERY_RANGE=\$${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
-		unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
+		unset _ROS_WHEELS_BOOTSTRAP_COMPLETE RMW_IMPLEMENTATION ROS_DISTRO  # of a sourced ROS installation
 	END
 	touch $@
