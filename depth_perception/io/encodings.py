@@ -16,6 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from .images import ImageReadError
+from .images import decode_image as decode_file
+
 Buffer = Any  # bytes, bytearray, memoryview, array.array or a uint8 array
 
 
@@ -72,6 +75,12 @@ _BAYER_CODES = {
     "bayer_bggr": cv2.COLOR_BayerRG2RGB,
     "bayer_gbrg": cv2.COLOR_BayerGR2RGB,
     "bayer_grbg": cv2.COLOR_BayerGB2RGB,
+}
+_PACKED_CODES = {
+    "gray": cv2.COLOR_GRAY2RGB,
+    "bgr": cv2.COLOR_BGR2RGB,
+    "rgba": cv2.COLOR_RGBA2RGB,
+    "bgra": cv2.COLOR_BGRA2RGB,
 }
 _YUV422_CODES = {"yuv422": cv2.COLOR_YUV2RGB_UYVY, "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2}
 
@@ -143,34 +152,23 @@ def decode_image(
     if colour in _YUV422_CODES:
         return cv2.cvtColor(pixels, _YUV422_CODES[colour])
     pixels = _to_uint8(pixels)
-    if colour == "gray":
-        return np.repeat(pixels[:, :, None], 3, axis=2)
-    order = [0, 1, 2] if colour.startswith("rgb") else [2, 1, 0]
-    return np.ascontiguousarray(pixels[:, :, order])
+    return cv2.cvtColor(pixels, _PACKED_CODES[colour]) if colour in _PACKED_CODES else pixels
 
 
 def decode_compressed(data: Buffer, image_format: str = "") -> np.ndarray:
     """A ``sensor_msgs/CompressedImage`` (JPEG, PNG, ...) as (H, W, 3) uint8 RGB.
 
     Raises:
-        EncodingError: empty or damaged data, or a compressed depth image.
+        EncodingError: empty, truncated or damaged data, or a compressed depth image.
     """
     if "compressedDepth" in image_format:
         raise EncodingError(f"format {image_format!r} is a depth image, not a picture")
-    flat = np.frombuffer(data, np.uint8)
-    pixels = _imdecode(flat) if flat.size else None
-    if pixels is None:
-        raise EncodingError(
-            f"compressed image of {flat.size} bytes (format {image_format!r}) cannot be decoded"
-        )
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-
-
-def _imdecode(flat: np.ndarray) -> np.ndarray | None:
+    content = bytes(memoryview(data))
+    name = f"compressed image of {len(content)} bytes (format {image_format!r})"
     try:
-        return cv2.imdecode(flat, cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise EncodingError(f"compressed image cannot be decoded: {error}") from error
+        return decode_file(content, name)
+    except ImageReadError as error:
+        raise EncodingError(str(error)) from error
 
 
 def _rows(
@@ -197,6 +195,8 @@ def _to_uint8(values: np.ndarray) -> np.ndarray:
     if values.dtype == np.uint8:
         return values
     scale = 255.0 / 65535.0 if values.dtype.itemsize == 2 else 1.0
+    if values.dtype == np.uint16:
+        return cv2.convertScaleAbs(values, alpha=scale)
     scaled = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0)
     return np.rint(np.clip(scaled * scale, 0.0, 255.0)).astype(np.uint8)
 

@@ -86,6 +86,12 @@ def test_floats_are_clipped_and_nan_is_black() -> None:
     assert signed[0, :, 0].tolist() == [0, 7]
 
 
+def test_every_16_bit_value_becomes_the_nearest_8_bit_one() -> None:
+    stored = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    decoded = decode_image(*message(stored, "mono16"))
+    np.testing.assert_array_equal(decoded[..., 0], np.rint(stored / 257).astype(np.uint8))
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, "array", "numpy"])
 def test_every_kind_of_buffer_and_no_copy_of_rgb8(kind: object) -> None:
     data = PICTURE.tobytes()
@@ -181,6 +187,10 @@ def test_compressed() -> None:
     for data in (b"", b"no picture", png.tobytes()[:30]):
         with pytest.raises(EncodingError, match=f"{len(data)} bytes"):
             decode_compressed(data, "jpeg")
+    _, jpeg = cv2.imencode(".jpg", np.tile(BGR, (20, 20, 1)))
+    assert np.abs(decode_compressed(jpeg.tobytes()).mean() - PICTURE.mean()) < 5
+    with pytest.raises(EncodingError, match="truncated"):
+        decode_compressed(jpeg.tobytes()[: jpeg.size // 2], "jpeg")
     with pytest.raises(EncodingError, match="compressedDepth"):
         decode_compressed(png.tobytes(), "16UC1; compressedDepth png")
 
