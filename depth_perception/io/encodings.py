@@ -197,7 +197,9 @@ def _to_uint8(values: np.ndarray) -> np.ndarray:
     scale = 255.0 / 65535.0 if values.dtype.itemsize == 2 else 1.0
     if values.dtype == np.uint16:
         return cv2.convertScaleAbs(values, alpha=scale)
-    scaled = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=255.0, neginf=0.0)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        wide = values.astype(np.float64)
+    scaled = np.nan_to_num(wide, nan=0.0, posinf=255.0, neginf=0.0)
     return np.rint(np.clip(scaled * scale, 0.0, 255.0)).astype(np.uint8)
 
 
