@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -21,6 +20,7 @@ from rosbags.rosbag2 import Reader, ReaderError
 from rosgraph_msgs.msg import Clock
 
 from .bag_types import UnknownTypeError, from_bag_qos, message_class
+from .runner import INTERRUPTS, ros
 
 _SLICE_S = 0.02
 
@@ -146,36 +146,30 @@ class BagPlayer(Node):
         self._clock_publisher.publish(message)
 
     def _pause(self, seconds: float) -> None:
-        """Sleep in slices; an interrupt ends it."""
-        deadline = time.monotonic() + seconds
-        while (remaining := deadline - time.monotonic()) > 0:
-            if not self.context.ok():
-                raise ExternalShutdownException
-            time.sleep(min(remaining, _SLICE_S))
         if not self.context.ok():
             raise ExternalShutdownException
+        time.sleep(max(0.0, seconds))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play a bag; 0 when played or interrupted, 1 when there was nothing to play."""
     arguments = list(sys.argv if arguments is None else ["bag_player", *arguments])
     options = _parser().parse_args(remove_ros_args(arguments)[1:])
-    rclpy.init(args=arguments)
-    player: BagPlayer | None = None
-    try:
-        player = BagPlayer(options.bag, _play_options(options))
-        count = player.play()
-        player.get_logger().info(f"played {count} messages")
-        return 0 if count else 1
-    except ReaderError as error:
-        print(f"bag_player: {error}", file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    finally:
-        if player is not None:
-            player.destroy_node()
-        rclpy.try_shutdown()
+    with ros(arguments):
+        player: BagPlayer | None = None
+        try:
+            player = BagPlayer(options.bag, _play_options(options))
+            count = player.play()
+            player.get_logger().info(f"played {count} messages")
+            return 0 if count else 1
+        except ReaderError as error:
+            print(f"bag_player: {error}", file=sys.stderr)
+            return 1
+        except INTERRUPTS:
+            return 0
+        finally:
+            if player is not None:
+                player.destroy_node()
 
 
 def _play_options(options: argparse.Namespace) -> PlayOptions:

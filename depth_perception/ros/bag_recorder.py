@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
@@ -21,6 +20,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from .bag_types import UnknownTypeError, message_class, recording_store, register, to_bag_qos
+from .runner import INTERRUPTS, ignore_signals, ros
 
 _SEARCH_PERIOD_S = 0.2
 
@@ -97,16 +97,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv if arguments is None else ["bag_recorder", *arguments])
     options = _parser().parse_args(remove_ros_args(arguments)[1:])
     storage = StoragePlugin.MCAP if options.storage == "mcap" else StoragePlugin.SQLITE3
-    rclpy.init(args=arguments)
     counts: dict[str, int] = {}
     try:
-        with Writer(options.bag, version=options.version, storage_plugin=storage) as writer:
+        with (
+            ros(arguments),
+            Writer(options.bag, version=options.version, storage_plugin=storage) as writer,
+        ):
             counts = _record(writer, options.topics, options.duration)
     except (WriterError, OSError) as error:
         print(f"bag_recorder: {error}", file=sys.stderr)
         return 1
-    finally:
-        rclpy.try_shutdown()
+    except INTERRUPTS:
+        return 0
     for topic, count in counts.items():
         print(f"{count:6d} {topic}")
     return 0
@@ -121,8 +123,8 @@ def _record(writer: Writer, topics: Sequence[str], duration_s: float) -> dict[st
     try:
         while recorder.context.ok() and time.monotonic() < deadline:
             executor.spin_once(timeout_sec=min(0.2, max(0.0, deadline - time.monotonic())))
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
+    except INTERRUPTS:
+        ignore_signals()
     for topic in recorder.missing:
         print(f"bag_recorder: nobody published {topic}", file=sys.stderr)
     recorder.destroy_node()

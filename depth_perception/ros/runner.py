@@ -5,49 +5,71 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SLICE_S = 0.1
+
+INTERRUPTS = (KeyboardInterrupt, ExternalShutdownException)
 
 
-class Runnable(Protocol):
-    """What :func:`run` needs beside an ``rclpy.node.Node``."""
+@contextmanager
+def ros(arguments: Sequence[str] | None = None) -> Iterator[None]:
+    """A ROS context in which SIGINT and SIGTERM raise KeyboardInterrupt, until the body ends.
 
-    def start(self) -> None:
-        """Called once, before spinning."""
+    The handlers of rclpy only wake an executor that already waits, so a signal during start would
+    be lost. Whatever waits in C++ must come back now and then for the exception to be raised.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, signal.default_int_handler)
+    rclpy.init(
+        args=None if arguments is None else list(arguments),
+        signal_handler_options=SignalHandlerOptions.NO,
+    )
+    try:
+        yield
+    finally:
+        ignore_signals()
+        rclpy.try_shutdown()
 
-    def close(self) -> bool:
-        """End threads within a bounded time; false if one is still busy."""
+
+def ignore_signals() -> None:
+    """Let nothing interrupt what remains to be done, which must be bounded in time."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
-def run(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
-    """Run one node until it is interrupted; the exit code.
+def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) -> int:
+    """Run one node with ``start()`` and ``close()`` until it is interrupted; the exit code.
 
     A worker thread may be inside a long computation that cannot be interrupted. After the bounded
     wait of ``close`` the process then leaves at once instead of waiting for it: an interpreter
     that shuts down under a thread of a native library may crash.
     """
-    rclpy.init(args=None if arguments is None else list(arguments))
-    node: Node | None = None
-    idle = True
-    try:
-        node = make_node()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        node.start()
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if node is not None:
-            idle = node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    if not idle:
+    is_idle = True
+    with ros(arguments):
+        node = None
+        try:
+            node = make_node()
+            executor = SingleThreadedExecutor()
+            executor.add_node(node)
+            node.start()
+            while node.context.ok():
+                executor.spin_once(timeout_sec=_SLICE_S)
+        except INTERRUPTS:
+            pass
+        finally:
+            ignore_signals()
+            if node is not None:
+                is_idle = node.close()
+                node.destroy_node()
+    if not is_idle:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
