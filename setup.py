@@ -93,6 +93,13 @@ def _requirements(name: str) -> list[str]:
     return [stated for line in lines if (stated := line.partition("#")[0].strip())]
 
 
+def _build_requirements() -> list[str]:
+    """What pip has to bring for building messages: nothing where the generators are at hand."""
+    if not WITH_MESSAGES or importlib.util.find_spec("rosidl_generator_py") is not None:
+        return []
+    return ["numpy", *_requirements("ros-pypi")]
+
+
 def _version() -> str:
     version = ElementTree.parse(HERE / "package.xml").findtext("version")
     if version is None:
@@ -106,6 +113,7 @@ setup(
     packages=find_namespace_packages(include=[NAME, f"{NAME}.*"]),
     package_data={"": ["*.json", "*.md", "*.safetensors", "*.xml", "*.yaml"]},
     data_files=[],
+    setup_requires=_build_requirements(),
     install_requires=_requirements("run"),
     extras_require={"ros": _requirements("ros-pypi"), "dev": _requirements("dev")},
     entry_points={
