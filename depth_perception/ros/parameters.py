@@ -18,7 +18,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -128,15 +128,12 @@ class ParameterTable(Generic[S]):
         descriptor = _descriptor(spec, default)
         try:
             declared = self._node.declare_parameter(name, _to_ros(default), descriptor)
-        except InvalidParameterTypeException as error:
-            self._problems[name] = f"parameter {name}: {error}{_type_hint(default)}"
         except InvalidParameterValueException as error:
-            self._problems[name] = f"parameter {name}: {error}"
+            self._problems[name] = str(error)
+            self._node.declare_parameter(name, _to_ros(default), descriptor, ignore_override=True)
+            self._values[name] = default
         else:
             self._values[name] = _from_ros(declared.value)
-            return
-        self._node.declare_parameter(name, _to_ros(default), descriptor, ignore_override=True)
-        self._values[name] = default
 
     def _on_set(self, changed: list[Parameter]) -> SetParametersResult:
         ours = {p.name: _from_ros(p.value) for p in changed if p.name in self._specs}
@@ -156,8 +153,8 @@ class ParameterTable(Generic[S]):
 
     def _refusal(self, changed: Mapping[str, Value]) -> str | None:
         for name, value in changed.items():
-            spec, _ = self._specs[name]
-            reason = spec.refusal(name, value)
+            spec, default = self._specs[name]
+            reason = _type_refusal(name, value, default) or spec.refusal(name, value)
             if reason is not None:
                 return reason
             if spec.reload and self._is_configured() and value != self._values.get(name):
@@ -169,7 +166,12 @@ class ParameterTable(Generic[S]):
 
 
 def _descriptor(spec: Spec, default: Value) -> ParameterDescriptor:
-    descriptor = ParameterDescriptor(description=spec.description, read_only=spec.read_only)
+    descriptor = ParameterDescriptor(
+        description=spec.description,
+        read_only=spec.read_only,
+        type=Parameter.Type.from_parameter_value(_to_ros(default)).value,
+        dynamic_typing=True,  # the type is checked here: rclpy would name neither type nor parameter
+    )
     notes = [f"one of: {', '.join(spec.choices)}"] if spec.choices else []
     if spec.reload:
         notes.append("takes effect when the node is configured")
@@ -190,12 +192,25 @@ def _descriptor(spec: Spec, default: Value) -> ParameterDescriptor:
     return descriptor
 
 
-def _type_hint(default: Value) -> str:
-    if isinstance(default, float) or (
-        isinstance(default, tuple) and default and isinstance(default[0], float)
-    ):
-        return " (write whole numbers with a point: 1.0)"
-    return ""
+def _type_refusal(name: str, value: Value, default: Value) -> str | None:
+    """Why the type of a value is wrong, or None. As in ROS, a whole number is no real number."""
+    if _type_name(value) == _type_name(default):
+        return None
+    is_whole = _type_name(value) in ("a whole number", "a list of whole numbers")
+    is_real = _type_name(default) in ("a real number", "a list of real numbers")
+    hint = " (write it with a point: 1.0)" if is_whole and is_real else ""
+    shown = value if value is None or not isinstance(value, tuple) else list(value)
+    return f"{name} must be {_type_name(default)}, got {_type_name(value)}: {shown!r}{hint}"
+
+
+def _type_name(value: Value) -> str:
+    names = {bool: "true or false", int: "a whole number", float: "a real number", str: "a text"}
+    if not isinstance(value, tuple):
+        return names.get(type(value), "nothing")
+    lists = {bool: "a list of true or false", int: "a list of whole numbers"}
+    lists |= {float: "a list of real numbers", str: "a list of texts"}
+    kinds = {type(item) for item in value}
+    return lists.get(kinds.pop(), "a list of bytes") if len(kinds) == 1 else "an empty list"
 
 
 def _to_ros(value: Value) -> Any:

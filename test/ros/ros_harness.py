@@ -1,0 +1,286 @@
+"""Nodes as real processes, and a probe in the test process that talks to them over DDS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from depth_perception.msg import DepthScale
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60.0  # on a busy machine; nothing waits longer than it must
+OUTPUTS: Mapping[str, type[Any]] = {
+    "depth/image": Image,
+    "depth/relative": Image,
+    "depth/camera_info": CameraInfo,
+    "depth/scale": DepthScale,
+    "depth/points": PointCloud2,
+    "scan": LaserScan,
+    "panels/right/image": Image,
+    "panels/right/depth": Image,
+    "panels/right/camera_info": CameraInfo,
+}
+FRAME = "head_optical_frame"
+TRANSITIONS = {
+    "configure": Transition.TRANSITION_CONFIGURE,
+    "cleanup": Transition.TRANSITION_CLEANUP,
+    "activate": Transition.TRANSITION_ACTIVATE,
+    "deactivate": Transition.TRANSITION_DEACTIVATE,
+}
+
+
+class NodeProcess:
+    """``panoramic_depth`` (or another module) in a process of its own, output in a file."""
+
+    def __init__(
+        self,
+        log: Path,
+        parameters: Mapping[str, Any] | None = None,
+        remappings: Mapping[str, str] | None = None,
+        module: str = "depth_perception.ros.panoramic_node",
+        arguments: Sequence[str] = (),
+    ) -> None:
+        options: list[str] = []
+        for name, value in (parameters or {}).items():
+            options += ["-p", f"{name}:={_yaml(value)}"]
+        for source, target in (remappings or {}).items():
+            options += ["-r", f"{source}:={target}"]
+        self.log = log
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments, "--ros-args", *options],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def wait_for(self, text: str, count: int = 1) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while self.text.count(text) < count:
+            assert self.is_alive(), f"the process ended:\n{self.text}"
+            assert time.monotonic() < deadline, f"{text!r} was not said:\n{self.text}"
+            time.sleep(0.05)
+
+    def stop(self) -> tuple[int, float]:
+        """SIGINT; exit code and the seconds that it took."""
+        began = time.monotonic()
+        if self.is_alive():
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"SIGINT did not end the process:\n{self.text}") from None
+        return self.process.returncode, time.monotonic() - began
+
+
+class Probe(Node):
+    """Publishes images to a node, hears its outputs and diagnostics, calls its services."""
+
+    def __init__(self, name: str, namespace: str = "", outputs: Sequence[str] = ()) -> None:
+        super().__init__(name)
+        self.heard: dict[str, list[Any]] = defaultdict(list)
+        self.statuses: list[dict[str, str]] = []
+        self._target = f"{namespace}/panoramic_depth"
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        self._images = self.create_publisher(Image, f"{namespace}/image", reliable)
+        for topic in outputs:
+            self.create_subscription(
+                OUTPUTS[topic], f"{namespace}/{topic}", self.heard[topic].append, reliable
+            )
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self._next_stamp_s = 100
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        self.destroy_node()
+
+    def spin_until(self, is_done: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S):
+        deadline = time.monotonic() + timeout_s
+        while not is_done():
+            if time.monotonic() > deadline:
+                status = self.statuses[-1] if self.statuses else None
+                raise AssertionError(f"{what} did not happen within {timeout_s:.0f} s: {status}")
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def spin_for(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def wait_matched(self) -> None:
+        """Until the node hears our images and we hear its outputs."""
+        subscriptions = [s for s in self.subscriptions if s.topic_name != "/diagnostics"]
+        subscriptions = [s for s in subscriptions if not s.topic_name.startswith("/parameter")]
+
+        def is_matched() -> bool:
+            return self._images.get_subscription_count() > 0 and all(
+                self.count_publishers(s.topic_name) > 0 for s in subscriptions
+            )
+
+        self.spin_until(is_matched, "discovery")
+        self.spin_for(0.3)  # the other side discovers too
+
+    def send(self, message: Image) -> int:
+        """Publish an image under a new stamp, whose seconds are returned."""
+        self._next_stamp_s += 1
+        message.header.frame_id = message.header.frame_id or FRAME
+        message.header.stamp.sec, message.header.stamp.nanosec = self._next_stamp_s, 5
+        self._images.publish(message)
+        return self._next_stamp_s
+
+    def ask(self, message: Image, topics: Sequence[str]) -> dict[str, Any]:
+        """Publish an image and wait for its outputs."""
+        stamp_s = self.send(message)
+
+        def found(topic: str) -> Any:
+            return next((m for m in self.heard[topic] if m.header.stamp.sec == stamp_s), None)
+
+        self.spin_until(lambda: all(map(found, topics)), f"output of {', '.join(topics)}")
+        return {topic: found(topic) for topic in topics}
+
+    def status(self) -> dict[str, str]:
+        """The next diagnostic status of the node."""
+        count = len(self.statuses)
+        self.spin_until(lambda: len(self.statuses) > count, "a diagnostic message")
+        return self.statuses[-1]
+
+    def wait_status(self, key: str, contains: str) -> dict[str, str]:
+        """The next diagnostic status whose value of ``key`` holds a text."""
+        count = len(self.statuses)
+
+        def found() -> dict[str, str] | None:
+            return next((s for s in self.statuses[count:] if contains in s.get(key, "")), None)
+
+        self.spin_until(lambda: found() is not None, f"{contains!r} in the {key} of diagnostics")
+        status = found()
+        assert status is not None
+        return status
+
+    def set_parameters(self, **values: Any) -> str:
+        """Set parameters (``__`` for a dot); "" or why they were refused."""
+        request = SetParameters.Request()
+        for name, value in values.items():
+            dotted = name.replace("__", ".")
+            message: ParameterMessage = Parameter(dotted, value=value).to_parameter_msg()
+            request.parameters.append(message)
+        response = self._call(SetParameters, "set_parameters", request)
+        return "; ".join(r.reason for r in response.results if not r.successful)
+
+    def transition(self, name: str) -> bool:
+        request = ChangeState.Request()
+        request.transition.id = TRANSITIONS[name]
+        return self._call(ChangeState, "change_state", request).success
+
+    def lifecycle(self) -> str:
+        return self._call(GetState, "get_state", GetState.Request()).current_state.label
+
+    def call(self, kind: type[Any], service: str, **values: Any) -> Any:
+        return self._call(kind, service, kind.Request(**values))
+
+    def _call(self, kind: type[Any], service: str, request: Any) -> Any:
+        client = self.create_client(kind, f"{self._target}/{service}")
+        try:
+            self.spin_until(client.service_is_ready, f"service {service}")
+            future = client.call_async(request)
+            self.spin_until(future.done, f"answer of {service}")
+            return future.result()
+        finally:
+            self.destroy_client(client)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == f"{self._target.lstrip('/')}: depth":
+                values = {pair.key: pair.value for pair in status.values}
+                level = int.from_bytes(status.level, "little")
+                self.statuses.append({**values, "level": str(level), "message": status.message})
+
+
+def image(pixels: np.ndarray, encoding: str = "rgb8", **fields: Any) -> Image:
+    """A message of an array; ``fields`` replace what would be right."""
+    height, width = pixels.shape[:2]
+    right = {
+        "height": height,
+        "width": width,
+        "encoding": encoding,
+        "step": pixels.nbytes // height if height else 0,
+        "is_bigendian": 0,
+        "data": array("B", np.ascontiguousarray(pixels).tobytes()),
+    }
+    return Image(**{**right, **fields})
+
+
+def panorama(height: int = 56, seed: int = 0, width: int | None = None) -> np.ndarray:
+    """(H, W, 3) uint8, smooth and without symmetry."""
+    width = width or 2 * height
+    v, u = np.mgrid[0:height, 0:width] / np.array([height, width]).reshape(2, 1, 1)
+    phase = 0.7 * seed
+    channels = [
+        np.sin(7 * v + 3 * np.cos(2 * np.pi * u) + phase),
+        np.cos(5 * v - 2 * np.sin(4 * np.pi * u) + 2 * phase),
+        np.sin(9 * v * v + 2 * np.pi * u + phase),
+    ]
+    return np.rint(127.5 + 127.5 * np.stack(channels, -1)).astype(np.uint8)
+
+
+def depth_of(message: Image) -> np.ndarray:
+    """(H, W) float32 of a 32FC1 message."""
+    assert message.encoding == "32FC1"
+    return np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
+
+
+def cloud_of(message: PointCloud2) -> tuple[np.ndarray, np.ndarray | None]:
+    """Points (H, W, 3) and colours (H, W, 3) uint8, read by field offset."""
+    offsets = {field.name: field.offset for field in message.fields}
+    raw = np.frombuffer(message.data, np.uint8).reshape(
+        message.height, message.width, message.point_step
+    )
+
+    def column(name: str, kind: type) -> np.ndarray:
+        at = offsets[name]
+        return np.ascontiguousarray(raw[..., at : at + 4]).view(kind)[..., 0]
+
+    points = np.stack([column(axis, np.float32) for axis in "xyz"], -1)
+    if "rgb" not in offsets:
+        return points, None
+    packed = column("rgb", np.uint32)
+    return points, np.stack([packed >> 16, packed >> 8 & 255, packed & 255], -1).astype(np.uint8)
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_yaml, value)) + "]"
+    return f'"{value}"' if isinstance(value, (str, Path)) else str(value)
