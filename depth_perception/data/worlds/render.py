@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -64,6 +65,7 @@ class _Hits:
     seen: Tensor
 
 
+@torch.no_grad()
 def render(
     world: World,
     camera: Camera,
@@ -89,14 +91,15 @@ def render(
     turn = pose[:3, :3].to(device=device, dtype=torch.float32)
     origin = pose[:3, 3].to(device=device, dtype=torch.float32)
     rays = camera.rays(device=device)
-    hits = _trace(world, rays.reshape(-1, 3), origin, turn)
+    order = _tile_order(height, width).to(device)
+    hits = _trace(world, rays.reshape(-1, 3), origin, turn, order)
     pixel = _pixel_angle(camera)
     display = _to_display(_shade(world, hits, origin, shadows, pixel))
     if antialias:
-        border = torch.nonzero(_borders(hits.owner.reshape(height, width)).reshape(-1))[:, 0]
+        border = order[_borders(hits.owner.reshape(height, width)).reshape(-1)[order]]
         if len(border):
             fine_rays = _sub_rays(camera, border.cpu()).to(device)
-            fine = _trace(world, fine_rays, origin, turn)
+            fine = _trace(world, fine_rays, origin, turn, torch.arange(len(fine_rays)).to(device))
             shades = _to_display(_shade(world, fine, origin, shadows, pixel / 2))
             samples = shades.reshape(len(border), len(SUB_PIXELS), 3)
             display[border] = samples.mean(dim=1)
@@ -151,10 +154,21 @@ def _sub_rays(camera: Camera, pixels: Tensor) -> Tensor:
     )
 
 
-def _trace(world: World, rays: Tensor, origin: Tensor, turn: Tensor) -> _Hits:
+@lru_cache(maxsize=8)
+def _tile_order(height: int, width: int) -> Tensor:
+    """(H * W,) pixels of the flattened grid, tile by tile of 8 x 8."""
+    row, column = torch.arange(height)[:, None], torch.arange(width)[None]
+    tile = (row // 8) * width + column // 8
+    place = tile * 64 + (row % 8) * 8 + column % 8
+    return torch.argsort(place.reshape(-1))
+
+
+def _trace(world: World, rays: Tensor, origin: Tensor, turn: Tensor, order: Tensor) -> _Hits:
+    """Hits of rays (M, 3); ``order`` (M,) lists them so that neighbours are close."""
     directions = (turn @ rays.T).contiguous()
-    range_m, owner = first_hits(world.primitives, origin, directions)
-    seen = torch.nonzero(owner >= 0)[:, 0]
+    range_m, owner = directions.new_empty(len(rays)), torch.empty_like(order)
+    range_m[order], owner[order] = first_hits(world.primitives, origin, directions[:, order])
+    seen = order[owner[order] >= 0]
     normals, local_normals = torch.zeros_like(directions), torch.zeros_like(directions)
     points = origin + (directions[:, seen] * range_m[seen]).T
     solids, row = world.primitives, owner[seen]
