@@ -36,7 +36,6 @@ ImageMessage = Image | CompressedImage
 
 _CLOSE_TIMEOUT_S = 1.0
 _CLEANUP_TIMEOUT_S = 10.0
-_LOADING_SLICE_S = 0.05
 _LOG_PERIOD_S = 2.0
 
 
@@ -75,7 +74,8 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._fault: str | None = None
         self._setup_error: str | None = None
         self._worker: Worker[Arrival] | None = None
-        self._loader: threading.Thread | None = None
+        self._is_loaded = threading.Event()
+        self._is_loaded.set()
         self._output_publishers: list[Publisher] = []
         self._input: Subscription | None = None
         self._limit = RateLimit()
@@ -133,7 +133,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         """End the worker within a second; false if it, or loading, is still busy."""
         self._accepting = False
         is_idle = self._worker is None or self._worker.stop(_CLOSE_TIMEOUT_S)
-        return is_idle and (self._loader is None or not self._loader.is_alive())
+        return is_idle and self._is_loaded.is_set()
 
     def make_publisher(self, message_type: type[Any], topic: str) -> Publisher:
         """A reliable lifecycle publisher that lives until the node is cleaned up."""
@@ -209,18 +209,13 @@ class DepthNode(LifecycleNode, Generic[S]):
                 results.append(self.load(settings))
             except Exception as error:
                 results.append(error)
+            finally:
+                self._is_loaded.set()
 
-        self._loader = threading.Thread(target=load, name=f"{self.get_name()} loader", daemon=True)
-        self._loader.start()
-        next_report_s = time.monotonic() + settings.diagnostics_period_s
-        while self._loader.is_alive():
-            self._loader.join(_LOADING_SLICE_S)
-            if not self.context.ok():
-                raise RuntimeError("interrupted while loading")
-            if time.monotonic() > next_report_s:
-                self._publish_diagnostics()
-                next_report_s += settings.diagnostics_period_s
-        self._loader = None
+        self._is_loaded.clear()
+        threading.Thread(target=load, name=f"{self.get_name()} loader", daemon=True).start()
+        while not self._is_loaded.wait(settings.diagnostics_period_s):
+            self._publish_diagnostics()
         if isinstance(results[0], Exception):
             raise results[0]
         return results[0]

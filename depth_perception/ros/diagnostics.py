@@ -180,7 +180,7 @@ def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
         "age p50 (ms)": f"{figures.age_p50_ms:.1f}",
         "age p99 (ms)": f"{figures.age_p99_ms:.1f}",
         "failures in a row": str(figures.failures_in_a_row),
-        "last error": figures.last_error,
+        "last error": _brief(figures.last_error),
         "memory (MiB)": f"{resident_mib():.0f}",
     }
     if state.device.startswith("cuda"):
@@ -219,14 +219,14 @@ def resident_mib() -> float:
 
 def _judge(state: NodeState, figures: Snapshot) -> tuple[bytes, str]:
     if state.faults:
-        return DiagnosticStatus.ERROR, "; ".join(state.faults)
+        return DiagnosticStatus.ERROR, "; ".join(map(_brief, state.faults))
     if state.lifecycle != "active":
         return DiagnosticStatus.WARN, f"not active ({state.lifecycle})"
     warnings = list(state.warnings)
     if not state.enabled:
         warnings.append("disabled by ~/enable")
     if figures.failures_in_a_row:
-        warnings.append(f"frames fail: {figures.last_error}")
+        warnings.append(f"frames fail: {_brief(figures.last_error)}")
     if figures.since_input_s == math.inf:
         warnings.append("no image yet")
     elif figures.since_input_s > state.input_timeout_s:
@@ -234,6 +234,12 @@ def _judge(state: NodeState, figures: Snapshot) -> tuple[bytes, str]:
     if warnings:
         return DiagnosticStatus.WARN, "; ".join(warnings)
     return DiagnosticStatus.OK, f"{figures.output_rate_hz:.1f} Hz"
+
+
+def _brief(text: str) -> str:
+    """The first line; a list of every differing parameter belongs into the log."""
+    first, _, rest = text.partition("\n")
+    return f"{first} ... ({rest.count(chr(10)) + 1} more lines in the log)" if rest else first
 
 
 def _rate(times: deque[float], now_s: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -59,31 +58,20 @@ class Worker(Generic[T]):
     def __init__(self, work: Callable[[T], None], name: str) -> None:
         self.mailbox: Mailbox[T] = Mailbox()
         self._work = work
-        self._busy = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._ended = threading.Event()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def stop(self, timeout_s: float) -> bool:
         """End the thread; false if it is still inside ``work`` after the timeout."""
         self.mailbox.close()
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
-    def wait_idle(self, timeout_s: float) -> bool:
-        """Wait until ``work`` is not running; false after the timeout."""
-        deadline = time.monotonic() + timeout_s
-        while self._busy.is_set():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
-        return True
+        return self._ended.wait(timeout_s)
 
     def _run(self) -> None:
-        while not self.mailbox.is_closed:
-            item = self.mailbox.take()
-            if item is not None:
-                self._busy.set()
-                try:
+        # An event tells the end: Thread.join, if interrupted, takes a running thread for ended.
+        try:
+            while not self.mailbox.is_closed:
+                item = self.mailbox.take()
+                if item is not None:
                     self._work(item)
-                finally:
-                    self._busy.clear()
+        finally:
+            self._ended.set()

@@ -170,7 +170,7 @@ def _descriptor(spec: Spec, default: Value) -> ParameterDescriptor:
         description=spec.description,
         read_only=spec.read_only,
         type=Parameter.Type.from_parameter_value(_to_ros(default)).value,
-        dynamic_typing=True,  # the type is checked here: rclpy would name neither type nor parameter
+        dynamic_typing=True,  # checked here: the refusal of rclpy names neither type nor parameter
     )
     notes = [f"one of: {', '.join(spec.choices)}"] if spec.choices else []
     if spec.reload:
