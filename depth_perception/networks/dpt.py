@@ -114,14 +114,22 @@ class DptHead(nn.Module):
         )
 
     def forward(
-        self, taps: Sequence[Tensor], grid: tuple[int, int], *, circular: bool = False
+        self,
+        taps: Sequence[Tensor],
+        grid: tuple[int, int],
+        *,
+        skips: Sequence[Tensor] = (),
+        circular: bool = False,
     ) -> Tensor:
         """Map (B, 1, H, W), before any activation, of four patch-token sets (B, rows * cols, D).
 
         ``circular`` treats the left and the right border as neighbours, as they are in a full
-        panorama: same weights, but not bit-compatible with the published inference.
+        panorama: same weights, but not bit-compatible with the published inference. ``skips`` are
+        added to the finest levels, in order.
         """
-        path = self.fuse_levels(self.levels(taps, grid, circular), circular)
+        levels = self.levels(taps, grid, circular)
+        levels[: len(skips)] = [a + b for a, b in zip(levels, skips, strict=False)]
+        path = self.fuse_levels(levels, circular)
         path = conv3x3(self.neck, path, circular)
         size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
         path = conv3x3(self.out[0], resize_map(path, size, circular), circular)

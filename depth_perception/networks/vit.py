@@ -34,9 +34,6 @@ class VitEncoder(VisionTransformer):
         taps: indices (from 0, ascending) of the blocks whose output is returned.
         patch_size: pixels per patch side.
         grid: (rows, columns) of patches for which the position embedding is stored.
-        stem_channels: if given, two 3x3 convolutions (the first with stride 2) come before the
-            patch projection, which then covers ``patch_size / 2``: small models trained from
-            scratch learn faster with it (arXiv 2106.14881).
     """
 
     def __init__(
@@ -48,7 +45,6 @@ class VitEncoder(VisionTransformer):
         *,
         patch_size: int = 14,
         grid: tuple[int, int] = (37, 37),
-        stem_channels: int | None = None,
     ) -> None:
         if list(taps) != sorted(set(taps)) or not taps or not 0 <= taps[0] <= taps[-1] < depth:
             raise ValueError(f"taps must ascend within 0..{depth - 1}, got {tuple(taps)}")
@@ -64,8 +60,6 @@ class VitEncoder(VisionTransformer):
             norm_layer=partial(nn.LayerNorm, eps=1e-6),
             dynamic_img_size=True,
         )
-        if stem_channels is not None:
-            self.patch_embed.proj = _conv_stem(stem_channels, dim, patch_size)
         self.mask_token = nn.Parameter(torch.zeros(1, dim))
         self.taps = tuple(taps)
         self.patch_size = patch_size
@@ -87,7 +81,10 @@ class VitEncoder(VisionTransformer):
 
     def forward(self, images: Tensor) -> tuple[TapTokens, ...]:
         """Tokens of every tap block for normalised images (B, 3, H, W)."""
-        tokens = self.embed(images)
+        return self.run_blocks(self.embed(images))
+
+    def run_blocks(self, tokens: Tensor) -> tuple[TapTokens, ...]:
+        """Tokens of every tap block for embedded tokens (B, 1 + N, D)."""
         taps = []
         for index, block in enumerate(self.blocks[: self.taps[-1] + 1]):
             tokens = block(tokens)
@@ -99,7 +96,10 @@ class VitEncoder(VisionTransformer):
     def embed(self, images: Tensor) -> Tensor:
         """Class and patch tokens (B, 1 + N, D) with their positions, before the first block."""
         grid = self.grid_of(*images.shape[-2:])
-        patches = self.patch_embed(images).flatten(1, 2)
+        return self.with_positions(self.patch_embed(images).flatten(1, 2), grid)
+
+    def with_positions(self, patches: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Patch tokens (B, N, D) with the class token before them and all positions added."""
         tokens = torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), dim=1)
         return tokens + self.position_embedding(grid).to(tokens.dtype)
 
@@ -131,16 +131,3 @@ class VitEncoder(VisionTransformer):
         patches = F.interpolate(patches, scale_factor=factors, mode="bicubic")
         patches = patches.flatten(2).mT.to(self.pos_embed.dtype)
         return torch.cat((self.pos_embed[:, :1], patches), dim=1)
-
-
-def _conv_stem(channels: int, dim: int, patch_size: int) -> nn.Sequential:
-    if patch_size % 2:
-        raise ValueError(f"a convolutional stem needs an even patch size, got {patch_size}")
-    half = patch_size // 2
-    return nn.Sequential(
-        nn.Conv2d(3, channels, 3, stride=2, padding=1),
-        nn.GELU(),
-        nn.Conv2d(channels, channels, 3, padding=1),
-        nn.GELU(),
-        nn.Conv2d(channels, dim, half, stride=half),
-    )

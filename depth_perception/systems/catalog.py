@@ -76,8 +76,8 @@ def _entry(name: str) -> _Entry:
 def _default() -> _Entry:
     model_card = ModelCard(
         name=DEFAULT_MODEL,
-        title="PanDA architecture in small, trained by this project on synthetic worlds",
-        parameters=3_735_281,
+        title="PanDA in small on a convolutional pyramid, trained on synthetic worlds",
+        parameters=2_957_505,
         licence="Apache-2.0",
         weights_licence="Apache-2.0",
         camera="equirectangular",
@@ -92,7 +92,7 @@ def _default() -> _Entry:
         notes="Part of the package. Trained on rendered scenes only: a first look, not a surveyor.",
     )
     arguments = {"config": PANDA_TINY_METRIC, "max_depth": 20.0, "lora_rank": None}
-    return _Entry(model_card, NetworkRecipe("panda", arguments))
+    return _Entry(model_card, NetworkRecipe("panda_hybrid", arguments))
 
 
 def _tiny() -> _Entry:

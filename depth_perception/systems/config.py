@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class DepthAnythingConfig:
     """Sizes of ViT (``dim``, ``depth``, ``heads``, ``taps``) and head (``features``, ``widths``).
 
-    ``patch_size``, ``grid`` and ``stem_channels`` are explained at
-    :class:`~depth_perception.networks.VitEncoder`.
+    ``patch_size`` and ``grid`` are explained at :class:`~depth_perception.networks.VitEncoder`,
+    ``pyramid`` at :class:`~depth_perception.networks.HybridEncoder`.
     """
 
     dim: int
@@ -21,7 +21,7 @@ class DepthAnythingConfig:
     widths: tuple[int, int, int, int]
     patch_size: int = 14
     grid: tuple[int, int] = (37, 37)
-    stem_channels: int | None = None
+    pyramid: tuple[int, int, int] | None = None
 
 
 SMALL = DepthAnythingConfig(384, 12, 6, (2, 5, 8, 11), 64, (48, 96, 192, 384))
@@ -30,5 +30,5 @@ LARGE = DepthAnythingConfig(1024, 24, 16, (4, 11, 17, 23), 256, (256, 512, 1024,
 
 PANDA_TINY = DepthAnythingConfig(64, 4, 2, (0, 1, 2, 3), 16, (8, 16, 32, 64))
 PANDA_TINY_METRIC = DepthAnythingConfig(
-    192, 6, 3, (1, 3, 4, 5), 32, (32, 48, 96, 192), grid=(12, 24), stem_channels=32
+    192, 4, 3, (0, 1, 2, 3), 32, (32, 48, 96, 128), grid=(12, 24), pyramid=(24, 48, 96)
 )

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..networks import DptHead, VitEncoder
+from ..networks import DptHead, HybridEncoder, VitEncoder
 from .config import DepthAnythingConfig
 from .names import NameRule, official_names
 
@@ -49,15 +49,7 @@ class DepthAnything(nn.Module):
         self.config = config
         self.activation: Activation = activation
         self.max_depth = float(max_depth)
-        self.encoder = VitEncoder(
-            config.dim,
-            config.depth,
-            config.heads,
-            config.taps,
-            patch_size=config.patch_size,
-            grid=config.grid,
-            stem_channels=config.stem_channels,
-        )
+        self.encoder = _encoder(config)
         self.head = DptHead(
             config.dim, config.features, config.widths, patch_size=config.patch_size
         )
@@ -86,3 +78,11 @@ class DepthAnything(nn.Module):
     def official_names(self) -> dict[str, str]:
         """Our name of every entry of the state dict -> its name in the authors' files."""
         return official_names(self.state_dict(), _HEAD_RULES, self.official_prefix)
+
+
+def _encoder(config: DepthAnythingConfig) -> VitEncoder:
+    sizes = (config.dim, config.depth, config.heads, config.taps)
+    options = {"patch_size": config.patch_size, "grid": config.grid}
+    if config.pyramid is not None:
+        return HybridEncoder(*sizes, pyramid=config.pyramid, **options)
+    return VitEncoder(*sizes, **options)

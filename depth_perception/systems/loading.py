@@ -13,10 +13,11 @@ from .catalog import card, recipe
 from .checkpoints import load_strictly, read_checkpoint, save_checkpoint
 from .depth_anything import DepthAnything
 from .panda import Panda
+from .panda_hybrid import PandaHybrid
 from .weights import find_weights
 
 FAMILIES: Mapping[str, type[DepthAnything]] = MappingProxyType(
-    {"depth_anything": DepthAnything, "panda": Panda}
+    {"depth_anything": DepthAnything, "panda": Panda, "panda_hybrid": PandaHybrid}
 )
 
 

@@ -82,11 +82,6 @@ def test_number_of_kept_positions_is_bounded(encoder: VitEncoder) -> None:
     assert len(encoder._positions) <= 8
 
 
-def test_stem_keeps_the_patch_grid() -> None:
-    encoder = VitEncoder(32, 2, 2, (0, 1), grid=(2, 4), stem_channels=8)
-    assert encoder(torch.randn(2, 3, 28, 56))[1].patches.shape == (2, 8, 32)
-
-
 @pytest.mark.parametrize(("height", "width"), [(70, 141), (13, 14), (0, 14)])
 def test_sizes_off_the_patch_grid_are_refused(encoder: VitEncoder, height: int, width: int) -> None:
     with pytest.raises(ValueError, match="multiples of 14"):
