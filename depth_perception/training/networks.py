@@ -26,6 +26,7 @@ def trainable_network(recipe: Recipe) -> DepthAnything:
         torch.manual_seed(recipe.run.seed)
         network = build_network(model.name, lora_rank=None, max_depth=scale)
         spherical_positions(network.encoder)
+        quiet_start(network)
     else:
         network = load_network(model.name, model.checkpoint)
         network.max_depth = scale
@@ -52,3 +53,21 @@ def spherical_positions(encoder: VitEncoder, frequency: float = 3.0, size: float
     phases = 2 * math.pi * torch.rand(dim)
     waves = torch.sin(rays.flatten(0, 1) @ (frequency * torch.randn(3, dim)) + phases)
     encoder.pos_embed[0, 1:] = size * waves
+
+
+@torch.no_grad()
+def quiet_start(network: DepthAnything, fraction: float = 0.1, layer_scale: float = 0.1) -> None:
+    """Start near a constant ``fraction`` of the largest depth, with weak residual branches.
+
+    From such a start the first large steps do not throw the output about, and a higher learning
+    rate holds.
+    """
+    for block in network.encoder.blocks:
+        block.ls1.gamma.fill_(layer_scale)
+        block.ls2.gamma.fill_(layer_scale)
+    for fusion in network.head.fuse:
+        torch.nn.init.zeros_(fusion.skip.conv2.weight)
+        torch.nn.init.zeros_(fusion.refine.conv2.weight)
+    last = network.head.out[2]
+    last.weight.mul_(0.3)
+    last.bias.fill_(math.log(fraction / (1 - fraction)))

@@ -1,0 +1,104 @@
+"""``depth-perception eval``: how far a model is from the truth."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import track
+
+_PLAIN_WIDTH = 160  # columns of a table that is piped into a file or another program
+
+
+def main(
+    model: Annotated[str, tyro.conf.Positional],
+    dataset: Annotated[Literal["worlds"], tyro.conf.Positional],
+    root: Annotated[Path, tyro.conf.Positional],
+    *,
+    checkpoint: Path | None = None,
+    device: str | None = None,
+    height: int | None = None,
+    max_depth: float = 20.0,
+    align: Literal["auto", "none", "median", "scale_shift"] = "auto",
+    solid_angle: bool = False,
+    baselines: bool = False,
+    constant_depth: float | None = None,
+    limit: int | None = None,
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    markdown: Path | None = None,
+) -> int:
+    """Judge a model on a data set: nine numbers, mean over the frames.
+
+    Args:
+        model: name of the model (see `depth-perception models`).
+        dataset: kind of data set.
+        root: its folder.
+        checkpoint: weights file; otherwise the embedded or fetched one.
+        device: cpu, cuda, ...; otherwise CUDA where there is one.
+        height: rows of the network input.
+        max_depth: truth farther than this, in metres, does not count; nor does sky.
+        align: what a prediction may borrow from the truth of its frame. `auto` is nothing for
+            metric models and scale and shift for relative ones.
+        solid_angle: weigh pixels by the part of the sphere that they see.
+        baselines: also judge one depth for every pixel and the same network untrained.
+        constant_depth: that one depth, in metres; otherwise the median of this very data set,
+            which flatters the baseline.
+        limit: only so many frames, spread evenly.
+        json_file: write all numbers here.
+        markdown: write the table here.
+    """
+    from ..data.worlds import WorldFolder
+    from ..estimator import load
+    from ..evaluation.baselines import constant, median_depth_m, untrained
+    from ..evaluation.evaluate import EvaluationProtocol, evaluate, of_estimator
+    from ..evaluation.protocols import Alignment
+    from ..evaluation.report import document, table
+    from ..evaluation.report import markdown as as_markdown
+    from ..prediction import AffineInvariantError
+    from ..systems import CheckpointError
+
+    console = Console()
+    console = console if console.is_terminal else Console(width=_PLAIN_WIDTH)
+    try:
+        reader = WorldFolder(root)
+        estimator = load(model, checkpoint, device, height=height)
+        how = Alignment(align) if align != "auto" else _usual(estimator.card.is_metric)
+        protocol = EvaluationProtocol(max_depth, how, solid_angle)
+        judged = [(model, of_estimator(estimator, how))]
+        if baselines:
+            depth = constant_depth or median_depth_m(reader, max_depth)
+            judged.append((f"constant {depth:.2f} m", constant(depth)))
+            random = untrained(model, seed=0, device=estimator.device)
+            judged.append((f"{model} untrained", of_estimator(random, how)))
+        count = len(reader) if limit is None else min(limit, len(reader))
+        indices = [i * len(reader) // count for i in range(count)]
+        groups = [str(frame["kind"]) for frame in reader.frames]
+        results = []
+        for name, estimate in judged:
+            steps = track(indices, name, console=console, disable=not console.is_terminal)
+            results.append(evaluate(name, estimate, reader, protocol, indices=steps, groups=groups))
+    except (KeyError, OSError, ValueError, CheckpointError, AffineInvariantError) as error:
+        print(f"depth-perception eval: {error.args[0] if error.args else error}", file=sys.stderr)
+        return 1
+    console.print(table(results))
+    first = results[0]
+    console.print(
+        f"{first.frames} frames, {first.skipped} without truth, {first.pixels} pixels up to "
+        f"{max_depth:g} m, alignment: {how.value}, {first.seconds / max(1, first.frames):.3f} s "
+        "a frame"
+    )
+    if json_file is not None:
+        json_file.write_text(json.dumps(document(results, protocol, str(root)), indent=2) + "\n")
+    if markdown is not None:
+        markdown.write_text(as_markdown(results))
+    return 0
+
+
+def _usual(is_metric: bool):
+    from ..evaluation.protocols import Alignment
+
+    return Alignment.NONE if is_metric else Alignment.SCALE_SHIFT

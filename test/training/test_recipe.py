@@ -1,0 +1,101 @@
+"""Recipes are read completely or refused."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import pytest
+
+from depth_perception.training.recipe import load_recipe, packaged_recipes
+from depth_perception.training.strict_mapping import RecipeError
+
+SMALL = """
+name: small
+model: {name: panda-tiny}
+data: {root: somewhere, sizes: [{start: 0, height: 28}, {start: 0.5, height: 56}]}
+losses: [{kind: l1}]
+run: {steps: 3}
+"""
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> str:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return str(path)
+
+
+def test_every_packaged_recipe_is_valid() -> None:
+    assert packaged_recipes() == ("panda-teacher", "panda-tiny-metric")
+    for name in packaged_recipes():
+        assert load_recipe(name).name == name
+
+
+def test_the_teacher_has_the_published_settings() -> None:
+    teacher = load_recipe("panda-teacher")
+    assert [(t.kind, t.weight) for t in teacher.losses] == [
+        ("silog", 1.0),
+        ("gradient", 1.0),
+        ("epnl", 5.0),
+    ]
+    assert (teacher.optim.kind, teacher.optim.lr, teacher.optim.schedule) == (
+        "adam",
+        1e-4,
+        "constant",
+    )
+    assert (teacher.model.train, teacher.data.target, teacher.run.seed) == (
+        "lora",
+        "quantiles",
+        100,
+    )
+    assert teacher.data.sizes[0].height == 504
+
+
+def test_overrides_reach_nested_values(recipe_file: str) -> None:
+    recipe = load_recipe(
+        recipe_file, ["run.steps=7", "data.root=/data", "optim.lr=1e-3", "augment.yaw=false"]
+    )
+    assert (recipe.run.steps, recipe.data.root, recipe.optim.lr) == (7, "/data", 1e-3)
+    assert recipe.augment.yaw is False
+    assert recipe.data.sizes[1].height == 56
+    with pytest.raises(FrozenInstanceError):
+        recipe.run.steps = 8  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("run.step=7", "run.step: unknown key; did you mean 'steps'"),
+        ("optim.zzz=7", "known keys: kind, lr"),
+        ("losses=[{kind: silogg}]", r"losses\[0\].kind: 'silogg' is not a choice; did you mean"),
+        ("run.steps=many", "run.steps: expected int, got 'many'"),
+        ("run.steps=true", "run.steps: expected int, got True"),
+        ("run.steps=0", "steps must be at least 1"),
+        ("optim.betas=[0.9]", "expected 2 values, got 1"),
+        ("optim.lr=fast", "expected a number"),
+        ("losses=[]", "at least one loss"),
+        ("losses=l1", "expected a list"),
+        ("data=3", "data: expected a mapping"),
+        ("data.sizes=[{start: 0.5, height: 28}]", "must start at 0"),
+        ("data.sizes=[{start: 0, height: 30}]", "multiple of 14"),
+        ("model={}", "model: missing name"),
+        ("name.x=1", "not a mapping"),
+        ("steps", "not of the form key=value"),
+    ],
+)
+def test_what_is_wrong_is_named(recipe_file: str, override: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(recipe_file, [override])
+
+
+def test_an_unknown_recipe_names_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match="panda-teacher"):
+        load_recipe("panda-student")
+
+
+def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("a: [")
+    with pytest.raises(RecipeError, match="not YAML"):
+        load_recipe(str(path))

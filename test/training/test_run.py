@@ -1,0 +1,230 @@
+"""Training runs: the loss falls, and an interruption leaves no trace."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+import depth_perception as dp
+from depth_perception.training.frames import BatchStream, FrameBank, make_target
+from depth_perception.training.module import Clock, learning_rate, move_average
+from depth_perception.training.networks import trainable_network
+from depth_perception.training.recipe import (
+    AugmentRecipe,
+    DataRecipe,
+    LossRecipe,
+    ModelRecipe,
+    OptimRecipe,
+    Recipe,
+    RunRecipe,
+    SizePhase,
+)
+from depth_perception.training.run import train
+
+HEIGHT = 28
+
+
+@dataclass(frozen=True)
+class Item:
+    rgb: torch.Tensor
+    range_m: torch.Tensor
+
+
+class BrightIsFar:
+    """Frames of stripes whose brightness tells their range."""
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> Item:
+        generator = torch.Generator().manual_seed(index)
+        stripes = 1 + 8 * torch.rand(1, 2 * HEIGHT // 14, generator=generator)
+        range_m = stripes.repeat_interleave(14, 1).expand(HEIGHT, -1).clone()
+        rgb = (25 * range_m).to(torch.uint8).expand(3, -1, -1)
+        range_m[0] = 0  # no surface
+        return Item(rgb, range_m)
+
+
+@pytest.fixture(scope="module")
+def bank() -> FrameBank:
+    return FrameBank.read(BrightIsFar())
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return Recipe(
+        name="test",
+        model=ModelRecipe("panda-tiny"),
+        data=DataRecipe("nowhere", sizes=(SizePhase(0.0, HEIGHT),), max_depth_m=10.0, sky="far"),
+        losses=(LossRecipe("log_l1"), LossRecipe("gradient", weight=0.1, both_axes=True)),
+        run=RunRecipe(steps=6, batch=4, val_every=3, val_frames=2, save_every=3, log_every=1),
+        augment=AugmentRecipe(noise=0.01),
+        optim=OptimRecipe(kind="adamw", lr=1e-3, schedule="cosine", clip=1.0, ema=0.9),
+    )
+
+
+def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def assert_equal(first: torch.nn.Module, second: torch.nn.Module) -> None:
+    for (name, a), (other, b) in zip(weights(first).items(), weights(second).items(), strict=True):
+        assert name == other
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize(("workers", "precision"), [(1, "32-true"), (2, "bf16-mixed")])
+def test_resumed_and_uninterrupted_runs_give_the_same_bits(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path, workers: int, precision: str
+) -> None:
+    recipe = replace(recipe, run=replace(recipe.run, workers=workers, precision=precision))
+    whole = train(
+        recipe, trainable_network(recipe), bank, tmp_path / "whole", validation=bank, device="cpu"
+    )
+    first = {"validation": bank, "device": "cpu", "stop_at": 3}
+    train(recipe, trainable_network(recipe), bank, tmp_path / "parts", **first)
+    resumed = train(
+        recipe,
+        trainable_network(recipe),
+        bank,
+        tmp_path / "parts",
+        validation=bank,
+        device="cpu",
+        resume=True,
+    )
+    assert whole.global_step == resumed.global_step == 6
+    assert_equal(whole, resumed)
+    lines = (tmp_path / "parts" / "history.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [3, 6]
+
+
+def test_the_loss_falls_and_the_weights_load(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path
+) -> None:
+    recipe = replace(
+        recipe,
+        run=replace(recipe.run, steps=40, val_every=10, val_frames=6),
+        augment=AugmentRecipe(jitter=0),
+    )
+    done = train(recipe, trainable_network(recipe), bank, tmp_path, validation=bank, device="cpu")
+    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert history[-1]["val/abs_rel"] < 0.6 * history[0]["val/abs_rel"]
+    assert history[-1]["loss"] < 0.7 * history[0]["loss"]
+    estimator = dp.load("panda-tiny", tmp_path / "last.safetensors", "cpu", height=HEIGHT)
+    image = BrightIsFar()[0].rgb.permute(1, 2, 0).contiguous()
+    values = estimator(image).values
+    with torch.no_grad():
+        pixels = image.permute(2, 0, 1)[None].float() / 255
+        mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+        std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+        expected = done.judged((pixels - mean) / std)[0, 0] / recipe.data.max_depth_m
+    torch.testing.assert_close(values, expected, atol=1e-3, rtol=1e-3)
+
+
+def test_lora_moves_the_branches_and_the_head_only(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path
+) -> None:
+    recipe = replace(
+        recipe,
+        model=replace(recipe.model, train="lora"),
+        run=replace(recipe.run, steps=2),
+        optim=OptimRecipe(kind="adam"),
+    )
+    network = trainable_network(recipe)
+    before = weights(network)
+    after = weights(train(recipe, network, bank, tmp_path, device="cpu").network)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("linear_b_q" in name for name in moved)
+    assert any(name.startswith("head.") for name in moved)
+    frozen = [n for n in moved if n.startswith("encoder.") and "linear_" not in n]
+    assert frozen == []
+
+
+def test_without_a_checkpoint_there_is_nothing_to_resume(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match="nothing to resume"):
+        train(recipe, trainable_network(recipe), bank, tmp_path, resume=True)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path
+) -> None:
+    network = trainable_network(recipe)
+    with torch.no_grad():
+        network.head.out[2].bias.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="not finite"):
+        train(recipe, network, bank, tmp_path, device="cpu")
+
+
+def test_a_time_limit_ends_the_run(recipe: Recipe, bank: FrameBank, tmp_path: Path) -> None:
+    recipe = replace(recipe, run=replace(recipe.run, steps=10_000, max_minutes=0.01))
+    done = train(recipe, trainable_network(recipe), bank, tmp_path, device="cpu")
+    assert 0 < done.global_step < 10_000
+    assert (tmp_path / "last.safetensors").is_file()
+
+
+def stream(bank: FrameBank, data: DataRecipe, first: int = 0, progress: float = 0) -> BatchStream:
+    return BatchStream(bank, data, AugmentRecipe(), 4, 0, lambda: first, lambda step: progress)
+
+
+def test_every_epoch_shows_every_frame_once(recipe: Recipe, bank: FrameBank) -> None:
+    batches = stream(bank, recipe.data)
+    seen = torch.cat([batches.indices(step) for step in range(3)])
+    assert sorted(seen[:6].tolist()) == sorted(seen[6:].tolist()) == list(range(6))
+
+
+def test_a_stream_goes_on_where_it_is_told(recipe: Recipe, bank: FrameBank) -> None:
+    batches = iter(stream(bank, recipe.data))
+    next(batches)
+    second, resumed = next(batches), next(iter(stream(bank, recipe.data, first=1)))
+    assert second.step == resumed.step == 1
+    assert torch.equal(second.images, resumed.images)
+    assert torch.equal(second.target, resumed.target)
+
+
+def test_the_size_follows_the_progress(bank: FrameBank) -> None:
+    data = DataRecipe("nowhere", sizes=(SizePhase(0.0, 14), SizePhase(0.5, 28)))
+    assert stream(bank, data, progress=0.4).batch(0).images.shape == (4, 3, 14, 28)
+    assert stream(bank, data, progress=0.5).batch(0).target.shape == (4, 1, 28, 56)
+
+
+def test_targets_treat_sky_as_told() -> None:
+    range_m = torch.tensor([0.0, 2.0, 30.0]).view(1, 1, 1, 3)
+    far, mask = make_target(range_m, DataRecipe("x", sky="far", max_depth_m=20.0))
+    assert far.flatten().tolist() == [20, 2, 20]
+    assert mask.all()
+    _, mask = make_target(range_m, DataRecipe("x", sky="ignore"))
+    assert mask.flatten().tolist() == [False, True, True]
+
+
+def test_quantile_targets_span_one_hundredth_to_one() -> None:
+    range_m = torch.linspace(1, 9, 101).view(1, 1, 1, -1)
+    target, _ = make_target(range_m, DataRecipe("x", target="quantiles"))
+    flat = target.flatten()
+    assert flat[50].item() == pytest.approx(0.5)
+    assert (flat.min().item(), flat.max().item()) == pytest.approx((0.01, 1.0))
+    assert flat[98].item() == pytest.approx(1.0)
+
+
+def test_the_learning_rate_rises_and_falls() -> None:
+    clock = Clock(steps=100, max_minutes=None)
+    optim = OptimRecipe(lr=1.0, schedule="cosine", warmup=10, final=0.1)
+    rates = [learning_rate(optim, step, clock) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1, rel=0.01)
+    assert max(rates) == rates[9]
+    assert rates[50] == pytest.approx(0.55)
+    assert rates[100] == pytest.approx(0.1)
+    constant = OptimRecipe(lr=1.0)
+    assert {learning_rate(constant, step, clock) for step in range(5)} == {1.0}
+
+
+def test_the_average_moves_towards_the_weights() -> None:
+    average, network = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    expected = 0.75 * average.weight + 0.25 * network.weight
+    move_average(average, network, 0.75)
+    torch.testing.assert_close(average.weight, expected)
