@@ -1,0 +1,101 @@
+"""Fits of whole predictions: from relative depth to metres."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..prediction import AffineInvariantError, DepthSpace, Prediction, ScaleKind
+from .fits import FitModel, FitOptions, ScaleFit, fit_depth
+
+_AFFINE_MODELS = {
+    DepthSpace.DEPTH: FitModel.SCALE_SHIFT,
+    DepthSpace.INVERSE_DEPTH: FitModel.INVERSE_DEPTH,
+    DepthSpace.LOG_DEPTH: FitModel.LOG_DEPTH,
+}
+
+
+def default_model(prediction: Prediction) -> FitModel:
+    """The fit that recovers exactly what a prediction lacks."""
+    if prediction.scale is ScaleKind.AFFINE_INVARIANT:
+        return _AFFINE_MODELS[prediction.space]
+    return FitModel.SCALE
+
+
+def fit_prediction(
+    prediction: Prediction,
+    depth_m: Tensor,
+    *,
+    model: FitModel | None = None,
+    weights: Tensor | None = None,
+    options: FitOptions | None = None,
+) -> ScaleFit:
+    """Fit a prediction to known depths.
+
+    Args:
+        prediction: of any space and scale.
+        depth_m: (H, W) metres on the grid of the prediction, of its kind (range or z-depth), not
+            finite or not positive where unknown; moved to its device.
+        model: None takes :func:`default_model`.
+        weights: (H, W) trust in each pixel of ``depth_m``.
+        options: see :class:`FitOptions`.
+
+    Raises:
+        AffineInvariantError: ``model`` does not recover what the prediction lacks.
+        ValueError, FitError: as :func:`fit_depth`.
+    """
+    model = default_model(prediction) if model is None else FitModel(model)
+    device = prediction.values.device
+    truth = depth_m.to(device)
+    truth = torch.where(prediction.valid, truth, torch.zeros_like(truth))
+    weights = None if weights is None else weights.to(device)
+    return fit_depth(_values_for(model, prediction), truth, model, weights=weights, options=options)
+
+
+def apply_fit(
+    prediction: Prediction, fit: ScaleFit, *, max_depth_m: float | None = None
+) -> Prediction:
+    """The prediction in metres of depth; pixels without a depth above 0 become invalid.
+
+    ``max_depth_m`` also makes farther pixels invalid: where inverse depth comes close to 0, a
+    small error sends points to the horizon.
+
+    Raises:
+        AffineInvariantError: the model of the fit does not recover what the prediction lacks.
+    """
+    depth = fit.depth_m(_values_for(fit.model, prediction))
+    valid = prediction.valid & torch.isfinite(depth)
+    if max_depth_m is not None:
+        valid = valid & (depth <= max_depth_m)
+    return replace(
+        prediction, values=depth, valid=valid, space=DepthSpace.DEPTH, scale=ScaleKind.METRIC
+    )
+
+
+def align(
+    prediction: Prediction,
+    depth_m: Tensor,
+    *,
+    model: FitModel | None = None,
+    weights: Tensor | None = None,
+    options: FitOptions | None = None,
+    max_depth_m: float | None = None,
+) -> tuple[Prediction, ScaleFit]:
+    """:func:`fit_prediction`, then :func:`apply_fit`."""
+    fit = fit_prediction(prediction, depth_m, model=model, weights=weights, options=options)
+    return apply_fit(prediction, fit, max_depth_m=max_depth_m), fit
+
+
+def _values_for(model: FitModel, prediction: Prediction) -> Tensor:
+    """The numbers that the line of ``model`` goes through, from a prediction of any space."""
+    if prediction.scale is ScaleKind.AFFINE_INVARIANT:
+        fitting = _AFFINE_MODELS[prediction.space]
+        if model is not fitting:
+            raise AffineInvariantError(
+                f"{prediction.space.value} with unknown scale and shift needs a fit of model "
+                f"{fitting.value!r}, got {model.value!r}"
+            )
+        return prediction.values
+    return model.linear_of(prediction.depth)

@@ -1,0 +1,346 @@
+"""Robust fits of a model's values to known distances.
+
+A fit is linear, ``scale * value + shift``, in the space that its :class:`FitModel` names. It starts
+from the hypothesis with the least median residual among many that go through few samples
+(Rousseeuw, "Least Median of Squares Regression", 1984), and is refined by iteratively reweighted
+least squares with Tukey's biweight. All of it runs on the device of the values and draws from a
+generator of fixed seed, so that equal samples give equal fits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+_TUKEY = 4.685  # 95 % efficiency on normal noise
+_MAD_TO_SIGMA = 1.4826
+_HYPOTHESES = 512
+_SCORED_SAMPLES = 2048
+_ITERATIONS = 20
+_SIGMA_FLOOR = 1e-4  # in units of the assumed noise: samples without any noise
+
+
+class FitModel(str, Enum):
+    """What is linear in the values.
+
+    ``SCALE``: depth = scale * value. ``SCALE_SHIFT``: depth = scale * value + shift.
+    ``INVERSE_DEPTH``: 1 / depth = scale * value + shift. ``LOG_DEPTH``: ln(depth) =
+    scale * value + shift.
+    """
+
+    SCALE = "scale"
+    SCALE_SHIFT = "scale_shift"
+    INVERSE_DEPTH = "inverse_depth"
+    LOG_DEPTH = "log_depth"
+
+    @property
+    def has_shift(self) -> bool:
+        """Whether a shift is fitted too."""
+        return self is not FitModel.SCALE
+
+    def linear_of(self, depth_m: Tensor) -> Tensor:
+        """What the line shall meet at these depths."""
+        if self is FitModel.INVERSE_DEPTH:
+            return 1.0 / depth_m
+        return depth_m.log() if self is FitModel.LOG_DEPTH else depth_m
+
+    def depth_of(self, linear: Tensor) -> Tensor:
+        """The depths, in metres, at which :meth:`linear_of` gives these numbers."""
+        if self is FitModel.INVERSE_DEPTH:
+            return 1.0 / linear
+        return linear.exp() if self is FitModel.LOG_DEPTH else linear
+
+    def slope(self, depth_m: Tensor) -> Tensor:
+        """Magnitude of the derivative of :meth:`linear_of`."""
+        if self is FitModel.INVERSE_DEPTH:
+            return depth_m**-2
+        return 1.0 / depth_m if self is FitModel.LOG_DEPTH else torch.ones_like(depth_m)
+
+
+class FitError(ValueError):
+    """The samples do not determine a fit, or none that deserves trust."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What samples are like and when a fit is refused.
+
+    Attributes:
+        noise_m, noise_ratio: standard deviation of the samples, as metres and as a share of the
+            depth. Only their proportion matters: it says how near and far samples compare. The
+            noise itself is estimated.
+        min_samples: fewer valid samples are refused.
+        min_inlier_ratio: a smaller share of inliers is refused.
+        min_spread_ratio: with a shift, the middle four fifths of the depths of the inliers must
+            differ by this share of their median; a wall seen head-on cannot tell a scale from a
+            shift.
+        max_sigma_ratio: a scale whose own sigma is a larger share of it is refused.
+        max_residual_ratio: a fit whose inliers are off by a larger share of their depth (root mean
+            square) is refused.
+    """
+
+    noise_m: float = 0.02
+    noise_ratio: float = 0.02
+    min_samples: int = 20
+    min_inlier_ratio: float = 0.5
+    min_spread_ratio: float = 0.1
+    max_sigma_ratio: float = 0.1
+    max_residual_ratio: float = 0.35
+
+    def __post_init__(self) -> None:
+        if min(self.noise_m, self.noise_ratio) < 0 or self.noise_m + self.noise_ratio <= 0:
+            raise ValueError(
+                f"noise_m and noise_ratio must not be negative nor both zero, got {self.noise_m} "
+                f"and {self.noise_ratio}"
+            )
+        if self.min_samples < 3:
+            raise ValueError(f"min_samples must be at least 3, got {self.min_samples}")
+
+
+@dataclass(frozen=True)
+class ScaleFit:
+    """A fitted line and how much it deserves trust.
+
+    Attributes:
+        model: what ``scale * value + shift`` is.
+        scale, shift: the line; the shift is in metres for ``SCALE_SHIFT``, in 1 / metre for
+            ``INVERSE_DEPTH``, and 0 for ``SCALE``.
+        scale_sigma, shift_sigma: standard deviations, as if the errors of the samples were
+            independent. Those of a network are not: take them as lower bounds.
+        residual_m: root mean square distance of the inliers from the fit, metres.
+        residual_ratio: the same as a share of their depth.
+        inliers, samples: number of samples that agree with the fit, and of all valid ones.
+    """
+
+    model: FitModel
+    scale: float
+    shift: float
+    scale_sigma: float
+    shift_sigma: float
+    residual_m: float
+    residual_ratio: float
+    inliers: int
+    samples: int
+
+    @property
+    def inlier_ratio(self) -> float:
+        """Share of the samples that agree with the fit."""
+        return self.inliers / self.samples
+
+    def depth_m(self, values: Tensor) -> Tensor:
+        """Depths in metres, of the shape of ``values``; NaN where the fit gives none above 0."""
+        linear = self.scale * values + self.shift
+        depth = self.model.depth_of(linear)
+        usable = torch.isfinite(depth) & (depth > 0)
+        return torch.where(usable, depth, torch.full_like(depth, torch.nan))
+
+
+def fit_depth(
+    values: Tensor,
+    depth_m: Tensor,
+    model: FitModel,
+    *,
+    weights: Tensor | None = None,
+    options: FitOptions | None = None,
+) -> ScaleFit:
+    """Fit values to known depths.
+
+    Args:
+        values: the network's numbers, any shape, in the space of ``model``.
+        depth_m: depths in metres, of the same shape and device; not finite or not positive where
+            unknown.
+        weights: trust in each sample, 0 for none, of the same shape; None trusts all alike.
+        options: None takes the defaults.
+
+    Raises:
+        ValueError: shapes differ, or a weight is negative or NaN.
+        FitError: too few samples, no spread, too many outliers, too large residuals, or a scale
+            that is not positive or not sure. The message has the numbers.
+    """
+    model, options = FitModel(model), options or FitOptions()
+    x, depth, weight = _samples(values, depth_m, weights)
+    if model is FitModel.SCALE:
+        positive = x > 0
+        x, depth, weight = x[positive], depth[positive], weight[positive]
+    if x.numel() < options.min_samples:
+        raise FitError(f"{x.numel()} valid samples are too few: need {options.min_samples}")
+
+    noise = torch.hypot(depth.new_tensor(options.noise_m), options.noise_ratio * depth)
+    row_scale = 1.0 / (noise * model.slope(depth))
+    columns = (x, torch.ones_like(x)) if model.has_shift else (x,)
+    rows = torch.stack(columns, -1) * row_scale[:, None]
+    wanted = model.linear_of(depth) * row_scale
+
+    drawn = _drawn(weight)
+    line = _least_median(x[drawn], rows[drawn], wanted[drawn])
+    line, sigma = _refined(line, rows, wanted, weight, drawn)
+    residual = rows @ line - wanted
+    inlier = residual.abs() < _TUKEY * sigma
+    fit = _summary(model, line, rows, residual, x, depth, weight * inlier, inlier)
+    _refuse_untrustworthy(fit, depth[inlier], options)
+    return fit
+
+
+def _samples(
+    values: Tensor, depth_m: Tensor, weights: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Usable values, depths and weights, each (N,) float64."""
+    if weights is None:
+        weights = torch.ones_like(depth_m)
+    if not values.shape == depth_m.shape == weights.shape:
+        raise ValueError(
+            f"values {tuple(values.shape)}, depth_m {tuple(depth_m.shape)} and weights "
+            f"{tuple(weights.shape)} must have one shape"
+        )
+    if not (weights >= 0).all():
+        raise ValueError("weights must not be negative or NaN")
+    usable = torch.isfinite(values) & torch.isfinite(depth_m) & (depth_m > 0) & (weights > 0)
+    x, depth, weight = (t[usable].to(torch.float64) for t in (values, depth_m, weights))
+    return x, depth, weight
+
+
+def _drawn(weight: Tensor) -> Tensor:
+    """Indices of the samples that hypotheses are made and judged of, drawn by weight."""
+    count = weight.numel()
+    if count <= _SCORED_SAMPLES and bool((weight == weight[0]).all()):
+        return torch.arange(count, device=weight.device)
+    share = weight.cpu().cumsum(0)
+    points = torch.rand(_SCORED_SAMPLES, generator=_generator(), dtype=torch.float64) * share[-1]
+    return torch.searchsorted(share, points).clamp_(max=count - 1).to(weight.device)
+
+
+def _least_median(x: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
+    """The line through one or two samples that has the least median residual."""
+    count = x.numel()
+    generator = _generator()
+    if rows.shape[1] == 1:
+        pick = torch.randint(count, (_HYPOTHESES,), generator=generator).to(x.device)
+        lines = (wanted[pick] / rows[pick, 0])[:, None]
+    else:
+        # one sample of each half by value: lines through near neighbours say little
+        order = x.argsort(stable=True)
+        half = count // 2
+        low = torch.randint(half, (_HYPOTHESES,), generator=generator)
+        high = torch.randint(half, count, (_HYPOTHESES,), generator=generator)
+        first, second = (order[pick.to(x.device)] for pick in (low, high))
+        distinct = x[first] < x[second]
+        if not bool(distinct.any()):
+            raise FitError("all values are equal: scale and shift cannot be told apart")
+        first, second = first[distinct], second[distinct]
+        y = wanted / rows[:, 1]
+        scales = (y[second] - y[first]) / (x[second] - x[first])
+        lines = torch.stack((scales, y[first] - scales * x[first]), -1)
+    residuals = (lines @ rows.T - wanted).abs()
+    return lines[residuals.median(1).values.argmin()]
+
+
+def _refined(
+    line: Tensor, rows: Tensor, wanted: Tensor, weight: Tensor, drawn: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The line after reweighted least squares, and the noise in units of the assumed one."""
+    sigma = _noise_of(rows[drawn] @ line - wanted[drawn])
+    for _ in range(_ITERATIONS):
+        ratio = (rows @ line - wanted) / (_TUKEY * sigma)
+        trust = weight * (1 - ratio**2).clamp_(min=0) ** 2
+        normal, right = _normal_equations(rows, wanted, trust)
+        before, line = line, torch.linalg.solve(normal, right)
+        sigma = _noise_of(rows[drawn] @ line - wanted[drawn])
+        if bool(torch.allclose(line, before, rtol=1e-9, atol=1e-12)):
+            break
+    return line, sigma
+
+
+def _noise_of(residual: Tensor) -> Tensor:
+    """Standard deviation of the residuals without their outliers."""
+    size = residual.abs()
+    sigma = (_MAD_TO_SIGMA * size.median()).clamp_(min=_SIGMA_FLOOR)
+    for _ in range(5):  # outliers widen the first estimate: leave them out
+        kept = size[size < 3 * sigma]
+        sigma = (_MAD_TO_SIGMA * kept.median()).clamp_(min=_SIGMA_FLOOR)
+    return sigma
+
+
+def _normal_equations(rows: Tensor, wanted: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+    weighted = rows * trust[:, None]
+    normal, right = weighted.T @ rows, weighted.T @ wanted
+    diagonal = normal.diagonal()
+    conditioned = bool(torch.isfinite(normal).all()) and bool((diagonal > 0).all())
+    if conditioned and rows.shape[1] == 2:
+        conditioned = bool(torch.linalg.det(normal) > 1e-12 * diagonal.prod())
+    if not conditioned:
+        raise FitError("the samples that agree do not tell scale and shift apart")
+    return normal, right
+
+
+def _summary(
+    model: FitModel,
+    line: Tensor,
+    rows: Tensor,
+    residual: Tensor,
+    x: Tensor,
+    depth: Tensor,
+    weight: Tensor,
+    inlier: Tensor,
+) -> ScaleFit:
+    normal, _ = _normal_equations(rows, residual, weight)
+    inliers = int(inlier.sum())
+    freedom = max(1, inliers - line.numel())
+    # the spread of the residuals themselves, so that the assumed noise need not be the true one
+    # (White, "A Heteroskedasticity-Consistent Covariance Matrix Estimator", 1980)
+    pulls = rows * (weight * residual)[:, None]
+    inverse = torch.linalg.inv(normal)
+    covariance = inverse @ (pulls.T @ pulls) @ inverse * (inliers / freedom)
+    sigmas = covariance.diagonal().clamp(min=0).sqrt().tolist()
+    fitted = model.depth_of(line[0] * x + line[1] if model.has_shift else line[0] * x)
+    error = torch.where(inlier, fitted - depth, torch.zeros_like(depth))
+    total = weight.sum()
+    residual_m = ((weight * error**2).sum() / total).sqrt()
+    residual_ratio = ((weight * (error / depth) ** 2).sum() / total).sqrt()
+    return ScaleFit(
+        model=model,
+        scale=float(line[0]),
+        shift=float(line[1]) if model.has_shift else 0.0,
+        scale_sigma=sigmas[0],
+        shift_sigma=sigmas[1] if model.has_shift else 0.0,
+        residual_m=float(residual_m),
+        residual_ratio=float(residual_ratio),
+        inliers=inliers,
+        samples=x.numel(),
+    )
+
+
+def _refuse_untrustworthy(fit: ScaleFit, depth_m: Tensor, options: FitOptions) -> None:
+    if fit.inliers < options.min_samples or fit.inlier_ratio < options.min_inlier_ratio:
+        raise FitError(
+            f"only {fit.inliers} of {fit.samples} samples agree with the best fit: need "
+            f"{options.min_inlier_ratio:.0%} and at least {options.min_samples}"
+        )
+    if fit.model.has_shift:
+        ordered = depth_m.sort().values
+        low, middle, high = (
+            float(ordered[int(share * (ordered.numel() - 1))]) for share in (0.1, 0.5, 0.9)
+        )
+        if high - low < options.min_spread_ratio * middle:
+            raise FitError(
+                f"depths from {low:.3g} to {high:.3g} m are too much alike to tell scale and shift "
+                f"apart: need a spread of {options.min_spread_ratio:.0%}"
+            )
+    if not math.isfinite(fit.scale) or fit.scale <= 0:
+        raise FitError(f"a scale of {fit.scale:.3g} is not positive: values and depths disagree")
+    if fit.scale_sigma > options.max_sigma_ratio * fit.scale:
+        raise FitError(
+            f"a scale of {fit.scale:.3g} with a sigma of {fit.scale_sigma:.3g} is not sure enough"
+        )
+    if fit.residual_ratio > options.max_residual_ratio:
+        raise FitError(
+            f"inliers are off by {fit.residual_ratio:.0%} of their depth: need "
+            f"{options.max_residual_ratio:.0%}"
+        )
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
