@@ -85,7 +85,7 @@ def _default() -> _Entry:
         space=DepthSpace.DEPTH,
         scale=ScaleKind.METRIC,
         max_depth_m=20.0,
-        default_height=168,
+        default_height=112,
         file_name="panda_tiny_metric.safetensors",
         embedded=True,
         antialias=True,
