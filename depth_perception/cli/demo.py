@@ -28,7 +28,7 @@ def main(
     input_height: int | None = None,
     world: Literal["any", "room", "corridor", "courtyard", "street"] = "any",
     seed: int = 910_000_004,
-    frames: int = 40,
+    frames: int = 30,
     height: int = 256,
     frame_rate: float = 5.0,
     seconds: float = 30.0,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
@@ -65,7 +66,7 @@ class WorldWalk:
 
     kind: str = "any"
     seed: int = 910_000_004
-    frames: int = 40
+    frames: int = 30
     rate_hz: float = 5.0
     height: int = 256
     speed_mps: float = 0.6
@@ -149,10 +150,16 @@ def _is_panorama(bag: Path, topic: str) -> bool:
 def write_world_bag(bag: Path, walk: WorldWalk, on_frame: Callable[[int], None]) -> str:
     """Render a walk through a synthetic world into a bag; returns the kind of the world.
 
-    ``on_frame`` is called with the number of each finished frame.
+    ``on_frame`` is called with the number of each finished frame. It takes one core: threads that
+    wait for each other on a busy machine make the many small steps of rendering far slower.
     """
     world = make_world(walk.kind, walk.seed)
     camera = Equirectangular(walk.height, 2 * walk.height)
     pace = Walk(frames=walk.frames, rate_hz=walk.rate_hz, speed_mps=walk.speed_mps)
-    write_bag(bag, world, camera, pace, on_frame=on_frame)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        write_bag(bag, world, camera, pace, on_frame=on_frame)
+    finally:
+        torch.set_num_threads(threads)
     return world.kind

@@ -204,6 +204,7 @@ def ros_environment(domain_id: int) -> dict[str, str]:
     if profile is not None:
         variable = "FASTRTPS" if environment.get("ROS_DISTRO") in ("humble", "jazzy") else "FASTDDS"
         environment.setdefault(f"{variable}_DEFAULT_PROFILES_FILE", str(profile))
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # several processes share few cores
     for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
         environment.setdefault(variable, "4000000000")  # glibc: do not map large buffers afresh
     return environment
