@@ -42,6 +42,30 @@ def edge_mask(
     return usable & (jump > math.log1p(threshold))
 
 
+def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = None) -> Tensor:
+    """Pixels whose 3 x 3 neighbourhood spans more than ``threshold`` of their own depth.
+
+    MoGe marks edges by this rule before it exports a cloud, with infinite depth outside its mask,
+    so that the pixels along the border of the mask are marked too. :func:`edge_mask` marks both
+    sides of a jump alike and leaves such borders.
+
+    Args:
+        depth: (..., H, W), infinite where there is no surface.
+        threshold: largest difference between the farthest and the nearest neighbour, relative.
+        valid: (..., H, W) bool; other pixels are not looked at as neighbours.
+
+    Returns:
+        (..., H, W) bool.
+    """
+    farthest, nearest = depth, -depth
+    if valid is not None:
+        infinity = torch.full_like(depth, math.inf)
+        farthest = torch.where(valid, depth, -infinity)
+        nearest = torch.where(valid, -depth, -infinity)
+    spread = (_window_max(farthest, False) + _window_max(nearest, False)) / depth
+    return spread.nan_to_num(nan=0.0, posinf=math.inf) > threshold
+
+
 def _window_max(values: Tensor, wraps: bool) -> Tensor:
     """Maximum over the 3 x 3 neighbourhood, along the rows and then along the columns."""
     left, right = values[..., :1], values[..., -1:]
