@@ -100,7 +100,7 @@ class CloudSettings:
     max_rate_hz: float = parameter(
         0.0, "At most so many clouds a second; 0: one for every frame.", minimum=0.0, maximum=1e3
     )
-    colour: bool = parameter(True, "Add the field rgb.")
+    colour: bool = parameter(True, "Give every point the colour of its pixel (field rgb).")
     edge_threshold: float = parameter(
         0.1,
         "Leave out points at depth jumps of more than this share (0.1: 10 %), where points would "

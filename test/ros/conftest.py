@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,16 @@ import pytest
 import rclpy
 import torch
 from rclpy.signals import SignalHandlerOptions
-from ros_harness import NodeProcess, Probe
+from ros_harness import ROOT, NodeProcess, Probe
 
 from depth_perception.systems import build_network, save_network
 
 # One domain for each test process. Above 101 the ports of DDS fall into Linux' ephemeral range.
 os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+for variable in ("FASTDDS", "FASTRTPS"):  # the name since Kilted, and before
+    profile = ROOT / "config" / "fastdds_large_data.xml"
+    os.environ.setdefault(f"{variable}_DEFAULT_PROFILES_FILE", str(profile))
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +43,14 @@ def _random_weights(name: str, factory: pytest.TempPathFactory) -> Path:
     path = factory.mktemp("weights") / f"{name}.safetensors"
     save_network(build_network(name), path)
     return path
+
+
+@pytest.fixture
+def patience() -> float:
+    """How much slower than an idle machine this one is at present, at least 1."""
+    began = time.monotonic()
+    subprocess.run([sys.executable, "-c", "import numpy"], check=True, timeout=120)
+    return max(1.0, (time.monotonic() - began) / 0.4)
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,7 @@ OUTPUTS: Mapping[str, type[Any]] = {
     "panels/right/camera_info": CameraInfo,
 }
 FRAME = "head_optical_frame"
+READY = "is ready on cpu"
 TRANSITIONS = {
     "configure": Transition.TRANSITION_CONFIGURE,
     "cleanup": Transition.TRANSITION_CLEANUP,
@@ -86,6 +87,8 @@ class NodeProcess:
         deadline = time.monotonic() + PATIENCE_S
         while self.text.count(text) < count:
             assert self.is_alive(), f"the process ended:\n{self.text}"
+            is_hopeless = "cannot be configured" in self.text and text == READY
+            assert not is_hopeless, self.text
             assert time.monotonic() < deadline, f"{text!r} was not said:\n{self.text}"
             time.sleep(0.05)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ros_harness import NodeProcess, Probe, depth_of, image, panorama
+from ros_harness import READY, NodeProcess, Probe, depth_of, image, panorama
 from rosgraph_msgs.msg import Clock
 from safetensors.torch import load_file, save_file
 
@@ -102,14 +103,15 @@ def test_missing_checkpoint(managed: Managed, tmp_path: Path) -> None:
 
 def test_checkpoint_of_another_model(managed: Managed, relative_weights: Path) -> None:
     text = _assert_refused(managed, relative_weights, "panda-tiny-metric")
-    assert "shape: core.depth_head.scratch.output_conv1.bias (8,) in the file, (16,) here" in text
+    assert re.search(r"shape: core\.\S+ \([\d, ]+\) in the file, \([\d, ]+\) here", text)
 
 
 def test_checkpoint_with_other_names_lists_them_all(managed: Managed, tmp_path: Path) -> None:
     state = load_file(managed.weights)
     names = sorted(state)
-    renamed = {f"other.{name}": state.pop(name) for name in names[:6]}
-    dropped = names[-2:]
+    # Far apart in the list, so that the message does not fold them into one line.
+    renamed = {f"other.{name}": state.pop(name) for name in names[:: len(names) // 3][:3]}
+    dropped = names[-1:]
     for name in dropped:
         del state[name]
     path = tmp_path / "other.safetensors"
@@ -117,7 +119,8 @@ def test_checkpoint_with_other_names_lists_them_all(managed: Managed, tmp_path: 
 
     text = _assert_refused(managed, path, "other.safetensors")
 
-    for name in (*names[:6], *renamed, *dropped):
+    for name in (*renamed, *dropped):
+        assert name.removeprefix("other.") in text
         assert name in text
 
 
@@ -205,7 +208,7 @@ def slow(start_node: StartNode, make_probe: MakeProbe, weights: Path) -> tuple[N
         remappings={"__ns": "/slow"},
     )
     probe = make_probe("/slow", ("depth/image",))
-    node.wait_for("is ready on cpu")
+    node.wait_for(READY)
     clock = probe.create_publisher(Clock, "/clock", 10)
     probe.spin_until(lambda: clock.get_subscription_count() > 0, "clock discovery")
     probe.wait_matched()
@@ -224,7 +227,7 @@ def test_flood_of_60_hz_drops_images_but_neither_delays_nor_grows(
     slow: tuple[NodeProcess, Probe],
 ) -> None:
     _, probe = slow
-    pixels = image(panorama())
+    pixels = image(panorama(480))  # 1.4 MB: kept images would be seen in the memory
     start_s, memory = 1000.0, []
     for _ in range(2):
         began = time.monotonic()
@@ -247,7 +250,7 @@ def test_flood_of_60_hz_drops_images_but_neither_delays_nor_grows(
     one_ms = 1000.0 / float(status["output rate (Hz)"])
     # An image waits for the one before it, and no longer: two times the model, and some slack.
     assert float(status["latency p99 (ms)"]) < 3.0 * one_ms + 300.0
-    assert memory[1] - memory[0] < 40.0
+    assert memory[1] - memory[0] < 150.0
     stamps = [m.header.stamp.sec for m in probe.heard["depth/image"]]
     assert stamps == sorted(set(stamps))
 
@@ -270,7 +273,9 @@ def test_clock_that_jumps_back_is_noticed_and_survived(slow: tuple[NodeProcess, 
     assert status["failures in a row"] == "0"
 
 
-def test_interrupt_during_inference_ends_at_once(slow: tuple[NodeProcess, Probe]) -> None:
+def test_interrupt_during_inference_ends_at_once(
+    slow: tuple[NodeProcess, Probe], patience: float
+) -> None:
     """The last test with the slow node."""
     node, probe = slow
     for _ in range(3):
@@ -280,12 +285,12 @@ def test_interrupt_during_inference_ends_at_once(slow: tuple[NodeProcess, Probe]
     code, seconds = node.stop()
 
     assert code == 0, node.text
-    assert seconds < 2.0
+    assert seconds < 2.0 * patience
     assert "Traceback" not in node.text
 
 
 def test_interrupt_while_the_model_loads_ends_at_once(
-    start_node: StartNode, make_probe: MakeProbe, weights: Path
+    start_node: StartNode, make_probe: MakeProbe, weights: Path, patience: float
 ) -> None:
     node = start_node(
         {"checkpoint": weights, "height": 1120, "flip": True, "device": "cpu",
@@ -299,6 +304,6 @@ def test_interrupt_while_the_model_loads_ends_at_once(
     code, seconds = node.stop()
 
     assert code == 0, node.text
-    assert seconds < 2.0
+    assert seconds < 2.0 * patience
     assert "is ready" not in node.text
     assert "Traceback" not in node.text

@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ros_harness import FRAME, OUTPUTS, NodeProcess, Probe, cloud_of, depth_of, image, panorama
+from ros_harness import (
+    FRAME,
+    OUTPUTS,
+    READY,
+    NodeProcess,
+    Probe,
+    cloud_of,
+    depth_of,
+    image,
+    panorama,
+)
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 
@@ -47,7 +57,7 @@ def running(
         remappings={"__ns": "/left"},
     )
     probe = make_probe("/left", METRIC)
-    node.wait_for("is ready on cpu")
+    node.wait_for(READY)
     probe.wait_matched()
     estimator = dp.load(
         "panda-tiny-metric", weights, "cpu", height=HEIGHT, seam="circular", output_size="network"
@@ -350,7 +360,7 @@ def test_relative_model_in_a_second_namespace_at_the_same_time(
         remappings={"__ns": "/right"},
     )  # fmt: skip
     probe = make_probe("/right", ("depth/relative", "depth/image", "depth/points", "depth/scale"))
-    node.wait_for("is ready on cpu")
+    node.wait_for(READY)
     probe.wait_matched()
 
     left = running.probe.send(image(PIXELS))

@@ -1,0 +1,310 @@
+"""Messages in and out, without a running node."""
+
+from __future__ import annotations
+
+import math
+from array import array
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ros_harness import cloud_of, depth_of, image, panorama
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
+from depth_perception.geometry.rotations import from_quaternion, view_rotation
+from depth_perception.io.images import write_image
+from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
+from depth_perception.ros.buffers import PayloadBuffer
+from depth_perception.ros.camera_info import equirectangular_info, pinhole_info
+from depth_perception.ros.clouds import CloudOptions, cloud_message, pack_cloud
+from depth_perception.ros.frames import (
+    UPRIGHT,
+    derived_frame,
+    derived_optical_frame,
+    rotation_message,
+    static_transform,
+)
+from depth_perception.ros.images import ImageError, depth_message, image_message, read_rgb
+from depth_perception.ros.outputs import Frame, kept_points, scale_message
+from depth_perception.ros.panoramic import fit_mask, panorama_camera
+from depth_perception.ros.scans import ScanOptions, scan_message, scan_ranges
+
+HEADER = Header(frame_id="head_optical_frame")
+ENCODINGS = ("rgb8", "bgr8", "mono8", "mono16", "rgba8", "bgra16", "16UC1", "32FC1", "8UC2",
+             "bayer_rggb8", "bayer_grbg16", "yuv422", "yuv422_yuy2", "nv12", "nv24", "", "rgb9",
+             "64FC4")  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    height=st.integers(0, 9),
+    width=st.integers(0, 9),
+    encoding=st.sampled_from(ENCODINGS) | st.text(max_size=8),
+    step=st.integers(0, 100),
+    is_bigendian=st.booleans(),
+    data=st.binary(max_size=400),
+    fits=st.booleans(),
+)
+def test_any_image_message_is_either_a_picture_or_an_image_error(
+    height: int,
+    width: int,
+    encoding: str,
+    step: int,
+    is_bigendian: bool,
+    data: bytes,
+    fits: bool,
+) -> None:
+    if fits:
+        data = (data * (step * height // max(len(data), 1) + 1))[: step * height]
+    message = Image(
+        height=height,
+        width=width,
+        encoding=encoding,
+        step=step,
+        is_bigendian=int(is_bigendian),
+        data=array("B", data),
+    )
+    try:
+        pixels = read_rgb(message)
+    except ImageError:
+        return
+    assert pixels.shape == (height, width, 3)
+    assert pixels.dtype == torch.uint8
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.binary(max_size=200), image_format=st.text(max_size=20))
+def test_any_compressed_message_is_refused_or_decoded(data: bytes, image_format: str) -> None:
+    message = CompressedImage(format=image_format, data=array("B", data))
+    with pytest.raises(ImageError):
+        read_rgb(message)
+
+
+def test_compressed_image(tmp_path) -> None:
+    pixels = panorama()
+    write_image(tmp_path / "p.png", pixels)
+    data = array("B", (tmp_path / "p.png").read_bytes())
+    decoded = read_rgb(CompressedImage(format="rgb8; png compressed bgr8", data=data))
+    np.testing.assert_array_equal(decoded, pixels)
+
+
+def test_rgb8_is_read_without_a_copy() -> None:
+    message = image(panorama())
+    pixels = read_rgb(message)
+    message.data[0] ^= 255
+    assert int(pixels[0, 0, 0]) == message.data[0]
+
+
+def test_depth_image_has_nan_where_nothing_is_known() -> None:
+    depth = torch.rand(4, 6) + 1
+    valid = torch.rand(4, 6) > 0.4
+    message = depth_message(HEADER, depth, valid)
+    values = depth_of(message)
+    np.testing.assert_array_equal(np.isfinite(values), valid)
+    np.testing.assert_array_equal(values[valid], depth[valid])
+    assert (message.step, message.is_bigendian, message.encoding) == (24, 0, "32FC1")
+
+
+def test_payload_buffer_keeps_its_memory_while_the_size_stays() -> None:
+    buffer = PayloadBuffer()
+    first = buffer.fill(torch.arange(6.0))
+    second = buffer.fill(torch.arange(6.0) * 2)
+    assert first is second
+    np.testing.assert_array_equal(np.frombuffer(second, np.float32), np.arange(6.0) * 2)
+    assert len(buffer.fill(torch.arange(4, dtype=torch.uint8).view(2, 2))) == 4
+    assert len(buffer.fill(torch.empty(0, 4))) == 0
+    strided = torch.arange(12, dtype=torch.uint8).view(3, 4).T
+    np.testing.assert_array_equal(np.frombuffer(buffer.fill(strided), np.uint8), strided.flatten())
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 999),
+    stride=st.integers(1, 4),
+    organised=st.booleans(),
+    coloured=st.booleans(),
+    low=st.floats(0, 3),
+    high=st.floats(3, 9),
+)
+def test_cloud_holds_exactly_the_points_asked_for(
+    seed: int, stride: int, organised: bool, coloured: bool, low: float, high: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    points = torch.randn(7, 10, 3, generator=generator) * 4
+    keep = torch.rand(7, 10, generator=generator) > 0.3
+    colours = torch.randint(0, 256, (7, 10, 3), generator=generator, dtype=torch.uint8)
+    options = CloudOptions(stride, organised, low, high)
+
+    fields = pack_cloud(points, keep, colours if coloured else None, options)
+    message = cloud_message(HEADER, fields, organised)
+
+    found, found_colours = cloud_of(message)
+    sampled = points[::stride, ::stride].numpy()
+    distance = points[::stride, ::stride].norm(dim=-1).numpy()
+    wanted = keep[::stride, ::stride].numpy() & (distance >= low) & (distance <= high)
+    assert message.is_dense is not organised
+    assert (
+        message.row_step
+        == message.width * message.point_step
+        == len(message.data) / (message.height)
+    )
+    if organised:
+        assert found.shape == sampled.shape
+        np.testing.assert_array_equal(np.isfinite(found).all(-1), wanted)
+        np.testing.assert_array_equal(found[wanted], sampled[wanted])
+    else:
+        np.testing.assert_array_equal(found[0], sampled[wanted])
+    if coloured:
+        expected = colours[::stride, ::stride].numpy()
+        expected = expected if organised else expected[wanted][None]
+        np.testing.assert_array_equal(found_colours, expected)
+
+
+def _box_prediction(height: int) -> tuple[Prediction, np.ndarray]:
+    """Range in a room 6 m wide and 4 m deep, and its true horizontal distance by column."""
+    camera = Equirectangular(height, 2 * height)
+    rays = camera.rays()
+    horizontal = 1 / torch.maximum(rays[..., 0].abs() / 3, rays[..., 2].abs() / 2)
+    valid = torch.ones(height, 2 * height, dtype=torch.bool)
+    prediction = Prediction(
+        horizontal, valid, camera, DepthKind.RANGE, DepthSpace.DEPTH, ScaleKind.METRIC
+    )
+    middle = rays[height // 2, :, [0, 2]]
+    middle = middle / middle.norm(dim=-1, keepdim=True)
+    truth = 1 / torch.maximum(middle[:, 0].abs() / 3, middle[:, 1].abs() / 2)
+    return prediction, truth.numpy()
+
+
+def test_scan_of_a_box_room() -> None:
+    prediction, truth = _box_prediction(90)
+    options = ScanOptions(math.radians(10), 0.1, 3.3)
+    camera = prediction.camera
+
+    ranges = scan_ranges(prediction.depth, prediction.valid, camera, options)
+    scan = scan_message(HEADER, ranges, camera, options)
+
+    angles = scan.angle_min + np.arange(len(scan.ranges)) * scan.angle_increment
+    found = np.array(scan.ranges)
+    expected = 1 / np.maximum(np.abs(np.sin(angles)) / 3, np.abs(np.cos(angles)) / 2)
+    near = expected <= 3.29
+    np.testing.assert_allclose(found[near], expected[near], rtol=1e-3)
+    assert np.isposinf(found[expected > 3.31]).all()
+    assert truth.max() > 3.31
+    assert scan.angle_max == pytest.approx(angles[-1], abs=1e-4)
+    assert scan.range_max == pytest.approx(3.3)
+
+
+def test_scan_knows_the_left_from_the_right_and_what_it_does_not_know() -> None:
+    camera = Equirectangular(18, 36)
+    depth = torch.full((18, 36), 5.0)
+    depth[:, 27] = 1.0  # 90 degrees to the right
+    valid = torch.ones_like(depth, dtype=torch.bool)
+    valid[:, 18] = False
+    depth[:, 5] = 0.01
+    options = ScanOptions(math.radians(30), 0.1, 9.0)
+
+    ranges = scan_ranges(depth, valid, camera, options)
+
+    scan = scan_message(HEADER, ranges, camera, options)
+    angles = np.degrees(scan.angle_min + np.arange(36) * scan.angle_increment)
+    beam = int(np.argmin(np.where(np.isfinite(scan.ranges), scan.ranges, np.inf)))
+    assert angles[beam] == pytest.approx(-95.0)  # a pixel centre right of straight right
+    assert np.flatnonzero(np.isnan(scan.ranges)).tolist() == [35 - 18]
+    assert np.flatnonzero(np.isneginf(scan.ranges)).tolist() == [35 - 5]
+    upper = Equirectangular(18, 36, latitude_max=-0.5)
+    with pytest.raises(ValueError, match="outside the image"):
+        scan_ranges(depth, valid, upper, options)
+
+
+def test_camera_info() -> None:
+    full = equirectangular_info(HEADER, Equirectangular(8, 16))
+    assert (full.height, full.width, full.k[0]) == (8, 16, 0.0)
+    pinhole = pinhole_info(HEADER, Pinhole(8, 16, 5.0, 6.0, 8.0, 4.0))
+    np.testing.assert_allclose(pinhole.k, [5, 0, 7.5, 0, 6, 3.5, 0, 0, 1])
+    np.testing.assert_allclose(pinhole.p, [5, 0, 7.5, 0, 0, 6, 3.5, 0, 0, 0, 1, 0])
+    assert pinhole.distortion_model == "plumb_bob"
+
+
+def _matrix(quaternion) -> torch.Tensor:
+    values = [quaternion.x, quaternion.y, quaternion.z, quaternion.w]
+    return from_quaternion(torch.tensor(values, dtype=torch.float64))
+
+
+def test_frames_are_right_handed_turns_of_the_camera() -> None:
+    assert derived_frame("head_optical_frame", "scan") == "head_scan_frame"
+    assert derived_frame("camera", "scan") == "camera_scan_frame"
+    assert derived_frame("", "scan") == "scan_frame"
+    assert derived_optical_frame("head_optical_frame", "left") == "head_left_optical_frame"
+    upright = _matrix(UPRIGHT)  # columns: axes of the scan frame in the optical frame
+    forward, left, up = upright.T.round().int().tolist()
+    assert (forward, left, up) == ([0, 0, 1], [-1, 0, 0], [0, -1, 0])
+    turn = view_rotation(math.pi / 2, 0.3)
+    torch.testing.assert_close(_matrix(rotation_message(turn)), turn)
+    transform = static_transform("a", "b", UPRIGHT)
+    assert (transform.header.frame_id, transform.child_frame_id) == ("a", "b")
+
+
+def test_scale_message_tells_what_is_unknown() -> None:
+    prediction, _ = _box_prediction(6)
+    metric = scale_message(HEADER, prediction)
+    assert (metric.scale, metric.shift, metric.source, metric.is_metric) == (1, 0, "model", True)
+    unknown = Prediction(
+        prediction.values, prediction.valid, prediction.camera, DepthKind.RANGE,
+        DepthSpace.INVERSE_DEPTH, ScaleKind.AFFINE_INVARIANT,
+    )  # fmt: skip
+    message = scale_message(HEADER, unknown)
+    assert message.kind == message.KIND_INVERSE_DEPTH
+    assert message.source == "none"
+    assert not message.is_metric
+    assert math.isnan(message.scale)
+
+
+def test_edges_are_left_out_on_request() -> None:
+    prediction, _ = _box_prediction(30)
+    values = torch.full_like(prediction.values, 2.0)
+    values[:, 30:] = 4.0
+    jump = Prediction(
+        values, prediction.valid, prediction.camera, DepthKind.RANGE, DepthSpace.DEPTH,
+        ScaleKind.METRIC,
+    )  # fmt: skip
+    assert kept_points(jump, 0.0).all()
+    kept = kept_points(jump, 0.5)
+    assert not kept[:, [0, 29, 30, 59]].any()
+    assert kept[:, 5:25].all()
+
+
+def test_colours_follow_the_grid_of_the_depth() -> None:
+    prediction, _ = _box_prediction(6)
+    flat = torch.full((24, 48, 3), 77, dtype=torch.uint8)
+    flat[..., 1] = 200
+    colours = Frame(HEADER, flat, prediction).colours()
+    assert colours.shape == (6, 12, 3)
+    assert colours.dtype == torch.uint8
+    assert (colours == torch.tensor([77, 200, 77], dtype=torch.uint8)).all()
+    message = image_message(HEADER, colours, "rgb8")
+    assert (message.step, len(message.data)) == (36, 216)
+
+
+def test_panorama_camera_wants_two_to_one_or_a_field_of_view() -> None:
+    assert panorama_camera(100, 200, 360.0, 180.0).is_full_sphere
+    assert panorama_camera(100, 201, 360.0, 180.0).is_full_sphere  # a pixel off is no lie
+    with pytest.raises(ValueError, match="640 x 480"):
+        panorama_camera(480, 640, 360.0, 180.0)
+    partial = panorama_camera(480, 640, 120.0, 90.0)
+    assert partial.horizontal_fov == pytest.approx(math.radians(120.0))
+
+
+def test_mask_is_resized_without_new_values_and_must_fit() -> None:
+    mask = torch.zeros(20, 40, dtype=torch.bool)
+    mask[15:] = True
+    small = fit_mask(mask, 8, 16)
+    assert small.shape == (8, 16)
+    assert small[6:].all()
+    assert not small[:6].any()
+    assert fit_mask(mask, 20, 40) is mask
+    with pytest.raises(ValueError, match="40 x 20"):
+        fit_mask(mask, 20, 20)

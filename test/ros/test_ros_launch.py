@@ -1,0 +1,212 @@
+"""The launch file, the parameter file and the lists of executables tell the same story.
+
+Where the real launch packages can be imported the launch file is also evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import re
+import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ros_harness import ROOT
+
+from depth_perception.ros.parameters import build, specs
+from depth_perception.ros.settings import PanoramicSettings
+
+LAUNCH_FILE = ROOT / "launch" / "panoramic.launch.py"
+PARAMETER_FILE = ROOT / "config" / "panoramic.yaml"
+HAS_LAUNCH = find_spec("launch") is not None and find_spec("launch_ros") is not None
+ARGUMENTS = {
+    "image", "image_transport", "model", "checkpoint", "device", "namespace", "params_file",
+    "autostart", "use_sim_time", "log_level", "respawn", "bag", "rviz", "tune_dds",
+}  # fmt: skip
+
+
+def _strings(tree: ast.AST, function: str, position: int = 0) -> set[str]:
+    """Literal arguments at a position of the calls of a function."""
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name(node) == function
+    ]
+    found = [call.args[position] for call in calls if len(call.args) > position]
+    return {item.value for item in found if isinstance(item, ast.Constant)}
+
+
+def _name(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+
+
+def _keywords(tree: ast.AST, keyword: str) -> set[str]:
+    return {
+        node.value.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword)
+        and node.arg == keyword
+        and isinstance(node.value, ast.Constant)
+    }
+
+
+def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    items: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            items.update(flat(value, f"{prefix}{name}."))
+        else:
+            items[f"{prefix}{name}"] = tuple(value) if isinstance(value, list) else value
+    return items
+
+
+def test_launch_file_names_what_exists() -> None:
+    source = LAUNCH_FILE.read_text()
+    tree = ast.parse(source)
+    compile(source, str(LAUNCH_FILE), "exec")
+
+    assert _strings(tree, "argument") == ARGUMENTS
+    assert _strings(tree, "LaunchConfiguration") <= ARGUMENTS
+    assert _strings(tree, "flag") <= ARGUMENTS
+    ours = _keywords(tree, "executable") - {"rviz2"}
+    assert ours == {"panoramic_depth", "bag_player"}
+    for name in ours:
+        assert (ROOT / "scripts" / name).stat().st_mode & 0o111
+    for folder, name in re.findall(r'share\("(\w+)", "([\w.]+)"\)', source):
+        assert (ROOT / folder / name).is_file()
+    declared = {name for name, _, _ in specs(PanoramicSettings)}
+    overrides = ast.literal_eval(re.search(r"OVERRIDES = (\(.*?\))", source)[1])
+    assert set(overrides) <= declared & ARGUMENTS
+    assert "autostart" in declared
+
+
+def test_scripts_run_what_they_import() -> None:
+    for script in sorted((ROOT / "scripts").iterdir()):
+        module = re.search(r"from (\S+) import main", script.read_text())
+        assert module is not None
+        assert callable(importlib.import_module(module[1]).main)
+
+
+def test_parameter_file_holds_every_parameter_at_its_default() -> None:
+    text = PARAMETER_FILE.read_text()
+    given = flat(yaml.safe_load(text)["/**"]["ros__parameters"])
+    declared = {name: default for name, _, default in specs(PanoramicSettings)}
+
+    assert given == declared
+    assert {name: type(value) for name, value in given.items()} == {
+        name: type(value) for name, value in declared.items()
+    }
+    assert build(PanoramicSettings, given) == PanoramicSettings()
+    lines = text.splitlines()
+    for name in given:
+        leaf = name.rpartition(".")[2]
+        at = next(k for k, line in enumerate(lines) if line.strip().startswith(f"{leaf}:"))
+        assert lines[at - 1].strip().startswith("#"), f"{name} is not explained"
+
+
+def test_every_parameter_is_described() -> None:
+    for name, spec, _ in specs(PanoramicSettings):
+        assert len(spec.description) >= 15, name
+        assert spec.description.rstrip().endswith("."), name
+
+
+def test_dds_profile_is_well_formed_and_large_enough() -> None:
+    tree = ElementTree.parse(ROOT / "config" / "fastdds_large_data.xml")
+    space = {"d": "http://www.eprosima.com"}
+    size = tree.find(".//d:transport_descriptor[d:type='SHM']/d:segment_size", space)
+    assert int(size.text) >= 64 * 2**20
+    used = {item.text for item in tree.findall(".//d:userTransports/d:transport_id", space)}
+    made = {item.text for item in tree.findall(".//d:transport_descriptor/d:transport_id", space)}
+    assert used == made
+
+
+def test_rviz_view_shows_topics_that_the_node_has() -> None:
+    view = yaml.safe_load((ROOT / "rviz" / "panoramic.rviz").read_text())
+    displays = view["Visualization Manager"]["Displays"]
+    topics = {d["Topic"]["Value"] for d in displays if "Topic" in d}
+    assert topics == {"image", "depth/image", "depth/points", "scan"}
+
+
+def _launched(prefix: Path, arguments: dict[str, str]) -> dict[str, str]:
+    """What the executables of an installation were started with, by name, after a real launch."""
+    from launch import LaunchDescription, LaunchService
+    from launch.actions import IncludeLaunchDescription
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    source = PythonLaunchDescriptionSource(str(LAUNCH_FILE))
+    include = IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
+    service = LaunchService()
+    service.include_launch_description(LaunchDescription([include]))
+    assert service.run() == 0
+    started = {path.stem: path.read_text() for path in prefix.glob("*.started")}
+    for path in prefix.glob("*.started"):
+        path.unlink()
+    return started
+
+
+def _install(prefix: Path) -> None:
+    """What the launch file looks for, as an installation lays it out."""
+    index = prefix / "share" / "ament_index" / "resource_index" / "packages"
+    index.mkdir(parents=True)
+    (index / "depth_perception").touch()
+    (prefix / "share" / "depth_perception").mkdir()
+    for folder in ("config", "launch", "rviz"):
+        (prefix / "share" / "depth_perception" / folder).symlink_to(ROOT / folder)
+    (prefix / "lib" / "depth_perception").mkdir(parents=True)
+    for script in (ROOT / "scripts").iterdir():  # stand-ins that tell how they were started
+        stand_in = prefix / "lib" / "depth_perception" / script.name
+        told = prefix / f"{script.name}.started"
+        stand_in.write_text(f'#!/bin/sh\n{{ echo "$@"; env; }} > {told}\n')
+        stand_in.chmod(0o755)
+
+
+def test_launch_description(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not HAS_LAUNCH:  # not on PyPI: every function is at least defined and used
+        tree = ast.parse(LAUNCH_FILE.read_text())
+        functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        assert "generate_launch_description" in functions
+        assert functions - {"generate_launch_description"} <= used
+        return
+    _install(tmp_path / "prefix")
+    path = f"{tmp_path / 'prefix'}{os.pathsep}{os.environ['AMENT_PREFIX_PATH']}"
+    monkeypatch.setenv("AMENT_PREFIX_PATH", path)
+    for name in (
+        "MALLOC_MMAP_THRESHOLD_",
+        "FASTDDS_DEFAULT_PROFILES_FILE",
+        "FASTRTPS_DEFAULT_PROFILES_FILE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path))
+    arguments = {
+        "namespace": "robot", "image": "/cam/image", "model": "panda-small",
+        "bag": str(tmp_path), "use_sim_time": "true", "device": "cpu",
+    }  # fmt: skip
+
+    environment = dict(os.environ)  # launch changes that of this process
+    untuned = _launched(tmp_path / "prefix", {"tune_dds": "false"})
+    started = _launched(tmp_path / "prefix", arguments)
+    os.environ.clear()
+    os.environ.update(environment)
+
+    node, player = started["panoramic_depth"], started["bag_player"]
+    assert "__ns:=/robot" in node
+    assert "image:=/cam/image" in node
+    assert "panoramic.yaml" in node
+    assert "--log-level info" in node
+    assert f"{tmp_path} --clock --wait 60 --wait-for /cam/image" in player
+    given = [Path(name) for name in re.findall(r"--params-file (\S+)", node)]
+    values: dict[str, Any] = {}
+    for path in given:
+        values |= next(iter(yaml.safe_load(path.read_text()).values()))["ros__parameters"]
+    assert values["model"] == "panda-small"
+    assert values["device"] == "cpu"
+    assert values["use_sim_time"] is True
+    assert values["autostart"] is True
+    assert re.search(r"DEFAULT_PROFILES_FILE=\S+/fastdds_large_data.xml", node)
+    assert "MALLOC_MMAP_THRESHOLD_=4000000000" in node
+    assert untuned.keys() == {"panoramic_depth"}
+    assert "PROFILES_FILE" not in untuned["panoramic_depth"]
