@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -38,7 +39,9 @@ def main(
     from ..training.run import train
     from ..training.strict_mapping import RecipeError
 
-    warnings.filterwarnings("ignore", message=".*num_workers.*")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for known in ("num_workers", "in eval mode", "no `val_dataloader`", "LeafSpec"):
+        warnings.filterwarnings("ignore", message=f".*{known}.*")
     try:
         plan = load_recipe(recipe, overrides)
         network = trainable_network(plan)

@@ -77,6 +77,12 @@ def log_l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> T
     return weight * _mean((target.log() - pred.clamp_min(1e-6).log()).abs())
 
 
+def relative_l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
+    """Mean absolute error over the truth, over positive truth: AbsRel itself."""
+    target, pred = _positive(target, pred, mask)
+    return weight * _mean((target - pred).abs() / target)
+
+
 def scale_invariant(
     target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0, eps: float = 1e-6
 ) -> Tensor:

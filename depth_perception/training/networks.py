@@ -22,15 +22,14 @@ def trainable_network(recipe: Recipe) -> DepthAnything:
     """
     model = recipe.model
     scale = recipe.data.max_depth_m if recipe.data.target == "metric" else 1.0
+    torch.manual_seed(recipe.run.seed)
+    network = build_network(model.name, lora_rank=None, max_depth=scale)
     if model.checkpoint is None:
-        torch.manual_seed(recipe.run.seed)
-        network = build_network(model.name, lora_rank=None, max_depth=scale)
         spherical_positions(network.encoder)
         quiet_start(network)
     else:
-        network = load_network(model.name, model.checkpoint)
-        network.max_depth = scale
-        network.requires_grad_(True)
+        start = load_network(model.start or model.name, model.checkpoint)
+        network.load_state_dict(start.state_dict())
     if model.train == "lora":
         add_lora(network.encoder, _LORA_RANK)
         network.lora_rank = _LORA_RANK

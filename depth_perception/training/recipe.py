@@ -23,11 +23,14 @@ class ModelRecipe:
         train: ``full`` moves every parameter; ``lora`` freezes the encoder except its LoRA
             branches and moves the head.
         checkpoint: file to start from, or None for random parameters.
+        start: model of the catalogue whose file that is, where it is another one than ``name``:
+            PanDA starts from the metric indoor weights of Depth Anything V2.
     """
 
     name: str
     train: Literal["full", "lora"] = "full"
     checkpoint: str | None = None
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,8 @@ class LossRecipe:
     """One term of the loss; which of the last three are used depends on ``kind``."""
 
     kind: Literal[
-        "l1", "l2", "berhu", "silog", "dav2_silog", "rmselog", "log_l1", "scale_invariant",
-        "gradient", "l1norm", "epnl",
+        "l1", "l2", "berhu", "silog", "dav2_silog", "rmselog", "log_l1", "relative_l1",
+        "scale_invariant", "gradient", "l1norm", "epnl",
     ]  # fmt: skip
     weight: float = 1.0
     variance_focus: float | None = None

@@ -25,7 +25,8 @@ CASES = {
     "l1norm": (losses.l1norm, {}),
     "dav2_silog": (losses.dav2_silog, {}),
 }
-ALL = [loss for name, (loss, _) in CASES.items() if name not in ("l1_w2", "silog_vf05_w2")]
+ORIGINAL = [loss for name, (loss, _) in CASES.items() if name not in ("l1_w2", "silog_vf05_w2")]
+ALL = [*ORIGINAL, losses.log_l1, losses.relative_l1]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_epnl_says_when_an_image_is_too_small() -> None:
         draw_rectangles(56, 112, np.random.RandomState(0))
 
 
-@pytest.mark.parametrize("loss", [*ALL, losses.log_l1, epnl], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("loss", [*ALL, epnl], ids=lambda f: f.__name__)
 def test_without_valid_pixels_nothing_is_learned(loss) -> None:
     pred = torch.full((1, 1, 96, 192), 0.5, requires_grad=True)
     options = {"rng": np.random.RandomState(0)} if loss is epnl else {}
@@ -88,7 +89,7 @@ def test_without_valid_pixels_nothing_is_learned(loss) -> None:
         assert torch.equal(pred.grad, torch.zeros_like(pred))
 
 
-@pytest.mark.parametrize("loss", [*ALL, losses.log_l1], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("loss", ALL, ids=lambda f: f.__name__)
 def test_a_perfect_prediction_costs_almost_nothing(loss) -> None:
     generator = torch.Generator().manual_seed(1)
     target = 0.1 + 0.8 * torch.rand(2, 1, 28, 56, generator=generator)
@@ -98,3 +99,10 @@ def test_a_perfect_prediction_costs_almost_nothing(loss) -> None:
         assert value.item() < 1e-4
     value.backward()
     assert torch.isfinite(pred.grad).all()
+
+
+def test_relative_l1_is_the_mean_relative_error() -> None:
+    target = torch.tensor([1.0, 2.0, 4.0, 0.0]).view(1, 1, 1, 4)
+    pred = torch.tensor([2.0, 1.0, 4.0, 9.0]).view(1, 1, 1, 4)
+    everywhere = torch.ones_like(target, dtype=torch.bool)
+    assert losses.relative_l1(target, pred, everywhere).item() == pytest.approx(0.5)

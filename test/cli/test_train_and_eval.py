@@ -1,0 +1,91 @@
+"""The commands train and eval on a rendered data set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from depth_perception.cli.main import main
+from depth_perception.data.worlds import FolderOptions, write_folder
+from depth_perception.geometry import Equirectangular
+
+SMALL = [
+    "run.steps=2",
+    "run.batch=2",
+    "run.workers=1",
+    "run.precision=32-true",
+    "run.val_every=2",
+    "run.val_frames=2",
+    "data.sizes=[{start: 0, height: 28}]",
+]
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("worlds")
+    options = FolderOptions(frames_per_world=2, shadows=False, antialias=False)
+    assert list(write_folder(root, [1, 2], Equirectangular(28, 56), options)) == [1, 2]
+    return root
+
+
+def test_train_then_eval(worlds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    roots = [f"data.root={worlds}", f"data.val_root={worlds}"]
+    out = tmp_path / "run"
+    args = ["panda-tiny-metric", *SMALL, *roots, "--out", str(out), "--device", "cpu"]
+    assert main(["train", *args]) == 0
+    assert f"{out / 'best'}.safetensors" in capsys.readouterr().out
+    assert list((out / "events").iterdir()), "TensorBoard events"
+
+    files = {"--json": tmp_path / "eval.json", "--markdown": tmp_path / "eval.md"}
+    options = [text for key, path in files.items() for text in (key, str(path))]
+    weights = ["--checkpoint", str(out / "best.safetensors"), "--device", "cpu"]
+    args = ["panda-tiny-metric", "worlds", str(worlds), "--baselines", "--height", "28"]
+    assert main(["eval", *args, *weights, *options]) == 0
+    shown = capsys.readouterr().out
+    content = json.loads(files["--json"].read_text())
+    model, constant, untrained = content["evaluations"]
+    assert (model["frames"], model["skipped"]) == (4, 0)
+    assert constant["name"].startswith("constant")
+    assert untrained["name"] == "panda-tiny-metric untrained"
+    assert sum(group["frames"] for group in model["groups"].values()) == 4
+    for evaluation in (model, constant, untrained):
+        number = f"{evaluation['metrics']['abs_rel']:.3f}"
+        assert number in shown
+        assert number in files["--markdown"].read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["train", "no-recipe"], "no recipe 'no-recipe'"),
+        (["train", "panda-tiny-metric", "run.stepps=1"], "did you mean 'steps'"),
+        (["train", "panda-tiny-metric", "data.root=/nowhere"], "dataset.json does not exist"),
+        (["eval", "panda-tiny-metric", "worlds", "/nowhere"], "dataset.json does not exist"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(args) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_unknown_models_are_refused(worlds: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "panda-huge", "worlds", str(worlds)]) == 1
+    assert "panda-tiny-metric" in capsys.readouterr().err
+
+
+def test_relative_models_are_judged_after_a_fit(
+    worlds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from depth_perception.systems import build_network, save_network
+
+    path = tmp_path / "relative.safetensors"
+    save_network(build_network("panda-tiny"), path)
+    args = ["eval", "panda-tiny", "worlds", str(worlds), "--checkpoint", str(path)]
+    assert main([*args, "--height", "28", "--limit", "2", "--device", "cpu"]) == 0
+    assert "alignment: scale_shift" in capsys.readouterr().out
+    assert main([*args, "--align", "none", "--height", "28", "--device", "cpu"]) == 1
+    assert "unknown scale and shift" in capsys.readouterr().err
