@@ -24,11 +24,12 @@ from .recording import Cloud
 WIDTH_PX = 1600
 DPI = 100
 ERROR_LIMIT = 0.5
+MOST_FACTS = 5
 
 _INK, _SOFT, _UNKNOWN = "#1c2430", "#66707d", "#b9bec5"
 _MARGIN, _COLUMN, _GAP = 36, 660, 118
 _HEADER, _TITLE, _ROW, _CLOUD_ROW, _FOOT = 186, 40, 330, 470, 30
-_DEPTH_TICKS = (0.25, 0.5, 1, 2, 5, 10, 20, 40, 80)
+_DEPTH_TICKS = (0.25, 0.5, 1, 2, 3, 5, 10, 20, 40, 80)
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class _Sheet:
     def headline(self, content: BoardContent) -> None:
         self.text(_MARGIN, 24, content.title, fontsize=23, fontweight="bold")
         self.text(_MARGIN, 68, content.subtitle, fontsize=13.5, color=_SOFT)
-        slot = (WIDTH_PX - 2 * _MARGIN) / max(1, len(content.facts))
+        slot = (WIDTH_PX - 2 * _MARGIN) / MOST_FACTS
         for index, fact in enumerate(content.facts):
             left = _MARGIN + index * slot
             self.text(left, 102, fact.value, fontsize=20, fontweight="bold", color="#0b5cad")

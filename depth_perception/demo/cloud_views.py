@@ -58,8 +58,8 @@ def _view(
     size: tuple[int, int],
     outline_m: NDArray[np.float32] | None,
 ) -> View:
-    picture = cloud_view(cloud.points, cloud.colours, side=side, size=size)
-    extent = view_extent(cloud.points, side=side, size=size)
+    picture = cloud_view(cloud.points, cloud.colours, side=side, size=size, keep_in_view=outline_m)
+    extent = view_extent(cloud.points, side=side, size=size, keep_in_view=outline_m)
     return View(f"cloud_{side}", title, picture, extent, outline_m)
 
 

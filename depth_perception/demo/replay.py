@@ -18,6 +18,7 @@ RECORDED = (IMAGE, CLOUD, CAMERA_INFO, SCALE, DIAGNOSTICS)
 
 NODES = MappingProxyType({"panoramic_depth": "depth_perception.ros.panoramic_node"})
 
+_CLOUD_SHARE = 0.9
 _START_S = 180.0  # a large model on a slow disk
 _DRAIN_S = 2.5  # the last frame, and one more diagnostics message
 _SLACK_S = 60.0
@@ -63,6 +64,9 @@ class NodeSetup:
     def arguments(self, source: Source) -> list[str]:
         """The command line of the node for this source."""
         parameters = {"model": self.model, "output_size": "input"}
+        farthest = card(self.model).max_depth_m
+        if farthest is not None:  # what lies at the limit of the model is sky, or a guess
+            parameters["cloud.max_range_m"] = f"{_CLOUD_SHARE * farthest:.1f}"
         if self.checkpoint is not None:
             parameters["checkpoint"] = str(self.checkpoint.resolve())
         if self.device is not None:

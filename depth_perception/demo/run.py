@@ -102,7 +102,7 @@ def _print_paths(console: Console, out: Path, recording: Path, report: Report) -
 
 
 def draw(source: Source, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:
-    """Write board.png, pictures/ and cloud.ply for one frame."""
+    """Write the board (png, and a smaller jpg), pictures/ and cloud.ply for one frame."""
     depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
     stamp = median_frame(report, tuple(depth_m))
     truth_m = None
@@ -119,6 +119,7 @@ def draw(source: Source, setup: NodeSetup, recording: Path, report: Report, out:
         cloud=cloud,
     )
     write_board(out / "board.png", content)
+    write_board(out / "board.jpg", content)
     write_pictures(out / "pictures", content)
     write_ply(out / "cloud.ply", cloud.points, cloud.colours)
 

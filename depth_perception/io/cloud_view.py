@@ -64,6 +64,7 @@ def cloud_view(
     size: tuple[int, int] = (720, 720),
     style: Style = WHITE,
     headroom_m: float | None = 0.5,
+    keep_in_view: NDArray[np.floating] | None = None,
 ) -> NDArray[np.uint8]:
     """Draw a cloud in parallel projection with a metric grid, a scale bar and the camera.
 
@@ -77,6 +78,8 @@ def cloud_view(
         style: :data:`WHITE`, :data:`DARK` or your own.
         headroom_m: from above, leave out what is more than this above the camera, so that a
             ceiling does not hide the room; None keeps all.
+        keep_in_view: (K, 2) places in the picture plane, metres to the right and upward, that the
+            view is made wide enough for; NaN are left out.
 
     Returns:
         (height, width, 3) uint8 RGB.
@@ -86,7 +89,7 @@ def cloud_view(
     """
     points, colours = _checked(points, colours)
     kept, flat, nearness = _projected(points, side, headroom_m)
-    frame = _frame(flat, size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING)
+    frame = _frame(flat, size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING, keep_in_view)
     canvas = np.full((frame.height, frame.width, 3), style.background, np.uint8)
     step = _grid_step(frame)
     _draw_grid(canvas, frame, step, style)
@@ -102,6 +105,7 @@ def view_extent(
     side: Side = "above",
     size: tuple[int, int] = (720, 720),
     headroom_m: float | None = 0.5,
+    keep_in_view: NDArray[np.floating] | None = None,
 ) -> tuple[float, float, float, float]:
     """Where the borders of the picture of :func:`cloud_view` lie: left, right, bottom, top.
 
@@ -109,7 +113,7 @@ def view_extent(
     """
     points = np.asarray(points, np.float32).reshape(-1, 3)
     _, flat, _ = _projected(points[np.isfinite(points).all(-1)], side, headroom_m)
-    frame = _frame(flat, *size)
+    frame = _frame(flat, *size, keep_in_view)
     width, height = frame.width / frame.scale, frame.height / frame.scale
     return frame.left, frame.left + width, frame.top - height, frame.top
 
@@ -141,12 +145,19 @@ def _checked(
     return points[finite], colours[finite]
 
 
-def _frame(flat: NDArray[np.floating], height: int, width: int) -> _Frame:
-    """A frame that holds the camera and nearly all points, with square metres."""
-    low, high = np.zeros(2), np.zeros(2)
+def _frame(
+    flat: NDArray[np.floating],
+    height: int,
+    width: int,
+    keep_in_view: NDArray[np.floating] | None = None,
+) -> _Frame:
+    """A frame that holds the camera, nearly all points and all of ``keep_in_view``."""
+    wanted = np.zeros((1, 2))
     if len(flat):
-        bounds = np.percentile(flat, _KEPT_PERCENT, axis=0)
-        low, high = np.minimum(bounds[0], 0), np.maximum(bounds[1], 0)
+        wanted = np.vstack((wanted, np.percentile(flat, _KEPT_PERCENT, axis=0)))
+    if keep_in_view is not None:
+        wanted = np.vstack((wanted, keep_in_view[np.isfinite(keep_in_view).all(-1)]))
+    low, high = wanted.min(0), wanted.max(0)
     span = np.maximum(high - low, 0.5) * 1.12
     scale = float(min(width / span[0], height / span[1]))
     middle = (low + high) / 2
