@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ros_harness import READY, NodeProcess, Probe, depth_of, image, panorama
+from ros_harness import PATIENCE_S, READY, NodeProcess, Probe, depth_of, image, panorama
 from rosgraph_msgs.msg import Clock
 from safetensors.torch import load_file, save_file
 
@@ -199,7 +199,7 @@ def slow(start_node: StartNode, make_probe: MakeProbe, weights: Path) -> tuple[N
     node = start_node(
         {
             "checkpoint": weights,
-            "height": 336,
+            "height": 280,
             "flip": True,
             "device": "cpu",
             "use_sim_time": True,
@@ -230,8 +230,10 @@ def test_flood_of_60_hz_drops_images_but_neither_delays_nor_grows(
     pixels = image(panorama(480))  # 1.4 MB: kept images would be seen in the memory
     start_s, memory = 1000.0, []
     for _ in range(2):
-        began = time.monotonic()
-        while (elapsed := time.monotonic() - began) < 3.5:
+        began, heard = time.monotonic(), len(probe.heard["depth/image"])
+        while (elapsed := time.monotonic() - began) < 3.0 or (
+            len(probe.heard["depth/image"]) < heard + 4 and elapsed < PATIENCE_S
+        ):
             _tick(probe, start_s + elapsed)
             probe.send(pixels)
             probe.spin_for(1 / 60)
@@ -244,8 +246,8 @@ def test_flood_of_60_hz_drops_images_but_neither_delays_nor_grows(
 
     status = probe.statuses[-1]
     frames_in, frames_out = int(status["frames in"]), int(status["frames out"])
-    assert frames_in > 100
-    assert 3 < frames_out < frames_in / 2
+    assert frames_in > 60
+    assert 8 <= frames_out < frames_in / 2
     assert int(status["dropped: newer image came"]) > frames_in / 3
     one_ms = 1000.0 / float(status["output rate (Hz)"])
     # An image waits for the one before it, and no longer: two times the model, and some slack.
@@ -293,7 +295,7 @@ def test_interrupt_while_the_model_loads_ends_at_once(
     start_node: StartNode, make_probe: MakeProbe, weights: Path, patience: float
 ) -> None:
     node = start_node(
-        {"checkpoint": weights, "height": 1120, "flip": True, "device": "cpu",
+        {"checkpoint": weights, "height": 700, "flip": True, "device": "cpu",
          "diagnostics_period_s": 0.1},
         remappings={"__ns": "/loading"},
     )  # fmt: skip
