@@ -1,0 +1,106 @@
+"""From the maps of an encoder to per-pixel features and memories for queries.
+
+The pixel decoder of Cheng et al., "Masked-attention Mask Transformer for Universal Image
+Segmentation" (arXiv 2112.01527), section 3.2.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .deformable import DeformableLayer, Size
+from .positions import sine_positions
+
+
+@dataclass(frozen=True)
+class PixelFeatures:
+    """What a pixel decoder returns.
+
+    Attributes:
+        features: (B, C, H/4, W/4).
+        memories: three maps (B, C, h, w) of strides 32, 16 and 8.
+        positions: sine encodings (C, h, w) of the memories.
+    """
+
+    features: Tensor
+    memories: tuple[Tensor, Tensor, Tensor]
+    positions: tuple[Tensor, Tensor, Tensor]
+
+
+class DeformablePixelDecoder(nn.Module):
+    """Deformable attention over strides 8 to 32, and one step up to stride 4.
+
+    Args:
+        widths: channels of the encoder's maps of strides 4, 8, 16 and 32.
+        channels, heads, hidden: width, heads and hidden width of the attention layers.
+        layers: number of attention layers.
+        groups: of the group normalisations.
+    """
+
+    def __init__(
+        self,
+        widths: tuple[int, int, int, int],
+        channels: int,
+        *,
+        heads: int,
+        hidden: int,
+        layers: int,
+        groups: int,
+    ) -> None:
+        super().__init__()
+        self.inputs = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width, channels, 1), nn.GroupNorm(groups, channels))
+            for width in reversed(widths[1:])
+        )
+        self.level = nn.Embedding(3, channels)
+        self.layers = nn.ModuleList(DeformableLayer(channels, heads, hidden) for _ in range(layers))
+        self.lateral = nn.Sequential(
+            nn.Conv2d(widths[0], channels, 1, bias=False), nn.GroupNorm(groups, channels)
+        )
+        self.merge = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.GroupNorm(groups, channels),
+            nn.ReLU(),
+        )
+        self.features = nn.Conv2d(channels, channels, 1)
+        for name, weight in self.named_parameters():
+            if weight.ndim == 4 or (weight.ndim == 2 and ".mlp." in name):
+                nn.init.xavier_uniform_(weight)
+
+    def forward(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> PixelFeatures:
+        """Features and memories of the encoder's maps, strides 4, 8, 16 and 32."""
+        finest, *coarse = maps
+        levels = [project(x) for project, x in zip(self.inputs, reversed(coarse), strict=True)]
+        sizes: list[Size] = [(x.shape[-2], x.shape[-1]) for x in levels]
+        device, channels = finest.device, levels[0].shape[1]
+        waves = [sine_positions(*size, channels, device=device) for size in sizes]
+        tokens = torch.cat([x.flatten(2).transpose(1, 2) for x in levels], 1)
+        positions = torch.cat(
+            [
+                wave.flatten(1).T + level
+                for wave, level in zip(waves, self.level.weight, strict=True)
+            ]
+        ).to(tokens.dtype)
+        anchors = torch.cat([_centres(*size, device=device) for size in sizes]).to(tokens.dtype)
+        for layer in self.layers:
+            tokens = layer(tokens, positions, anchors, sizes)
+        parts = tokens.split([height * width for height, width in sizes], 1)
+        memories = [
+            part.transpose(1, 2).unflatten(2, size) for part, size in zip(parts, sizes, strict=True)
+        ]
+        lateral = self.lateral(finest)
+        upper = F.interpolate(memories[-1], lateral.shape[-2:], mode="bilinear")
+        features = self.features(self.merge(lateral + upper))
+        return PixelFeatures(features, tuple(memories), tuple(waves))
+
+
+def _centres(height: int, width: int, *, device: torch.device) -> Tensor:
+    """(height * width, 2) centres of the cells as (x, y) in [0, 1]."""
+    y = (torch.arange(height, device=device, dtype=torch.float32) + 0.5) / height
+    x = (torch.arange(width, device=device, dtype=torch.float32) + 0.5) / width
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack((columns, rows), -1).flatten(0, 1)

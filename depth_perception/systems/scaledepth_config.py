@@ -1,0 +1,87 @@
+"""Sizes of ScaleDepth, its scene classes, and what its files hold beside the depth network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIN_RELATIVE_DEPTH = 0.001
+MIN_SCALE_M = 0.1
+
+SCENE_CLASSES = (
+    "printer_room",
+    "bathroom",
+    "living_room",
+    "study",
+    "conference_room",
+    "study_room",
+    "kitchen",
+    "home_office",
+    "bedroom",
+    "dinette",
+    "playroom",
+    "indoor_balcony",
+    "laundry_room",
+    "basement",
+    "excercise_room",
+    "foyer",
+    "home_storage",
+    "cafe",
+    "furniture_store",
+    "office_kitchen",
+    "student_lounge",
+    "dining_room",
+    "reception_room",
+    "computer_lab",
+    "classroom",
+    "office",
+    "bookstore",
+    "outdoor_scene",
+)
+
+# The text half of CLIP and the visual head above the trunk take no part in depth.
+UNUSED_IN_FILES = (
+    "backbone.clip_model.positional_embedding",
+    "backbone.clip_model.text_projection",
+    "backbone.clip_model.logit_scale",
+    "backbone.clip_model.transformer.",
+    "backbone.clip_model.token_embedding.",
+    "backbone.clip_model.ln_final.",
+    "backbone.clip_model.visual.head.",
+    "backbone.clip_model.visual.trunk.head.",
+)
+
+
+@dataclass(frozen=True)
+class ScaleDepthConfig:
+    """Sizes of trunk (``depths``, ``widths``), pixel decoder and query decoder.
+
+    ``channels``, ``heads`` and ``groups`` are common to both decoders; ``*_layers`` and
+    ``*_hidden`` are their numbers of layers and the inner widths of these.
+    """
+
+    depths: tuple[int, int, int, int] = (3, 3, 27, 3)
+    widths: tuple[int, int, int, int] = (192, 384, 768, 1536)
+    channels: int = 256
+    heads: int = 8
+    groups: int = 32
+    pixel_layers: int = 6
+    pixel_hidden: int = 1024
+    query_layers: int = 9
+    query_hidden: int = 2048
+    bins: int = 64
+    scale_queries: int = 3
+
+
+SCALEDEPTH = ScaleDepthConfig()
+SCALEDEPTH_REDUCED = ScaleDepthConfig(
+    depths=(1, 1, 2, 1),
+    widths=(16, 32, 64, 128),
+    channels=32,
+    heads=4,
+    groups=8,
+    pixel_layers=2,
+    pixel_hidden=48,
+    query_layers=6,
+    query_hidden=64,
+    bins=12,
+)
