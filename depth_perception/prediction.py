@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from .geometry import Camera, DepthKind
 
+if TYPE_CHECKING:
+    from .scale import ScaleFit
+
 
 class DepthSpace(str, Enum):
-    """The space in which the network's values are linear."""
+    """The space in which the network's values are linear.
+
+    ``LOG_DEPTH`` is ln(depth), ``LOG1P_DEPTH`` is ln(1 + depth).
+    """
 
     DEPTH = "depth"
     INVERSE_DEPTH = "inverse_depth"
     LOG_DEPTH = "log_depth"
+    LOG1P_DEPTH = "log1p_depth"
 
 
 class ScaleKind(str, Enum):
@@ -77,6 +85,8 @@ class Prediction:
         kind: range along the ray or z-depth.
         space, scale: see :class:`DepthSpace` and :class:`ScaleKind`.
         instances: segments of a panoptic model, else empty.
+        fit: how the values became metres, where they were fitted.
+        note: why the values are not metres, where the model usually gives metres.
     """
 
     values: Tensor
@@ -86,6 +96,8 @@ class Prediction:
     space: DepthSpace
     scale: ScaleKind
     instances: tuple[Instance, ...] = ()
+    fit: ScaleFit | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         grid = (self.camera.height, self.camera.width)
@@ -147,4 +159,6 @@ class Prediction:
     def _as_depth(self) -> Tensor:
         if self.space is DepthSpace.INVERSE_DEPTH:
             return 1.0 / self.values
+        if self.space is DepthSpace.LOG1P_DEPTH:
+            return self.values.expm1()
         return self.values.exp() if self.space is DepthSpace.LOG_DEPTH else self.values

@@ -162,5 +162,6 @@ def to_depth(said: Values, range_m: Tensor, mask: Tensor, protocol: EvaluationPr
             lambda v: 1 / v.clamp_min(1 / protocol.max_depth_m),
         ),
         DepthSpace.LOG_DEPTH: (lambda d: d.clamp_min(1e-6).log(), torch.exp),
+        DepthSpace.LOG1P_DEPTH: (torch.log1p, torch.expm1),
     }[said.space]
     return back(align(forward(truth), values, mask[None, None], protocol.alignment))[0, 0]

@@ -14,6 +14,7 @@ _AFFINE_MODELS = {
     DepthSpace.DEPTH: FitModel.SCALE_SHIFT,
     DepthSpace.INVERSE_DEPTH: FitModel.INVERSE_DEPTH,
     DepthSpace.LOG_DEPTH: FitModel.LOG_DEPTH,
+    DepthSpace.LOG1P_DEPTH: FitModel.LOG1P_DEPTH,
 }
 
 

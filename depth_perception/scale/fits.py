@@ -29,13 +29,14 @@ class FitModel(str, Enum):
 
     ``SCALE``: depth = scale * value. ``SCALE_SHIFT``: depth = scale * value + shift.
     ``INVERSE_DEPTH``: 1 / depth = scale * value + shift. ``LOG_DEPTH``: ln(depth) =
-    scale * value + shift.
+    scale * value + shift. ``LOG1P_DEPTH``: ln(1 + depth) = scale * value + shift.
     """
 
     SCALE = "scale"
     SCALE_SHIFT = "scale_shift"
     INVERSE_DEPTH = "inverse_depth"
     LOG_DEPTH = "log_depth"
+    LOG1P_DEPTH = "log1p_depth"
 
     @property
     def has_shift(self) -> bool:
@@ -46,18 +47,24 @@ class FitModel(str, Enum):
         """What the line shall meet at these depths."""
         if self is FitModel.INVERSE_DEPTH:
             return 1.0 / depth_m
+        if self is FitModel.LOG1P_DEPTH:
+            return depth_m.log1p()
         return depth_m.log() if self is FitModel.LOG_DEPTH else depth_m
 
     def depth_of(self, linear: Tensor) -> Tensor:
         """The depths, in metres, at which :meth:`linear_of` gives these numbers."""
         if self is FitModel.INVERSE_DEPTH:
             return 1.0 / linear
+        if self is FitModel.LOG1P_DEPTH:
+            return linear.expm1()
         return linear.exp() if self is FitModel.LOG_DEPTH else linear
 
     def slope(self, depth_m: Tensor) -> Tensor:
         """Magnitude of the derivative of :meth:`linear_of`."""
         if self is FitModel.INVERSE_DEPTH:
             return depth_m**-2
+        if self is FitModel.LOG1P_DEPTH:
+            return 1.0 / (1.0 + depth_m)
         return 1.0 / depth_m if self is FitModel.LOG_DEPTH else torch.ones_like(depth_m)
 
 
