@@ -24,7 +24,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0  # on a busy machine; nothing waits longer than it must
@@ -118,6 +118,9 @@ class Probe(Node):
         self._executor.add_node(self)
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         self._images = self.create_publisher(Image, f"{namespace}/image", reliable)
+        self._compressed = self.create_publisher(
+            CompressedImage, f"{namespace}/image/compressed", reliable
+        )
         for topic in outputs:
             self.create_subscription(
                 OUTPUTS[topic], f"{namespace}/{topic}", self.heard[topic].append, reliable
@@ -148,22 +151,24 @@ class Probe(Node):
         subscriptions = [s for s in subscriptions if not s.topic_name.startswith("/parameter")]
 
         def is_matched() -> bool:
-            return self._images.get_subscription_count() > 0 and all(
+            inputs = (self._images, self._compressed)
+            return any(p.get_subscription_count() > 0 for p in inputs) and all(
                 self.count_publishers(s.topic_name) > 0 for s in subscriptions
             )
 
         self.spin_until(is_matched, "discovery")
         self.spin_for(0.3)  # the other side discovers too
 
-    def send(self, message: Image) -> int:
+    def send(self, message: Image | CompressedImage) -> int:
         """Publish an image under a new stamp, whose seconds are returned."""
         self._next_stamp_s += 1
         message.header.frame_id = message.header.frame_id or FRAME
         message.header.stamp.sec, message.header.stamp.nanosec = self._next_stamp_s, 5
-        self._images.publish(message)
+        is_raw = isinstance(message, Image)
+        (self._images if is_raw else self._compressed).publish(message)
         return self._next_stamp_s
 
-    def ask(self, message: Image, topics: Sequence[str]) -> dict[str, Any]:
+    def ask(self, message: Image | CompressedImage, topics: Sequence[str]) -> dict[str, Any]:
         """Publish an image and wait for its outputs."""
         stamp_s = self.send(message)
 

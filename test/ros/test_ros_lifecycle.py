@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from depth_perception.msg import DepthScale
 from ros_harness import PATIENCE_S, READY, NodeProcess, Probe, depth_of, image, panorama
 from rosgraph_msgs.msg import Clock
 from safetensors.torch import load_file, save_file
+from sensor_msgs.msg import CompressedImage
+
+from depth_perception.io.images import write_image
 
 StartNode = Callable[..., NodeProcess]
 MakeProbe = Callable[..., Probe]
@@ -191,6 +196,48 @@ def test_settings_for_configuration_take_effect_when_configured_again(managed: M
     assert (before.height, after.height) == (56, 70)
     managed.to_unconfigured()
     assert not managed.probe.set_parameters(height=56)
+
+
+def test_compressed_images_and_a_mask_over_the_robot(managed: Managed, tmp_path: Path) -> None:
+    pixels = panorama(seed=3)
+    write_image(tmp_path / "image.png", pixels)
+    mask = np.zeros((28, 56), np.uint8)
+    mask[21:] = 255  # the lower quarter
+    write_image(tmp_path / "mask.png", mask)
+    data = array("B", (tmp_path / "image.png").read_bytes())
+    managed.to_unconfigured()
+    probe = managed.probe
+    assert not probe.set_parameters(
+        image_transport="compressed", mask_file=str(tmp_path / "no.png")
+    )
+    assert not probe.transition("configure")
+    assert "no.png" in probe.wait_status("message", "cannot be configured")["message"]
+    assert not probe.set_parameters(mask_file=str(tmp_path / "mask.png"))
+    managed.to_active()
+
+    message = probe.ask(CompressedImage(format="png", data=data), ("depth/image",))["depth/image"]
+    probe.send(CompressedImage(format="jpeg", data=data[:200]))
+
+    assert "not a readable picture" in probe.wait_status("last error", "200 bytes")["last error"]
+    depth = depth_of(message)
+    assert np.isnan(depth[42:]).all()
+    assert np.isfinite(depth[:42]).all()
+    managed.to_unconfigured()
+    assert not probe.set_parameters(image_transport="raw", mask_file="")
+
+
+def test_subscribers_that_ask_for_too_much_are_told_of_in_the_diagnostics(
+    managed: Managed,
+) -> None:
+    managed.to_active()
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    subscription = managed.probe.create_subscription(
+        DepthScale, "/managed/depth/scale", lambda message: None, latched
+    )
+    status = managed.probe.wait_status("message", "incompatible durability")
+    assert status["level"] == "1"
+    assert "/managed/depth/scale" in status["message"]
+    managed.probe.destroy_subscription(subscription)
 
 
 @pytest.fixture(scope="module")
