@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from depth_perception.msg import DepthScale
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import PATIENCE_S, READY, NodeProcess, Probe, depth_of, image, panorama
 from rosgraph_msgs.msg import Clock
 from safetensors.torch import load_file, save_file
