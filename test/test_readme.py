@@ -37,7 +37,7 @@ def model_table() -> str:
 def test_table_of_models_is_the_catalogue() -> None:
     table = re.search(r"<!-- models: [^\n]*-->\n(.*?)\n<!-- /models -->", README, re.DOTALL)
     assert table is not None
-    assert table.group(1) == model_table()
+    assert table.group(1) == model_table(), "print the new table: python test/test_readme.py"
 
 
 def test_linked_files_exist() -> None:
@@ -61,3 +61,7 @@ def test_make_targets_exist() -> None:
     named = set(re.findall(r"^make (\w+)", README + contributing, re.MULTILINE))
     assert {"demo", "test"} <= named
     assert all(re.search(rf"^{target}:.*## ", makefile, re.MULTILINE) for target in named)
+
+
+if __name__ == "__main__":
+    print(model_table())
