@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from ..io.images import write_image
-from .cloud_views import View, from_above, from_the_side
+from .cloud_views import View, both_views
 from .compare import MAX_DEPTH_M, Depth, relative_error
 from .recording import Cloud
 
@@ -154,7 +154,8 @@ class _Sheet:
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.figure.savefig(path, dpi=DPI, facecolor="white")
+        options = {"quality": 88} if path.suffix == ".jpg" else {}
+        self.figure.savefig(path, dpi=DPI, facecolor="white", pil_kwargs=options)
 
     def _title(self, left: float, top: float, title: str, note: str = "") -> None:
         self.text(left, top + 4, title, fontsize=15, fontweight="bold")
@@ -222,10 +223,7 @@ def _draw_view(axes: Axes, view: View) -> None:
 
 def _views(content: BoardContent) -> tuple[View, View]:
     size = (_CLOUD_ROW, _COLUMN)
-    return (
-        from_above(content.cloud, size, content.truth_m),
-        from_the_side(content.cloud, size, content.truth_m),
-    )
+    return both_views(content.cloud, size, content.predicted_m, content.truth_m)
 
 
 def _depth_norm(content: BoardContent) -> LogNorm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,11 @@ from ..geometry import Equirectangular
 from ..io.cloud_view import Side, cloud_view, view_extent
 from .compare import MAX_DEPTH_M, Depth
 from .recording import Cloud
+
+Outline = NDArray[np.float32]
+
+_FRAMED_M = 12.0
+_TITLES = {"above": "Point cloud from above", "side": "Point cloud from the side"}
 
 
 @dataclass(frozen=True)
@@ -28,65 +34,58 @@ class View:
     title: str
     picture: NDArray[np.uint8]
     extent_m: tuple[float, float, float, float]
-    outline_m: NDArray[np.float32] | None
+    outline_m: Outline | None
 
 
-def from_above(cloud: Cloud, size: tuple[int, int], truth_m: Depth | None = None) -> View:
-    """Straight down; forward is up in the picture.
-
-    ``size`` is (height, width) in pixels. ``truth_m`` (H, W), a full panorama, gives the outline
-    at the height of the camera.
-    """
-    outline = None if truth_m is None else _level_outline(truth_m)
-    return _view(cloud, "above", "Point cloud from above", size, outline)
-
-
-def from_the_side(cloud: Cloud, size: tuple[int, int], truth_m: Depth | None = None) -> View:
-    """The half of the cloud left of the camera; forward is right in the picture.
+def both_views(
+    cloud: Cloud, size: tuple[int, int], predicted_m: Depth, truth_m: Depth | None
+) -> tuple[View, View]:
+    """From above (forward is up), and the left half from the side (forward is right).
 
     ``size`` is (height, width) in pixels. ``truth_m`` (H, W), a full panorama, gives the outline
-    in the vertical plane through the camera.
+    at the height of the camera and in the vertical plane through it. Without it the views are
+    wide enough for what ``predicted_m`` (H, W) has within 12 m.
     """
-    outline = None if truth_m is None else _upright_outline(truth_m)
-    return _view(cloud, "side", "Point cloud from the side", size, outline)
+    sides: tuple[tuple[Side, Callable[[Depth, float], Outline]], ...] = (
+        ("above", _level_outline),
+        ("side", _upright_outline),
+    )
+    views = []
+    for side, outline in sides:
+        true_outline = None if truth_m is None else outline(truth_m, MAX_DEPTH_M)
+        framing = outline(predicted_m, _FRAMED_M) if true_outline is None else true_outline
+        picture = cloud_view(
+            cloud.points, cloud.colours, side=side, size=size, keep_in_view=framing
+        )
+        extent = view_extent(cloud.points, side=side, size=size, keep_in_view=framing)
+        views.append(View(f"cloud_{side}", _TITLES[side], picture, extent, true_outline))
+    return views[0], views[1]
 
 
-def _view(
-    cloud: Cloud,
-    side: Side,
-    title: str,
-    size: tuple[int, int],
-    outline_m: NDArray[np.float32] | None,
-) -> View:
-    picture = cloud_view(cloud.points, cloud.colours, side=side, size=size, keep_in_view=outline_m)
-    extent = view_extent(cloud.points, side=side, size=size, keep_in_view=outline_m)
-    return View(f"cloud_{side}", title, picture, extent, outline_m)
-
-
-def _level_outline(truth_m: Depth) -> NDArray[np.float32]:
-    """The true border at the height of the camera: (N, 2) right and forward."""
-    points, usable = _true_points(truth_m)
-    row = truth_m.shape[0] // 2
+def _level_outline(depth_m: Depth, limit_m: float) -> Outline:
+    """The border at the height of the camera: (N, 2) right and forward."""
+    points, usable = _points(depth_m, limit_m)
+    row = depth_m.shape[0] // 2
     ring = np.where(usable[row, :, None], points[row][:, [0, 2]], np.nan)
     return _broken(np.vstack([ring, ring[:1]]).astype(np.float32))
 
 
-def _upright_outline(truth_m: Depth) -> NDArray[np.float32]:
-    """The true border in the plane ahead, above, behind and below: (N, 2) forward and up."""
-    points, usable = _true_points(truth_m)
+def _upright_outline(depth_m: Depth, limit_m: float) -> Outline:
+    """The border in the plane ahead, above, behind and below: (N, 2) forward and up."""
+    points, usable = _points(depth_m, limit_m)
     ahead = points.shape[1] // 2
     loop = np.vstack([points[:, ahead], points[::-1, 0]])[:, [2, 1]] * (1, -1)
     known = np.concatenate([usable[:, ahead], usable[::-1, 0]])
     return _broken(np.where(known[:, None], loop, np.nan).astype(np.float32))
 
 
-def _true_points(truth_m: Depth) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    rays = Equirectangular(*truth_m.shape).rays().numpy()
-    usable = np.isfinite(truth_m) & (truth_m > 0) & (truth_m <= MAX_DEPTH_M)
-    return rays * np.where(usable, truth_m, 0)[..., None], usable
+def _points(depth_m: Depth, limit_m: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    rays = Equirectangular(*depth_m.shape).rays().numpy()
+    usable = np.isfinite(depth_m) & (depth_m > 0) & (depth_m <= limit_m)
+    return rays * np.where(usable, depth_m, 0)[..., None], usable
 
 
-def _broken(line: NDArray[np.float32]) -> NDArray[np.float32]:
+def _broken(line: Outline) -> Outline:
     """Put NaN between neighbours that are far apart: a depth edge, not a wall."""
     gaps = np.linalg.norm(np.diff(line, axis=0), axis=-1)
     reach = np.linalg.norm(line[:-1], axis=-1)

@@ -10,7 +10,7 @@ import pytest
 from box_world import HEIGHT, HIGH, LOW, WIDTH, box_seen_from_inside
 
 from depth_perception.demo.board import BoardContent, Fact, write_board, write_pictures
-from depth_perception.demo.cloud_views import from_above, from_the_side
+from depth_perception.demo.cloud_views import both_views
 from depth_perception.demo.recording import Cloud
 from depth_perception.geometry import Equirectangular
 from depth_perception.io.images import read_image
@@ -67,8 +67,7 @@ def test_unknown_truth_is_grey(tmp_path: Path, content: BoardContent) -> None:
 
 
 def test_views_carry_the_true_outline_to_scale(content: BoardContent) -> None:
-    above = from_above(content.cloud, (300, 400), content.truth_m)
-    side = from_the_side(content.cloud, (300, 400), content.truth_m)
+    above, side = both_views(content.cloud, (300, 400), content.predicted_m, content.truth_m)
 
     for view, low, high in (
         (above, LOW[[0, 2]], HIGH[[0, 2]]),
@@ -88,14 +87,28 @@ def test_outline_is_broken_at_depth_edges(content: BoardContent) -> None:
     truth = content.truth_m.copy()
     truth[:, 40:60] = 1.0
 
-    intact = from_above(content.cloud, (30, 40), content.truth_m).outline_m
-    broken = from_above(content.cloud, (30, 40), truth).outline_m
+    intact, _ = both_views(content.cloud, (30, 40), content.predicted_m, content.truth_m)
+    broken, _ = both_views(content.cloud, (30, 40), content.predicted_m, truth)
 
-    assert np.isnan(intact).sum() == 0
-    assert np.isnan(broken).any(-1).sum() == 2
+    assert np.isnan(intact.outline_m).sum() == 0
+    assert np.isnan(broken.outline_m).any(-1).sum() == 2
+
+
+def test_without_truth_the_view_is_wide_enough_for_what_is_near(content: BoardContent) -> None:
+    few = Cloud(content.cloud.points[:50], content.cloud.colours[:50])
+
+    above, side = both_views(few, (30, 40), content.predicted_m, None)
+
+    assert above.outline_m is None
+    assert side.outline_m is None
+    left, right, bottom, top = above.extent_m
+    assert left < 1.1 * LOW[0] < 1.1 * HIGH[0] < right
+    assert bottom < 1.1 * LOW[2] < 1.1 * HIGH[2] < top
 
 
 def test_empty_cloud_still_gives_a_picture() -> None:
     nothing = Cloud(np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8))
 
-    assert from_above(nothing, (40, 60)).picture.shape == (40, 60, 3)
+    above, side = both_views(nothing, (40, 60), np.full((8, 16), np.nan, np.float32), None)
+
+    assert above.picture.shape == side.picture.shape == (40, 60, 3)
