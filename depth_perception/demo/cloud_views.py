@@ -16,6 +16,7 @@ from .recording import Cloud
 Outline = NDArray[np.float32]
 
 _FRAMED_M = 12.0
+_USUAL_PERCENT, _GLIMPSE_RATIO = 80, 1.5
 _TITLES = {"above": "Point cloud from above", "side": "Point cloud from the side"}
 
 
@@ -54,6 +55,7 @@ def both_views(
     for side, outline in sides:
         true_outline = None if truth_m is None else outline(truth_m, MAX_DEPTH_M)
         framing = outline(predicted_m, _FRAMED_M) if true_outline is None else true_outline
+        framing = _without_far_glimpses(framing)
         picture = cloud_view(
             cloud.points, cloud.colours, side=side, size=size, keep_in_view=framing
         )
@@ -77,6 +79,14 @@ def _upright_outline(depth_m: Depth, limit_m: float) -> Outline:
     loop = np.vstack([points[:, ahead], points[::-1, 0]])[:, [2, 1]] * (1, -1)
     known = np.concatenate([usable[:, ahead], usable[::-1, 0]])
     return _broken(np.where(known[:, None], loop, np.nan).astype(np.float32))
+
+
+def _without_far_glimpses(line: Outline) -> Outline:
+    """Leave out what is much farther than the rest, such as a house seen through a window."""
+    distance = np.linalg.norm(line, axis=-1)
+    known = distance[np.isfinite(distance)]
+    limit = _GLIMPSE_RATIO * np.percentile(known, _USUAL_PERCENT) if known.size else 0.0
+    return line[distance <= limit]
 
 
 def _points(depth_m: Depth, limit_m: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -106,6 +106,17 @@ def test_without_truth_the_view_is_wide_enough_for_what_is_near(content: BoardCo
     assert bottom < 1.1 * LOW[2] < 1.1 * HIGH[2] < top
 
 
+def test_a_glimpse_through_a_window_does_not_shrink_the_room(content: BoardContent) -> None:
+    truth = content.truth_m.copy()
+    truth[:, 40:46] = 19.0
+
+    above, _ = both_views(content.cloud, (30, 30), content.predicted_m, truth)
+
+    left, right, _, _ = above.extent_m
+    assert right - left < 16
+    assert np.nanmax(np.linalg.norm(above.outline_m, axis=-1)) > 18, "it is still drawn"
+
+
 def test_empty_cloud_still_gives_a_picture() -> None:
     nothing = Cloud(np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8))
 
