@@ -9,7 +9,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.qos import DurabilityPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from .compat.qos_events import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -74,7 +80,7 @@ class QosWatch:
 
     def _noting(self, topic: str, peer: str) -> Callable[[Any], None]:
         def note(event: Any) -> None:
-            policy = getattr(event.last_policy_kind, "name", str(event.last_policy_kind))
+            policy = qos_policy_name_from_kind(event.last_policy_kind)
             text = (
                 f"{topic}: a {peer} with incompatible {policy.lower()} gets no messages; "
                 "match it with qos_overrides"
