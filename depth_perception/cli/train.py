@@ -33,7 +33,7 @@ def main(
 
     from ..data.worlds import WorldFolder
     from ..systems import CheckpointError
-    from ..training.frames import FrameBank
+    from ..training.frames import FrameBank, NoFramesError
     from ..training.networks import trainable_network
     from ..training.recipe import load_recipe
     from ..training.run import train
@@ -59,9 +59,10 @@ def main(
             plan, network, frames, out, validation=held_out, resume=resume, device=device,
             callbacks=[bar],
         )  # fmt: skip
-    except (RecipeError, CheckpointError, FileNotFoundError, FloatingPointError) as error:
+    except (RecipeError, CheckpointError, OSError, FloatingPointError, NoFramesError) as error:
         print(f"depth-perception train: {error}", file=sys.stderr)
         return 1
-    weights = out / f"{'best' if held_out is not None else 'last'}.safetensors"
+    best = out / "best.safetensors"  # there is none where the run ended before a validation
+    weights = best if held_out is not None and best.is_file() else out / "last.safetensors"
     print(f"{done.global_step} steps in {done.clock.elapsed_s / 3600:.2f} h: {weights}")
     return 0

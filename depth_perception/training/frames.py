@@ -31,6 +31,10 @@ class FrameReader(Protocol):
     def __getitem__(self, index: int) -> Frame: ...
 
 
+class NoFramesError(ValueError):
+    """A data set is empty."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Network input and truth.
@@ -86,11 +90,11 @@ class FrameBank:
         """Read the first ``limit`` frames (all if None).
 
         Raises:
-            ValueError: there are no frames.
+            NoFramesError: there are no frames.
         """
         count = len(reader) if limit is None else min(limit, len(reader))
         if count < 1:
-            raise ValueError("the data set holds no frames")
+            raise NoFramesError("the data set holds no frames")
         first = reader[0]
         rgb = torch.empty((count, *first.rgb.shape), dtype=torch.uint8)
         range_m = torch.empty((count, *first.range_m.shape), dtype=torch.float16)

@@ -7,20 +7,24 @@ import math
 import torch
 
 from ..networks import VitEncoder, add_lora
-from ..systems import build_network, load_network
+from ..systems import build_network, card, load_network
 from ..systems.depth_anything import DepthAnything
+from ..systems.panda import Panda
 from .recipe import Recipe
+from .strict_mapping import RecipeError
 
 _LORA_RANK = 4
 
 
-def trainable_network(recipe: Recipe) -> DepthAnything:
+def trainable_network(recipe: Recipe) -> Panda:
     """The network of a recipe with its starting parameters; those that shall not move are frozen.
 
     Raises:
-        KeyError: no such model. CheckpointError: the checkpoint does not fit.
+        RecipeError: no such model, or one that this recipe cannot train.
+        CheckpointError: the checkpoint does not fit.
     """
     model = recipe.model
+    _check(recipe)
     scale = recipe.data.max_depth_m if recipe.data.target == "metric" else 1.0
     torch.manual_seed(recipe.run.seed)
     network = build_network(model.name, lora_rank=None, max_depth=scale)
@@ -29,11 +33,44 @@ def trainable_network(recipe: Recipe) -> DepthAnything:
         quiet_start(network)
     else:
         start = load_network(model.start or model.name, model.checkpoint)
-        network.load_state_dict(start.state_dict())
+        try:
+            network.load_state_dict(start.state_dict())
+        except RuntimeError as error:
+            raise RecipeError(
+                f"model.start: {model.start or model.name} has not the layers of {model.name}: "
+                f"{error}"
+            ) from error
     if model.train == "lora":
         add_lora(network.encoder, _LORA_RANK)
         network.lora_rank = _LORA_RANK
     return network.train()
+
+
+def _check(recipe: Recipe) -> None:
+    """Refuse models whose weights would not mean what the catalogue says of them."""
+    model, data = recipe.model, recipe.data
+    try:
+        known = card(model.name)
+        card(model.start or model.name)
+    except KeyError as error:
+        raise RecipeError(f"model: {error.args[0]}") from error
+    with torch.device("meta"):
+        trains = isinstance(build_network(model.name), Panda)
+    if not trains:
+        raise RecipeError(
+            f"model.name: {model.name} cannot be trained, only PanDA can; to start from the "
+            "weights of Depth Anything V2 name them in model.start and model.checkpoint"
+        )
+    if model.train == "lora" and model.checkpoint is None:
+        raise RecipeError(
+            "model.train: lora freezes the encoder, so model.checkpoint must say where to start"
+        )
+    if known.is_metric and (data.target != "metric" or data.max_depth_m != known.max_depth_m):
+        raise RecipeError(
+            f"data: {model.name} returns metres up to {known.max_depth_m:g}, so it needs target "
+            f"metric and max_depth_m {known.max_depth_m:g}, not {data.target} and "
+            f"{data.max_depth_m:g}"
+        )
 
 
 @torch.no_grad()

@@ -105,6 +105,13 @@ class AugmentRecipe:
     noise: float = 0.0
 
 
+_LOSS_OPTIONS = {
+    "silog": ("variance_focus",),
+    "dav2_silog": ("variance_focus",),
+    "gradient": ("scales", "both_axes"),
+}
+
+
 @dataclass(frozen=True)
 class LossRecipe:
     """One term of the loss; which of the last three are used depends on ``kind``."""
@@ -117,6 +124,11 @@ class LossRecipe:
     variance_focus: float | None = None
     scales: int | None = None
     both_axes: bool | None = None
+
+    def __post_init__(self) -> None:
+        unused = set(self.options()) - set(_LOSS_OPTIONS.get(self.kind, ()))
+        if unused:
+            raise ValueError(f"the loss {self.kind} has no {', '.join(sorted(unused))}")
 
     def options(self) -> dict[str, Any]:
         """The options that the recipe gives, for the loss function."""
@@ -225,21 +237,23 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: no such recipe, not YAML, or a bad key or value.
     """
     if name in packaged_recipes():
-        text = (files(__package__) / "recipes" / f"{name}.yaml").read_text()
+        content = (files(__package__) / "recipes" / f"{name}.yaml").read_bytes()
     elif Path(name).is_file():
-        text = Path(name).read_text()
+        content = Path(name).read_bytes()
     else:
         raise RecipeError(
             f"no recipe {name!r}: give a YAML file or one of {', '.join(packaged_recipes())}"
         )
     try:
-        mapping = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        mapping = yaml.safe_load(content)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{name} is not YAML: {error}") from error
     return from_mapping(Recipe, _overridden(mapping, overrides))
 
 
 def _overridden(mapping: Any, overrides: Sequence[str]) -> Any:
+    if overrides and not isinstance(mapping, dict):
+        raise RecipeError(f"a recipe is a mapping, got {mapping!r}")
     mapping = copy.deepcopy(mapping)
     for item in overrides:
         key, equals, value = item.partition("=")
@@ -251,5 +265,8 @@ def _overridden(mapping: Any, overrides: Sequence[str]) -> Any:
             node = node.setdefault(parent, {})
             if not isinstance(node, dict):
                 raise RecipeError(f"{key}: {parent!r} is not a mapping that can be overridden")
-        node[last] = yaml.safe_load(value)
+        try:
+            node[last] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"override {item!r} has no YAML value: {error}") from error
     return mapping

@@ -82,6 +82,9 @@ def test_overrides_reach_nested_values(recipe_file: str) -> None:
         ("model={}", "model: missing name"),
         ("name.x=1", "not a mapping"),
         ("steps", "not of the form key=value"),
+        ("run.steps=[", "has no YAML value"),
+        ("losses=[{kind: l1, scales: 3}]", r"losses\[0\]: the loss l1 has no scales"),
+        ("losses=[{kind: epnl, both_axes: true}]", "the loss epnl has no both_axes"),
     ],
 )
 def test_what_is_wrong_is_named(recipe_file: str, override: str, message: str) -> None:
@@ -94,8 +97,17 @@ def test_an_unknown_recipe_names_the_known_ones() -> None:
         load_recipe("panda-student")
 
 
-def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"a: [", b"name: \xff"])
+def test_a_file_that_is_not_yaml_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.yaml"
-    path.write_text("a: [")
+    path.write_bytes(content)
     with pytest.raises(RecipeError, match="not YAML"):
         load_recipe(str(path))
+
+
+@pytest.mark.parametrize("overrides", [[], ["run.steps=1"]])
+def test_a_file_without_a_mapping_is_refused(tmp_path: Path, overrides: list[str]) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("")
+    with pytest.raises(RecipeError, match="mapping, got None"):
+        load_recipe(str(path), overrides)

@@ -25,6 +25,7 @@ from depth_perception.training.recipe import (
     SizePhase,
 )
 from depth_perception.training.run import train
+from depth_perception.training.strict_mapping import RecipeError
 
 HEIGHT = 28
 
@@ -141,12 +142,43 @@ def test_panda_starts_as_the_depth_anything_it_is_made_from(recipe: Recipe, tmp_
     assert all("linear_" in n or n.startswith("head.") for n in trained)
 
 
+@pytest.mark.parametrize(
+    ("model", "data", "message"),
+    [
+        ({"name": "panda-smal"}, {}, "model: no model 'panda-smal'"),
+        ({"start": "nothing"}, {}, "model: no model 'nothing'"),
+        ({"name": "depth-anything-v2-small"}, {}, "cannot be trained, only PanDA can"),
+        ({"train": "lora"}, {}, "model.checkpoint must say where to start"),
+        ({"name": "panda-tiny-metric"}, {}, "max_depth_m 20, not metric and 10"),
+        ({"name": "panda-matterport-small"}, {"target": "quantiles"}, "needs target metric"),
+    ],
+)
+def test_recipes_whose_weights_would_mislead_are_refused(
+    recipe: Recipe, model: dict, data: dict, message: str
+) -> None:
+    changed = replace(
+        recipe, model=replace(recipe.model, **model), data=replace(recipe.data, **data)
+    )
+    with pytest.raises(RecipeError, match=message):
+        trainable_network(changed)
+
+
+def test_a_start_of_another_size_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    name = "depth-anything-v2-metric-indoor-small"
+    save_network(build_network(name), tmp_path / "start.safetensors")
+    model = ModelRecipe("panda-tiny", "full", str(tmp_path / "start.safetensors"), start=name)
+    with pytest.raises(RecipeError, match=f"model.start: {name} has not the layers of panda-tiny"):
+        trainable_network(replace(recipe, model=model))
+
+
 def test_lora_moves_the_branches_and_the_head_only(
     recipe: Recipe, bank: FrameBank, tmp_path: Path
 ) -> None:
+    start = tmp_path / "start.safetensors"
+    save_network(build_network("panda-tiny"), start)
     recipe = replace(
         recipe,
-        model=replace(recipe.model, train="lora"),
+        model=replace(recipe.model, train="lora", checkpoint=str(start)),
         run=replace(recipe.run, steps=2),
         optim=OptimRecipe(kind="adam"),
     )
