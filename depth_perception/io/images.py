@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from .atomic import replacing
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".jpeg", ".jpg", ".png", ".pgm", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 )
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # but no stuffed zero, fill or restart marker
 
 
 class ImageReadError(OSError):
@@ -86,5 +88,16 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
 
 
 def _is_cut_jpeg(data: bytes) -> bool:
-    """Whether a JPEG ends inside its last scan (decoders fill the rest with gray in silence)."""
-    return data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    """Whether a JPEG ends before its end marker (decoders fill the rest with gray in silence).
+
+    Cameras append further data behind the end marker, so the segments are followed one by one
+    (ITU-T T.81, annex B).
+    """
+    if not data.startswith(b"\xff\xd8") or data.endswith(b"\xff\xd9"):
+        return False
+    place = 2
+    while marker := _MARKER.search(data, place):
+        if marker[0] == b"\xff\xd9":
+            return False
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return True

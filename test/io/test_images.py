@@ -81,6 +81,17 @@ def test_truncated_jpeg_is_refused(tmp_path):
     assert decode_image(data + b"trailing bytes of a phone").shape == PICTURE.shape
 
 
+@pytest.mark.parametrize("trailer", [b"\x00", b"MotionPhoto\xff\xda\x00\x08", b"\xff\xda" * 9])
+@pytest.mark.parametrize("progressive", [0, 1])
+def test_data_behind_the_end_of_a_jpeg_is_no_harm(trailer, progressive):
+    options = [cv2.IMWRITE_JPEG_PROGRESSIVE, progressive, cv2.IMWRITE_JPEG_RST_INTERVAL, 2]
+    data = cv2.imencode(".jpg", PICTURE, options)[1].tobytes()
+    np.testing.assert_array_equal(decode_image(data + trailer), decode_image(data))
+    for length in (len(data) - 2, len(data) // 2, len(data) // 3):
+        with pytest.raises(ImageReadError, match="truncated"):
+            decode_image(data[:length])
+
+
 @pytest.mark.parametrize("content", [b"not a picture", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xd9"])
 def test_damaged_files_are_refused(tmp_path, content):
     path = tmp_path / "bad.png"
