@@ -31,8 +31,8 @@ LEVELS = (
     ("prediction",),
     ("io", "networks"),
     ("systems",),
-    ("estimator",),
     ("scale",),
+    ("estimator", "pinhole_estimators", "scaledepth_estimator"),
     ("data",),
     ("evaluation",),
     ("training",),
@@ -70,9 +70,9 @@ def _requirements(name: str) -> dict[str, str]:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """Absolute names of all modules that a file imports, wherever in the file."""
+    """Absolute names of all modules that a file imports when it runs, wherever in the file."""
     parts = path.relative_to(ROOT).with_suffix("").parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _running(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -83,6 +83,15 @@ def _imports(path: Path) -> Iterator[str]:
                 yield f"{base}.{node.module}"
             else:
                 yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """A syntax tree without what stands under ``if TYPE_CHECKING``."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _running(child)
 
 
 def _is_ros(module: str) -> bool:
