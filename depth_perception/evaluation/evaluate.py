@@ -157,11 +157,12 @@ def to_depth(said: Values, range_m: Tensor, mask: Tensor, protocol: EvaluationPr
     if said.space is DepthSpace.DEPTH or protocol.alignment is not Alignment.SCALE_SHIFT:
         return align(truth, values, mask[None, None], protocol.alignment)[0, 0]
     forward, back = {
-        DepthSpace.INVERSE_DEPTH: (
+        "inverse_depth": (
             lambda d: 1 / d.clamp_min(1e-6),
             lambda v: 1 / v.clamp_min(1 / protocol.max_depth_m),
         ),
-        DepthSpace.LOG_DEPTH: (lambda d: d.clamp_min(1e-6).log(), torch.exp),
-        DepthSpace.LOG1P_DEPTH: (torch.log1p, torch.expm1),
-    }[said.space]
+        "log1p_depth": (torch.log1p, torch.expm1),
+        "log_depth": (lambda d: d.clamp_min(1e-6).log(), torch.exp),
+        "log1p_depth": (torch.log1p, torch.expm1),
+    }[said.space.value]
     return back(align(forward(truth), values, mask[None, None], protocol.alignment))[0, 0]

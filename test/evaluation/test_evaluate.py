@@ -89,10 +89,11 @@ def test_solid_angle_discounts_the_poles() -> None:
 def test_scale_and_shift_are_fitted_in_the_space_of_the_values(space: DepthSpace) -> None:
     truth = torch.linspace(1, 8, 50).view(5, 10)
     values = {
-        DepthSpace.DEPTH: truth,
-        DepthSpace.INVERSE_DEPTH: 1 / truth,
-        DepthSpace.LOG_DEPTH: truth.log(),
-    }[space]
+        "depth": truth,
+        "inverse_depth": 1 / truth,
+        "log_depth": truth.log(),
+        "log1p_depth": truth.log1p(),
+    }[space.value]
     protocol = EvaluationProtocol(alignment=Alignment.SCALE_SHIFT)
     depth = to_depth(Values(3 * values + 1, space), truth, truth > 0, protocol)
     torch.testing.assert_close(depth, truth, atol=2e-3, rtol=1e-3)
