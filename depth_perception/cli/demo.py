@@ -27,7 +27,7 @@ def main(
     device: str | None = None,
     input_height: int | None = None,
     world: Literal["any", "room", "corridor", "courtyard", "street"] = "any",
-    seed: int = 910_000_013,
+    seed: int = 910_000_014,
     frames: int = 30,
     height: int = 256,
     frame_rate: float = 5.0,

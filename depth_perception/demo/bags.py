@@ -65,7 +65,7 @@ class WorldWalk:
     """
 
     kind: str = "any"
-    seed: int = 910_000_013
+    seed: int = 910_000_014
     frames: int = 30
     rate_hz: float = 5.0
     height: int = 256
