@@ -161,7 +161,6 @@ def to_depth(said: Values, range_m: Tensor, mask: Tensor, protocol: EvaluationPr
             lambda d: 1 / d.clamp_min(1e-6),
             lambda v: 1 / v.clamp_min(1 / protocol.max_depth_m),
         ),
-        "log1p_depth": (torch.log1p, torch.expm1),
         "log_depth": (lambda d: d.clamp_min(1e-6).log(), torch.exp),
         "log1p_depth": (torch.log1p, torch.expm1),
     }[said.space.value]
