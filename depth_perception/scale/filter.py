@@ -1,0 +1,204 @@
+"""Scale over time: smooth, deaf to single jumps, and honest when its source is gone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from .fits import ScaleFit
+
+
+class FilterStatus(str, Enum):
+    """Where an estimate comes from.
+
+    ``TRACKING``: a fit of this moment took part. ``HELD``: earlier fits alone, because there is no
+    fit of this moment or it is a jump.
+    """
+
+    TRACKING = "tracking"
+    HELD = "held"
+
+
+@dataclass(frozen=True)
+class FilterOptions:
+    """How a :class:`ScaleFilter` behaves.
+
+    Attributes:
+        scale_drift: how far the scale may wander in one second, as a share of it (one sigma).
+        shift_drift: the same of the shift, in its own unit.
+        scale_noise: least sigma of a fitted scale, as a share of it: errors of a network are alike
+            all over an image, which the sigma of a fit does not know.
+        shift_noise: least sigma of a fitted shift, in its own unit.
+        gate_sigmas: fits farther than this from the estimate are jumps, and not believed.
+        jumps_believed: so many jumps in a row that agree with each other are a new truth.
+        hold_s: an estimate without fits lasts so long.
+    """
+
+    scale_drift: float = 0.05
+    shift_drift: float = 0.05
+    scale_noise: float = 0.01
+    shift_noise: float = 0.02
+    gate_sigmas: float = 4.0
+    jumps_believed: int = 5
+    hold_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("scale_drift", "shift_drift", "hold_s"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        for name in ("scale_noise", "shift_noise", "gate_sigmas"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.jumps_believed < 1:
+            raise ValueError(f"jumps_believed must be positive, got {self.jumps_believed}")
+
+
+@dataclass(frozen=True)
+class ScaleEstimate:
+    """The scale at one moment.
+
+    Attributes:
+        fit: to be applied to predictions: filtered scale and shift with their sigmas; the other
+            numbers are those of the last fit that was believed.
+        status: see :class:`FilterStatus`.
+        age_s: time since that fit, seconds.
+    """
+
+    fit: ScaleFit
+    status: FilterStatus
+    age_s: float
+
+
+@dataclass(frozen=True)
+class _Normal:
+    mean: float
+    variance: float
+
+    def wandered(self, drift: float, seconds: float) -> _Normal:
+        return _Normal(self.mean, self.variance + drift**2 * seconds)
+
+    def corrected(self, other: _Normal) -> _Normal:
+        """Product of both: the Kalman filter of a number that is observed itself."""
+        gain = self.variance / (self.variance + other.variance)
+        return _Normal(
+            self.mean + gain * (other.mean - self.mean),
+            self.variance * other.variance / (self.variance + other.variance),
+        )
+
+    def distance(self, other: _Normal) -> float:
+        return abs(self.mean - other.mean) / math.sqrt(self.variance + other.variance)
+
+
+@dataclass(frozen=True)
+class _State:
+    fit: ScaleFit
+    log_scale: _Normal
+    shift: _Normal
+    stamp_s: float
+    believed_s: float
+
+
+class ScaleFilter:
+    """Fits in, estimates out; the logarithm of the scale and the shift each walk at random.
+
+    Time is that of the images. When it runs backwards the filter forgets everything, as on a bag
+    that starts again.
+    """
+
+    def __init__(self, options: FilterOptions | None = None) -> None:
+        self.options = options or FilterOptions()
+        self._state: _State | None = None
+        self._jumps: list[_State] = []
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._state = None
+        self._jumps = []
+
+    def update(self, fit: ScaleFit, stamp_s: float) -> ScaleEstimate:
+        """Take in a fit and tell the estimate at its time.
+
+        Args:
+            fit: of a frame; one of another model than before starts anew.
+            stamp_s: time of the frame, seconds.
+
+        Raises:
+            ValueError: the scale is not positive and finite, or the time not finite.
+        """
+        if not (math.isfinite(fit.scale) and fit.scale > 0 and math.isfinite(fit.shift)):
+            raise ValueError(f"no scale to filter: {fit.scale}, shift {fit.shift}")
+        state, seen = self._carried_to(stamp_s), self._seen(fit, stamp_s)
+        if state is None or state.fit.model is not fit.model:
+            return self._believed(seen)
+        if not self._is_jump(state, seen):
+            log_scale = state.log_scale.corrected(seen.log_scale)
+            shift = state.shift.corrected(seen.shift)
+            return self._believed(replace(seen, log_scale=log_scale, shift=shift))
+        if self._jumps and self._is_jump(self._jumps[-1], seen):
+            self._jumps = []
+        self._jumps.append(seen)
+        if len(self._jumps) >= self.options.jumps_believed:
+            return self._believed(seen)
+        self._state = state
+        return _estimate(state, FilterStatus.HELD)
+
+    def at(self, stamp_s: float) -> ScaleEstimate | None:
+        """The estimate at a time without a fit; None if there is none or it is too old.
+
+        Raises:
+            ValueError: the time is not finite.
+        """
+        self._state = self._carried_to(stamp_s)
+        return None if self._state is None else _estimate(self._state, FilterStatus.HELD)
+
+    def _carried_to(self, stamp_s: float) -> _State | None:
+        if not math.isfinite(stamp_s):
+            raise ValueError(f"stamp_s must be finite, got {stamp_s}")
+        state, options = self._state, self.options
+        if state is None:
+            return None
+        seconds = stamp_s - state.stamp_s
+        if seconds < 0 or stamp_s - state.believed_s > options.hold_s:
+            self.reset()
+            return None
+        return replace(
+            state,
+            log_scale=state.log_scale.wandered(options.scale_drift, seconds),
+            shift=state.shift.wandered(options.shift_drift, seconds),
+            stamp_s=stamp_s,
+        )
+
+    def _seen(self, fit: ScaleFit, stamp_s: float) -> _State:
+        scale_sigma = math.hypot(fit.scale_sigma / fit.scale, self.options.scale_noise)
+        shift_sigma = math.hypot(fit.shift_sigma, self.options.shift_noise)
+        return _State(
+            fit=fit,
+            log_scale=_Normal(math.log(fit.scale), scale_sigma**2),
+            shift=_Normal(fit.shift, shift_sigma**2),
+            stamp_s=stamp_s,
+            believed_s=stamp_s,
+        )
+
+    def _is_jump(self, state: _State, seen: _State) -> bool:
+        gate = self.options.gate_sigmas
+        is_jump = state.log_scale.distance(seen.log_scale) > gate
+        return is_jump or (seen.fit.model.has_shift and state.shift.distance(seen.shift) > gate)
+
+    def _believed(self, state: _State) -> ScaleEstimate:
+        self._state = state
+        self._jumps = []
+        return _estimate(state, FilterStatus.TRACKING)
+
+
+def _estimate(state: _State, status: FilterStatus) -> ScaleEstimate:
+    scale = math.exp(state.log_scale.mean)
+    has_shift = state.fit.model.has_shift
+    fit = replace(
+        state.fit,
+        scale=scale,
+        shift=state.shift.mean if has_shift else 0.0,
+        scale_sigma=scale * math.sqrt(state.log_scale.variance),
+        shift_sigma=math.sqrt(state.shift.variance) if has_shift else 0.0,
+    )
+    return ScaleEstimate(fit, status, state.stamp_s - state.believed_s)
