@@ -17,6 +17,7 @@ from .networks import resize_map
 from .prediction import Prediction
 from .systems.card import ModelCard
 from .systems.catalog import card as find_card
+from .systems.catalog import recipe
 from .systems.depth_anything import DepthAnything
 from .systems.image_input import network_input, network_size
 from .systems.loading import load_network
@@ -246,22 +247,32 @@ def load(
         checkpoint: safetensors or an official file; None takes the weights that are part of the
             package or were fetched.
         device: None takes CUDA where there is one, else the CPU.
-        options: fields of :class:`EstimatorOptions`.
+        options: fields of :class:`EstimatorOptions`, and for ScaleDepth of
+            :class:`~depth_perception.scaledepth_estimator.ScaleDepthOptions`.
 
     Raises:
         KeyError: no such model.
         CheckpointError: the weights are missing, unreadable or of another network.
         TypeError, ValueError: an option or the device is wrong.
     """
-    chosen = EstimatorOptions(**options)  # type: ignore[arg-type]
     card = find_card(name)
+    estimator, options_of = _classes_of(card)
+    chosen = options_of(**options)  # type: ignore[arg-type]
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {str(device)!r} was asked for but this machine has no CUDA")
     network = load_network(name, checkpoint, device=device)
-    return Estimator(card, network, device=device, options=chosen)
+    return estimator(card, network, device=device, options=chosen)
+
+
+def _classes_of(card: ModelCard) -> tuple[type[Estimator], type[EstimatorOptions]]:
+    if recipe(card.name).family == "scaledepth":
+        from .scaledepth_estimator import ScaleDepthEstimator, ScaleDepthOptions
+
+        return ScaleDepthEstimator, ScaleDepthOptions
+    return Estimator, EstimatorOptions
 
 
 def _assumed_pinhole(height: int, width: int) -> Pinhole:

@@ -74,6 +74,41 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """What a model says of the scene as a whole.
+
+    Attributes:
+        scale_m: size of the scene, metres: depth divided by it is the model's relative depth.
+        is_at_floor: the model could not tell the size and gave its least one: do not trust the
+            metres.
+        class_probabilities: of each kind of scene, empty where the model knows none.
+        class_names: their names, empty where the model's file does not define them.
+    """
+
+    scale_m: float
+    is_at_floor: bool = False
+    class_probabilities: tuple[float, ...] = ()
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.scale_m > 0:
+            raise ValueError(f"scale_m must be positive, got {self.scale_m}")
+        if self.class_names and len(self.class_names) != len(self.class_probabilities):
+            raise ValueError(
+                f"{len(self.class_names)} class names but {len(self.class_probabilities)} "
+                "probabilities"
+            )
+
+    @property
+    def class_name(self) -> str:
+        """Name of the most probable kind of scene; empty where no names are known."""
+        if not self.class_names:
+            return ""
+        best = max(range(len(self.class_names)), key=self.class_probabilities.__getitem__)
+        return self.class_names[best]
+
+
+@dataclass(frozen=True)
 class Prediction:
     """Depth of one image.
 
@@ -85,6 +120,7 @@ class Prediction:
         kind: range along the ray or z-depth.
         space, scale: see :class:`DepthSpace` and :class:`ScaleKind`.
         instances: segments of a panoptic model, else empty.
+        scene: what the model says of the scene as a whole; None for most models.
         fit: how the values became metres, where they were fitted.
         note: why the values are not metres, where the model usually gives metres.
     """
@@ -96,6 +132,7 @@ class Prediction:
     space: DepthSpace
     scale: ScaleKind
     instances: tuple[Instance, ...] = ()
+    scene: Scene | None = None
     fit: ScaleFit | None = None
     note: str = ""
 
@@ -129,7 +166,7 @@ class Prediction:
             raise AffineInvariantError(
                 f"these values are {self.space.value} with unknown scale and shift: a depth made "
                 "from them would bend every surface. Recover metric scale first, use a metric "
-                "model, or read prediction.values"
+                "model, or read prediction.values" + (f" ({self.note})" if self.note else "")
             )
         return self._as_depth()
 

@@ -14,6 +14,7 @@ from ..geometry import DepthKind
 from ..prediction import DepthSpace, ScaleKind
 from .card import ModelCard
 from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL
+from .scaledepth_config import SCALEDEPTH, SCALEDEPTH_REDUCED, ScaleDepthConfig
 
 DEFAULT_MODEL = "panda-tiny-metric"
 
@@ -28,6 +29,7 @@ _PANDA_LICENCE = {
     "large": "none stated (made from CC-BY-NC-4.0)",
 }
 _PANDA_HOME = "https://github.com/caozidong/PanDA"
+_SCALEDEPTH_HOME = "https://github.com/RuijieZhu94/mmdepth"
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,59 @@ def _depth_anything_metric(place: str, size: str) -> _Entry:
     return _Entry(model_card, NetworkRecipe("depth_anything", arguments))
 
 
+def _scaledepth(
+    variant: str,
+    data_sets: str,
+    *,
+    parameters: int,
+    classes: int,
+    height: int,
+    config: ScaleDepthConfig = SCALEDEPTH,
+) -> _Entry:
+    is_released = variant == "nk"
+    trained = f"trained on {data_sets}, metres" if data_sets else "in a small size, for tests"
+    model_card = ModelCard(
+        name=f"scaledepth-{variant}",
+        title=f"ScaleDepth {trained}",
+        parameters=parameters,
+        licence="Apache-2.0",
+        weights_licence="Apache-2.0 (made from MIT)" if is_released else "no weights released",
+        camera="pinhole",
+        kind=DepthKind.Z,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.METRIC,
+        max_depth_m=None,
+        default_height=height,
+        patch_size=1,
+        file_name="scaledepth_nk.pth" if is_released else f"scaledepth_{variant}.safetensors",
+        home_page=_SCALEDEPTH_HOME if is_released else "",
+        notes="Metres hold for scenes and cameras like those of the training sets."
+        if data_sets
+        else "Give a checkpoint of your own.",
+    )
+    return _Entry(model_card, NetworkRecipe("scaledepth", {"config": config, "classes": classes}))
+
+
+_SCALEDEPTH_ENTRIES = (
+    _scaledepth(
+        "nk",
+        "NYU and KITTI",
+        parameters=372_027_011,
+        classes=28,
+        height=480,
+    ),
+    _scaledepth("n", "NYU", parameters=372_026_243, classes=27, height=480),
+    _scaledepth("k", "KITTI", parameters=372_005_507, classes=0, height=352),
+    _scaledepth(
+        "tiny",
+        "",
+        parameters=455_411,
+        classes=28,
+        height=96,
+        config=SCALEDEPTH_REDUCED,
+    ),
+)
+
 _ENTRIES: Mapping[str, _Entry] = MappingProxyType(
     {
         entry.card.name: entry
@@ -213,6 +268,7 @@ _ENTRIES: Mapping[str, _Entry] = MappingProxyType(
                 for place in ("indoor", "outdoor")
                 for size in _SIZES
             ),
+            *_SCALEDEPTH_ENTRIES,
             _tiny(),
         )
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pickle
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,30 @@ class CheckpointError(ValueError):
         self.misshapen = misshapen
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
+class _PassedOver:
+    """Stands where a file has an object that is not wanted; takes any arguments and state."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> _PassedOver:
+        return super().__new__(cls)
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        pass
+
+    def __setstate__(self, _state: Any) -> None:
+        pass
+
+
+def read_checkpoint(path: str | Path, *, passed_over: tuple[str, ...] = ()) -> dict[str, Any]:
     """The entries of a weights file on the CPU, out of their wrapping.
 
     ``{"model": ...}`` and ``{"state_dict": ...}`` are opened, a ``module.`` prefix that all names
     share is removed, and so is the entry ``epoch``. Files that hold anything but tensors and plain
     containers are refused, not executed.
+
+    Args:
+        path: the file.
+        passed_over: beginnings of full class names, such as ``"mmengine."``: objects of these
+            classes are not made, and not refused either.
 
     Raises:
         CheckpointError: no such file, empty, truncated, corrupt, without parameters, or with
@@ -56,7 +75,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise CheckpointError(f"no weights file {path}")
     if path.stat().st_size == 0:
         raise CheckpointError(f"{path} is empty: fetch it again")
-    content = _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
+    is_safe = _is_safetensors(path)
+    content = _read_safetensors(path) if is_safe else _read_torch(path, passed_over)
     state = _unwrap(content)
     if not any(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no parameters")
@@ -73,6 +93,21 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             + "\n".join(f"  {name}" for name in broken)
         )
     return state
+
+
+def read_configured(path: str | Path, key: str = "model_config") -> tuple[dict[str, Any], Any]:
+    """The entries of a torch file, and the configuration that it stores beside them.
+
+    Raises:
+        CheckpointError: as :func:`read_checkpoint`, or the file has no such configuration.
+    """
+    state = read_checkpoint(path)
+    content = {} if _is_safetensors(Path(path)) else _read_torch(Path(path))
+    if not isinstance(content.get(key), Mapping):
+        raise CheckpointError(
+            f"{path} has no {key}: it is not a file of this family, or not the authors' own"
+        )
+    return state, content[key]
 
 
 def load_strictly(
@@ -150,15 +185,19 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _read_torch(path: Path) -> Mapping[str, Any]:
+def _read_torch(path: Path, passed_over: tuple[str, ...] = ()) -> Mapping[str, Any]:
     with path.open("rb") as file:
         is_archive = file.read(4) == b"PK\x03\x04"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
+        with _stand_ins(path, passed_over if is_archive else ()):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path} is not a plain weights file: it is corrupt, or it holds objects other than "
-            f"tensors, which are never executed ({_first_line(error)})"
+            f"tensors, which are never executed ({_first_line(error)}). If you trust its origin, "
+            "keep the parameters alone, where the libraries it needs are installed: "
+            f"torch.save(torch.load({path.name!r}, weights_only=False)['state_dict'], "
+            "'parameters.pth')"
         ) from error
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise CheckpointError(
@@ -170,6 +209,18 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
             f"{path} holds a {type(content).__name__}, not a table of parameters by name"
         )
     return content
+
+
+@contextmanager
+def _stand_ins(path: Path, passed_over: tuple[str, ...]) -> Iterator[None]:
+    """Lets torch put :class:`_PassedOver` where a file names classes of these beginnings."""
+    if not passed_over:
+        yield
+        return
+    named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    unwanted = [(_PassedOver, name) for name in named if name.startswith(passed_over)]
+    with torch.serialization.safe_globals(unwanted):
+        yield
 
 
 def _unwrap(content: Mapping[str, Any]) -> dict[str, Any]:

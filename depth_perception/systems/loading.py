@@ -8,17 +8,27 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch import nn
 
 from .catalog import card, recipe
 from .checkpoints import load_strictly, read_checkpoint, save_checkpoint
 from .depth_anything import DepthAnything
 from .panda import Panda
 from .panda_hybrid import PandaHybrid
+from .scaledepth import ScaleDepth
+from .scaledepth_files import class_count, depth_entries
 from .weights import find_weights
 
-FAMILIES: Mapping[str, type[DepthAnything]] = MappingProxyType(
-    {"depth_anything": DepthAnything, "panda": Panda, "panda_hybrid": PandaHybrid}
+FAMILIES: Mapping[str, type[nn.Module]] = MappingProxyType(
+    {
+        "depth_anything": DepthAnything,
+        "panda": Panda,
+        "panda_hybrid": PandaHybrid,
+        "scaledepth": ScaleDepth,
+    }
 )
+# objects beside the parameters in files of mmengine, passed over unread
+_PASSED_OVER = {"scaledepth": ("mmengine.", "numpy.", "_codecs.")}
 
 
 def build_network(name: str, **overrides: Any) -> DepthAnything:
@@ -58,12 +68,19 @@ def load_network(
     """
     card(name)  # an unknown name is the first thing to tell
     path = Path(checkpoint) if checkpoint is not None else find_weights(name)
-    state = read_checkpoint(path)
+    family = recipe(name).family
+    state = read_checkpoint(path, passed_over=_PASSED_OVER.get(family, ()))
+    overrides: dict[str, Any] = {}
+    if family == "scaledepth":
+        state = depth_entries(state)
+        overrides["classes"] = class_count(state)
     with torch.device("meta"):
-        network = build_network(name)
+        network = build_network(name, **overrides)
         if isinstance(network, Panda) and (rank := _lora_rank(state)) != network.lora_rank:
             network = build_network(name, lora_rank=rank)
     network.to_empty(device=device)
+    if isinstance(network, ScaleDepth):
+        network.restore_constants()
     load_strictly(network, state, network.official_names(), f"{path} (for {name})")
     if merge_lora and isinstance(network, Panda):
         network.merge_lora()

@@ -19,6 +19,7 @@ def test_all_promised_names_are_there() -> None:
         promised |= {f"panda-{size}", f"panda-matterport-{size}", f"panda-stanford-{size}"}
         promised |= {f"depth-anything-v2-{size}"}
         promised |= {f"depth-anything-v2-metric-{place}-{size}" for place in ("indoor", "outdoor")}
+    promised |= {f"scaledepth-{variant}" for variant in ("nk", "n", "k", "tiny")}
     names = [model.name for model in dp.models()]
     assert len(names) == len(set(names))
     assert set(names) == promised
@@ -26,7 +27,7 @@ def test_all_promised_names_are_there() -> None:
 
 @pytest.mark.parametrize("model", dp.models(), ids=lambda model: model.name)
 def test_cards_are_consistent(model) -> None:
-    assert model.is_metric == (model.max_depth_m is not None)
+    assert model.is_metric or model.max_depth_m is None
     panoramic = model.camera == "equirectangular"
     assert panoramic == model.name.startswith("panda")
     assert model.kind == (dp.DepthKind.RANGE if panoramic else dp.DepthKind.Z)
