@@ -58,8 +58,6 @@ def main(
     from ..evaluation.protocols import Alignment
     from ..evaluation.report import document, table
     from ..evaluation.report import markdown as as_markdown
-    from ..prediction import AffineInvariantError
-    from ..systems import CheckpointError
 
     console = Console()
     console = console if console.is_terminal else Console(width=_PLAIN_WIDTH)
@@ -70,10 +68,14 @@ def main(
         protocol = EvaluationProtocol(max_depth, how, solid_angle)
         judged = [(model, of_estimator(estimator, how))]
         if baselines:
-            depth = constant_depth or median_depth_m(reader, max_depth)
+            depth = constant_depth
+            if depth is None:
+                depth = median_depth_m(reader, max_depth)
             judged.append((f"constant {depth:.2f} m", constant(depth)))
             random = untrained(model, seed=0, device=estimator.device)
             judged.append((f"{model} untrained", of_estimator(random, how)))
+        if limit is not None and limit < 1:
+            raise ValueError(f"--limit must be at least 1, got {limit}")
         count = len(reader) if limit is None else min(limit, len(reader))
         indices = [i * len(reader) // count for i in range(count)]
         groups = [str(frame["kind"]) for frame in reader.frames]
@@ -81,8 +83,11 @@ def main(
         for name, estimate in judged:
             steps = track(indices, name, console=console, disable=not console.is_terminal)
             results.append(evaluate(name, estimate, reader, protocol, indices=steps, groups=groups))
-    except (KeyError, OSError, ValueError, CheckpointError, AffineInvariantError) as error:
-        print(f"depth-perception eval: {error.args[0] if error.args else error}", file=sys.stderr)
+    except KeyError as error:  # no such model; str() of a KeyError would put quotes around the text
+        print(f"depth-perception eval: {error.args[0]}", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
+        print(f"depth-perception eval: {error}", file=sys.stderr)
         return 1
     console.print(table(results))
     first = results[0]
@@ -91,11 +96,20 @@ def main(
         f"{max_depth:g} m, alignment: {how.value}, {first.seconds / max(1, first.frames):.3f} s "
         "a frame"
     )
-    if json_file is not None:
-        json_file.write_text(json.dumps(document(results, protocol, str(root)), indent=2) + "\n")
-    if markdown is not None:
-        markdown.write_text(as_markdown(results))
+    try:
+        if json_file is not None:
+            _write(json_file, json.dumps(document(results, protocol, str(root)), indent=2) + "\n")
+        if markdown is not None:
+            _write(markdown, as_markdown(results))
+    except OSError as error:
+        print(f"depth-perception eval: {error}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def _usual(is_metric: bool):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -134,10 +135,10 @@ def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
     Args:
         action: what to make.
     """
-    console = Console()
+    console = Console(markup=False, highlight=False, soft_wrap=True)
     try:
         action.run(console)
-    except (ValueError, OSError) as error:
-        Console(stderr=True).print(f"[red]{error}[/red]")
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"depth-perception worlds: {error}", file=sys.stderr)
         return 1
     return 0

@@ -62,6 +62,11 @@ def test_train_then_eval(worlds: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["train", "no-recipe"], "no recipe 'no-recipe'"),
         (["train", "panda-tiny-metric", "run.stepps=1"], "did you mean 'steps'"),
         (["train", "panda-tiny-metric", "data.root=/nowhere"], "dataset.json does not exist"),
+        (["train", "panda-tiny-metric", "model.name=panda-huge"], "no model 'panda-huge'"),
+        (
+            ["train", "panda-tiny-metric", "data.max_depth_m=10"],
+            "needs target metric and max_depth_m 20",
+        ),
         (["eval", "panda-tiny-metric", "worlds", "/nowhere"], "dataset.json does not exist"),
     ],
 )
@@ -70,6 +75,34 @@ def test_what_is_wrong_is_said(
 ) -> None:
     assert main(args) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--limit", "0"], "--limit must be at least 1, got 0"),
+        (["--device", "gpu"], "no device 'gpu'"),
+        (["--checkpoint", "nowhere.pth"], "no weights file nowhere.pth"),
+        (["--baselines", "--constant-depth", "0"], "constant depth must be positive, got 0"),
+    ],
+)
+def test_bad_options_of_eval_are_refused(
+    worlds: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", "panda-tiny-metric", "worlds", str(worlds), *options]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_said_in_words(
+    worlds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["panda-tiny-metric", "worlds", str(worlds), "--limit", "1", "--device", "cpu"]
+    report = tmp_path / "new" / "eval.json"
+    assert main(["eval", *args, "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["evaluations"][0]["frames"] == 1
+    capsys.readouterr()
+    assert main(["eval", *args, "--markdown", str(report / "eval.md")]) == 1
+    assert "eval.json" in capsys.readouterr().err
 
 
 def test_unknown_models_are_refused(worlds: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,30 @@ def test_sheet_folder_and_bag(tmp_path: Path) -> None:
         assert reader.message_count == 2 * 4 + 1
 
 
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["sheet", "{tmp}/a.png", "--count", "0"], "got 0 worlds, 2 columns"),
+        (["sheet", "{tmp}/a.png", "--columns", "0", "--height", "6"], "8 worlds, 0 columns"),
+        (["sheet", "{tmp}/a[/b].txt", "--count", "1", "--height", "6"], "a[/b].txt"),
+        (["bag", "{tmp}/bag", "--seed", "-1"], "seed must not be negative"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    tmp_path: Path, args: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["worlds", *(arg.format(tmp=tmp_path) for arg in args)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_markup_in_a_path_stays_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "[bold] x.png"
+    assert main(["worlds", "sheet", str(path), "--count", "1", "--height", "6"]) == 0
+    assert f"{path}: 1 worlds" in capsys.readouterr().out
+
+
 def test_an_error_is_one_line_and_status_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -52,6 +53,12 @@ class FolderOptions:
     sensor: float = 0.0
     labels: bool = False
     normals: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frames_per_world < 1:
+            raise ValueError(f"frames_per_world must be at least 1, got {self.frames_per_world}")
+        if not 0 <= self.sensor < math.inf:
+            raise ValueError(f"sensor must not be negative, got {self.sensor}")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...geometry import Camera
-from ...io.atomic import replacing
+from ...io.images import write_image
 from .classes import CLASSES
 from .make import make_world
 from .render import Frame, render
@@ -27,7 +27,15 @@ def contact_sheet(
     *,
     device: torch.device | str = "cpu",
 ) -> None:
-    """Write a PNG with picture, range and classes of one place in each world."""
+    """Write a PNG with picture, range and classes of one place in each world.
+
+    Raises:
+        ValueError: no seeds, no columns, or a suffix that no picture has.
+    """
+    if not seeds or columns < 1:
+        raise ValueError(
+            f"a sheet needs a world and a column, got {len(seeds)} worlds, {columns} columns"
+        )
     cells = []
     for seed in seeds:
         world = make_world(kind, seed)
@@ -39,9 +47,7 @@ def contact_sheet(
     while len(cells) % columns:
         cells.append(np.zeros_like(cells[0]))
     rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
-    with replacing(path) as part:
-        if not cv2.imwrite(str(part), np.concatenate(rows, 0)[..., ::-1]):
-            raise OSError(f"cannot write {path}")
+    write_image(path, np.concatenate(rows, 0))
 
 
 def range_picture(frame: Frame) -> np.ndarray:
