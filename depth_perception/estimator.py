@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -59,8 +61,14 @@ class EstimatorOptions:
     align_corners: bool = False
 
     def __post_init__(self) -> None:
-        if self.height is not None and self.height < 1:
-            raise ValueError(f"height must be positive, got {self.height}")
+        if self.height is not None:
+            if isinstance(self.height, bool) or not isinstance(self.height, Integral):
+                raise TypeError(f"height must be a whole number of rows, got {self.height!r}")
+            if self.height < 1:
+                raise ValueError(f"height must be positive, got {self.height}")
+        for name in ("flip", "align_corners"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         for name, choices in (
             ("precision", Precision),
             ("seam", Seam),
@@ -94,15 +102,35 @@ class Estimator:
         self.card = card
         self.options = options or EstimatorOptions()
         self.device = torch.device(device)
-        if card.camera != "equirectangular" and self.options.seam != "off":
-            raise ValueError(
-                f"seam={self.options.seam!r} needs a panoramic model; {card.name} is a "
-                f"{card.camera} model"
-            )
+        self._check_seam(self.options)
         # tokens come with their channels last: the head is up to twice as fast when it stays so
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
-        self.network.encoder.to(getattr(torch, self.options.precision))
+        self._set_precision(getattr(torch, self.options.precision))
         self._has_warned = False
+
+    def with_options(self, **changes: object) -> Estimator:
+        """An estimator that shares the networks and differs in some options but the precision.
+
+        Raises:
+            TypeError, ValueError: an option is wrong, or it is the precision.
+        """
+        options = replace(self.options, **changes)
+        if options.precision != self.options.precision:
+            raise ValueError("estimators that share a network share its precision: load another")
+        self._check_seam(options)
+        twin = copy.copy(self)
+        twin.options = options
+        return twin
+
+    def _check_seam(self, options: EstimatorOptions) -> None:
+        if self.card.camera != "equirectangular" and options.seam != "off":
+            raise ValueError(
+                f"seam={options.seam!r} needs a panoramic model; {self.card.name} is a "
+                f"{self.card.camera} model"
+            )
+
+    def _set_precision(self, precision: torch.dtype) -> None:
+        self.network.encoder.to(precision)
 
     def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
         """Depth of one image.
@@ -247,7 +275,8 @@ def load(
         checkpoint: safetensors or an official file; None takes the weights that are part of the
             package or were fetched.
         device: None takes CUDA where there is one, else the CPU.
-        options: fields of :class:`EstimatorOptions`, and for ScaleDepth of
+        options: fields of :class:`EstimatorOptions`; for MoGe-2 and Pixel-Perfect Depth, of the
+            options in :mod:`depth_perception.pinhole_estimators`, and for ScaleDepth of
             :class:`~depth_perception.scaledepth_estimator.ScaleDepthOptions`.
 
     Raises:
@@ -256,15 +285,27 @@ def load(
         TypeError, ValueError: an option or the device is wrong.
     """
     card = find_card(name)
+    if recipe(name).family in ("moge", "ppd"):
+        from .pinhole_estimators import load_pinhole
+
+        return load_pinhole(card, checkpoint, _device_of(device), **options)
     estimator, options_of = _classes_of(card)
     chosen = options_of(**options)  # type: ignore[arg-type]
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {str(device)!r} was asked for but this machine has no CUDA")
+    device = _device_of(device)
     network = load_network(name, checkpoint, device=device)
     return estimator(card, network, device=device, options=chosen)
+
+
+def _device_of(device: torch.device | str | None) -> torch.device:
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"no device {device!r}; take cpu, cuda or cuda:N ({error})") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {str(device)!r} was asked for but this machine has no CUDA")
+    return device
 
 
 def _classes_of(card: ModelCard) -> tuple[type[Estimator], type[EstimatorOptions]]:

@@ -123,7 +123,7 @@ class InferOptions:
             OptionError: no camera has such a field of view.
         """
         if not self.fov:
-            if card.camera != "pinhole" or self.save_cloud:
+            if card.camera != "pinhole" or card.finds_camera or self.save_cloud:
                 return None
             # Only points depend on the angle: without a cloud there is nothing to warn of.
             return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -265,13 +265,7 @@ class InferRun:
                 raise StartError(_reason(error)) from error
             self._estimators[self._estimator.options.output_size] = self._estimator
         if output_size not in self._estimators:
-            loaded = self._estimator
-            self._estimators[output_size] = Estimator(
-                loaded.card,
-                loaded.network,
-                device=loaded.device,
-                options=replace(loaded.options, output_size=output_size),
-            )
+            self._estimators[output_size] = self._estimator.with_options(output_size=output_size)
         return self._estimators[output_size]
 
     def _limits(self, prediction: Prediction, limits: RunningRange) -> tuple[float, float] | None:

@@ -31,6 +31,8 @@ class ModelCard:
         embedded: the file is part of this package.
         antialias: images are low-pass filtered where they shrink to the network input. The
             published models never do it.
+        finds_camera: it estimates the field of view where no camera is given.
+        hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
         notes: what the model is good for and what it is not.
     """
 
@@ -52,6 +54,8 @@ class ModelCard:
     notes: str = ""
     patch_size: int = 14
     antialias: bool = False
+    finds_camera: bool = False
+    hub_file: str = ""
 
     @property
     def source(self) -> str:
@@ -59,7 +63,7 @@ class ModelCard:
         if self.embedded:
             return "embedded"
         if self.hub_repo is not None:
-            return f"huggingface.co/{self.hub_repo}: {self.file_name}"
+            return f"huggingface.co/{self.hub_repo}: {self.hub_file or self.file_name}"
         if self.home_page:
             return f"by hand: {self.file_name} through the links at {self.home_page}"
         return "none: architecture for tests"

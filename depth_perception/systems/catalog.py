@@ -28,6 +28,13 @@ _PANDA_LICENCE = {
     "base": "none stated (made from CC-BY-NC-4.0)",
     "large": "none stated (made from CC-BY-NC-4.0)",
 }
+_MOGE_PARAMETERS = {
+    "moge-2-vits-normal": 35_103_656,
+    "moge-2-vitb-normal": 104_743_592,
+    "moge-2-vitl-normal": 330_901_544,
+    "moge-2-vitl": 326_209_221,
+}
+_PPD_HOME = "https://github.com/gangweix/pixel-perfect-depth"
 _PANDA_HOME = "https://github.com/caozidong/PanDA"
 _SCALEDEPTH_HOME = "https://github.com/RuijieZhu94/mmdepth"
 
@@ -179,6 +186,92 @@ def _depth_anything(size: str) -> _Entry:
     )
 
 
+def _moge(size: str, normal: bool) -> _Entry:
+    name = f"moge-2-{size}{'-normal' if normal else ''}"
+    model_card = ModelCard(
+        name=name,
+        title=f"MoGe-2 {size}: metric points{', normals' if normal else ''} and field of view",
+        parameters=_MOGE_PARAMETERS[name],
+        licence="MIT",
+        weights_licence="MIT",
+        camera="pinhole",
+        kind=DepthKind.Z,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.METRIC,
+        max_depth_m=None,
+        default_height=840,
+        file_name=f"{name.replace('-', '_')}.pt",
+        hub_repo=f"Ruicheng/{name}",
+        hub_file="model.pt",
+        finds_camera=True,
+        notes="Scale may differ between images of one place. Aspect ratios from 1:2 to 2:1.",
+    )
+    return _Entry(model_card, NetworkRecipe("moge", {"size": size, "normal": normal}))
+
+
+def _ppd(semantics: str) -> _Entry:
+    moge = semantics == "moge-2-vitl-normal"
+    encoder = "MoGe-2" if moge else "Depth Anything V2"
+    licence = "Apache-2.0"
+    model_card = ModelCard(
+        name="ppd-large-moge" if moge else "ppd-large",
+        title=f"Pixel-Perfect Depth prompted by {encoder}, metres by MoGe-2",
+        parameters=499_842_112,
+        licence="Apache-2.0",
+        weights_licence=licence if moge else f"{licence} (runs with weights of CC-BY-NC-4.0)",
+        camera="pinhole",
+        kind=DepthKind.Z,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.METRIC,
+        max_depth_m=None,
+        default_height=768,
+        patch_size=16,
+        file_name="ppd_moge.pth" if moge else "ppd.pth",
+        home_page=_PPD_HOME,
+        finds_camera=True,
+        notes=f"Also needs the weights of {semantics}"
+        + ("." if moge else " and, for metres, of moge-2-vitl-normal."),
+    )
+    return _Entry(model_card, NetworkRecipe("ppd", {"semantics": semantics}))
+
+
+def _pinhole_tiny() -> tuple[_Entry, _Entry]:
+    common = {
+        "weights_licence": "no weights released",
+        "camera": "pinhole",
+        "kind": DepthKind.Z,
+        "space": DepthSpace.DEPTH,
+        "scale": ScaleKind.METRIC,
+        "max_depth_m": None,
+        "finds_camera": True,
+        "notes": "Give a checkpoint of your own.",
+    }
+    moge = ModelCard(
+        name="moge-2-tiny",
+        title="MoGe-2 architecture in the smallest size, for tests",
+        parameters=703_160,
+        licence="MIT",
+        default_height=126,
+        file_name="moge_2_tiny.pt",
+        **common,
+    )
+    ppd = ModelCard(
+        name="ppd-tiny",
+        title="Pixel-Perfect Depth architecture in the smallest size, for tests",
+        parameters=562_304,
+        licence="Apache-2.0",
+        default_height=48,
+        patch_size=16,
+        file_name="ppd_tiny.pth",
+        **common,
+    )
+    sizes = {"dim": 64, "depth": 4, "heads": 4, "semantic_dim": 64}
+    return (
+        _Entry(moge, NetworkRecipe("moge", {"size": "tiny", "normal": True})),
+        _Entry(ppd, NetworkRecipe("ppd", {"semantics": "moge-2-tiny", **sizes})),
+    )
+
+
 def _depth_anything_metric(place: str, size: str) -> _Entry:
     data_set, max_depth = {"indoor": ("Hypersim", 20.0), "outdoor": ("VKITTI", 80.0)}[place]
     encoder = _ENCODERS[size]
@@ -268,8 +361,13 @@ _ENTRIES: Mapping[str, _Entry] = MappingProxyType(
                 for place in ("indoor", "outdoor")
                 for size in _SIZES
             ),
+            _ppd("depth-anything-v2-large"),
+            _ppd("moge-2-vitl-normal"),
+            *(_moge(size, normal=True) for size in ("vits", "vitb", "vitl")),
+            _moge("vitl", normal=False),
             *_SCALEDEPTH_ENTRIES,
             _tiny(),
+            *_pinhole_tiny(),
         )
     }
 )

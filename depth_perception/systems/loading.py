@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,17 +13,33 @@ from torch import nn
 from .catalog import card, recipe
 from .checkpoints import load_strictly, read_checkpoint, save_checkpoint
 from .depth_anything import DepthAnything
+from .moge import Moge
+from .moge_config import released_config
+from .moge_files import load_moge, transformer_entries
 from .panda import Panda
 from .panda_hybrid import PandaHybrid
 from .scaledepth import ScaleDepth
 from .scaledepth_files import class_count, depth_entries
+from .spdit import SpDit, SpDitConfig
 from .weights import find_weights
 
-FAMILIES: Mapping[str, type[nn.Module]] = MappingProxyType(
+
+def _released_moge(size: str, normal: bool) -> Moge:
+    return Moge(released_config(size, normal=normal))
+
+
+def _transformer(semantics: str, **sizes: int) -> SpDit:
+    """``semantics`` names the model whose tokens prompt it, which is no part of it."""
+    return SpDit(SpDitConfig(**sizes))
+
+
+FAMILIES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
     {
         "depth_anything": DepthAnything,
         "panda": Panda,
         "panda_hybrid": PandaHybrid,
+        "moge": _released_moge,
+        "ppd": _transformer,
         "scaledepth": ScaleDepth,
     }
 )
@@ -69,8 +85,12 @@ def load_network(
     card(name)  # an unknown name is the first thing to tell
     path = Path(checkpoint) if checkpoint is not None else find_weights(name)
     family = recipe(name).family
+    if family == "moge":
+        return load_moge(name, path, device)
     state = read_checkpoint(path, passed_over=_PASSED_OVER.get(family, ()))
     overrides: dict[str, Any] = {}
+    if family == "ppd":
+        state = transformer_entries(state)
     if family == "scaledepth":
         state = depth_entries(state)
         overrides["classes"] = class_count(state)

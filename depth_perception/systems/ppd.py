@@ -33,6 +33,7 @@ class PixelPerfectDepth(nn.Module):
         noise: Tensor,
         steps: int = 4,
         *,
+        semantics: Tensor | None = None,
         precision: torch.dtype = torch.float32,
     ) -> Tensor:
         """Relative depth (B, 1, H, W) float32, about 0 to 1, linear in log(depth + 1).
@@ -44,6 +45,7 @@ class PixelPerfectDepth(nn.Module):
             noise: (B or 1, 1, H, W) standard normal, see
                 :func:`~depth_perception.systems.flow.noise_field`.
             steps: evaluations of the transformer; more are sharper and slower.
+            semantics: (B, T, C) tokens of the images; None computes them.
             precision: of the matrix products; angles, norms and the latent stay in float32.
 
         Raises:
@@ -57,7 +59,8 @@ class PixelPerfectDepth(nn.Module):
             )
         times = sampling_times(steps)
         with torch.autocast(images.device.type, precision, precision != torch.float32):
-            scene = self.dit.scene(images - 0.5, self.semantics(images))
+            tokens = self.semantics(images) if semantics is None else semantics
+            scene = self.dit.scene(images - 0.5, tokens)
             plans = self.schedule(times, precision)
             latent = noise.to(images.device, torch.float32).expand(len(images), -1, -1, -1)
             end = sample(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from importlib import resources
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def fetch(name: str, directory: str | Path | None = None) -> Path:
     if model.hub_repo is None:
         raise FetchError(f"{name} has no direct download.\n{_by_hand(model, path)}")
     try:
-        expected = _stated_sha256(model.hub_repo, model.file_name)
+        expected = _stated_sha256(model.hub_repo, model.hub_file or model.file_name)
     except Exception as error:  # the hub client raises the errors of whichever HTTP library it uses
         if path.is_file():
             return path
@@ -90,7 +91,7 @@ def fetch(name: str, directory: str | Path | None = None) -> Path:
     if path.is_file() and (expected is None or _sha256(path) == expected):
         return path
     try:
-        _download(model.hub_repo, model.file_name, path.parent)
+        _download_as(path, model)
     except Exception as error:
         raise FetchError(f"{_reason(error)}\n{_by_hand(model, path)}") from error
     if expected is not None and (actual := _sha256(path)) != expected:
@@ -116,6 +117,17 @@ def _download(repo: str, file_name: str, folder: Path) -> None:
     hf_hub_download(repo, file_name, local_dir=folder)
 
 
+def _download_as(path: Path, model: ModelCard) -> None:
+    if not model.hub_file:
+        _download(model.hub_repo, model.file_name, path.parent)
+        return
+    # several models share the name of their file: each is fetched into a folder of its own
+    folder = path.with_name(f"{path.name}.part")
+    _download(model.hub_repo, model.hub_file, folder)
+    os.replace(folder / model.hub_file, path)
+    shutil.rmtree(folder)
+
+
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -126,12 +138,14 @@ def _sha256(path: Path) -> str:
 
 def _by_hand(model: ModelCard, path: Path) -> str:
     if model.hub_repo is not None:
-        origin = f"https://huggingface.co/{model.hub_repo}/resolve/main/{model.file_name}"
+        hub_file = model.hub_file or model.file_name
+        origin = f"https://huggingface.co/{model.hub_repo}/resolve/main/{hub_file}"
     elif model.home_page:
         origin = f"the links at {model.home_page}"
     else:
         return f"{model.name} has no released weights: give a checkpoint of your own"
-    return f"Get {model.file_name} from {origin} and save it as {path}"
+    wanted = model.hub_file or model.file_name
+    return f"Get {wanted} from {origin} and save it as {path}"
 
 
 def _reason(error: Exception) -> str:

@@ -20,6 +20,8 @@ def test_all_promised_names_are_there() -> None:
         promised |= {f"depth-anything-v2-{size}"}
         promised |= {f"depth-anything-v2-metric-{place}-{size}" for place in ("indoor", "outdoor")}
     promised |= {f"scaledepth-{variant}" for variant in ("nk", "n", "k", "tiny")}
+    promised |= {"ppd-large", "ppd-large-moge", "ppd-tiny", "moge-2-tiny", "moge-2-vitl"}
+    promised |= {f"moge-2-vit{size}-normal" for size in "sbl"}
     names = [model.name for model in dp.models()]
     assert len(names) == len(set(names))
     assert set(names) == promised
@@ -27,7 +29,10 @@ def test_all_promised_names_are_there() -> None:
 
 @pytest.mark.parametrize("model", dp.models(), ids=lambda model: model.name)
 def test_cards_are_consistent(model) -> None:
-    assert model.is_metric or model.max_depth_m is None
+    if model.name.startswith(("panda", "depth-anything")):
+        assert model.is_metric == (model.max_depth_m is not None)
+    else:  # metres, with or without a limit
+        assert model.is_metric
     panoramic = model.camera == "equirectangular"
     assert panoramic == model.name.startswith("panda")
     assert model.kind == (dp.DepthKind.RANGE if panoramic else dp.DepthKind.Z)

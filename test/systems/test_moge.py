@@ -14,6 +14,7 @@ from torch import Tensor
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.geometry.edges import spread_mask
 from depth_perception.networks import VitEncoder
+from depth_perception.systems import build_network, models
 from depth_perception.systems.moge import (
     Moge,
     MogeMaps,
@@ -260,3 +261,13 @@ def test_unknown_keys_are_ignored_aloud(caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.WARNING):
         assert MogeConfig.from_mapping(entry) == released_config("vits")
     assert "refiner" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "model", [m for m in models() if m.name.startswith(("moge", "ppd"))], ids=lambda m: m.name
+)
+def test_cards_count_the_parameters(model) -> None:
+    with torch.device("meta"):
+        network = build_network(model.name)
+    assert sum(p.numel() for p in network.parameters()) == model.parameters
+    assert model.finds_camera

@@ -97,3 +97,28 @@ def test_models_without_download_say_what_to_put_where(tmp_path: Path) -> None:
     assert fetch("panda-large", tmp_path) == tmp_path / "panda_large.pth"
     with pytest.raises(FetchError, match="checkpoint of your own"):
         fetch("panda-tiny", tmp_path)
+
+
+def test_files_of_one_name_at_the_hub_do_not_meet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def download(repo: str, file_name: str, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        (folder / file_name).write_bytes(repo.encode())
+
+    monkeypatch.setattr(weights, "_stated_sha256", lambda *_: None)
+    monkeypatch.setattr(weights, "_download", download)
+    names = ("moge-2-vitl", "moge-2-vits-normal")
+    for name in names:
+        assert fetch(name, tmp_path).read_bytes() == f"Ruicheng/{name}".encode()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "moge_2_vitl.pt",
+        "moge_2_vits_normal.pt",
+    ]
+
+
+def test_by_hand_names_the_file_at_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _go_offline(monkeypatch)
+    with pytest.raises(FetchError, match=r"moge-2-vitl/resolve/main/model\.pt and save it as") as e:
+        fetch("moge-2-vitl", tmp_path)
+    assert str(tmp_path / "moge_2_vitl.pt") in str(e.value)

@@ -1,0 +1,349 @@
+"""Estimators whose networks come in parts: MoGe-2, and Pixel-Perfect Depth aligned to it."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .estimator import ASSUMED_PINHOLE_FOV_DEG, Estimator, EstimatorOptions
+from .geometry import Camera, Pinhole
+from .prediction import DepthSpace, Prediction, ScaleKind
+from .scale import FitError, FitModel, ScaleFit, fit_depth
+from .scale.ransac import apply_ransac, fit_ransac
+from .systems.card import ModelCard
+from .systems.catalog import recipe
+from .systems.flow import noise_field
+from .systems.loading import load_network
+from .systems.moge import Moge
+from .systems.moge_geometry import MogeGeometry, focal_of_fov, moge_geometry
+from .systems.ppd import PixelPerfectDepth
+from .systems.ppd_input import MAX_PIXELS, ppd_resize, ppd_size
+from .systems.semantics import DepthAnythingSemantics, MogeSemantics
+from .systems.spdit import STRIDE
+
+Alignment = Literal["robust", "ransac", "none"]
+
+DEFAULT_REFERENCE = "moge-2-vitl-normal"
+_LEAST_DEPTH_M = 1e-3
+_LEAST_INLIER_RATIO = 0.5
+_KEPT_NOISE_FIELDS = 4
+
+
+@dataclass(frozen=True)
+class MogeOptions(EstimatorOptions):
+    """How MoGe-2 runs; ``height``, ``seam`` and ``flip`` are of other models.
+
+    Its maps are made at the size of the image, so that ``output_size`` changes nothing.
+
+    Attributes:
+        num_tokens: about how many tokens an image shall have; None takes the most of the training.
+    """
+
+    num_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _refuse_foreign(self, "num_tokens")
+        if self.num_tokens is not None and self.num_tokens < 1:
+            raise ValueError(f"num_tokens must be positive, got {self.num_tokens}")
+
+
+@dataclass(frozen=True)
+class PpdOptions(EstimatorOptions):
+    """How Pixel-Perfect Depth runs; ``height``, ``seam`` and ``flip`` are of other models.
+
+    With ``output_size="input"`` each pixel takes the value nearest to it: interpolation would
+    bring back the flying pixels that this model avoids.
+
+    Attributes:
+        steps: evaluations of the transformer per image.
+        seed: of the noise field, which is the same for all images of one size.
+        max_pixels: area at which the network sees images; its time grows with the square.
+        align: ``robust`` fits the depth to MoGe-2's and refuses poor fits, ``ransac`` as the
+            authors' scripts, ``none`` leaves relative depth.
+        num_tokens: of MoGe-2, see :class:`MogeOptions`.
+        share_encoder: where MoGe-2 gives both the semantics and the metres, run its encoder once,
+            at the grid of the semantics. Its depth changes a little.
+        semantics_checkpoint, moge_checkpoint: weights files of the other networks; None takes the
+            fetched ones.
+    """
+
+    steps: int = 4
+    seed: int = 0
+    max_pixels: int = MAX_PIXELS
+    align: Alignment = "robust"
+    num_tokens: int | None = None
+    share_encoder: bool = False
+    semantics_checkpoint: str | Path | None = None
+    moge_checkpoint: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _refuse_foreign(self, "max_pixels")
+        if self.align not in get_args(Alignment):
+            raise ValueError(
+                f"align must be one of {', '.join(get_args(Alignment))}, got {self.align!r}"
+            )
+        for name in ("steps", "max_pixels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+class MogeEstimator(Estimator):
+    """Metric depth by MoGe-2.
+
+    A camera that is given sets the focal length; else the prediction's camera is the one that the
+    network found, with its principal point in the middle.
+    """
+
+    network: Moge
+    options: MogeOptions
+
+    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
+        """As :meth:`Estimator.__call__`; metres of z-depth at the size of the image."""
+        pixels = self._to_device(image)
+        height, width = pixels.shape[:2]
+        if camera is not None:
+            camera = self._checked(camera, height, width)
+        with torch.inference_mode():
+            maps = self.network(_planes(pixels), self.options.num_tokens)
+            found = moge_geometry(maps, focal=_focal(camera))
+        return Prediction(
+            values=found.depth.clone(),
+            valid=found.mask.clone(),
+            camera=camera or _found_camera(found, height, width),
+            kind=self.card.kind,
+            space=self.card.space,
+            scale=self.card.scale,
+        )
+
+    def _set_precision(self, precision: torch.dtype) -> None:
+        self.network.encoder.backbone.to(precision)
+
+
+class PpdEstimator(Estimator):
+    """Metric depth by Pixel-Perfect Depth, aligned to MoGe-2 in log(depth + 1).
+
+    Where the alignment deserves no trust the prediction stays relative, and its ``note`` says why.
+
+    Attributes:
+        moge: the network that gives metres and the field of view; None leaves relative depth.
+    """
+
+    network: PixelPerfectDepth
+    options: PpdOptions
+
+    def __init__(
+        self,
+        card: ModelCard,
+        network: PixelPerfectDepth,
+        moge: Moge | None,
+        *,
+        device: torch.device | str = "cpu",
+        options: PpdOptions | None = None,
+    ) -> None:
+        options = options or PpdOptions()
+        if moge is None and options.align != "none":
+            raise ValueError(f"align={options.align!r} needs MoGe-2")
+        if options.share_encoder and (
+            moge is None or network.semantics.encoder is not moge.encoder
+        ):
+            raise ValueError("share_encoder needs a model whose semantics are MoGe-2's")
+        self.moge = moge
+        self._noise: OrderedDict[tuple[int, int, int], Tensor] = OrderedDict()
+        super().__init__(card, network, device=device, options=options)
+
+    def __call__(
+        self,
+        image: np.ndarray | Tensor,
+        camera: Camera | None = None,
+        *,
+        noise: Tensor | None = None,
+    ) -> Prediction:
+        """As :meth:`Estimator.__call__`.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            camera: its focal length replaces the estimated one.
+            noise: (1, 1, h, w) standard normal at the size of the network's input, instead of the
+                field of ``options.seed``.
+        """
+        pixels = self._to_device(image)
+        height, width = pixels.shape[:2]
+        if camera is not None:
+            camera = self._checked(camera, height, width)
+        size = ppd_size(height, width, self.options.max_pixels)
+        noise = self._noise_field(size) if noise is None else noise
+        with torch.inference_mode():
+            images = _planes(ppd_resize(pixels, size))
+            relative, reference = self._run(images, noise, camera)
+        shown = camera or Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
+        if camera is None and reference is not None:
+            shown = _found_camera(reference, height, width)
+        prediction = self._aligned(relative, reference, shown.resize(*size))
+        if self.options.output_size == "network":
+            return prediction
+        return _nearest(prediction, shown)
+
+    def _run(
+        self, images: Tensor, noise: Tensor, camera: Camera | None
+    ) -> tuple[Tensor, MogeGeometry | None]:
+        """Relative depth (h, w), and the metric geometry it is to be aligned to."""
+        options, semantics, maps = self.options, None, None
+        if options.share_encoder and self.moge is not None:
+            grid = (images.shape[-2] // STRIDE, images.shape[-1] // STRIDE)
+            features, class_token = self.moge.encoder(images, grid)
+            semantics = features.flatten(2).mT.float()
+            maps = self.moge.decode(features, class_token, images.shape[-2:])
+        precision = getattr(torch, options.precision)
+        relative = self.network(
+            images, noise, options.steps, semantics=semantics, precision=precision
+        )[0, 0]
+        if self.moge is None or (options.align == "none" and camera is not None):
+            return relative.clone(), None
+        if maps is None:
+            maps = self.moge(images, options.num_tokens)
+        return relative.clone(), moge_geometry(maps, focal=_focal(camera))
+
+    def _aligned(
+        self, relative: Tensor, reference: MogeGeometry | None, camera: Camera
+    ) -> Prediction:
+        unaligned = Prediction(
+            values=relative,
+            valid=torch.ones_like(relative, dtype=torch.bool),
+            camera=camera,
+            kind=self.card.kind,
+            space=DepthSpace.LOG1P_DEPTH,
+            scale=ScaleKind.AFFINE_INVARIANT,
+            note="alignment is switched off",
+        )
+        if reference is None or self.options.align == "none":
+            return unaligned
+        fit: ScaleFit | None = None
+        try:
+            if self.options.align == "robust":
+                fit, depth = _robust(relative, reference)
+            else:
+                depth = _as_published(relative, reference, self.options.seed)
+        except (FitError, _PoorFit) as error:
+            return replace(unaligned, note=f"alignment to MoGe-2 failed: {error}")
+        return replace(
+            unaligned,
+            values=depth,
+            valid=reference.mask.clone(),
+            space=self.card.space,
+            scale=ScaleKind.METRIC,
+            fit=fit,
+            note="",
+        )
+
+    def _noise_field(self, size: tuple[int, int]) -> Tensor:
+        key = (*size, self.options.seed)
+        if key not in self._noise:
+            self._noise[key] = noise_field(*key).to(self.device)
+            while len(self._noise) > _KEPT_NOISE_FIELDS:
+                self._noise.popitem(last=False)
+        return self._noise[key]
+
+    def _set_precision(self, precision: torch.dtype) -> None:
+        self.network.semantics.backbone.to(precision)
+        if self.moge is not None:
+            self.moge.to(self.device, memory_format=torch.channels_last).eval()
+            self.moge.encoder.backbone.to(precision)
+
+
+class _PoorFit(ValueError):
+    """A published alignment that deserves no trust."""
+
+
+def load_pinhole(
+    card: ModelCard, checkpoint: str | Path | None, device: torch.device, **options: object
+) -> Estimator:
+    """Load MoGe-2 or Pixel-Perfect Depth with all the networks it needs; see ``load``."""
+    if recipe(card.name).family == "moge":
+        chosen = MogeOptions(**options)  # type: ignore[arg-type]
+        network = load_network(card.name, checkpoint, device=device)
+        return MogeEstimator(card, network, device=device, options=chosen)
+    chosen = PpdOptions(**options)  # type: ignore[arg-type]
+    dit = load_network(card.name, checkpoint, device=device)
+    source = recipe(card.name).arguments["semantics"]
+    prompting = load_network(source, chosen.semantics_checkpoint, device=device)
+    if isinstance(prompting, Moge):
+        semantics, moge = MogeSemantics(prompting.encoder), prompting
+    else:
+        encoder = prompting.encoder
+        encoder.taps = (len(encoder.blocks) - 1,)
+        semantics, moge = DepthAnythingSemantics(encoder), None
+    if chosen.moge_checkpoint is not None or (moge is None and chosen.align != "none"):
+        moge = load_network(DEFAULT_REFERENCE, chosen.moge_checkpoint, device=device)
+    network = PixelPerfectDepth(dit, semantics)
+    return PpdEstimator(card, network, moge, device=device, options=chosen)
+
+
+def _robust(relative: Tensor, reference: MogeGeometry) -> tuple[ScaleFit, Tensor]:
+    known = torch.where(reference.mask, reference.depth, math.inf)
+    fit = fit_depth(relative, known, FitModel.LOG1P_DEPTH)
+    farthest = reference.depth[reference.mask].max()
+    depth = (fit.scale * relative + fit.shift).expm1()
+    return fit, torch.minimum(depth, farthest).clamp_min(_LEAST_DEPTH_M)
+
+
+def _as_published(relative: Tensor, reference: MogeGeometry, seed: int) -> Tensor:
+    try:
+        fit = fit_ransac(relative, reference.depth, reference.mask, seed=seed)
+    except ValueError as error:
+        raise _PoorFit(str(error)) from error
+    if fit.slope <= 0 or fit.inlier_ratio < _LEAST_INLIER_RATIO:
+        raise _PoorFit(
+            f"slope {fit.slope:.3g} with {fit.inlier_ratio:.0%} of the pixels: need a positive "
+            f"slope and {_LEAST_INLIER_RATIO:.0%}"
+        )
+    return apply_ransac(fit, relative, reference.depth, reference.mask)
+
+
+def _planes(pixels: Tensor) -> Tensor:
+    """(H, W, 3) uint8 to (1, 3, H, W) float32 in [0, 1]."""
+    return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def _focal(camera: Camera | None) -> float | None:
+    """Focal length of a camera in units of half the diagonal of its image."""
+    if camera is None:
+        return None
+    fov = 2 * math.atan(camera.width / 2 / camera.fx)
+    return focal_of_fov(fov, camera.width / camera.height)
+
+
+def _found_camera(found: MogeGeometry, height: int, width: int) -> Pinhole:
+    fx, fy = found.normalised_focals()
+    return Pinhole(height, width, fx * width, fy * height, width / 2, height / 2)
+
+
+def _nearest(prediction: Prediction, camera: Camera) -> Prediction:
+    """The prediction on the finer or coarser grid of ``camera``, without mixing depths."""
+    grid = (camera.height, camera.width)
+
+    def picked(values: Tensor) -> Tensor:
+        return F.interpolate(values[None, None].float(), grid, mode="nearest-exact")[0, 0]
+
+    return replace(
+        prediction,
+        values=picked(prediction.values),
+        valid=picked(prediction.valid) > 0,
+        camera=camera,
+    )
+
+
+def _refuse_foreign(options: EstimatorOptions, instead: str) -> None:
+    if options.height is not None:
+        raise ValueError(f"height={options.height} is not an option of this model: use {instead}")
+    if options.flip or options.seam != "off":
+        raise ValueError("flip and seam are not options of this model")
