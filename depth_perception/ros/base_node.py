@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
@@ -82,8 +82,10 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._qos_watch = QosWatch(self.get_logger().warning)
         self._failure_guard = self.create_guard_condition(self._enter_error_path)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self._diagnostics_timer = self.create_timer(
-            self.settings.diagnostics_period_s, self._publish_diagnostics
+        self._diagnostics_timer = self.create_timer(  # also while simulated time stands still
+            self.settings.diagnostics_period_s,
+            self._publish_diagnostics,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/reset_scale", self._on_reset_scale)
@@ -168,6 +170,9 @@ class DepthNode(LifecycleNode, Generic[S]):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._worker is None or self._worker.mailbox.is_closed:
+            self.get_logger().error("an earlier cleanup was not finished: clean up again first")
+            return TransitionCallbackReturn.FAILURE
         self._accepting = True
         return super().on_activate(state)
 

@@ -86,7 +86,7 @@ class PanoramicNode(DepthNode[PanoramicSettings]):
     def work(self, message: ImageMessage, settings: PanoramicSettings) -> None:
         if self._estimator is None:
             raise RuntimeError("no model is loaded")
-        image = read_rgb(message)
+        image = read_rgb(message).to(self._estimator.device)
         height, width = image.shape[:2]
         camera = panorama_camera(
             height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg
