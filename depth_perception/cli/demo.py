@@ -69,5 +69,5 @@ def main(
         return run_demo(options, setup, console)
     except (SetupError, SourceError, BagReadError, ImageReadError, SessionError) as error:
         errors.print("[bold red]demo failed:[/] ", end="")
-        errors.print(str(error), markup=False, highlight=False)
+        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
         return 1

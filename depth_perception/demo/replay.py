@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,6 +62,11 @@ class NodeSetup:
                 f"models that do: {metric}"
             )
 
+    @property
+    def node_name(self) -> str:
+        """Name of the running node, unlike that of any other node in reach."""
+        return f"{self.node}_{os.getpid()}"
+
     def arguments(self, source: Source) -> list[str]:
         """The command line of the node for this source."""
         parameters = {"model": self.model, "output_size": "input"}
@@ -76,7 +82,7 @@ class NodeSetup:
         if source.is_compressed:
             parameters["image_transport"] = "compressed"
         words = [word for pair in parameters.items() for word in ("-p", "{}:={}".format(*pair))]
-        return ["--ros-args", *words, "-r", _remapping(source)]
+        return ["--ros-args", *words, "-r", _remapping(source), "-r", f"__node:={self.node_name}"]
 
 
 def replay(

@@ -66,14 +66,14 @@ class Report:
         return all(counts.get(f"/{name}") for name in (IMAGE, CLOUD))
 
 
-def make_report(source: Source, recording: Path) -> Report:
-    """Read a recording and hold it against its source."""
+def make_report(source: Source, recording: Path, node_name: str) -> Report:
+    """Read a recording of the node of this name and hold it against its source."""
     topics = recorded.topics(recording)
     depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
     comparison = None
     if source.truth_topic is not None:
         comparison = compare(depth_m, recorded.depth_maps(source.bag, source.truth_topic))
-    traffic = _traffic(source, recording, tuple(depth_m))
+    traffic = _traffic(source, recording, node_name, tuple(depth_m))
     return Report(traffic, comparison, topics, tuple(_problems(traffic, comparison, topics)))
 
 
@@ -125,10 +125,12 @@ def _rows(report: Report) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _traffic(source: Source, recording: Path, published_ns: tuple[int, ...]) -> Traffic:
+def _traffic(
+    source: Source, recording: Path, node_name: str, published_ns: tuple[int, ...]
+) -> Traffic:
     values: dict[str, str] = {}
     for status in recorded.statuses(recording):
-        if LATENCY_P50 in status.values:
+        if status.name.startswith(f"{node_name}:") and LATENCY_P50 in status.values:
             values = dict(status.values)
     return Traffic(
         played=len(source.stamps_ns),

@@ -61,7 +61,7 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
     with console.status("") as status:
         recording = replay(source, setup, options.out, rate=options.rate, say=status.update)
         status.update("comparing")
-        report = make_report(source, recording)
+        report = make_report(source, recording, setup.node_name)
         if report.is_drawable:
             status.update("drawing")
             draw(source, setup, recording, report, options.out)
@@ -70,7 +70,9 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
     _print_paths(console, options.out, recording, report)
     if report.problems:
         tail = (options.out / "node.log").read_text(errors="replace").splitlines()[-15:]
-        console.print("\n--- end of the node log ---", *tail, sep="\n", markup=False)
+        console.print(
+            "\n--- end of the node log ---", *tail, sep="\n", markup=False, soft_wrap=True
+        )
     return 1 if report.problems else 0
 
 
@@ -98,7 +100,7 @@ def _print_paths(console: Console, out: Path, recording: Path, report: Report) -
         paths = {"board": out / "board.png", "cloud": out / "cloud.ply", **paths}
     console.print()
     for name, path in paths.items():
-        console.print(f"[dim]{name:<15}[/]{path}", highlight=False)
+        console.print(f"[dim]{name:<15}[/]{path}", highlight=False, soft_wrap=True)
 
 
 def draw(source: Source, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 
 PACKAGE = Path(__file__).resolve().parents[1]
-DOMAIN_IDS = range(1, 101)  # above 101 the ports of DDS fall into Linux' ephemeral range
+# From 102 to 214 the ports of DDS fall into the ephemeral range of Linux.
+DOMAIN_IDS = (*range(1, 102), *range(215, 233))
 
 PROFILE = Path("config", "fastdds_large_data.xml")
 
@@ -48,8 +50,8 @@ class Session:
 
     Args:
         folder: where the logs go, one NAME.log each.
-        domain_id: ROS_DOMAIN_ID; by default one made from the process id, so that several
-            demonstrations and a robot on the same machine do not hear each other.
+        domain_id: ROS_DOMAIN_ID; by default one drawn by chance, so that several demonstrations
+            and a robot on the same machine do not hear each other.
         environment: further variables of the processes.
     """
 
@@ -165,7 +167,7 @@ class Session:
         if code is not None:
             raise SessionError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
 
-    def stop(self, child: Child, grace_s: float = 10.0) -> None:
+    def stop(self, child: Child, grace_s: float = 30.0) -> None:
         """Ask a process to end (SIGINT) and wait.
 
         Raises:
@@ -183,8 +185,8 @@ class Session:
 
 
 def own_domain_id() -> int:
-    """A ROS_DOMAIN_ID made from the id of this process."""
-    return DOMAIN_IDS[os.getpid() % len(DOMAIN_IDS)]
+    """A ROS_DOMAIN_ID drawn by chance."""
+    return random.SystemRandom().choice(DOMAIN_IDS)
 
 
 def ros_environment(domain_id: int) -> dict[str, str]:
