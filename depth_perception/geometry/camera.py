@@ -20,6 +20,9 @@ from .depth_kind import DepthKind
 
 CameraT = TypeVar("CameraT", bound="Camera")
 
+_LARGE_GRID_PX = 1 << 22
+_BLOCK_ROWS = 256
+
 
 class Camera(ABC):
     """A central camera bound to a pixel grid. Implementations are frozen dataclasses (hashable)."""
@@ -136,11 +139,25 @@ def pixel_centres(
     return grid_u, grid_v
 
 
-@lru_cache(maxsize=16)
-@torch.inference_mode(False)  # a tensor born in inference mode could not be trained with later
 def _cached_rays(camera: Camera, device: torch.device, dtype: torch.dtype) -> Tensor:
-    u, v = pixel_centres(camera.height, camera.width, dtype=torch.float64)
-    return camera.directions(u, v).to(device=device, dtype=dtype)
+    """Sixteen small grids are kept, of large ones (0.4 GB at 8192 x 4096) only two."""
+    is_large = camera.height * camera.width > _LARGE_GRID_PX
+    return (_large_rays if is_large else _small_rays)(camera, device, dtype)
+
+
+@torch.inference_mode(False)  # a tensor born in inference mode could not be trained with later
+def _rays(camera: Camera, device: torch.device, dtype: torch.dtype) -> Tensor:
+    u = torch.arange(camera.width, dtype=torch.float64) + 0.5
+    rays = torch.empty((camera.height, camera.width, 3), device=device, dtype=dtype)
+    for top in range(0, camera.height, _BLOCK_ROWS):  # float64 needs several times the memory
+        v = torch.arange(top, min(top + _BLOCK_ROWS, camera.height), dtype=torch.float64) + 0.5
+        grid_v, grid_u = torch.meshgrid(v, u, indexing="ij")
+        rays[top : top + _BLOCK_ROWS] = camera.directions(grid_u, grid_v).to(dtype)
+    return rays
+
+
+_small_rays = lru_cache(maxsize=16)(_rays)
+_large_rays = lru_cache(maxsize=2)(_rays)
 
 
 @lru_cache(maxsize=256)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import weakref
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from depth_perception.geometry import DepthKind, Equirectangular, Pinhole, pixel_centres
+from depth_perception.geometry import Camera, DepthKind, Equirectangular, Pinhole, pixel_centres
 
 FULL = Equirectangular(32, 64)
 PARTIAL = Equirectangular.partial(40, 60, math.radians(200), math.radians(75))
@@ -171,3 +172,19 @@ def test_sizes_must_be_positive(size):
         Pinhole(*size, 1.0, 1.0, 0.0, 0.0)
     with pytest.raises(ValueError, match="must be positive"):
         FULL.rays(*size)
+
+
+@pytest.mark.parametrize("camera", [Equirectangular(600, 7), Pinhole.from_fov(513, 5, 1.0)])
+def test_rays_of_high_images_have_no_joints(camera: Camera) -> None:
+    u, v = pixel_centres(camera.height, camera.width, dtype=torch.float64)
+    assert torch.equal(camera.rays(dtype=torch.float64), camera.directions(u, v))
+    assert camera.rays() is camera.rays()
+
+
+def test_few_large_ray_maps_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("depth_perception.geometry.camera._LARGE_GRID_PX", 100)
+    first = weakref.ref(Equirectangular(10, 11).rays())
+    assert first() is not None
+    for width in (12, 13):
+        Equirectangular(10, width).rays()
+    assert first() is None
