@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -29,6 +31,7 @@ def main(
     try:
         model = card(options.model)
         options.check(model)
+        _check_folder(options.out)
         journal = Journal(options.out, options.settings(), overwrite=options.overwrite)
         found = find_sources(options.input, recursive=options.recursive, ours=journal.outputs)
         return InferRun(options, model, found, journal, console, load).execute()
@@ -37,3 +40,16 @@ def main(
     except KeyError as error:  # no such model; str() of a KeyError would put quotes around the text
         print(f"depth-perception infer: {error.args[0]}", file=sys.stderr)
     return 2
+
+
+def _check_folder(path: Path) -> None:
+    """Refuse an output folder that cannot be made or written before the work begins.
+
+    Raises:
+        OptionError: says what is in the way.
+    """
+    nearest = next(p for p in (path.absolute(), *path.absolute().parents) if os.path.lexists(p))
+    if not nearest.is_dir():
+        raise OptionError(f"--out {path}: {nearest} is no folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OptionError(f"--out {path}: {nearest} cannot be written")

@@ -107,6 +107,24 @@ def test_folder_is_sorted_and_junk_is_reported(
     assert "1 done, 2 finished before" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("out", ["taken.txt", "taken.txt/inside", "link"])
+def test_an_output_folder_that_cannot_be_made_is_refused_before_the_work(
+    tmp_path: Path,
+    infer: Infer,
+    tiny: list[str],
+    picture: Picture,
+    capsys: pytest.CaptureFixture[str],
+    out: str,
+) -> None:
+    (tmp_path / "taken.txt").write_text("a file")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    source = picture(tmp_path / "room.png")
+    assert infer(source, *tiny, "--out", tmp_path / out) == 2
+    assert f"--out {tmp_path / out}: {tmp_path / out.split('/')[0]} is no folder" in (
+        capsys.readouterr().err
+    )
+
+
 def test_equal_names_never_overwrite_each_other(
     tmp_path: Path, infer: Infer, tiny: list[str], picture: Picture
 ) -> None:
