@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..prediction import AffineInvariantError, DepthSpace, Prediction, ScaleKind
+from ..prediction import AffineInvariantError, DepthSpace, Prediction, ScaleKind, Scene
 from .fits import FitModel, FitOptions, ScaleFit, fit_depth
 
 _AFFINE_MODELS = {
@@ -71,7 +71,14 @@ def apply_fit(
     if max_depth_m is not None:
         valid = valid & (depth <= max_depth_m)
     return replace(
-        prediction, values=depth, valid=valid, space=DepthSpace.DEPTH, scale=ScaleKind.METRIC
+        prediction,
+        values=depth,
+        valid=valid,
+        space=DepthSpace.DEPTH,
+        scale=ScaleKind.METRIC,
+        scene=_scaled(prediction.scene, fit),
+        fit=fit,
+        note="",
     )
 
 
@@ -87,6 +94,13 @@ def align(
     """:func:`fit_prediction`, then :func:`apply_fit`."""
     fit = fit_prediction(prediction, depth_m, model=model, weights=weights, options=options)
     return apply_fit(prediction, fit, max_depth_m=max_depth_m), fit
+
+
+def _scaled(scene: Scene | None, fit: ScaleFit) -> Scene | None:
+    """The scene in the new metres; None where relative depth is no longer a share of its size."""
+    if scene is None or fit.model.has_shift:
+        return None
+    return replace(scene, scale_m=scene.scale_m * fit.scale, is_at_floor=False)
 
 
 def _values_for(model: FitModel, prediction: Prediction) -> Tensor:

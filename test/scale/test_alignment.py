@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from depth_perception import AffineInvariantError, DepthKind, DepthSpace, Pinhole, ScaleKind
-from depth_perception.prediction import Prediction
+from depth_perception.prediction import Prediction, Scene
 from depth_perception.scale import FitError, FitModel, align, apply_fit, default_model
 
 CAMERA = Pinhole.from_fov(48, 64, 1.0)
@@ -38,6 +40,7 @@ def test_affine_predictions_become_metric(space: DepthSpace, values) -> None:
     metric, fit = align(relative, sparse)
     assert fit.model is default_model(relative)
     assert metric.is_metric
+    assert metric.fit == fit
     assert metric.space is DepthSpace.DEPTH
     assert metric.camera == CAMERA
     assert metric.valid.all()
@@ -54,6 +57,16 @@ def test_scale_alone_is_recovered_from_any_space(space: DepthSpace) -> None:
     assert fit.model is FitModel.SCALE
     assert fit.scale == pytest.approx(7, rel=1e-4)
     torch.testing.assert_close(metric.depth, depth, atol=1e-4, rtol=1e-4)
+
+
+def test_the_scene_follows_its_depth() -> None:
+    depth = scene()
+    half = prediction(depth / 2, DepthSpace.DEPTH, ScaleKind.METRIC)
+    own = replace(half, scene=Scene(5.0, is_at_floor=True))
+    metric, _ = align(own, depth)
+    assert metric.scene.scale_m == pytest.approx(10.0, rel=1e-4)
+    assert not metric.scene.is_at_floor
+    assert align(own, depth, model=FitModel.SCALE_SHIFT)[0].scene is None
 
 
 def test_what_is_lacking_must_be_fitted() -> None:
