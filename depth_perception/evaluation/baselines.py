@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..data.frames import FrameReader
 from ..estimator import Estimator, EstimatorOptions
 from ..systems import build_network, card
-from .evaluate import Estimate, FrameReader, Values
+from .evaluate import Estimate, Values
 
 
 def constant(depth_m: float) -> Estimate:

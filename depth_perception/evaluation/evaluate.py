@@ -5,30 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from ..data.frames import FrameReader
 from ..estimator import Estimator
 from ..geometry import Equirectangular
 from ..prediction import DepthSpace
 from .metrics import DepthMetrics, MetricMean, depth_metrics
 from .protocols import Alignment, align
-
-
-class Frame(Protocol):
-    """rgb (3, H, W) uint8; range_m (H, W) float32 metres, 0 where there is no surface."""
-
-    rgb: Tensor
-    range_m: Tensor
-
-
-class FrameReader(Protocol):
-    """A data set of panoramas."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Frame: ...
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from ..data.frames import FrameReader
 from .augment import augment
 from .recipe import AugmentRecipe, DataRecipe
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB
-
-
-class Frame(Protocol):
-    """What a reader gives: rgb (3, H, W) uint8 and range_m (H, W) float32, 0 where none."""
-
-    rgb: Tensor
-    range_m: Tensor
-
-
-class FrameReader(Protocol):
-    """A data set of frames of one size."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Frame: ...
 
 
 class NoFramesError(ValueError):
@@ -87,7 +73,7 @@ class FrameBank:
         limit: int | None = None,
         progress: Callable[[range], Iterator[int]] = iter,
     ) -> FrameBank:
-        """Read the first ``limit`` frames (all if None).
+        """Read the first ``limit`` frames (all if None), which have one size.
 
         Raises:
             NoFramesError: there are no frames.
