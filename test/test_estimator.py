@@ -264,8 +264,13 @@ def test_warm_up_prepares_this_size(
         ({"seam": "mirror"}, ValueError, "seam must be one of off"),
         ({"output_size": "half"}, ValueError, "output_size"),
         ({"height": 0}, ValueError, "height"),
+        ({"height": "70"}, TypeError, "height must be a whole number of rows, got '70'"),
+        ({"height": 70.5}, TypeError, "height must be a whole number"),
+        ({"height": True}, TypeError, "height must be a whole number"),
+        ({"flip": "no"}, TypeError, "flip must be True or False, got 'no'"),
         ({"hight": 70}, TypeError, "hight"),
         ({"device": "cuda"}, ValueError, "no CUDA"),
+        ({"device": "gpu"}, ValueError, "no device 'gpu'; take cpu, cuda"),
     ],
 )
 def test_bad_options_are_refused(
