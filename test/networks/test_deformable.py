@@ -6,6 +6,7 @@ import pytest
 import torch
 from golden.fill import fill_tensor
 from golden.scaledepth_reference import case
+from systems.test_scaledepth import network_of
 
 from depth_perception.networks.deformable import (
     DeformableAttention,
@@ -47,7 +48,9 @@ def test_attention_and_layer_equal_the_original() -> None:
     query, positions = arrays["query"], arrays["query_pos"]
     with torch.inference_mode():
         output = query + attention(query, positions, anchors, sizes)
+        layer = network_of(golden).pixels.layers[0](query, positions, anchors, sizes)
     golden.assert_close(output, "module_output")
+    golden.assert_close(layer, "encoder_layer_output")
 
 
 def test_encodings_equal_the_original() -> None:
