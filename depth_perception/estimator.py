@@ -165,7 +165,7 @@ class Estimator:
         values = values[0, 0].clone()  # a tensor that autograd and in-place operations accept
         return Prediction(
             values=values,
-            valid=torch.ones_like(values, dtype=torch.bool),
+            valid=values < (self.card.sky_above_m or math.inf),
             camera=camera,
             kind=self.card.kind,
             space=self.card.space,

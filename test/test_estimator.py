@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,17 @@ def test_prediction_says_what_it_is(tiny_file: Path, metric_file: Path, image: n
     assert metric.values.shape == (60, 120)
     assert 0 < metric.depth.min() < metric.depth.max() < 20
     torch.testing.assert_close(metric.points().norm(dim=-1), metric.depth)
+
+
+def test_sky_of_a_model_that_marks_it_is_invalid(metric_file: Path, image: np.ndarray) -> None:
+    estimator = dp.load("panda-tiny-metric", metric_file, "cpu")
+    values = estimator(image).values
+    limit = values.median().item()
+    estimator.card = replace(estimator.card, sky_above_m=limit)
+    prediction = estimator(image)
+    assert torch.equal(prediction.valid, values < limit)
+    assert 0.4 < prediction.valid.float().mean() < 0.6
+    assert torch.equal(torch.isnan(prediction.points()[..., 0]), values >= limit)
 
 
 def test_every_layout_of_an_image_gives_the_same(tiny_file: Path, image: np.ndarray) -> None:

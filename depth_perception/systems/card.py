@@ -22,6 +22,8 @@ class ModelCard:
         camera: the camera the model was trained for.
         kind, space, scale: meaning of the values it returns.
         max_depth_m: largest depth it can return, metres; None where the values are not metres.
+        sky_above_m: values beyond this many metres mean sky or what is out of reach, and are not
+            valid; None where the model has no such convention.
         default_height: rows of the network input where nothing else is asked for; a panorama is
             twice as wide, a pinhole image has at least this many rows and columns.
         patch_size: the sides of the network input are multiples of it.
@@ -56,6 +58,7 @@ class ModelCard:
     antialias: bool = False
     finds_camera: bool = False
     hub_file: str = ""
+    sky_above_m: float | None = None
 
     @property
     def source(self) -> str:

@@ -98,6 +98,7 @@ def _default() -> _Entry:
         file_name="panda_tiny_metric.safetensors",
         embedded=True,
         antialias=True,
+        sky_above_m=19.5,
         notes="Part of the package. Trained on rendered scenes only: a first look, not a surveyor.",
     )
     arguments = {"config": PANDA_TINY_METRIC, "max_depth": 20.0, "lora_rank": None}
