@@ -70,14 +70,15 @@ def declare_arguments() -> list[DeclareLaunchArgument]:
         argument(
             "tune_dds",
             "true",
-            "Settings of Fast DDS and of the allocator for messages of many megabytes.",
+            "Settings of Fast DDS and of the allocator for messages of many megabytes, and threads"
+            " that sleep while they wait.",
             choices=BOOLEANS,
         ),
     ]
 
 
 def tune_middleware() -> list[SetEnvironmentVariable]:
-    """A large shared-memory segment, and an allocator that keeps big buffers mapped."""
+    """Shared memory for large messages, buffers that stay mapped, idle threads that do not spin."""
     wanted = IfCondition(LaunchConfiguration("tune_dds"))
     profiles = "FASTDDS_DEFAULT_PROFILES_FILE"
     if os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy"):
@@ -86,6 +87,7 @@ def tune_middleware() -> list[SetEnvironmentVariable]:
         profiles: share("config", "fastdds_large_data.xml"),
         "MALLOC_MMAP_THRESHOLD_": "4000000000",
         "MALLOC_TRIM_THRESHOLD_": "4000000000",
+        "OMP_WAIT_POLICY": "PASSIVE",  # beside other processes on few cores up to 20 times faster
     }
     return [
         SetEnvironmentVariable(name, value, condition=wanted)

@@ -32,6 +32,7 @@ _SPACES = {
     DepthSpace.DEPTH: DepthScale.KIND_DEPTH,
     DepthSpace.INVERSE_DEPTH: DepthScale.KIND_INVERSE_DEPTH,
     DepthSpace.LOG_DEPTH: DepthScale.KIND_LOG_DEPTH,
+    DepthSpace.LOG1P_DEPTH: DepthScale.KIND_LOG1P_DEPTH,
 }
 
 

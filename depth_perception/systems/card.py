@@ -21,7 +21,8 @@ class ModelCard:
         licence, weights_licence: of the method's code, and of the released weights.
         camera: the camera the model was trained for.
         kind, space, scale: meaning of the values it returns.
-        max_depth_m: largest depth it can return, metres; None where the values are not metres.
+        max_depth_m: largest depth it can return, metres; None where the values are not metres or
+            have no bound.
         sky_above_m: values beyond this many metres mean sky or what is out of reach, and are not
             valid; None where the model has no such convention.
         default_height: rows of the network input where nothing else is asked for; a panorama is

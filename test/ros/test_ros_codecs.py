@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -261,6 +262,13 @@ def test_scale_message_tells_what_is_unknown() -> None:
     assert message.source == "none"
     assert not message.is_metric
     assert math.isnan(message.scale)
+
+
+@pytest.mark.parametrize("space", DepthSpace)
+def test_scale_message_names_every_space(space: DepthSpace) -> None:
+    prediction, _ = _box_prediction(6)
+    message = scale_message(HEADER, replace(prediction, space=space))
+    assert message.kind == getattr(message, f"KIND_{space.name}")
 
 
 def test_edges_are_left_out_on_request() -> None:
