@@ -17,13 +17,13 @@ _EXPORTS = {
     "DepthKind": "geometry",
     "DepthSpace": "prediction",
     "Equirectangular": "geometry",
-    "Estimator": "estimator",
+    "Estimator": "estimators",
     "Instance": "prediction",
     "Pinhole": "geometry",
     "Prediction": "prediction",
     "ScaleKind": "prediction",
     "fetch": "systems",
-    "load": "estimator",
+    "load": "estimators",
     "models": "systems",
 }
 

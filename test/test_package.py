@@ -32,7 +32,7 @@ LEVELS = (
     ("io", "networks"),
     ("systems",),
     ("scale",),
-    ("estimator", "pinhole_estimators", "scaledepth_estimator"),
+    ("estimators",),
     ("data",),
     ("evaluation",),
     ("training",),

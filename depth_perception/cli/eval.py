@@ -52,7 +52,7 @@ def main(
         markdown: write the table here.
     """
     from ..data.worlds import WorldFolder
-    from ..estimator import load
+    from ..estimators import load
     from ..evaluation.baselines import constant, median_depth_m, untrained
     from ..evaluation.evaluate import EvaluationProtocol, evaluate, of_estimator
     from ..evaluation.protocols import Alignment

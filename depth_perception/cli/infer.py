@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from ..estimator import load
+from ..estimators import load
 from ..systems import card
 from .infer_options import InferOptions, OptionError
 from .infer_run import InferRun, StartError

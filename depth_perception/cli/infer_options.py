@@ -12,7 +12,7 @@ from typing import Literal
 import tyro
 
 from .. import __version__
-from ..estimator import ASSUMED_PINHOLE_FOV_DEG
+from ..estimators import ASSUMED_PINHOLE_FOV_DEG
 from ..geometry import Camera, Equirectangular, Pinhole
 from ..prediction import ScaleKind
 from ..systems import ModelCard, weights_path

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..estimator import Estimator, OutputSize
+from ..estimators import Estimator, OutputSize
 from ..io.bags import BagFrame, DepthBagWriter, choose_image_topic, read_frames
 from ..io.colormaps import RunningRange
 from ..io.images import read_image

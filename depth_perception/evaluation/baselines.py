@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data.frames import FrameReader
-from ..estimator import Estimator, EstimatorOptions
+from ..estimators import Estimator, EstimatorOptions
 from ..systems import build_network, card
 from .evaluate import Estimate, Values
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..data.frames import FrameReader
-from ..estimator import Estimator
+from ..estimators import Estimator
 from ..geometry import Equirectangular
 from ..prediction import DepthSpace
 from .metrics import DepthMetrics, MetricMean, depth_metrics

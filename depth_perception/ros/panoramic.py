@@ -11,7 +11,7 @@ import torch
 from geometry_msgs.msg import TransformStamped
 from torch import Tensor
 
-from ..estimator import Estimator, load
+from ..estimators import Estimator, load
 from ..geometry import Equirectangular
 from ..io.images import read_image
 from .base_node import DepthNode, ImageMessage, Loaded

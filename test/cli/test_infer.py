@@ -381,7 +381,7 @@ def test_pinhole_camera_with_its_field_of_view(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from depth_perception.cli import infer as command
-    from depth_perception.estimator import Estimator, EstimatorOptions
+    from depth_perception.estimators import Estimator, EstimatorOptions
     from depth_perception.systems import build_network, card
     from depth_perception.systems.depth_anything import DepthAnything
 

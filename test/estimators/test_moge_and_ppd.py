@@ -13,7 +13,7 @@ from golden.ppd_reference import case
 from torch import Tensor
 
 import depth_perception as dp
-from depth_perception.pinhole_estimators import MogeOptions, PpdEstimator, PpdOptions
+from depth_perception.estimators import MogeOptions, PpdEstimator, PpdOptions
 from depth_perception.prediction import AffineInvariantError
 from depth_perception.systems import CheckpointError, build_network, card
 from depth_perception.systems.flow import noise_field

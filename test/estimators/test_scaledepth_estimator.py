@@ -13,7 +13,7 @@ from golden.fill import fill_manifest
 from golden.scaledepth_reference import case, manifest
 
 import depth_perception as dp
-from depth_perception.scaledepth_estimator import ScaleDepthEstimator
+from depth_perception.estimators import ScaleDepthEstimator
 from depth_perception.systems import CheckpointError, card, load_network, save_network
 from depth_perception.systems.scaledepth_config import SCENE_CLASSES
 from depth_perception.systems.scaledepth_windows import Windows

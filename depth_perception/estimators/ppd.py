@@ -1,4 +1,4 @@
-"""Estimators whose networks come in parts: MoGe-2, and Pixel-Perfect Depth aligned to it."""
+"""The estimator of Pixel-Perfect Depth, aligned to MoGe-2."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .estimator import ASSUMED_PINHOLE_FOV_DEG, Estimator, EstimatorOptions
-from .geometry import Camera, Pinhole
-from .prediction import DepthSpace, Prediction, ScaleKind
-from .scale import FitError, FitModel, ScaleFit, fit_depth
-from .scale.ransac import apply_ransac, fit_ransac
-from .systems.card import ModelCard
-from .systems.catalog import recipe
-from .systems.flow import noise_field
-from .systems.loading import load_network
-from .systems.moge import Moge
-from .systems.moge_geometry import MogeGeometry, focal_of_fov, moge_geometry
-from .systems.ppd import PixelPerfectDepth
-from .systems.ppd_input import MAX_PIXELS, ppd_resize, ppd_size
-from .systems.semantics import DepthAnythingSemantics, MogeSemantics
-from .systems.spdit import STRIDE
+from ..geometry import Camera
+from ..prediction import DepthSpace, Prediction, ScaleKind
+from ..scale import FitError, FitModel, ScaleFit, fit_depth
+from ..scale.ransac import apply_ransac, fit_ransac
+from ..systems.card import ModelCard
+from ..systems.catalog import recipe
+from ..systems.flow import noise_field
+from ..systems.loading import load_network
+from ..systems.moge import Moge
+from ..systems.moge_geometry import MogeGeometry, moge_geometry
+from ..systems.ppd import PixelPerfectDepth
+from ..systems.ppd_input import MAX_PIXELS, ppd_resize, ppd_size
+from ..systems.semantics import DepthAnythingSemantics, MogeSemantics
+from ..systems.spdit import STRIDE
+from .base import Estimator, EstimatorOptions, assumed_pinhole
+from .moge import focal_of, found_camera, image_planes, refuse_foreign
 
 Alignment = Literal["robust", "ransac", "none"]
 
@@ -35,25 +36,6 @@ DEFAULT_REFERENCE = "moge-2-vitl-normal"
 _LEAST_DEPTH_M = 1e-3
 _LEAST_INLIER_RATIO = 0.5
 _KEPT_NOISE_FIELDS = 4
-
-
-@dataclass(frozen=True)
-class MogeOptions(EstimatorOptions):
-    """How MoGe-2 runs; ``height``, ``seam`` and ``flip`` are of other models.
-
-    Its maps are made at the size of the image, so that ``output_size`` changes nothing.
-
-    Attributes:
-        num_tokens: about how many tokens an image shall have; None takes the most of the training.
-    """
-
-    num_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _refuse_foreign(self, "num_tokens")
-        if self.num_tokens is not None and self.num_tokens < 1:
-            raise ValueError(f"num_tokens must be positive, got {self.num_tokens}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +51,7 @@ class PpdOptions(EstimatorOptions):
         max_pixels: area at which the network sees images; its time grows with the square.
         align: ``robust`` fits the depth to MoGe-2's and refuses poor fits, ``ransac`` as the
             authors' scripts, ``none`` leaves relative depth.
-        num_tokens: of MoGe-2, see :class:`MogeOptions`.
+        num_tokens: of MoGe-2, see :class:`~depth_perception.estimators.MogeOptions`.
         share_encoder: where MoGe-2 gives both the semantics and the metres, run its encoder once,
             at the grid of the semantics. Its depth changes a little.
         semantics_checkpoint, moge_checkpoint: weights files of the other networks; None takes the
@@ -87,7 +69,7 @@ class PpdOptions(EstimatorOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _refuse_foreign(self, "max_pixels")
+        refuse_foreign(self, "max_pixels")
         if self.align not in get_args(Alignment):
             raise ValueError(
                 f"align must be one of {', '.join(get_args(Alignment))}, got {self.align!r}"
@@ -95,38 +77,6 @@ class PpdOptions(EstimatorOptions):
         for name in ("steps", "max_pixels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-
-
-class MogeEstimator(Estimator):
-    """Metric depth by MoGe-2.
-
-    A camera that is given sets the focal length; else the prediction's camera is the one that the
-    network found, with its principal point in the middle.
-    """
-
-    network: Moge
-    options: MogeOptions
-
-    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
-        """As :meth:`Estimator.__call__`; metres of z-depth at the size of the image."""
-        pixels = self._to_device(image)
-        height, width = pixels.shape[:2]
-        if camera is not None:
-            camera = self._checked(camera, height, width)
-        with torch.inference_mode():
-            maps = self.network(_planes(pixels), self.options.num_tokens)
-            found = moge_geometry(maps, focal=_focal(camera))
-        return Prediction(
-            values=found.depth.clone(),
-            valid=found.mask.clone(),
-            camera=camera or _found_camera(found, height, width),
-            kind=self.card.kind,
-            space=self.card.space,
-            scale=self.card.scale,
-        )
-
-    def _set_precision(self, precision: torch.dtype) -> None:
-        self.network.encoder.backbone.to(precision)
 
 
 class PpdEstimator(Estimator):
@@ -183,11 +133,11 @@ class PpdEstimator(Estimator):
         size = ppd_size(height, width, self.options.max_pixels)
         noise = self._noise_field(size) if noise is None else noise
         with torch.inference_mode():
-            images = _planes(ppd_resize(pixels, size))
+            images = image_planes(ppd_resize(pixels, size))
             relative, reference = self._run(images, noise, camera)
-        shown = camera or Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
+        shown = camera or assumed_pinhole(height, width)
         if camera is None and reference is not None:
-            shown = _found_camera(reference, height, width)
+            shown = found_camera(reference, height, width)
         prediction = self._aligned(relative, reference, shown.resize(*size))
         if self.options.output_size == "network":
             return prediction
@@ -211,7 +161,7 @@ class PpdEstimator(Estimator):
             return relative.clone(), None
         if maps is None:
             maps = self.moge(images, options.num_tokens)
-        return relative.clone(), moge_geometry(maps, focal=_focal(camera))
+        return relative.clone(), moge_geometry(maps, focal=focal_of(camera))
 
     def _aligned(
         self, relative: Tensor, reference: MogeGeometry | None, camera: Camera
@@ -264,28 +214,27 @@ class _PoorFit(ValueError):
     """A published alignment that deserves no trust."""
 
 
-def load_pinhole(
-    card: ModelCard, checkpoint: str | Path | None, device: torch.device, **options: object
-) -> Estimator:
-    """Load MoGe-2 or Pixel-Perfect Depth with all the networks it needs; see ``load``."""
-    if recipe(card.name).family == "moge":
-        chosen = MogeOptions(**options)  # type: ignore[arg-type]
-        network = load_network(card.name, checkpoint, device=device)
-        return MogeEstimator(card, network, device=device, options=chosen)
-    chosen = PpdOptions(**options)  # type: ignore[arg-type]
+def load_ppd(
+    card: ModelCard, checkpoint: str | Path | None, device: torch.device, options: PpdOptions
+) -> PpdEstimator:
+    """Pixel-Perfect Depth with all the networks it needs.
+
+    Raises:
+        CheckpointError: weights are missing, unreadable or of another network.
+    """
     dit = load_network(card.name, checkpoint, device=device)
     source = recipe(card.name).arguments["semantics"]
-    prompting = load_network(source, chosen.semantics_checkpoint, device=device)
+    prompting = load_network(source, options.semantics_checkpoint, device=device)
     if isinstance(prompting, Moge):
         semantics, moge = MogeSemantics(prompting.encoder), prompting
     else:
         encoder = prompting.encoder
         encoder.taps = (len(encoder.blocks) - 1,)
         semantics, moge = DepthAnythingSemantics(encoder), None
-    if chosen.moge_checkpoint is not None or (moge is None and chosen.align != "none"):
-        moge = load_network(DEFAULT_REFERENCE, chosen.moge_checkpoint, device=device)
+    if options.moge_checkpoint is not None or (moge is None and options.align != "none"):
+        moge = load_network(DEFAULT_REFERENCE, options.moge_checkpoint, device=device)
     network = PixelPerfectDepth(dit, semantics)
-    return PpdEstimator(card, network, moge, device=device, options=chosen)
+    return PpdEstimator(card, network, moge, device=device, options=options)
 
 
 def _robust(relative: Tensor, reference: MogeGeometry) -> tuple[ScaleFit, Tensor]:
@@ -309,24 +258,6 @@ def _as_published(relative: Tensor, reference: MogeGeometry, seed: int) -> Tenso
     return apply_ransac(fit, relative, reference.depth, reference.mask)
 
 
-def _planes(pixels: Tensor) -> Tensor:
-    """(H, W, 3) uint8 to (1, 3, H, W) float32 in [0, 1]."""
-    return pixels.permute(2, 0, 1)[None].float() / 255
-
-
-def _focal(camera: Camera | None) -> float | None:
-    """Focal length of a camera in units of half the diagonal of its image."""
-    if camera is None:
-        return None
-    fov = 2 * math.atan(camera.width / 2 / camera.fx)
-    return focal_of_fov(fov, camera.width / camera.height)
-
-
-def _found_camera(found: MogeGeometry, height: int, width: int) -> Pinhole:
-    fx, fy = found.normalised_focals()
-    return Pinhole(height, width, fx * width, fy * height, width / 2, height / 2)
-
-
 def _nearest(prediction: Prediction, camera: Camera) -> Prediction:
     """The prediction on the finer or coarser grid of ``camera``, without mixing depths."""
     grid = (camera.height, camera.width)
@@ -340,10 +271,3 @@ def _nearest(prediction: Prediction, camera: Camera) -> Prediction:
         valid=picked(prediction.valid) > 0,
         camera=camera,
     )
-
-
-def _refuse_foreign(options: EstimatorOptions, instead: str) -> None:
-    if options.height is not None:
-        raise ValueError(f"height={options.height} is not an option of this model: use {instead}")
-    if options.flip or options.seam != "off":
-        raise ValueError("flip and seam are not options of this model")

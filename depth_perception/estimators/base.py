@@ -1,4 +1,4 @@
-"""The one door to every model: an image goes in, a :class:`Prediction` comes out."""
+"""An image goes in, a :class:`Prediction` comes out: what all estimators share."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ import logging
 import math
 from dataclasses import dataclass, replace
 from numbers import Integral
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .geometry import Camera, Equirectangular, Pinhole
-from .networks import resize_map
-from .prediction import Prediction
-from .systems.card import ModelCard
-from .systems.catalog import card as find_card
-from .systems.catalog import recipe
-from .systems.depth_anything import DepthAnything
-from .systems.image_input import network_input, network_size
-from .systems.loading import load_network
+from ..geometry import Camera, Equirectangular, Pinhole
+from ..networks import resize_map
+from ..prediction import Prediction
+from ..systems.card import ModelCard
+from ..systems.depth_anything import DepthAnything
+from ..systems.image_input import network_input, network_size
 
 Precision = Literal["float32", "float16", "bfloat16"]
 Seam = Literal["off", "circular", "blend"]
@@ -190,7 +186,7 @@ class Estimator:
         if camera is None and self.card.camera == "equirectangular":
             camera = Equirectangular(height, width)
         elif camera is None:
-            camera = _assumed_pinhole(height, width)
+            camera = assumed_pinhole(height, width)
         self(torch.zeros((height, width, 3), dtype=torch.uint8, device=self.device), camera)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -238,7 +234,7 @@ class Estimator:
                     ASSUMED_PINHOLE_FOV_DEG,
                 )
                 self._has_warned = True
-            return _assumed_pinhole(height, width)
+            return assumed_pinhole(height, width)
         if abs(width - 2 * height) > _ASPECT_TOLERANCE * 2 * height:
             raise ValueError(
                 f"the image is {width} x {height}, but a full panorama is twice as wide as high. "
@@ -262,61 +258,8 @@ class Estimator:
         return camera
 
 
-def load(
-    name: str,
-    checkpoint: str | Path | None = None,
-    device: torch.device | str | None = None,
-    **options: object,
-) -> Estimator:
-    """Load a model.
-
-    Args:
-        name: a name of :func:`depth_perception.models`.
-        checkpoint: safetensors or an official file; None takes the weights that are part of the
-            package or were fetched.
-        device: None takes CUDA where there is one, else the CPU.
-        options: fields of :class:`EstimatorOptions`; for MoGe-2 and Pixel-Perfect Depth, of the
-            options in :mod:`depth_perception.pinhole_estimators`, and for ScaleDepth of
-            :class:`~depth_perception.scaledepth_estimator.ScaleDepthOptions`.
-
-    Raises:
-        KeyError: no such model.
-        CheckpointError: the weights are missing, unreadable or of another network.
-        TypeError, ValueError: an option or the device is wrong.
-    """
-    card = find_card(name)
-    if recipe(name).family in ("moge", "ppd"):
-        from .pinhole_estimators import load_pinhole
-
-        return load_pinhole(card, checkpoint, _device_of(device), **options)
-    estimator, options_of = _classes_of(card)
-    chosen = options_of(**options)  # type: ignore[arg-type]
-    device = _device_of(device)
-    network = load_network(name, checkpoint, device=device)
-    return estimator(card, network, device=device, options=chosen)
-
-
-def _device_of(device: torch.device | str | None) -> torch.device:
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"no device {device!r}; take cpu, cuda or cuda:N ({error})") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {str(device)!r} was asked for but this machine has no CUDA")
-    return device
-
-
-def _classes_of(card: ModelCard) -> tuple[type[Estimator], type[EstimatorOptions]]:
-    if recipe(card.name).family == "scaledepth":
-        from .scaledepth_estimator import ScaleDepthEstimator, ScaleDepthOptions
-
-        return ScaleDepthEstimator, ScaleDepthOptions
-    return Estimator, EstimatorOptions
-
-
-def _assumed_pinhole(height: int, width: int) -> Pinhole:
+def assumed_pinhole(height: int, width: int) -> Pinhole:
+    """The camera of a pinhole image that comes without one."""
     return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
 
 

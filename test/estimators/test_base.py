@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from golden.fill import noise_image
 from golden.reference import Case, case, case_id, cases, save_official
 
 import depth_perception as dp
-from depth_perception.estimator import EstimatorOptions
+from depth_perception.estimators import EstimatorOptions
 from depth_perception.geometry import Equirectangular, Pinhole
 from depth_perception.systems import build_network, card, save_network
 
@@ -303,3 +305,14 @@ def test_seam_needs_a_panoramic_model() -> None:
         dp.Estimator(
             card("depth-anything-v2-small"), network, options=EstimatorOptions(seam="blend")
         )
+
+
+def test_a_family_imports_only_its_own_estimator(tiny_file: Path) -> None:
+    code = (
+        "import sys, depth_perception as dp\n"
+        f"dp.load('panda-tiny', {str(tiny_file)!r}, 'cpu')\n"
+        "loaded = {name.rpartition('.')[2] for name in sys.modules if '.estimators.' in name}\n"
+        "sys.exit(0 if loaded == {'base', 'loading'} else f'imported: {loaded}')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .estimator import Estimator, EstimatorOptions
-from .geometry import Camera, Pinhole
-from .networks import resize_map
-from .prediction import Prediction, Scene
-from .systems.scaledepth import ScaleDepth
-from .systems.scaledepth_config import MIN_SCALE_M, SCENE_CLASSES
-from .systems.scaledepth_windows import SceneDepth, Windows, scaledepth_input, scene_depth
+from ..geometry import Camera, Pinhole
+from ..networks import resize_map
+from ..prediction import Prediction, Scene
+from ..systems.scaledepth import ScaleDepth
+from ..systems.scaledepth_config import MIN_SCALE_M, SCENE_CLASSES
+from ..systems.scaledepth_windows import SceneDepth, Windows, scaledepth_input, scene_depth
+from .base import Estimator, EstimatorOptions
 
 NYU_FOCAL_PX = 519.163756
 

@@ -1,0 +1,98 @@
+"""The estimator of MoGe-2: metric depth, and the camera where none is given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry import Camera, Pinhole
+from ..prediction import Prediction
+from ..systems.moge import Moge
+from ..systems.moge_geometry import MogeGeometry, focal_of_fov, moge_geometry
+from .base import Estimator, EstimatorOptions
+
+
+@dataclass(frozen=True)
+class MogeOptions(EstimatorOptions):
+    """How MoGe-2 runs; ``height``, ``seam`` and ``flip`` are of other models.
+
+    Its maps are made at the size of the image, so that ``output_size`` changes nothing.
+
+    Attributes:
+        num_tokens: about how many tokens an image shall have; None takes the most of the training.
+    """
+
+    num_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_foreign(self, "num_tokens")
+        if self.num_tokens is not None and self.num_tokens < 1:
+            raise ValueError(f"num_tokens must be positive, got {self.num_tokens}")
+
+
+class MogeEstimator(Estimator):
+    """Metric depth by MoGe-2.
+
+    A camera that is given sets the focal length; else the prediction's camera is the one that the
+    network found, with its principal point in the middle.
+    """
+
+    network: Moge
+    options: MogeOptions
+
+    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
+        """As :meth:`Estimator.__call__`; metres of z-depth at the size of the image."""
+        pixels = self._to_device(image)
+        height, width = pixels.shape[:2]
+        if camera is not None:
+            camera = self._checked(camera, height, width)
+        with torch.inference_mode():
+            maps = self.network(image_planes(pixels), self.options.num_tokens)
+            found = moge_geometry(maps, focal=focal_of(camera))
+        return Prediction(
+            values=found.depth.clone(),
+            valid=found.mask.clone(),
+            camera=camera or found_camera(found, height, width),
+            kind=self.card.kind,
+            space=self.card.space,
+            scale=self.card.scale,
+        )
+
+    def _set_precision(self, precision: torch.dtype) -> None:
+        self.network.encoder.backbone.to(precision)
+
+
+def image_planes(pixels: Tensor) -> Tensor:
+    """(H, W, 3) uint8 to (1, 3, H, W) float32 in [0, 1]."""
+    return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def focal_of(camera: Camera | None) -> float | None:
+    """Focal length of a camera in units of half the diagonal of its image."""
+    if camera is None:
+        return None
+    fov = 2 * math.atan(camera.width / 2 / camera.fx)
+    return focal_of_fov(fov, camera.width / camera.height)
+
+
+def found_camera(found: MogeGeometry, height: int, width: int) -> Pinhole:
+    """The camera of an image of that size, with its principal point in the middle."""
+    fx, fy = found.normalised_focals()
+    return Pinhole(height, width, fx * width, fy * height, width / 2, height / 2)
+
+
+def refuse_foreign(options: EstimatorOptions, instead: str) -> None:
+    """Refuse the options of other models; ``instead`` names what replaces ``height``.
+
+    Raises:
+        ValueError: ``height``, ``flip`` or ``seam`` is set.
+    """
+    if options.height is not None:
+        raise ValueError(f"height={options.height} is not an option of this model: use {instead}")
+    if options.flip or options.seam != "off":
+        raise ValueError("flip and seam are not options of this model")
