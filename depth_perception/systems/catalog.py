@@ -5,38 +5,27 @@ Knows no network class, so that listing the catalogue does not load the networks
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from ..geometry import DepthKind
 from ..prediction import DepthSpace, ScaleKind
 from .card import ModelCard
-from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL
-from .scaledepth_config import SCALEDEPTH, SCALEDEPTH_REDUCED, ScaleDepthConfig
+from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL, DepthAnythingConfig
+from .scaledepth_config import SCALEDEPTH, SCALEDEPTH_REDUCED
 
 DEFAULT_MODEL = "panda-tiny-metric"
 
-_SIZES = {"small": SMALL, "base": BASE, "large": LARGE}
-_ENCODERS = {"small": "vits", "base": "vitb", "large": "vitl"}
-_PLAIN_PARAMETERS = {"small": 24_785_089, "base": 97_470_785, "large": 335_315_649}
-_LORA_PARAMETERS = {"small": 24_858_817, "base": 97_618_241, "large": 335_708_865}
-_DEPTH_ANYTHING_LICENCE = {"small": "Apache-2.0", "base": "CC-BY-NC-4.0", "large": "CC-BY-NC-4.0"}
-_PANDA_LICENCE = {
-    "small": "none stated (made from Apache-2.0)",
-    "base": "none stated (made from CC-BY-NC-4.0)",
-    "large": "none stated (made from CC-BY-NC-4.0)",
-}
-_MOGE_PARAMETERS = {
-    "moge-2-vits-normal": 35_103_656,
-    "moge-2-vitb-normal": 104_743_592,
-    "moge-2-vitl-normal": 330_901_544,
-    "moge-2-vitl": 326_209_221,
-}
-_PPD_HOME = "https://github.com/gangweix/pixel-perfect-depth"
 _PANDA_HOME = "https://github.com/caozidong/PanDA"
+_PPD_HOME = "https://github.com/gangweix/pixel-perfect-depth"
 _SCALEDEPTH_HOME = "https://github.com/RuijieZhu94/mmdepth"
+
+_NOT_RELEASED = "no weights released"
+_OWN_CHECKPOINT = "Give a checkpoint of your own."
+_UNKNOWN_SCALE = "Scale and shift are unknown: recover both before making a point cloud."
 
 
 @dataclass(frozen=True)
@@ -82,16 +71,63 @@ def _entry(name: str) -> _Entry:
     return _ENTRIES[name]
 
 
-def _default() -> _Entry:
-    model_card = ModelCard(
+def _made(card: ModelCard, family: str, **arguments: Any) -> _Entry:
+    return _Entry(card, NetworkRecipe(family, arguments))
+
+
+# What the cards of a family share; the rows below add the rest or replace some of it.
+_panoramic = partial(
+    ModelCard,
+    licence="Apache-2.0",
+    camera="equirectangular",
+    kind=DepthKind.RANGE,
+    space=DepthSpace.DEPTH,
+)
+_pinhole = partial(
+    ModelCard,
+    licence="Apache-2.0",
+    camera="pinhole",
+    kind=DepthKind.Z,
+    space=DepthSpace.DEPTH,
+    scale=ScaleKind.METRIC,
+    max_depth_m=None,
+)
+_panda = partial(_panoramic, default_height=504, home_page=_PANDA_HOME)
+_depth_anything = partial(_pinhole, default_height=518)
+_moge = partial(_pinhole, licence="MIT", finds_camera=True)
+_ppd = partial(_pinhole, patch_size=16, finds_camera=True)
+_scaledepth = partial(_pinhole, patch_size=1)
+
+
+@dataclass(frozen=True)
+class _Size:
+    """A size of Depth Anything V2, and of PanDA, which adds adapters to it."""
+
+    name: str
+    config: DepthAnythingConfig
+    encoder: str
+    parameters: int
+    with_adapters: int
+    licence: str
+
+    @property
+    def panda_licence(self) -> str:
+        return f"none stated (made from {self.licence})"
+
+
+_SIZES = (
+    _Size("small", SMALL, "vits", 24_785_089, 24_858_817, "Apache-2.0"),
+    _Size("base", BASE, "vitb", 97_470_785, 97_618_241, "CC-BY-NC-4.0"),
+    _Size("large", LARGE, "vitl", 335_315_649, 335_708_865, "CC-BY-NC-4.0"),
+)
+
+
+def _embedded() -> Iterator[_Entry]:
+    card = _panoramic(
         name=DEFAULT_MODEL,
         title="PanDA in small on a convolutional pyramid, trained on synthetic worlds",
         parameters=2_957_505,
-        licence="Apache-2.0",
         weights_licence="Apache-2.0",
-        camera="equirectangular",
-        kind=DepthKind.RANGE,
-        space=DepthSpace.DEPTH,
         scale=ScaleKind.METRIC,
         max_depth_m=20.0,
         default_height=112,
@@ -101,274 +137,188 @@ def _default() -> _Entry:
         sky_above_m=19.5,
         notes="Part of the package. Trained on rendered scenes only: a first look, not a surveyor.",
     )
-    arguments = {"config": PANDA_TINY_METRIC, "max_depth": 20.0, "lora_rank": None}
-    return _Entry(model_card, NetworkRecipe("panda_hybrid", arguments))
+    yield _made(card, "panda_hybrid", config=PANDA_TINY_METRIC, max_depth=20.0, lora_rank=None)
 
 
-def _tiny() -> _Entry:
-    model_card = ModelCard(
+def _panda_models() -> Iterator[_Entry]:
+    for size in _SIZES:
+        card = _panda(
+            name=f"panda-{size.name}",
+            title=f"PanDA {size.name}, relative depth of panoramas",
+            parameters=size.with_adapters,
+            weights_licence=size.panda_licence,
+            scale=ScaleKind.AFFINE_INVARIANT,
+            max_depth_m=None,
+            file_name=f"panda_{size.name}.pth",
+            notes=_UNKNOWN_SCALE,
+        )
+        yield _made(card, "panda", config=size.config)
+    for place, data_set in (("matterport", "Matterport3D"), ("stanford", "Stanford2D3D")):
+        for size in _SIZES:
+            card = _panda(
+                name=f"panda-{place}-{size.name}",
+                title=f"PanDA {size.name} fine-tuned on {data_set}, metres",
+                parameters=size.with_adapters,
+                weights_licence=size.panda_licence,
+                scale=ScaleKind.METRIC,
+                max_depth_m=10.0,
+                file_name=f"panda_{place}_{size.name}.pth",
+                notes=f"Indoor rooms up to 10 m. {data_set} has its own terms of use.",
+            )
+            yield _made(card, "panda", config=size.config, max_depth=10.0)
+
+
+def _depth_anything_models() -> Iterator[_Entry]:
+    hub = "depth-anything/Depth-Anything-V2"
+    for size in _SIZES:
+        card = _depth_anything(
+            name=f"depth-anything-v2-{size.name}",
+            title=f"Depth Anything V2 {size.name}, relative inverse depth",
+            parameters=size.parameters,
+            weights_licence=size.licence,
+            space=DepthSpace.INVERSE_DEPTH,
+            scale=ScaleKind.AFFINE_INVARIANT,
+            file_name=f"depth_anything_v2_{size.encoder}.pth",
+            hub_repo=f"{hub}-{size.name.capitalize()}",
+            notes=_UNKNOWN_SCALE,
+        )
+        yield _made(card, "depth_anything", config=size.config, activation="relu")
+    for place, data_set, limit in (("indoor", "Hypersim", 20.0), ("outdoor", "VKITTI", 80.0)):
+        for size in _SIZES:
+            card = _depth_anything(
+                name=f"depth-anything-v2-metric-{place}-{size.name}",
+                title=f"Depth Anything V2 {size.name}, metres, {place} ({data_set})",
+                parameters=size.parameters,
+                weights_licence=size.licence,
+                max_depth_m=limit,
+                file_name=f"depth_anything_v2_metric_{data_set.lower()}_{size.encoder}.pth",
+                hub_repo=f"{hub}-Metric-{data_set}-{size.name.capitalize()}",
+                notes="Metres hold for focal lengths near those of the training set.",
+            )
+            arguments = {"config": size.config, "activation": "sigmoid", "max_depth": limit}
+            yield _made(card, "depth_anything", **arguments)
+
+
+def _ppd_models() -> Iterator[_Entry]:
+    large = partial(_ppd, parameters=499_842_112, default_height=768, home_page=_PPD_HOME)
+    card = large(
+        name="ppd-large",
+        title="Pixel-Perfect Depth prompted by Depth Anything V2, metres by MoGe-2",
+        weights_licence="Apache-2.0 (runs with weights of CC-BY-NC-4.0)",
+        file_name="ppd.pth",
+        notes="Also needs the weights of depth-anything-v2-large and, for metres, of "
+        "moge-2-vitl-normal.",
+    )
+    yield _made(card, "ppd", semantics="depth-anything-v2-large")
+    card = large(
+        name="ppd-large-moge",
+        title="Pixel-Perfect Depth prompted by MoGe-2, metres by MoGe-2",
+        weights_licence="Apache-2.0",
+        file_name="ppd_moge.pth",
+        notes="Also needs the weights of moge-2-vitl-normal.",
+    )
+    yield _made(card, "ppd", semantics="moge-2-vitl-normal")
+
+
+def _moge_models() -> Iterator[_Entry]:
+    for size, normal, parameters in (
+        ("vits", True, 35_103_656),
+        ("vitb", True, 104_743_592),
+        ("vitl", True, 330_901_544),
+        ("vitl", False, 326_209_221),
+    ):
+        name = f"moge-2-{size}{'-normal' if normal else ''}"
+        card = _moge(
+            name=name,
+            title=f"MoGe-2 {size}: metric points{', normals' if normal else ''} and field of view",
+            parameters=parameters,
+            weights_licence="MIT",
+            default_height=840,
+            file_name=f"{name.replace('-', '_')}.pt",
+            hub_repo=f"Ruicheng/{name}",
+            hub_file="model.pt",
+            notes="Scale may differ between images of one place. Aspect ratios from 1:2 to 2:1.",
+        )
+        yield _made(card, "moge", size=size, normal=normal)
+
+
+def _scaledepth_models() -> Iterator[_Entry]:
+    released = ("Apache-2.0 (made from MIT)", "pth", _SCALEDEPTH_HOME)
+    unreleased = (_NOT_RELEASED, "safetensors", "")
+    for variant, data_sets, parameters, classes, height, (licence, ending, home) in (
+        ("nk", "NYU and KITTI", 372_027_011, 28, 480, released),
+        ("n", "NYU", 372_026_243, 27, 480, unreleased),
+        ("k", "KITTI", 372_005_507, 0, 352, unreleased),
+    ):
+        card = _scaledepth(
+            name=f"scaledepth-{variant}",
+            title=f"ScaleDepth trained on {data_sets}, metres",
+            parameters=parameters,
+            weights_licence=licence,
+            default_height=height,
+            file_name=f"scaledepth_{variant}.{ending}",
+            home_page=home,
+            notes="Metres hold for scenes and cameras like those of the training sets.",
+        )
+        yield _made(card, "scaledepth", config=SCALEDEPTH, classes=classes)
+
+
+def _test_models() -> Iterator[_Entry]:
+    """The smallest of each architecture."""
+    unreleased = {"weights_licence": _NOT_RELEASED, "notes": _OWN_CHECKPOINT}
+    scaledepth = _scaledepth(
+        name="scaledepth-tiny",
+        title="ScaleDepth in a small size, for tests",
+        parameters=455_411,
+        default_height=96,
+        file_name="scaledepth_tiny.safetensors",
+        **unreleased,
+    )
+    yield _made(scaledepth, "scaledepth", config=SCALEDEPTH_REDUCED, classes=28)
+    panda = _panoramic(
         name="panda-tiny",
         title="PanDA architecture in the smallest size, for tests",
         parameters=435_993,
-        licence="Apache-2.0",
-        weights_licence="no weights released",
-        camera="equirectangular",
-        kind=DepthKind.RANGE,
-        space=DepthSpace.DEPTH,
         scale=ScaleKind.AFFINE_INVARIANT,
         max_depth_m=None,
         default_height=140,
         file_name="panda_tiny.pth",
-        notes="Give a checkpoint of your own.",
+        **unreleased,
     )
-    return _Entry(model_card, NetworkRecipe("panda", {"config": PANDA_TINY}))
-
-
-def _panda(size: str) -> _Entry:
-    model_card = ModelCard(
-        name=f"panda-{size}",
-        title=f"PanDA {size}, relative depth of panoramas",
-        parameters=_LORA_PARAMETERS[size],
-        licence="Apache-2.0",
-        weights_licence=_PANDA_LICENCE[size],
-        camera="equirectangular",
-        kind=DepthKind.RANGE,
-        space=DepthSpace.DEPTH,
-        scale=ScaleKind.AFFINE_INVARIANT,
-        max_depth_m=None,
-        default_height=504,
-        file_name=f"panda_{size}.pth",
-        home_page=_PANDA_HOME,
-        notes="Scale and shift are unknown: recover both before making a point cloud.",
-    )
-    return _Entry(model_card, NetworkRecipe("panda", {"config": _SIZES[size]}))
-
-
-def _panda_metric(data_set: str, size: str) -> _Entry:
-    title = {"matterport": "Matterport3D", "stanford": "Stanford2D3D"}[data_set]
-    model_card = ModelCard(
-        name=f"panda-{data_set}-{size}",
-        title=f"PanDA {size} fine-tuned on {title}, metres",
-        parameters=_LORA_PARAMETERS[size],
-        licence="Apache-2.0",
-        weights_licence=_PANDA_LICENCE[size],
-        camera="equirectangular",
-        kind=DepthKind.RANGE,
-        space=DepthSpace.DEPTH,
-        scale=ScaleKind.METRIC,
-        max_depth_m=10.0,
-        default_height=504,
-        file_name=f"panda_{data_set}_{size}.pth",
-        home_page=_PANDA_HOME,
-        notes=f"Indoor rooms up to 10 m. {title} has its own terms of use.",
-    )
-    return _Entry(model_card, NetworkRecipe("panda", {"config": _SIZES[size], "max_depth": 10.0}))
-
-
-def _depth_anything(size: str) -> _Entry:
-    model_card = ModelCard(
-        name=f"depth-anything-v2-{size}",
-        title=f"Depth Anything V2 {size}, relative inverse depth",
-        parameters=_PLAIN_PARAMETERS[size],
-        licence="Apache-2.0",
-        weights_licence=_DEPTH_ANYTHING_LICENCE[size],
-        camera="pinhole",
-        kind=DepthKind.Z,
-        space=DepthSpace.INVERSE_DEPTH,
-        scale=ScaleKind.AFFINE_INVARIANT,
-        max_depth_m=None,
-        default_height=518,
-        file_name=f"depth_anything_v2_{_ENCODERS[size]}.pth",
-        hub_repo=f"depth-anything/Depth-Anything-V2-{size.capitalize()}",
-        notes="Scale and shift are unknown: recover both before making a point cloud.",
-    )
-    return _Entry(
-        model_card, NetworkRecipe("depth_anything", {"config": _SIZES[size], "activation": "relu"})
-    )
-
-
-def _moge(size: str, normal: bool) -> _Entry:
-    name = f"moge-2-{size}{'-normal' if normal else ''}"
-    model_card = ModelCard(
-        name=name,
-        title=f"MoGe-2 {size}: metric points{', normals' if normal else ''} and field of view",
-        parameters=_MOGE_PARAMETERS[name],
-        licence="MIT",
-        weights_licence="MIT",
-        camera="pinhole",
-        kind=DepthKind.Z,
-        space=DepthSpace.DEPTH,
-        scale=ScaleKind.METRIC,
-        max_depth_m=None,
-        default_height=840,
-        file_name=f"{name.replace('-', '_')}.pt",
-        hub_repo=f"Ruicheng/{name}",
-        hub_file="model.pt",
-        finds_camera=True,
-        notes="Scale may differ between images of one place. Aspect ratios from 1:2 to 2:1.",
-    )
-    return _Entry(model_card, NetworkRecipe("moge", {"size": size, "normal": normal}))
-
-
-def _ppd(semantics: str) -> _Entry:
-    moge = semantics == "moge-2-vitl-normal"
-    encoder = "MoGe-2" if moge else "Depth Anything V2"
-    licence = "Apache-2.0"
-    model_card = ModelCard(
-        name="ppd-large-moge" if moge else "ppd-large",
-        title=f"Pixel-Perfect Depth prompted by {encoder}, metres by MoGe-2",
-        parameters=499_842_112,
-        licence="Apache-2.0",
-        weights_licence=licence if moge else f"{licence} (runs with weights of CC-BY-NC-4.0)",
-        camera="pinhole",
-        kind=DepthKind.Z,
-        space=DepthSpace.DEPTH,
-        scale=ScaleKind.METRIC,
-        max_depth_m=None,
-        default_height=768,
-        patch_size=16,
-        file_name="ppd_moge.pth" if moge else "ppd.pth",
-        home_page=_PPD_HOME,
-        finds_camera=True,
-        notes=f"Also needs the weights of {semantics}"
-        + ("." if moge else " and, for metres, of moge-2-vitl-normal."),
-    )
-    return _Entry(model_card, NetworkRecipe("ppd", {"semantics": semantics}))
-
-
-def _pinhole_tiny() -> tuple[_Entry, _Entry]:
-    common = {
-        "weights_licence": "no weights released",
-        "camera": "pinhole",
-        "kind": DepthKind.Z,
-        "space": DepthSpace.DEPTH,
-        "scale": ScaleKind.METRIC,
-        "max_depth_m": None,
-        "finds_camera": True,
-        "notes": "Give a checkpoint of your own.",
-    }
-    moge = ModelCard(
+    yield _made(panda, "panda", config=PANDA_TINY)
+    moge = _moge(
         name="moge-2-tiny",
         title="MoGe-2 architecture in the smallest size, for tests",
         parameters=703_160,
-        licence="MIT",
         default_height=126,
         file_name="moge_2_tiny.pt",
-        **common,
+        **unreleased,
     )
-    ppd = ModelCard(
+    yield _made(moge, "moge", size="tiny", normal=True)
+    ppd = _ppd(
         name="ppd-tiny",
         title="Pixel-Perfect Depth architecture in the smallest size, for tests",
         parameters=562_304,
-        licence="Apache-2.0",
         default_height=48,
-        patch_size=16,
         file_name="ppd_tiny.pth",
-        **common,
+        **unreleased,
     )
     sizes = {"dim": 64, "depth": 4, "heads": 4, "semantic_dim": 64}
-    return (
-        _Entry(moge, NetworkRecipe("moge", {"size": "tiny", "normal": True})),
-        _Entry(ppd, NetworkRecipe("ppd", {"semantics": "moge-2-tiny", **sizes})),
-    )
+    yield _made(ppd, "ppd", semantics="moge-2-tiny", **sizes)
 
-
-def _depth_anything_metric(place: str, size: str) -> _Entry:
-    data_set, max_depth = {"indoor": ("Hypersim", 20.0), "outdoor": ("VKITTI", 80.0)}[place]
-    encoder = _ENCODERS[size]
-    model_card = ModelCard(
-        name=f"depth-anything-v2-metric-{place}-{size}",
-        title=f"Depth Anything V2 {size}, metres, {place} ({data_set})",
-        parameters=_PLAIN_PARAMETERS[size],
-        licence="Apache-2.0",
-        weights_licence=_DEPTH_ANYTHING_LICENCE[size],
-        camera="pinhole",
-        kind=DepthKind.Z,
-        space=DepthSpace.DEPTH,
-        scale=ScaleKind.METRIC,
-        max_depth_m=max_depth,
-        default_height=518,
-        file_name=f"depth_anything_v2_metric_{data_set.lower()}_{encoder}.pth",
-        hub_repo=f"depth-anything/Depth-Anything-V2-Metric-{data_set}-{size.capitalize()}",
-        notes="Metres hold for focal lengths near those of the training set.",
-    )
-    arguments = {"config": _SIZES[size], "activation": "sigmoid", "max_depth": max_depth}
-    return _Entry(model_card, NetworkRecipe("depth_anything", arguments))
-
-
-def _scaledepth(
-    variant: str,
-    data_sets: str,
-    *,
-    parameters: int,
-    classes: int,
-    height: int,
-    config: ScaleDepthConfig = SCALEDEPTH,
-) -> _Entry:
-    is_released = variant == "nk"
-    trained = f"trained on {data_sets}, metres" if data_sets else "in a small size, for tests"
-    model_card = ModelCard(
-        name=f"scaledepth-{variant}",
-        title=f"ScaleDepth {trained}",
-        parameters=parameters,
-        licence="Apache-2.0",
-        weights_licence="Apache-2.0 (made from MIT)" if is_released else "no weights released",
-        camera="pinhole",
-        kind=DepthKind.Z,
-        space=DepthSpace.DEPTH,
-        scale=ScaleKind.METRIC,
-        max_depth_m=None,
-        default_height=height,
-        patch_size=1,
-        file_name="scaledepth_nk.pth" if is_released else f"scaledepth_{variant}.safetensors",
-        home_page=_SCALEDEPTH_HOME if is_released else "",
-        notes="Metres hold for scenes and cameras like those of the training sets."
-        if data_sets
-        else "Give a checkpoint of your own.",
-    )
-    return _Entry(model_card, NetworkRecipe("scaledepth", {"config": config, "classes": classes}))
-
-
-_SCALEDEPTH_ENTRIES = (
-    _scaledepth(
-        "nk",
-        "NYU and KITTI",
-        parameters=372_027_011,
-        classes=28,
-        height=480,
-    ),
-    _scaledepth("n", "NYU", parameters=372_026_243, classes=27, height=480),
-    _scaledepth("k", "KITTI", parameters=372_005_507, classes=0, height=352),
-    _scaledepth(
-        "tiny",
-        "",
-        parameters=455_411,
-        classes=28,
-        height=96,
-        config=SCALEDEPTH_REDUCED,
-    ),
-)
 
 _ENTRIES: Mapping[str, _Entry] = MappingProxyType(
     {
         entry.card.name: entry
-        for entry in (
-            _default(),
-            *(_panda(size) for size in _SIZES),
-            *(_panda_metric(data, size) for data in ("matterport", "stanford") for size in _SIZES),
-            *(_depth_anything(size) for size in _SIZES),
-            *(
-                _depth_anything_metric(place, size)
-                for place in ("indoor", "outdoor")
-                for size in _SIZES
-            ),
-            _ppd("depth-anything-v2-large"),
-            _ppd("moge-2-vitl-normal"),
-            *(_moge(size, normal=True) for size in ("vits", "vitb", "vitl")),
-            _moge("vitl", normal=False),
-            *_SCALEDEPTH_ENTRIES,
-            _tiny(),
-            *_pinhole_tiny(),
+        for models_of in (
+            _embedded,
+            _panda_models,
+            _depth_anything_models,
+            _ppd_models,
+            _moge_models,
+            _scaledepth_models,
+            _test_models,
         )
+        for entry in models_of()
     }
 )
