@@ -128,7 +128,8 @@ class DptHead(nn.Module):
         added to the finest levels, in order.
         """
         levels = self.levels(taps, grid, circular)
-        levels[: len(skips)] = [a + b for a, b in zip(levels, skips, strict=False)]
+        for index, skip in enumerate(skips):
+            levels[index] = levels[index] + skip
         path = self.fuse_levels(levels, circular)
         path = conv3x3(self.neck, path, circular)
         size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
