@@ -1,0 +1,252 @@
+"""Two views with one orientation: where a pixel of one view lies in the other.
+
+A pixel with unit viewing ray ``d`` and range ``r`` sees the point ``r d``. From a second camera at
+``B t`` (baseline ``B`` metres along the unit vector ``t``, same axes) that point lies in the
+direction ``r d - B t``, which is that of ``d - p t`` with the *parallax* ``p = B / r`` in radians.
+A parallax of 0 is a point at infinity and changes nothing. Networks of stereo training return a
+*disparity*, a share of the image width: of a panorama ``p = disparity * horizontal field of view``
+(Payen de La Garanderie et al., ECCV 2018), of a pinhole image a shift of ``disparity * W`` pixels.
+
+Images are (B, C, H, W) floats; disparity, parallax and range are (B, 1, H, W).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample, pad
+
+from .camera import pixel_centres
+from .equirectangular import Equirectangular
+
+RIGHT = (1.0, 0.0, 0.0)
+"""The second camera stands to the right of the first (+x of the optical frame)."""
+UP = (0.0, -1.0, 0.0)
+"""The second camera stands above the first (-y of the optical frame)."""
+
+_POLE = 1e-6  # of the unit range; nearer to the vertical axis a longitude means nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Warped:
+    """What this view would see of the other one's picture.
+
+    Attributes:
+        image: (B, C, H, W) read from the other view, in the precision of the picture.
+        valid: (B, 1, H, W) bool, false where the other view does not see the direction.
+        disparity: (B, 1, H, W) what the other view's own disparity must be there. It differs from
+            this view's where the point is nearer to one camera than to the other.
+    """
+
+    image: Tensor
+    valid: Tensor
+    disparity: Tensor
+
+
+class StereoGeometry(Protocol):
+    """One view of a pair, and how to read the other one."""
+
+    @property
+    def wraps(self) -> bool:
+        """Whether the left and the right border are neighbours."""
+
+    @property
+    def swapped(self) -> StereoGeometry:
+        """The same pair as the other view sees it."""
+
+    def resize(self, height: int, width: int) -> StereoGeometry:
+        """The same pair on another grid."""
+
+    def warp(self, other: Tensor, disparity: Tensor) -> Warped:
+        """This view made of the picture ``other`` with this view's ``disparity``."""
+
+    def weights(self, like: Tensor) -> Tensor | None:
+        """(H, 1) solid angle of the pixels; None where all count alike."""
+
+    def sensitivity(self, like: Tensor) -> Tensor | None:
+        """(H, W) in [0, 1], how much a pixel moves with its parallax; None where all alike."""
+
+
+@dataclass(frozen=True)
+class SphericalStereo:
+    """A pair of equirectangular views, full or partial.
+
+    Attributes:
+        camera: the grid of both views.
+        direction: unit vector from this camera to the other in the optical frame, as
+            :data:`RIGHT` and :data:`UP`.
+    """
+
+    camera: Equirectangular
+    direction: tuple[float, float, float] = RIGHT
+
+    def __post_init__(self) -> None:
+        if len(self.direction) != 3 or not math.isclose(
+            math.hypot(*self.direction), 1, abs_tol=1e-6
+        ):
+            raise ValueError(
+                f"direction must be a unit vector (x, y, z) such as RIGHT, got {self.direction}"
+            )
+
+    @property
+    def wraps(self) -> bool:
+        return self.camera.is_full_turn
+
+    @property
+    def swapped(self) -> SphericalStereo:
+        x, y, z = self.direction
+        return replace(self, direction=(-x, -y, -z))
+
+    def resize(self, height: int, width: int) -> SphericalStereo:
+        return replace(self, camera=self.camera.resize(height, width))
+
+    def rolled(self, columns: int) -> SphericalStereo:
+        """The pair of pictures that were both rolled ``columns`` to the right (``torch.roll``).
+
+        Raises:
+            ValueError: the panorama is no full turn.
+        """
+        if not self.wraps:
+            raise ValueError("only panorama pairs of a full turn can be rolled")
+        angle = 2 * math.pi * columns / self.camera.width
+        (x, y, z), c, s = self.direction, math.cos(angle), math.sin(angle)
+        return replace(self, direction=(c * x + s * z, y, c * z - s * x))
+
+    def disparity(self, range_m: Tensor, baseline_m: float) -> Tensor:
+        """Share of the image width that belongs to a range in metres."""
+        return baseline_m / (range_m * self.camera.horizontal_fov)
+
+    def range(self, disparity: Tensor, baseline_m: float) -> Tensor:
+        """Range in metres of a disparity; infinite where it is 0."""
+        return baseline_m / (disparity * self.camera.horizontal_fov)
+
+    def warp(self, other: Tensor, disparity: Tensor) -> Warped:
+        """See :meth:`StereoGeometry.warp`; differentiable by picture and disparity.
+
+        Reading is bilinear, across the seam on a full turn, and repeats the rows at the poles.
+        """
+        warped, ratio = self._read(other, disparity * self.camera.horizontal_fov)
+        return replace(warped, disparity=disparity / ratio)
+
+    def warp_range(self, other: Tensor, range_m: Tensor, baseline_m: float) -> Warped:
+        """As :meth:`warp`, from a range in metres.
+
+        An infinite range (the sky) does not move; pixels at 0, below, or NaN are not valid.
+        """
+        known = range_m > 0
+        parallax = torch.where(known, baseline_m / torch.where(known, range_m, 1), 0)
+        warped, ratio = self._read(other, parallax)
+        return Warped(
+            warped.image,
+            warped.valid & known,
+            parallax / ratio / self.camera.horizontal_fov,
+        )
+
+    def occluded(
+        self, disparity: Tensor, other_disparity: Tensor, tolerance: float = 0.1
+    ) -> Tensor:
+        """(B, 1, H, W) bool: the other camera sees a nearer surface in the way of this pixel.
+
+        Args:
+            disparity: of this view. other_disparity: of the other view, both known.
+            tolerance: relative difference of the disparities that is still the same surface.
+        """
+        seen = self.warp(other_disparity, disparity)
+        return seen.valid & (seen.image > (1 + tolerance) * seen.disparity)
+
+    def positions(self, parallax: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Pixel positions in the other view (``u``, ``v``), validity and ratio of the ranges.
+
+        All (B, H, W). The ratio is the range from the other camera over that from this one.
+
+        Raises:
+            ValueError: the map is not (B, 1, H, W) of the camera's grid.
+        """
+        if parallax.ndim != 4 or tuple(parallax.shape[1:]) != (1, *self._size):
+            raise ValueError(
+                f"a disparity or range map must be (B, 1, {self._size[0]}, {self._size[1]}), got "
+                f"{tuple(parallax.shape)}; use resize(height, width) for another grid"
+            )
+        parallax = parallax if parallax.dtype == torch.float64 else parallax.float()
+        rays = self.camera.rays(device=parallax.device, dtype=parallax.dtype)
+        towards = rays.new_tensor(self.direction)
+        points = rays - parallax[:, 0, ..., None] * towards
+        x, _, z = points.unbind(-1)
+        clear = x.square() + z.square() > _POLE**2  # false also for NaN
+        points = torch.where(clear[..., None], points, rays)
+        u, v = self.camera.project(points)
+        inside = (u >= 0) & (u <= self.camera.width) & (v >= 0) & (v <= self.camera.height)
+        return u, v, inside & clear, torch.linalg.vector_norm(points, dim=-1)
+
+    def weights(self, like: Tensor) -> Tensor:
+        return self.camera.solid_angles(device=like.device, dtype=like.dtype)
+
+    def sensitivity(self, like: Tensor) -> Tensor:
+        """Sine of the angle between ray and baseline: 0 where the cameras look at each other."""
+        rays = self.camera.rays(device=like.device, dtype=like.dtype)
+        along = rays @ rays.new_tensor(self.direction)
+        return (1 - along.square()).clamp_min(0).sqrt()
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.camera.height, self.camera.width
+
+    def _read(self, other: Tensor, parallax: Tensor) -> tuple[Warped, Tensor]:
+        u, v, valid, ratio = self.positions(parallax)
+        image = read_pixels(other, u, v, wraps=self.wraps)
+        return Warped(image, valid[:, None], parallax), ratio[:, None]
+
+
+@dataclass(frozen=True)
+class RectilinearStereo:
+    """A rectified pinhole pair: a point moves along its row only.
+
+    Attributes:
+        other_is_right: whether the other camera stands to the right of this one.
+    """
+
+    other_is_right: bool = True
+    wraps = False
+
+    @property
+    def swapped(self) -> RectilinearStereo:
+        return RectilinearStereo(not self.other_is_right)
+
+    def resize(self, height: int, width: int) -> RectilinearStereo:
+        """The pair itself: its disparity is a share of the width, whatever that is."""
+        return self
+
+    def warp(self, other: Tensor, disparity: Tensor) -> Warped:
+        """See :meth:`StereoGeometry.warp`. What lies outside repeats the border, not valid."""
+        height, width = other.shape[-2:]
+        dtype = torch.float64 if disparity.dtype == torch.float64 else torch.float32
+        u, v = pixel_centres(height, width, disparity.device, dtype)
+        shift = disparity[:, 0].to(dtype) * width
+        u = u - shift if self.other_is_right else u + shift
+        valid = (u >= 0) & (u <= width)
+        image = read_pixels(other, u, v.expand_as(u), wraps=False)
+        return Warped(image, valid[:, None], disparity)
+
+    def weights(self, like: Tensor) -> None:
+        return None
+
+    def sensitivity(self, like: Tensor) -> None:
+        return None
+
+
+def read_pixels(image: Tensor, u: Tensor, v: Tensor, *, wraps: bool) -> Tensor:
+    """Sample (B, C, H, W) bilinearly at pixel positions ``u``, ``v`` (B, h, w), centres at +0.5.
+
+    Rows repeat at the top and the bottom, and columns at the sides unless the picture ``wraps``;
+    then ``u`` must lie in [0, W].
+    """
+    height, width = image.shape[-2:]
+    working = image.to(u.dtype)
+    if wraps:
+        working, u, width = pad(working, (1, 1, 0, 0), mode="circular"), u + 1, width + 2
+    grid = torch.stack((u * (2 / width) - 1, v * (2 / height) - 1), -1)
+    return grid_sample(working, grid, padding_mode="border", align_corners=False).to(image.dtype)
