@@ -77,9 +77,8 @@ class ScaleDepthOutput:
 
     def depth_m(self, size: tuple[int, int]) -> Tensor:
         """Depth (B, 1, height, width) in metres at a size, bilinear by pixel centres."""
-        return F.interpolate(
-            self.relative * self.scale_m[:, None, None, None], size, mode="bilinear"
-        )
+        metres = self.relative * self.scale_m[:, None, None, None]
+        return F.interpolate(metres, size, mode="bilinear")
 
 
 class ScaleDepth(nn.Module):
@@ -134,9 +133,18 @@ class ScaleDepth(nn.Module):
         scale_m = F.relu(self.scale(joined))[:, 0] + MIN_SCALE_M
         probabilities = None
         if self.class_embeddings is not None:
-            similarity = _SIMILARITY_SCALE * joined @ self.class_embeddings.T
-            probabilities = similarity.softmax(-1)
+            probabilities = self.class_scores(queries).softmax(-1)
         return ScaleDepthOutput(relative, scale_m, probabilities)
+
+    def class_scores(self, queries: QueryOutput) -> Tensor:
+        """Scene classes (B, classes) before the softmax.
+
+        Raises:
+            ValueError: the network was made without classes.
+        """
+        if self.class_embeddings is None:
+            raise ValueError("this network has no scene classes")
+        return _SIMILARITY_SCALE * queries.free.flatten(1) @ self.class_embeddings.T
 
     def restore_constants(self) -> None:
         """Write what is in no file, after ``to_empty`` of a network made on the meta device."""
