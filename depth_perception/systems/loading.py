@@ -43,8 +43,9 @@ FAMILIES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "scaledepth": ScaleDepth,
     }
 )
-# objects beside the parameters in files of mmengine, passed over unread
-_PASSED_OVER = {"scaledepth": ("mmengine.", "numpy.", "_codecs.")}
+# objects beside the parameters in files of mmengine, passed over unread; it pickles methods of its
+# classes as calls of getattr
+_PASSED_OVER = {"scaledepth": ("mmengine.", "numpy.", "_codecs.", "builtins.getattr")}
 
 
 def build_network(name: str, **overrides: Any) -> DepthAnything:
