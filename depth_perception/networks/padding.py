@@ -1,0 +1,41 @@
+"""Convolutions on panoramas: zeros above and below, the opposite border on either side."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def pad_around(x: Tensor, columns: int) -> Tensor:
+    """(B, C, H, W) to (B, C, H, W + 2 columns): each side gets what lies beyond the other one.
+
+    The map may be narrower than the padding; it then goes round more than once.
+    """
+    width = x.shape[-1]
+    if columns <= width:
+        return F.pad(x, (columns, columns, 0, 0), mode="circular")
+    return x[..., torch.arange(-columns, width + columns, device=x.device) % width]
+
+
+def padded_conv(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
+    """Apply a convolution; ``circular`` replaces its zeros at the left and right border.
+
+    With stride s, turning ``x`` by k s columns turns the result by k columns, exactly.
+    """
+    rows, columns = layer.padding
+    if not circular or columns == 0:
+        return layer(x)
+    x = pad_around(x, columns)
+    return F.conv2d(x, layer.weight, layer.bias, layer.stride, (rows, 0), layer.dilation)
+
+
+def padded_deconv(layer: nn.ConvTranspose2d, x: Tensor, circular: bool) -> Tensor:
+    """Apply a transposed convolution that doubles the sides (kernel 4, stride 2, padding 1).
+
+    ``circular`` lets the left and the right border reach into each other.
+    """
+    if not circular:
+        return layer(x)
+    # one more column of input on either side is two columns of output
+    return layer(pad_around(x, 1))[..., 2:-2]
