@@ -28,10 +28,10 @@ def test_a_surface_lies_at_the_same_place_in_both_views(triplet, name, offset) -
     u, v = (pixels.long() for pixels in CAMERA.project(points))
     u, v = u.remainder(CAMERA.width), v.clamp(0, CAMERA.height - 1)
     expected = points.norm(dim=-1)
-    error = (other.range_m[v, u] / expected - 1).abs().median()
-    unmoved = (other.range_m / triplet.centre.range_m - 1).abs().median()
-    assert error < 0.01  # pixels are not met in their centres
-    assert unmoved > 0.03
+    error = (other.range_m[v, u] / expected - 1).abs().quantile(0.8)
+    unmoved = (other.range_m / triplet.centre.range_m - 1).abs().quantile(0.8)
+    assert error < 0.02  # pixels are not met in their centres
+    assert unmoved > 0.04
 
 
 def test_views_share_an_orientation(triplet) -> None:
