@@ -36,6 +36,7 @@ LEVELS = (
     ("data",),
     ("evaluation",),
     ("training",),
+    ("bench",),
     ("cli", "demo", "ros"),
 )
 

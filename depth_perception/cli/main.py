@@ -19,6 +19,7 @@ COMMANDS = {
     "worlds": "make synthetic worlds: pictures, data sets, bags",
     "train": "train a model from a recipe",
     "eval": "judge a model on a data set",
+    "bench": "time and memory of a plain way and ours, side by side",
     "demo": "play a bag into the running node, record, compare, draw",
 }
 

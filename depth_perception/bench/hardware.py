@@ -1,0 +1,91 @@
+"""The machine that numbers belong to."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+_CPU_INFO = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where and with what a benchmark ran.
+
+    Attributes:
+        device: name of the processor or graphics card.
+        threads: of torch on the CPU.
+        torch_version, python_version, system: software.
+    """
+
+    device: str
+    threads: int
+    torch_version: str
+    python_version: str
+    system: str
+
+    @property
+    def slug(self) -> str:
+        """The name of the device, fit for a file name."""
+        plain = re.sub(r"\((r|tm)\)", "", self.device.lower())
+        return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def hardware(device: torch.device) -> Hardware:
+    """The device and the software around it."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return Hardware(
+        name,
+        torch.get_num_threads(),
+        torch.__version__,
+        platform.python_version(),
+        f"{platform.system()} {platform.machine()}",
+    )
+
+
+def bench_device(name: str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ValueError: there is no such device here, or it is of another kind than CPU and CUDA.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"no device {name!r}; take cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"benchmarks run on cpu or cuda, got {name!r}")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {name!r} was asked for but this machine has no CUDA")
+    return device
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Run with that many threads of torch; None changes nothing.
+
+    Raises:
+        ValueError: ``count`` is less than 1.
+    """
+    if count is not None and count < 1:
+        raise ValueError(f"threads must be at least 1, got {count}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _cpu_name() -> str:
+    if _CPU_INFO.is_file():
+        found = re.search(r"^model name\s*:\s*(.+)$", _CPU_INFO.read_text(), re.MULTILINE)
+        if found:
+            return found.group(1).strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,160 @@
+"""Benchmark results for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from .ceiling import Ceiling
+from .hardware import Hardware
+from .measure import Difference, Measurement
+
+_HEADER = (
+    "work", "way", "evaluations", "median ms", "min .. max ms", "faster", "memory MiB", "GFLOP",
+    "GFLOP/s", "of ceiling", "largest difference",
+)  # fmt: skip
+_LEFT = 2  # columns of text
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One piece of work, done by all contenders; the first is the baseline.
+
+    Attributes:
+        work: what is done.
+        measurements: one per contender.
+        evaluations: of the network, one number per contender.
+        differences: results of the last contender against the baseline.
+    """
+
+    work: str
+    measurements: tuple[Measurement, ...]
+    evaluations: tuple[int, ...]
+    differences: tuple[Difference, ...]
+
+    def speedup(self, index: int) -> float:
+        """Median time of the baseline over that of a contender."""
+        return self.measurements[0].median_s / self.measurements[index].median_s
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run of a benchmark.
+
+    Attributes:
+        bench: its name.
+        hardware, ceiling: the machine and what it can do at best.
+        memory: what the numbers for memory count.
+        settings: what was asked for.
+        stages: the results.
+        notes: what a reader has to know.
+    """
+
+    bench: str
+    hardware: Hardware
+    ceiling: Ceiling
+    memory: str
+    settings: Mapping[str, Any]
+    stages: tuple[Stage, ...]
+    notes: tuple[str, ...]
+
+
+def table(report: Report) -> Table:
+    """The results on a terminal."""
+    result = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, title in enumerate(_HEADER):
+        result.add_column(title, justify="left" if index < _LEFT else "right", no_wrap=True)
+    for row in _rows(report):
+        result.add_row(*row)
+    return result
+
+
+def lines(report: Report) -> list[str]:
+    """What stands around the table: machine, ceiling, settings, notes."""
+    return [
+        machine_line(report.hardware),
+        ceiling_line(report.ceiling),
+        ", ".join(f"{name} {value}" for name, value in report.settings.items()),
+        f"memory: {report.memory}",
+        *report.notes,
+    ]
+
+
+def machine_line(machine: Hardware) -> str:
+    """Device and software in words."""
+    return f"{machine.device}, {machine.threads} CPU threads, torch {machine.torch_version}"
+
+
+def ceiling_line(ceiling: Ceiling) -> str:
+    """The ceiling in words."""
+    return (
+        f"ceiling: matrix product of {ceiling.matrix_size} in {ceiling.precision} "
+        f"{ceiling.flop_per_s / 1e9:.0f} GFLOP/s, copy {ceiling.copy_bytes_per_s / 1e9:.1f} GB/s"
+    )
+
+
+def markdown(report: Report) -> str:
+    """The results and what stands around them, as Markdown."""
+    head = "|---" * _LEFT + "|--:" * (len(_HEADER) - _LEFT) + "|"
+    rows = ["| " + " | ".join(row) + " |" for row in (_HEADER, *_rows(report))]
+    text = [rows[0], head, *rows[1:], "", *(f"* {line}" for line in lines(report))]
+    return "\n".join(text) + "\n"
+
+
+def document(report: Report) -> dict[str, Any]:
+    """Everything, as plain values."""
+    return {
+        "bench": report.bench,
+        "hardware": asdict(report.hardware),
+        "ceiling": asdict(report.ceiling),
+        "memory": report.memory,
+        "settings": dict(report.settings),
+        "stages": [
+            {
+                "work": stage.work,
+                "contenders": [
+                    {
+                        **asdict(m),
+                        "seconds": list(m.seconds),
+                        "median_s": m.median_s,
+                        "flop_per_s": m.flop_per_s,
+                        "of_ceiling": m.flop_per_s / report.ceiling.flop_per_s,
+                        "speedup": stage.speedup(index),
+                        "evaluations": stage.evaluations[index],
+                    }
+                    for index, m in enumerate(stage.measurements)
+                ],
+                "differences": [asdict(difference) for difference in stage.differences],
+            }
+            for stage in report.stages
+        ],
+        "notes": list(report.notes),
+    }
+
+
+def _rows(report: Report) -> list[tuple[str, ...]]:
+    rows = []
+    for stage in report.stages:
+        last = len(stage.measurements) - 1
+        for index, m in enumerate(stage.measurements):
+            apart = "; ".join(f"{d.what} {d.largest:.1e}" for d in stage.differences)
+            rows.append(
+                (
+                    stage.work if index == 0 else "",
+                    m.name,
+                    str(stage.evaluations[index]),
+                    f"{1e3 * m.median_s:.1f}",
+                    f"{1e3 * min(m.seconds):.1f} .. {1e3 * max(m.seconds):.1f}",
+                    "" if index == 0 else f"{stage.speedup(index):.2f} x",
+                    f"{m.peak_bytes / 2**20:.1f}",
+                    f"{m.flop / 1e9:.2f}",
+                    f"{m.flop_per_s / 1e9:.1f}",
+                    f"{m.flop_per_s / report.ceiling.flop_per_s:.0%}",
+                    apart if index == last else "",
+                )
+            )
+    return rows

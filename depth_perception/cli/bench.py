@@ -1,0 +1,157 @@
+"""``depth-perception bench``: a plain way and ours, side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from ..bench.report import Report
+
+_PLAIN_WIDTH = 200  # columns of a table that is piped into a file or another program
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go besides the terminal.
+
+    Attributes:
+        json_file: write all numbers here.
+        markdown: write the table here.
+    """
+
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None
+    markdown: Path | None = None
+
+
+@dataclass(frozen=True)
+class Ppd:
+    """Pixel-Perfect Depth: the plain way of the published programs against ours.
+
+    Attributes:
+        model: which network.
+        random_weights: do not look for weights; without them it is so anyway.
+        height: of the network's input, a multiple of 16.
+        width: of the network's input, a multiple of 16.
+        steps: evaluations of the transformer per image.
+        repeats: timed runs of each way.
+        warm_up: runs before them.
+        device: cpu, cuda, ...; otherwise CUDA where there is one.
+        precision: of the matrix products.
+        threads: of torch on the CPU; otherwise torch's choice.
+        seed: of picture, noise and random weights.
+        output: where results go besides the terminal.
+    """
+
+    model: Literal["ppd-tiny", "ppd-large", "ppd-large-moge"] = "ppd-tiny"
+    random_weights: bool = False
+    height: int = 192
+    width: int = 256
+    steps: int = 4
+    repeats: int = 5
+    warm_up: int = 1
+    device: str | None = None
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    threads: int | None = None
+    seed: int = 0
+    output: Output = field(default_factory=Output)
+
+    def run(self, console: Console) -> None:
+        from ..bench.ppd import PpdBenchOptions, bench_ppd
+
+        report = bench_ppd(
+            PpdBenchOptions(
+                model=self.model,
+                random_weights=self.random_weights,
+                height=self.height,
+                width=self.width,
+                steps=self.steps,
+                repeats=self.repeats,
+                warm_up=self.warm_up,
+                device=_device(self.device),
+                precision=self.precision,
+                threads=self.threads,
+                seed=self.seed,
+            )
+        )
+        _show(report, self.output, console)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The hardware alone: rates of a matrix product and of a copy.
+
+    Attributes:
+        device: cpu, cuda, ...; otherwise CUDA where there is one.
+        precision: of the matrix product.
+        threads: of torch on the CPU; otherwise torch's choice.
+    """
+
+    device: str | None = None
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    threads: int | None = None
+
+    def run(self, console: Console) -> None:
+        from ..bench.ceiling import measure_ceiling
+        from ..bench.hardware import bench_device, hardware, torch_threads
+        from ..bench.report import ceiling_line, machine_line
+
+        device = bench_device(_device(self.device))
+        with torch_threads(self.threads):
+            ceiling = measure_ceiling(device, self.precision)
+            console.print(machine_line(hardware(device)))
+            console.print(ceiling_line(ceiling))
+
+
+Action = (
+    Annotated[Ppd, tyro.conf.subcommand("ppd", prefix_name=False)]
+    | Annotated[Machine, tyro.conf.subcommand("machine", prefix_name=False)]
+)
+
+
+def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
+    """Measure time, peak memory and results of a plain way and ours in one run.
+
+    Args:
+        action: what to measure.
+    """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # torch's profiler talks to stderr otherwise
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    try:
+        action.run(console)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"depth-perception bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _device(name: str | None) -> str:
+    if name is not None:
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _show(report: Report, output: Output, console: Console) -> None:
+    from ..bench.report import document, lines, markdown, table
+
+    wide = console if console.is_terminal else Console(width=_PLAIN_WIDTH)
+    wide.print(table(report))
+    for line in lines(report):
+        console.print(line)
+    texts = (
+        (output.json_file, json.dumps(document(report), indent=1) + "\n"),
+        (output.markdown, markdown(report)),
+    )
+    for path, text in texts:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
