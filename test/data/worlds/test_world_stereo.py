@@ -30,7 +30,7 @@ def test_a_surface_lies_at_the_same_place_in_both_views(triplet, name, offset) -
     expected = points.norm(dim=-1)
     error = (other.range_m[v, u] / expected - 1).abs().quantile(0.8)
     unmoved = (other.range_m / triplet.centre.range_m - 1).abs().quantile(0.8)
-    assert error < 0.02  # pixels are not met in their centres
+    assert error < unmoved / 3  # pixels are not met in their centres
     assert unmoved > 0.04
 
 
