@@ -18,25 +18,27 @@ def main(
     *,
     out: Path = Path("training"),
     device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
     resume: bool = False,
 ) -> int:
     """Train a model.
 
     Args:
-        recipe: name of a packaged recipe (panda-teacher, panda-tiny-metric) or a YAML file.
+        recipe: name of a packaged recipe (panda-tiny-metric, ppd-pretrain, ...) or a YAML file.
         overrides: changes of the recipe as key=value, such as data.root=worlds run.steps=1000.
         out: folder of checkpoints, weights and TensorBoard events.
         device: cpu, gpu or auto.
+        devices: processes on this machine, one for each GPU; each takes its share of a batch.
+        nodes: machines; start the command on each of them with torchrun.
         resume: go on from the last checkpoint in the folder.
     """
     from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
 
-    from ..data.worlds import WorldFolder
     from ..systems import CheckpointError
-    from ..training.frames import FrameBank, NoFramesError
-    from ..training.networks import trainable_network
-    from ..training.recipe import load_recipe
+    from ..training.recipe import load_recipe, task_module
     from ..training.run import train
+    from ..training.stream import NoFramesError
     from ..training.strict_mapping import RecipeError
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -44,25 +46,16 @@ def main(
         warnings.filterwarnings("ignore", message=f".*{known}.*")
     try:
         plan = load_recipe(recipe, overrides)
-        network = trainable_network(plan)
-        limit, data = plan.data.limit, plan.data
-        frames = FrameBank.read(
-            WorldFolder(data.root), limit, lambda r: track(r, "reading training frames")
-        )
-        held_out = None
-        if data.val_root is not None:
-            held_out = FrameBank.read(
-                WorldFolder(data.val_root), progress=lambda r: track(r, "reading validation frames")
-            )
+        training, data = task_module(plan.task).prepare(plan, track)
         bar = RichProgressBar() if sys.stdout.isatty() else TQDMProgressBar(refresh_rate=100)
-        done = train(
-            plan, network, frames, out, validation=held_out, resume=resume, device=device,
+        train(
+            training, data, out, resume=resume, device=device, devices=devices, nodes=nodes,
             callbacks=[bar],
         )  # fmt: skip
     except (RecipeError, CheckpointError, OSError, FloatingPointError, NoFramesError) as error:
         print(f"depth-perception train: {error}", file=sys.stderr)
         return 1
     best = out / "best.safetensors"  # there is none where the run ended before a validation
-    weights = best if held_out is not None and best.is_file() else out / "last.safetensors"
-    print(f"{done.global_step} steps in {done.clock.elapsed_s / 3600:.2f} h: {weights}")
+    weights = best if len(data.held_out) and best.is_file() else out / "last.safetensors"
+    print(f"{training.global_step} steps in {training.clock.elapsed_s / 3600:.2f} h: {weights}")
     return 0

@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .recipe import AugmentRecipe
-
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _TO_YIQ = (_LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
+
+
+@dataclass(frozen=True)
+class AugmentRecipe:
+    """Random changes of a training frame.
+
+    Attributes:
+        yaw: roll each frame by a random number of columns.
+        flip: probability of a mirror image.
+        jitter: probability of a colour change.
+        brightness, contrast, saturation: factors are drawn from 1 +- this.
+        hue: turns of the colour circle are drawn from +- this.
+        gamma: exponents are drawn log-uniformly from 1 / (1 + gamma) to 1 + gamma.
+        noise: standard deviations of pixel noise are drawn from 0 to this, in [0, 1] units.
+    """
+
+    yaw: bool = True
+    flip: float = 0.5
+    jitter: float = 0.5
+    brightness: float = 0.2
+    contrast: float = 0.2
+    saturation: float = 0.2
+    hue: float = 0.1
+    gamma: float = 0.0
+    noise: float = 0.0
 
 
 def augment(

@@ -1,57 +1,84 @@
-"""Frames in memory and the endless, repeatable stream of training batches made of them."""
+"""Panoramas in memory, and training batches made of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import Dataset
 
 from ..data.frames import FrameReader
-from .augment import augment
-from .recipe import AugmentRecipe, DataRecipe
+from .augment import AugmentRecipe, augment
+from .batch import StepBatch
+from .stream import Draw, NoFramesError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB
 
 
-class NoFramesError(ValueError):
-    """A data set is empty."""
+@dataclass(frozen=True)
+class SizePhase:
+    """From ``start`` (fraction of all steps) on, train at ``height`` (width is twice that)."""
+
+    start: float
+    height: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < 1:
+            raise ValueError(f"start must lie in [0, 1), got {self.start}")
+        if self.height < 14 or self.height % 14:
+            raise ValueError(f"height must be a multiple of 14, got {self.height}")
 
 
 @dataclass(frozen=True)
-class Batch:
+class DataRecipe:
+    """Frames and what the network shall say about them.
+
+    Attributes:
+        kind: reader of the folder.
+        root, val_root: training and validation folder.
+        sizes: resolution over the run, coarse to fine.
+        max_depth_m: farther truth is clipped to this range, in metres.
+        sky: ``far`` gives pixels without a surface the range ``max_depth_m``; ``ignore`` leaves
+            them out of the losses.
+        target: ``metric`` (metres) or ``quantiles`` (2 % to 98 % of each frame to [0.01, 1], the
+            affine-invariant target of PanDA's teacher).
+        limit: use only the first so many training frames.
+    """
+
+    root: str
+    val_root: str | None = None
+    kind: Literal["worlds"] = "worlds"
+    sizes: tuple[SizePhase, ...] = (SizePhase(0.0, 504),)
+    max_depth_m: float = 20.0
+    sky: Literal["far", "ignore"] = "ignore"
+    target: Literal["metric", "quantiles"] = "metric"
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        starts = [phase.start for phase in self.sizes]
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+            raise ValueError(f"sizes must start at 0 and then rise, got starts {starts}")
+        if self.max_depth_m <= 0:
+            raise ValueError(f"max_depth_m must be positive, got {self.max_depth_m}")
+
+
+@dataclass(frozen=True)
+class Batch(StepBatch):
     """Network input and truth.
 
     Attributes:
         images: (B, 3, H, W) float32, RGB normalised by the statistics of ImageNet.
         target: (B, 1, H, W) float32 in the unit of the recipe's target.
         mask: (B, 1, H, W) bool, where the target counts.
-        step: number of the training step; 0 in validation.
     """
 
     images: Tensor
     target: Tensor
     mask: Tensor
-    step: int = 0
-
-    def to(self, device: torch.device) -> Batch:
-        """The same on another device."""
-        return Batch(
-            self.images.to(device), self.target.to(device), self.mask.to(device), self.step
-        )
-
-    def split(self, parts: int) -> tuple[Batch, ...]:
-        """At most ``parts`` batches of nearly the same size."""
-        pieces = zip(
-            *(t.tensor_split(min(parts, len(self.images))) for t in self._tensors()), strict=True
-        )
-        return tuple(Batch(*piece, self.step) for piece in pieces)
-
-    def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.images, self.target, self.mask
 
 
 @dataclass(frozen=True)
@@ -71,7 +98,7 @@ class FrameBank:
         cls,
         reader: FrameReader,
         limit: int | None = None,
-        progress: Callable[[range], Iterator[int]] = iter,
+        progress: Callable[[range], Iterable[int]] = iter,
     ) -> FrameBank:
         """Read the first ``limit`` frames (all if None), which have one size.
 
@@ -129,64 +156,41 @@ def make_target(range_m: Tensor, recipe: DataRecipe) -> tuple[Tensor, Tensor]:
     return target, surface
 
 
-class BatchStream(IterableDataset):
-    """Training batches from a given step on.
-
-    The frames and the augmentation of a step depend on the seed and the number of the step
-    only, so a resumed run sees what an uninterrupted one would have seen.
+class RangeData:
+    """Frames of panoramas as the training of ranges wants them.
 
     Args:
-        first_step: called when iteration starts.
-        progress: fraction of the run that is done at a step, in [0, 1); chooses the resolution.
+        held_out: frames to judge by, or None. val_frames: how many of them.
     """
 
     def __init__(
         self,
-        bank: FrameBank,
+        frames: FrameBank,
         data: DataRecipe,
         changes: AugmentRecipe,
-        batch: int,
-        seed: int,
-        first_step: Callable[[], int],
-        progress: Callable[[int], float],
+        held_out: FrameBank | None = None,
+        val_frames: int = 64,
     ) -> None:
-        self._bank, self._data, self._changes = bank, data, changes
-        self._batch, self._seed = batch, seed
-        self._first_step, self._progress = first_step, progress
+        self._frames, self._data, self._changes = frames, data, changes
+        self.held_out = () if held_out is None else ValidationFrames(held_out, data, val_frames)
 
-    def __iter__(self) -> Iterator[Batch]:
-        step = self._first_step()
-        while True:
-            yield self.batch(step)
-            step += 1
+    def __len__(self) -> int:
+        return len(self._frames)
 
-    def batch(self, step: int) -> Batch:
-        """The batch of one step."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
-        indices = self.indices(step)
-        fraction = self._progress(step)
-        height = [p.height for p in self._data.sizes if p.start <= fraction][-1]
-        rgb, range_m = resized(self._bank.rgb[indices], self._bank.range_m[indices], height)
-        rgb, range_m = augment(rgb, range_m, self._changes, generator)
-        target, mask = make_target(range_m, self._data)
-        return Batch(normalise(rgb), target, mask, step)
-
-    def indices(self, step: int) -> Tensor:
-        """Frames of a step: every epoch is a permutation of its own."""
-        count = len(self._bank)
-        positions = torch.arange(step * self._batch, (step + 1) * self._batch)
-        epochs = positions // count
-        orders = {epoch: self._order(epoch, count) for epoch in set(epochs.tolist())}
-        return torch.stack(
-            [orders[int(e)][p % count] for e, p in zip(epochs, positions, strict=True)]
-        )
-
-    def _order(self, epoch: int, count: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self._seed * 7_368_787 + epoch)
-        return torch.randperm(count, generator=generator)
+    def batch(self, draw: Draw) -> Batch:
+        """The batch of a step, at the resolution of its progress."""
+        height = [p.height for p in self._data.sizes if p.start <= draw.progress][-1]
+        items = torch.tensor(draw.items)
+        rgb, range_m = resized(self._frames.rgb[items], self._frames.range_m[items], height)
+        changed = [
+            augment(picture[None], ranges[None], self._changes, generator)
+            for picture, ranges, generator in zip(rgb, range_m, draw.generators, strict=True)
+        ]
+        rgb, range_m = (torch.cat(maps) for maps in zip(*changed, strict=True))
+        return Batch(normalise(rgb), *make_target(range_m, self._data), step=draw.step)
 
 
-class ValidationFrames(torch.utils.data.Dataset):
+class ValidationFrames(Dataset):
     """Frames as they are, spread evenly over the bank, in batches of one."""
 
     def __init__(self, bank: FrameBank, data: DataRecipe, count: int) -> None:

@@ -1,195 +1,241 @@
-"""The Lightning module: one network, its losses, its optimiser and an average of its weights."""
+"""The Lightning module that the trainings of all tasks are made from."""
 
 from __future__ import annotations
 
 import copy
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple
+from typing import ClassVar, NamedTuple
 
 import lightning
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..evaluation.metrics import MetricMean, depth_metrics, metric_names
-from ..evaluation.protocols import Alignment, align
-from . import losses
-from .epnl import epnl
-from .frames import Batch
-from .recipe import LossRecipe, OptimRecipe, Recipe
+from .batch import StepBatch
+from .recipe import Recipe
+from .schedules import Clock
+from .stream import NoFramesError, TrainingData, seed_of
+from .strict_mapping import RecipeError, nearest
 
 
-class Clock:
-    """How far a run is: by steps, or by time where that runs out first."""
+class Motion(NamedTuple):
+    """How a parameter moves: factor of the learning rate, and factor of the weight decay."""
 
-    def __init__(self, steps: int, max_minutes: float | None) -> None:
-        self.steps = steps
-        self.max_seconds = None if max_minutes is None else 60 * max_minutes
-        self.elapsed_s = 0.0
-        self._resumed: float | None = None
-
-    def start(self) -> None:
-        """Let the time run from here, after what earlier parts of the run have used."""
-        self._resumed = time.monotonic() - self.elapsed_s
-
-    def progress(self, step: int) -> float:
-        """Fraction of the run that is done at ``step``, from 0 to 1."""
-        if self._resumed is not None:
-            self.elapsed_s = time.monotonic() - self._resumed
-        by_time = 0.0 if self.max_seconds is None else self.elapsed_s / self.max_seconds
-        return min(1.0, max(step / self.steps, by_time))
+    rate: float = 1.0
+    decay: float = 1.0
 
 
-class DepthTraining(lightning.LightningModule):
-    """Trains a depth network as a recipe says.
+class Prepared(NamedTuple):
+    """What a task makes of its recipe."""
+
+    training: Training
+    data: TrainingData
+
+
+class Training(lightning.LightningModule):
+    """Trains a network as a recipe says.
+
+    What it holds once for all tasks: gradients (in threads, in parts, over processes), clipping,
+    the schedule, the average of the weights, validation, and what is saved. Each step depends on
+    its batch, its number and the seed only, so that a resumed run gives the same bits.
+
+    A task overrides :meth:`losses` and :meth:`judge`, and where it needs to :meth:`motion`,
+    :meth:`summary`, :meth:`picture` and :meth:`metadata`.
 
     Args:
         recipe: the whole run.
-        network: (B, 3, H, W) normalised RGB to (B, 1, H, W) in the unit of the recipe's target.
-            Which of its parameters move is decided here.
+        network: what is trained and exported; parameters without ``requires_grad`` stay.
+
+    Attributes:
+        lower, higher: names of the numbers that :meth:`summary` gives, by what is better.
+
+    Raises:
+        RecipeError: ``run.metric`` is no number of this task.
     """
+
+    lower: ClassVar[tuple[str, ...]] = ()
+    higher: ClassVar[tuple[str, ...]] = ()
+    recipe: Recipe
 
     def __init__(self, recipe: Recipe, network: nn.Module) -> None:
         super().__init__()
+        metric, numbers = recipe.run.metric, (*self.lower, *self.higher)
+        if metric not in numbers:
+            raise RecipeError(f"run.metric: no number {metric!r}; {nearest(metric, numbers)}")
         self.automatic_optimization = False
         self.recipe = recipe
-        self.network = network.to(memory_format=torch.channels_last)
-        self.average = copy.deepcopy(network).requires_grad_(False).eval()
+        self.network = network
+        self.average: nn.Module | None = None
+        if recipe.optim.ema is not None:
+            self.average = copy.deepcopy(network).requires_grad_(False).eval()
         self.clock = Clock(recipe.run.steps, recipe.run.max_minutes)
-        self.metrics = MetricMean()
+        self._rows: list[Mapping[str, float]] = []
+
+    # What a task says
+
+    def losses(self, batch: StepBatch) -> Mapping[str, Tensor]:
+        """The weighted terms of the loss by name; their sum is made small.
+
+        Called in threads and on parts of a batch: each term is a mean over its images.
+        """
+        raise NotImplementedError
+
+    def judge(self, batch: StepBatch) -> Mapping[str, float] | None:
+        """Numbers of the :attr:`judged` network on a batch; None where there is no truth."""
+        raise NotImplementedError
+
+    def summary(self, rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+        """The numbers of a validation, from those of its batches: by default their mean."""
+        return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+
+    def picture(self, batch: StepBatch) -> Tensor | None:
+        """What TensorBoard shows of the first batch: (3, H, W) RGB in [0, 1]."""
+        return None
+
+    def motion(self, name: str, parameter: nn.Parameter) -> Motion:
+        """How a parameter of the network moves: by default only matrices decay."""
+        is_matrix = parameter.ndim > 1 and not name.endswith(("pos_embed", "token"))
+        return Motion(decay=float(is_matrix))
+
+    def metadata(self) -> dict[str, str]:
+        """What else the header of the weights tells."""
+        return {}
+
+    # What all share
 
     @property
     def judged(self) -> nn.Module:
         """The network that is validated and exported: the average where there is one."""
-        return self.network if self.recipe.optim.ema is None else self.average
-
-    def forward(self, images: Tensor) -> Tensor:
-        """What the judged network says of (B, 3, H, W) normalised images."""
-        return self.judged(images)
-
-    def training_step(self, batch: Batch, index: int) -> None:
-        optimizer = self.optimizers()
-        optimizer.zero_grad()
-        values = self._backward(batch)
-        if self.recipe.optim.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.trained_parameters(), self.recipe.optim.clip)
-        lr = learning_rate(self.recipe.optim, self.global_step, self.clock)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        optimizer.step()
-        size = len(batch.images)
-        self.log("lr", lr, batch_size=size)
-        self.log("loss", sum(values.values()), prog_bar=True, batch_size=size)
-        for name, value in values.items():
-            self.log(f"loss/{name}", value, batch_size=size)
+        return self.network if self.average is None else self.average
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """The parameters that move."""
         return [p for p in self.network.parameters() if p.requires_grad]
 
-    def _backward(self, batch: Batch) -> dict[str, float]:
-        shares = batch.split(self.recipe.run.workers)
-        if len(shares) == 1:
-            total, values = self._loss(batch)
-            self.manual_backward(total)
-            return values
+    def training_step(self, batch: StepBatch, index: int) -> None:
+        optim, optimizer, step = self.recipe.optim, self.optimizers(), self.global_step
+        torch.manual_seed(seed_of(self.recipe.run.seed, 2, step, self.global_rank))
+        optimizer.zero_grad()
+        values = self._backward(batch)
+        if optim.clip is not None:
+            nn.utils.clip_grad_norm_(self.trained_parameters(), optim.clip)
+        if optim.clip_value is not None:
+            nn.utils.clip_grad_value_(self.trained_parameters(), optim.clip_value)
+        lr = optim.lr * optim.schedule.factor(step, self.clock.progress(step))
+        for group in optimizer.param_groups:
+            group["lr"] = lr * group["rate"]
+        optimizer.step()
+        shared = {"batch_size": len(batch), "sync_dist": self.trainer.world_size > 1}
+        self.log("lr", lr, batch_size=len(batch))
+        self.log("loss", sum(values.values()), prog_bar=True, **shared)
+        self.log_dict({f"loss/{name}": value for name, value in values.items()}, **shared)
+
+    def _backward(self, batch: StepBatch) -> dict[str, float]:
+        """Gradients of a batch, part after part; returns the terms of its loss."""
+        values: dict[str, float] = {}
+        for part in batch.split(self.recipe.run.accumulate):
+            shares = part.split(self.recipe.run.workers)
+            weights = [len(share) / len(batch) for share in shares]
+            if len(shares) == 1:
+                total, found = self._loss(part, weights[0])
+                self.manual_backward(total)
+                numbers = [found]
+            else:
+                numbers = self._in_threads(shares, weights)
+            for found in numbers:
+                values |= {name: values.get(name, 0.0) + value for name, value in found.items()}
+        return values
+
+    def _in_threads(
+        self, shares: Sequence[StepBatch], weights: Sequence[float]
+    ) -> list[dict[str, float]]:
         parameters = self.trained_parameters()
 
-        def gradients(share: Batch) -> tuple[Sequence[Tensor | None], dict[str, float]]:
+        def gradients(share: StepBatch, weight: float) -> tuple[tuple[Tensor | None, ...], dict]:
             with self.trainer.precision_plugin.forward_context():
-                total, values = self._loss(share)
+                total, values = self._loss(share, weight)
             return torch.autograd.grad(total, parameters, allow_unused=True), values
 
         with ThreadPoolExecutor(len(shares)) as pool:
-            parts = list(pool.map(gradients, shares))
-        for parameter, *grads in zip(parameters, *(part[0] for part in parts), strict=True):
-            if grads[0] is not None:
-                parameter.grad = torch.stack(grads).mean(0)
-        return {k: sum(part[1][k] for part in parts) / len(parts) for k in parts[0][1]}
+            found = list(pool.map(gradients, shares, weights))
+        for grads, _ in found:
+            for parameter, grad in zip(parameters, grads, strict=True):
+                if grad is not None:
+                    parameter.grad = grad if parameter.grad is None else parameter.grad + grad
+        return [values for _, values in found]
 
-    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        pred = self.network(batch.images).float()
-        terms = self.recipe.losses
-        values = [loss_value(term, batch, pred, self.recipe.run.seed) for term in terms]
-        total = torch.stack(values).sum()
-        numbers = {t.kind: v.item() for t, v in zip(terms, values, strict=True)}
-        if not torch.isfinite(total):
+    def _loss(self, share: StepBatch, weight: float) -> tuple[Tensor, dict[str, float]]:
+        """The loss of a share of a batch and its terms, all times the weight of the share."""
+        terms = self.losses(share)
+        values = weight * torch.stack(list(terms.values()))
+        total = values.sum()
+        numbers = dict(zip(terms, values.tolist(), strict=True))
+        if not math.isfinite(sum(numbers.values())):
             raise FloatingPointError(
-                f"the loss at step {batch.step} is not finite ({numbers}): lower the learning "
+                f"the loss at step {share.step} is not finite ({numbers}): lower the learning "
                 "rate, clip the gradient, or train in 32-true"
             )
         return total, numbers
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        optim = self.recipe.optim
-        matrices, others = [], []
+        optim, groups = self.recipe.optim, {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                is_matrix = parameter.ndim > 1 and not name.endswith(("pos_embed", "token"))
-                (matrices if is_matrix else others).append(parameter)
-        groups = [
-            {"params": matrices, "weight_decay": optim.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
+                groups.setdefault(self.motion(name, parameter), []).append(parameter)
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optim.kind]
-        return kind([g for g in groups if g["params"]], lr=optim.lr, betas=optim.betas)
+        return kind(
+            [
+                {"params": found, "rate": rate, "weight_decay": decay * optim.weight_decay}
+                for (rate, decay), found in groups.items()
+            ],
+            lr=optim.lr,
+            betas=optim.betas,
+        )
+
+    def on_fit_start(self) -> None:
+        run = self.recipe.run
+        if self.trainer.world_size > 1 and (run.workers > 1 or run.max_minutes is not None):
+            raise RecipeError("run: workers and max_minutes are for one process")
 
     def on_train_start(self) -> None:
         self.clock.start()
 
-    def on_train_batch_end(self, outputs: object, batch: Batch, batch_idx: int) -> None:
-        if self.recipe.optim.ema is not None:
-            step = self.global_step
+    def on_train_batch_end(self, outputs: object, batch: StepBatch, batch_idx: int) -> None:
+        step = self.global_step
+        if self.average is not None:
             move_average(self.average, self.network, min(self.recipe.optim.ema, step / (step + 9)))
-        if self.clock.progress(self.global_step) >= 1:
+        if self.clock.progress(step) >= 1:
             self.trainer.should_stop = True
 
     def on_validation_epoch_start(self) -> None:
-        self.metrics = MetricMean()
+        self._rows = []
 
-    def validation_step(self, batch: Batch, index: int) -> None:
-        pred = self(batch.images).float()
-        how = Alignment.SCALE_SHIFT if self.recipe.run.align else Alignment.NONE
-        pred = align(batch.target, pred, batch.mask, how)
-        if batch.mask.any():
-            self.metrics.add(depth_metrics(batch.target[batch.mask], pred[batch.mask]))
+    def validation_step(self, batch: StepBatch, index: int) -> None:
+        row = self.judge(batch)
+        if row is not None:
+            self._rows.append(row)
+        if index == 0 and self.trainer.is_global_zero and self.logger is not None:
+            picture = self.picture(batch)
+            if picture is not None:
+                self.logger.experiment.add_image("validation", picture, self.global_step)
 
     def on_validation_epoch_end(self) -> None:
-        mean = self.metrics.mean()
-        for name, value in zip(metric_names(), astuple(mean), strict=True):
-            self.log(f"val/{name}", value, prog_bar=name in ("abs_rel", "a1"))
+        rows = self._rows
+        if self.trainer.world_size > 1:
+            shares: list = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(shares, rows)
+            rows = [row for share in shares for row in share]
+        if not rows:
+            raise NoFramesError("no frame of the validation has truth to be judged by")
+        for name, value in self.summary(rows).items():
+            self.log(f"val/{name}", value, prog_bar=name == self.recipe.run.metric)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         checkpoint["elapsed_s"] = self.clock.elapsed_s
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         self.clock.elapsed_s = checkpoint["elapsed_s"]
-
-    def transfer_batch_to_device(
-        self, batch: Batch, device: torch.device, dataloader_idx: int
-    ) -> Batch:
-        return batch.to(device)
-
-
-def loss_value(term: LossRecipe, batch: Batch, pred: Tensor, seed: int) -> Tensor:
-    """One weighted loss; EPNL draws its rectangles from the seed and the step."""
-    if term.kind == "epnl":
-        rng = np.random.RandomState((seed * 1_000_003 + batch.step) % 2**32)
-        return epnl(batch.target, pred, batch.mask, term.weight, rng=rng)
-    loss = getattr(losses, term.kind)
-    return loss(batch.target, pred, batch.mask, weight=term.weight, **term.options())
-
-
-def learning_rate(optim: OptimRecipe, step: int, clock: Clock) -> float:
-    """Learning rate of a step: linear warm-up, then constant or half a cosine."""
-    rise = min(1.0, (step + 1) / optim.warmup) if optim.warmup else 1.0
-    if optim.schedule == "constant":
-        return optim.lr * rise
-    fall = 0.5 * (1 + math.cos(math.pi * clock.progress(step)))
-    return optim.lr * rise * (optim.final + (1 - optim.final) * fall)
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -10,8 +11,10 @@ from ..networks import VitEncoder, add_lora
 from ..systems import build_network, card, load_network
 from ..systems.depth_anything import DepthAnything
 from ..systems.panda import Panda
-from .recipe import Recipe
 from .strict_mapping import RecipeError
+
+if TYPE_CHECKING:
+    from .tasks.range import Recipe
 
 _LORA_RANK = 4
 

@@ -10,7 +10,7 @@ import torch
 
 from ..io.atomic import replacing
 from ..systems import save_network
-from .module import DepthTraining
+from .module import Training
 
 
 class Snapshots(lightning.Callback):
@@ -21,49 +21,56 @@ class Snapshots(lightning.Callback):
     line of numbers for each validation.
     """
 
-    def __init__(self, folder: Path, save_every: int, metric: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.save_every = save_every
-        self.metric = metric
-        self.best = float("inf")
+        self.best: float | None = None
 
-    def state_dict(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, float | None]:
         return {"best": self.best}
 
-    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
         self.best = state_dict["best"]
 
     def on_train_batch_end(
-        self, trainer: lightning.Trainer, pl_module: DepthTraining, *_: object
+        self, trainer: lightning.Trainer, pl_module: Training, *_: object
     ) -> None:
-        if trainer.global_step % self.save_every == 0:
+        if trainer.global_step % pl_module.recipe.run.save_every == 0:
             self._save_last(trainer, pl_module)
 
-    def on_validation_end(self, trainer: lightning.Trainer, pl_module: DepthTraining) -> None:
-        numbers = {k: float(v) for k, v in trainer.callback_metrics.items()}
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+        if not trainer.is_global_zero:
+            return
+        numbers = {k: round(float(v), 6) for k, v in trainer.callback_metrics.items()}
         line = {"step": trainer.global_step, "elapsed_s": round(pl_module.clock.elapsed_s, 1)}
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "history.jsonl").open("a") as file:
-            file.write(json.dumps(line | {k: round(v, 6) for k, v in numbers.items()}) + "\n")
-        if numbers[f"val/{self.metric}"] < self.best:
-            self.best = numbers[f"val/{self.metric}"]
+            file.write(json.dumps(line | numbers) + "\n")
+        metric = pl_module.recipe.run.metric
+        value = float(trainer.callback_metrics[f"val/{metric}"])
+        higher = metric in pl_module.higher
+        if self.best is None or (value > self.best if higher else value < self.best):
+            self.best = value
             self._export(pl_module, "best", trainer.global_step)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: DepthTraining) -> None:
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         self._save_last(trainer, pl_module)
 
-    def _save_last(self, trainer: lightning.Trainer, pl_module: DepthTraining) -> None:
-        with replacing(self.folder / "last.ckpt") as path:
+    def _save_last(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+        checkpoint = self.folder / "last.ckpt"
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(checkpoint)  # takes part, writes nothing
+            return
+        with replacing(checkpoint) as path:
             trainer.save_checkpoint(path)
         self._export(pl_module, "last", trainer.global_step)
 
-    def _export(self, pl_module: DepthTraining, name: str, step: int) -> None:
+    def _export(self, pl_module: Training, name: str, step: int) -> None:
         with replacing(self.folder / f"{name}.safetensors") as path:
             export_weights(pl_module, path, step)
 
 
 def export_weights(
-    training: DepthTraining, path: Path, step: int, dtype: torch.dtype = torch.float32
+    training: Training, path: Path, step: int, dtype: torch.dtype = torch.float32
 ) -> None:
     """Write the judged network as safetensors with where it comes from in the header."""
     recipe = training.recipe
@@ -73,7 +80,6 @@ def export_weights(
         "steps": str(step),
         "seed": str(recipe.run.seed),
         "training_hours": f"{training.clock.elapsed_s / 3600:.3f}",
-        "max_depth_m": str(recipe.data.max_depth_m),
-        "target": recipe.data.target,
+        **training.metadata(),
     }
     save_network(training.judged, path, dtype=dtype, metadata=metadata)

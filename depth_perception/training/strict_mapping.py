@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -19,7 +19,7 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
     """Build dataclass ``cls`` from ``mapping``.
 
     Fields may be numbers, strings, booleans, ``Literal``, ``Optional``, ``tuple[X, ...]``, tuples
-    of fixed length and other dataclasses.
+    of fixed length, other dataclasses, and unions of dataclasses whose ``kind`` tells them apart.
 
     Args:
         where: dotted name of the mapping in its file, for error messages.
@@ -34,9 +34,7 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
     known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
     for key in mapping:
         if key not in known:
-            near = get_close_matches(str(key), known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-            raise RecipeError(f"{_join(where, key)}: unknown key; {hint}")
+            raise RecipeError(f"{_join(where, key)}: unknown key; {nearest(key, known)}")
     missing = [
         name
         for name, field in known.items()
@@ -53,6 +51,13 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
         raise RecipeError(f"{where or 'recipe'}: {error}") from error
 
 
+def nearest(value: Any, known: Iterable[str]) -> str:
+    """What to write instead of ``value``: the known name next to it, or all of them."""
+    known = [str(name) for name in known]
+    near = get_close_matches(str(value), known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
 def _join(where: str, key: Any) -> str:
     return f"{where}.{key}" if where else str(key)
 
@@ -62,7 +67,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if is_dataclass(hint):
         return from_mapping(hint, value, where)  # type: ignore[arg-type]
     if origin in (Union, types.UnionType):
-        return _optional(hint, value, where)
+        return _union(get_args(hint), value, where)
     if origin is Literal:
         return _choice(get_args(hint), value, where)
     if origin is tuple:
@@ -76,17 +81,22 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     return value
 
 
-def _optional(hint: Any, value: Any, where: str) -> Any:
-    inner = [arg for arg in get_args(hint) if arg is not type(None)]
-    return None if value is None else _value(inner[0], value, where)
+def _union(hints: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in hints:
+        return None
+    hints = tuple(hint for hint in hints if hint is not type(None))
+    if len(hints) == 1:
+        return _value(hints[0], value, where)
+    if not isinstance(value, Mapping) or "kind" not in value:
+        raise RecipeError(f"{where}: expected a mapping with a kind, got {value!r}")
+    kinds = {get_args(get_type_hints(hint)["kind"])[0]: hint for hint in hints}
+    return from_mapping(kinds[_choice(tuple(kinds), value["kind"], f"{where}.kind")], value, where)
 
 
 def _choice(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     if value in choices:
         return value
-    near = get_close_matches(str(value), [str(c) for c in choices], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, choices))}"
-    raise RecipeError(f"{where}: {value!r} is not a choice; {hint}")
+    raise RecipeError(f"{where}: {value!r} is not a choice; {nearest(value, choices)}")
 
 
 def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:

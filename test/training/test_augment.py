@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from depth_perception.training.augment import augment, jitter, turn
-from depth_perception.training.recipe import AugmentRecipe
+from depth_perception.training.augment import AugmentRecipe, augment, jitter, turn
 
 OFF = AugmentRecipe(
     yaw=False, flip=0, jitter=0, brightness=0, contrast=0, saturation=0, hue=0, noise=0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from depth_perception.training.recipe import load_recipe, packaged_recipes
+from depth_perception.training.recipe import load_recipe, packaged_recipes, task_module, tasks
 from depth_perception.training.strict_mapping import RecipeError
 
 SMALL = """
@@ -27,9 +27,15 @@ def recipe_file(tmp_path: Path) -> str:
 
 
 def test_every_packaged_recipe_is_valid() -> None:
-    assert packaged_recipes() == ("panda-teacher", "panda-tiny-metric")
+    assert {"panda-teacher", "panda-tiny-metric"} <= set(packaged_recipes())
     for name in packaged_recipes():
         assert load_recipe(name).name == name
+
+
+def test_every_task_has_a_packaged_recipe() -> None:
+    assert {load_recipe(name).task for name in packaged_recipes()} == set(tasks())
+    for task in tasks():
+        assert callable(task_module(task).prepare)
 
 
 def test_the_teacher_has_the_published_settings() -> None:
@@ -39,7 +45,7 @@ def test_the_teacher_has_the_published_settings() -> None:
         ("gradient", 1.0),
         ("epnl", 5.0),
     ]
-    assert (teacher.optim.kind, teacher.optim.lr, teacher.optim.schedule) == (
+    assert (teacher.optim.kind, teacher.optim.lr, teacher.optim.schedule.kind) == (
         "adam",
         1e-4,
         "constant",
@@ -66,8 +72,13 @@ def test_overrides_reach_nested_values(recipe_file: str) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("task=rang", "task: no task 'rang'; did you mean 'range'"),
+        ("task=3", "task: no task 3; known: "),
+        ("optim.schedule={kind: cosin}", "optim.schedule.kind: .* did you mean 'cosine'"),
+        ("optim.schedule={kind: poly, final: 1}", "optim.schedule.final: unknown key"),
+        ("optim.schedule=cosine", "optim.schedule: expected a mapping with a kind"),
         ("run.step=7", "run.step: unknown key; did you mean 'steps'"),
-        ("optim.zzz=7", "known keys: kind, lr"),
+        ("optim.zzz=7", "unknown key; known: kind, lr"),
         ("losses=[{kind: silogg}]", r"losses\[0\].kind: 'silogg' is not a choice; did you mean"),
         ("run.steps=many", "run.steps: expected int, got 'many'"),
         ("run.steps=true", "run.steps: expected int, got True"),

@@ -8,24 +8,27 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 import depth_perception as dp
 from depth_perception.systems import build_network, save_network
-from depth_perception.training.frames import BatchStream, FrameBank, make_target
-from depth_perception.training.module import Clock, learning_rate, move_average
-from depth_perception.training.networks import trainable_network
-from depth_perception.training.recipe import (
-    AugmentRecipe,
+from depth_perception.training.augment import AugmentRecipe
+from depth_perception.training.frames import (
     DataRecipe,
-    LossRecipe,
-    ModelRecipe,
-    OptimRecipe,
-    Recipe,
-    RunRecipe,
+    FrameBank,
+    RangeData,
     SizePhase,
+    make_target,
 )
+from depth_perception.training.loss_terms import LossRecipe
+from depth_perception.training.module import move_average
+from depth_perception.training.networks import trainable_network
+from depth_perception.training.recipe import OptimRecipe
 from depth_perception.training.run import train
+from depth_perception.training.schedules import Clock, Cosine
+from depth_perception.training.stream import BatchStream
 from depth_perception.training.strict_mapping import RecipeError
+from depth_perception.training.tasks.range import ModelRecipe, RangeTraining, Recipe, RunRecipe
 
 HEIGHT = 28
 
@@ -65,8 +68,25 @@ def recipe() -> Recipe:
         losses=(LossRecipe("log_l1"), LossRecipe("gradient", weight=0.1, both_axes=True)),
         run=RunRecipe(steps=6, batch=4, val_every=3, val_frames=2, save_every=3, log_every=1),
         augment=AugmentRecipe(noise=0.01),
-        optim=OptimRecipe(kind="adamw", lr=1e-3, schedule="cosine", clip=1.0, ema=0.9),
+        optim=OptimRecipe(kind="adamw", lr=1e-3, schedule=Cosine(), clip=1.0, ema=0.9),
     )
+
+
+def run(
+    recipe: Recipe,
+    bank: FrameBank,
+    folder: Path,
+    *,
+    judged: bool = True,
+    network: torch.nn.Module | None = None,
+    **options: object,
+) -> RangeTraining:
+    """Train on the frames and judge by the same."""
+    training = RangeTraining(recipe, network or trainable_network(recipe))
+    held_out = bank if judged else None
+    data = RangeData(bank, recipe.data, recipe.augment, held_out, recipe.run.val_frames)
+    train(training, data, folder, device="cpu", **options)
+    return training
 
 
 def weights(module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -84,20 +104,9 @@ def test_resumed_and_uninterrupted_runs_give_the_same_bits(
     recipe: Recipe, bank: FrameBank, tmp_path: Path, workers: int, precision: str
 ) -> None:
     recipe = replace(recipe, run=replace(recipe.run, workers=workers, precision=precision))
-    whole = train(
-        recipe, trainable_network(recipe), bank, tmp_path / "whole", validation=bank, device="cpu"
-    )
-    first = {"validation": bank, "device": "cpu", "stop_at": 3}
-    train(recipe, trainable_network(recipe), bank, tmp_path / "parts", **first)
-    resumed = train(
-        recipe,
-        trainable_network(recipe),
-        bank,
-        tmp_path / "parts",
-        validation=bank,
-        device="cpu",
-        resume=True,
-    )
+    whole = run(recipe, bank, tmp_path / "whole")
+    run(recipe, bank, tmp_path / "parts", stop_at=3)
+    resumed = run(recipe, bank, tmp_path / "parts", resume=True)
     assert whole.global_step == resumed.global_step == 6
     assert_equal(whole, resumed)
     lines = (tmp_path / "parts" / "history.jsonl").read_text().splitlines()
@@ -111,9 +120,9 @@ def test_the_loss_falls_and_the_weights_load(
         recipe,
         run=replace(recipe.run, steps=40, val_every=10, val_frames=6),
         augment=AugmentRecipe(jitter=0),
-        optim=replace(recipe.optim, lr=3e-3, warmup=5),
+        optim=replace(recipe.optim, lr=3e-3, schedule=Cosine(warmup=5)),
     )
-    done = train(recipe, trainable_network(recipe), bank, tmp_path, validation=bank, device="cpu")
+    done = run(recipe, bank, tmp_path)
     history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert history[-1]["val/abs_rel"] < 0.85 * history[0]["val/abs_rel"]
     assert history[-1]["loss"] < 0.85 * history[0]["loss"]
@@ -132,7 +141,7 @@ def test_panda_starts_as_the_depth_anything_it_is_made_from(recipe: Recipe, tmp_
     name = "depth-anything-v2-metric-indoor-small"
     origin = build_network(name).eval()
     save_network(origin, tmp_path / "start.safetensors")
-    model = ModelRecipe("panda-small", "lora", str(tmp_path / "start.safetensors"), start=name)
+    model = ModelRecipe("panda-small", str(tmp_path / "start.safetensors"), "lora", start=name)
     data = replace(recipe.data, target="quantiles")
     network = trainable_network(replace(recipe, model=model, data=data))
     images = torch.randn(1, 3, HEIGHT, 2 * HEIGHT, generator=torch.Generator().manual_seed(0))
@@ -166,7 +175,7 @@ def test_recipes_whose_weights_would_mislead_are_refused(
 def test_a_start_of_another_size_is_refused(recipe: Recipe, tmp_path: Path) -> None:
     name = "depth-anything-v2-metric-indoor-small"
     save_network(build_network(name), tmp_path / "start.safetensors")
-    model = ModelRecipe("panda-tiny", "full", str(tmp_path / "start.safetensors"), start=name)
+    model = ModelRecipe("panda-tiny", str(tmp_path / "start.safetensors"), start=name)
     with pytest.raises(RecipeError, match=f"model.start: {name} has not the layers of panda-tiny"):
         trainable_network(replace(recipe, model=model))
 
@@ -184,7 +193,7 @@ def test_lora_moves_the_branches_and_the_head_only(
     )
     network = trainable_network(recipe)
     before = weights(network)
-    after = weights(train(recipe, network, bank, tmp_path, device="cpu").network)
+    after = weights(run(recipe, bank, tmp_path, judged=False, network=network).network)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert any("linear_b_q" in name for name in moved)
     assert any(name.startswith("head.") for name in moved)
@@ -192,11 +201,28 @@ def test_lora_moves_the_branches_and_the_head_only(
     assert frozen == []
 
 
+def test_an_unknown_number_cannot_choose_the_best(recipe: Recipe) -> None:
+    recipe = replace(recipe, run=replace(recipe.run, metric="absrel"))
+    with pytest.raises(RecipeError, match="no number 'absrel'; did you mean 'abs_rel'"):
+        RangeTraining(recipe, trainable_network(recipe))
+
+
+def test_the_best_of_a_number_that_shall_be_high(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path
+) -> None:
+    recipe = replace(recipe, run=replace(recipe.run, metric="a1", val_every=1))
+    run(recipe, bank, tmp_path)
+    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    best = max(history, key=lambda line: line["val/a1"])
+    with safe_open(tmp_path / "best.safetensors", "pt") as file:
+        assert file.metadata()["steps"] == str(best["step"])
+
+
 def test_without_a_checkpoint_there_is_nothing_to_resume(
     recipe: Recipe, bank: FrameBank, tmp_path: Path
 ) -> None:
     with pytest.raises(FileNotFoundError, match="nothing to resume"):
-        train(recipe, trainable_network(recipe), bank, tmp_path, resume=True)
+        run(recipe, bank, tmp_path, resume=True)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(
@@ -206,39 +232,66 @@ def test_a_loss_that_is_not_finite_ends_the_run(
     with torch.no_grad():
         network.head.out[2].bias.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="not finite"):
-        train(recipe, network, bank, tmp_path, device="cpu")
+        run(recipe, bank, tmp_path, network=network)
 
 
 def test_a_time_limit_ends_the_run(recipe: Recipe, bank: FrameBank, tmp_path: Path) -> None:
     recipe = replace(recipe, run=replace(recipe.run, steps=10_000, max_minutes=0.01))
-    done = train(recipe, trainable_network(recipe), bank, tmp_path, device="cpu")
+    done = run(recipe, bank, tmp_path, judged=False)
     assert 0 < done.global_step < 10_000
     assert (tmp_path / "last.safetensors").is_file()
 
 
-def stream(bank: FrameBank, data: DataRecipe, first: int = 0, progress: float = 0) -> BatchStream:
-    return BatchStream(bank, data, AugmentRecipe(), 4, 0, lambda: first, lambda step: progress)
+def stream(recipe: Recipe, bank: FrameBank, elapsed: float = 0, **place: int) -> BatchStream:
+    clock = Clock(steps=100, max_minutes=1)
+    clock.elapsed_s = 60 * elapsed
+    data = RangeData(bank, recipe.data, recipe.augment)
+    return BatchStream(data, recipe.run, clock, **place)
 
 
 def test_every_epoch_shows_every_frame_once(recipe: Recipe, bank: FrameBank) -> None:
-    batches = stream(bank, recipe.data)
-    seen = torch.cat([batches.indices(step) for step in range(3)])
-    assert sorted(seen[:6].tolist()) == sorted(seen[6:].tolist()) == list(range(6))
+    batches = stream(recipe, bank)
+    seen = [item for step in range(3) for item in batches.draw(step).items]
+    assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
 
 
 def test_a_stream_goes_on_where_it_is_told(recipe: Recipe, bank: FrameBank) -> None:
-    batches = iter(stream(bank, recipe.data))
+    batches = iter(stream(recipe, bank))
     next(batches)
-    second, resumed = next(batches), next(iter(stream(bank, recipe.data, first=1)))
+    second, resumed = next(batches), next(iter(stream(recipe, bank, first_step=1)))
     assert second.step == resumed.step == 1
     assert torch.equal(second.images, resumed.images)
     assert torch.equal(second.target, resumed.target)
 
 
-def test_the_size_follows_the_progress(bank: FrameBank) -> None:
-    data = DataRecipe("nowhere", sizes=(SizePhase(0.0, 14), SizePhase(0.5, 28)))
-    assert stream(bank, data, progress=0.4).batch(0).images.shape == (4, 3, 14, 28)
-    assert stream(bank, data, progress=0.5).batch(0).target.shape == (4, 1, 28, 56)
+def test_processes_share_a_batch(recipe: Recipe, bank: FrameBank) -> None:
+    whole = next(iter(stream(recipe, bank)))
+    for rank in range(2):
+        part = next(iter(stream(recipe, bank, rank=rank, world=2)))
+        assert torch.equal(part.images, whole.images[rank::2])
+    with pytest.raises(RecipeError, match="4 items do not divide by 3 processes"):
+        stream(recipe, bank, world=3)
+
+
+def test_the_size_follows_the_progress(recipe: Recipe, bank: FrameBank) -> None:
+    recipe = replace(
+        recipe, data=DataRecipe("nowhere", sizes=(SizePhase(0.0, 14), SizePhase(0.5, 28)))
+    )
+    early, late = (next(iter(stream(recipe, bank, elapsed))) for elapsed in (0.4, 0.5))
+    assert early.images.shape == (4, 3, 14, 28)
+    assert late.target.shape == (4, 1, 28, 56)
+
+
+@pytest.mark.parametrize("split", [{"accumulate": 3}, {"workers": 3}, {"loaders": 2}])
+def test_shares_of_any_size_count_by_their_frames(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path, split: dict
+) -> None:
+    recipe = replace(recipe, run=replace(recipe.run, steps=2), losses=(LossRecipe("l2"),))
+    whole = run(recipe, bank, tmp_path / "whole", judged=False)
+    recipe = replace(recipe, run=replace(recipe.run, **split))
+    parts = run(recipe, bank, tmp_path / "parts", judged=False)
+    for one, other in zip(whole.network.parameters(), parts.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
 def test_targets_treat_sky_as_told() -> None:
@@ -257,18 +310,6 @@ def test_quantile_targets_span_one_hundredth_to_one() -> None:
     assert flat[50].item() == pytest.approx(0.5)
     assert (flat.min().item(), flat.max().item()) == pytest.approx((0.01, 1.0))
     assert flat[98].item() == pytest.approx(1.0)
-
-
-def test_the_learning_rate_rises_and_falls() -> None:
-    clock = Clock(steps=100, max_minutes=None)
-    optim = OptimRecipe(lr=1.0, schedule="cosine", warmup=10, final=0.1)
-    rates = [learning_rate(optim, step, clock) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1, rel=0.01)
-    assert max(rates) == rates[9]
-    assert rates[50] == pytest.approx(0.55)
-    assert rates[100] == pytest.approx(0.1)
-    constant = OptimRecipe(lr=1.0)
-    assert {learning_rate(constant, step, clock) for step in range(5)} == {1.0}
 
 
 def test_the_average_moves_towards_the_weights() -> None:

@@ -1,0 +1,117 @@
+"""Ranges of panoramas: the teacher of PanDA, and our small model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ...data.worlds import WorldFolder
+from ...evaluation.metrics import depth_metrics
+from ...evaluation.protocols import Alignment, align
+from .. import module, recipe
+from ..augment import AugmentRecipe
+from ..frames import Batch, DataRecipe, FrameBank, RangeData
+from ..loss_terms import LossRecipe, loss_value
+from ..networks import trainable_network
+from ..stream import seed_of
+
+
+@dataclass(frozen=True)
+class ModelRecipe(recipe.ModelRecipe):
+    """Which parameters move as well.
+
+    Attributes:
+        train: ``full`` moves every parameter; ``lora`` freezes the encoder except its LoRA
+            branches and moves the head.
+        start: model of the catalogue whose file ``checkpoint`` is, where it is another one than
+            ``name``: PanDA starts from the metric indoor weights of Depth Anything V2.
+    """
+
+    train: Literal["full", "lora"] = "full"
+    start: str | None = None
+
+
+@dataclass(frozen=True)
+class RunRecipe(recipe.RunRecipe):
+    """How to judge as well.
+
+    Attributes:
+        align: fit scale and shift of each frame before it is judged.
+    """
+
+    align: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(recipe.Recipe):
+    """A whole training run."""
+
+    model: ModelRecipe
+    run: RunRecipe
+    data: DataRecipe
+    losses: tuple[LossRecipe, ...]
+    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
+
+    def __post_init__(self) -> None:
+        if not self.losses:
+            raise ValueError("losses must name at least one loss")
+
+
+class RangeTraining(module.Training):
+    """Trains (B, 3, H, W) normalised RGB to (B, 1, H, W) in the unit of the recipe's target."""
+
+    lower = ("mae", "abs_rel", "sq_rel", "rms", "log_rms", "log10")
+    higher = ("a1", "a2", "a3")
+    recipe: Recipe
+
+    def __init__(self, recipe: Recipe, network: nn.Module) -> None:
+        super().__init__(recipe, network.to(memory_format=torch.channels_last))
+
+    def losses(self, batch: Batch) -> Mapping[str, Tensor]:
+        pred = self.network(batch.images).float()
+        seed = seed_of(self.recipe.run.seed, 3, batch.step)
+        return {
+            term.kind: loss_value(term, batch.target, pred, batch.mask, seed)
+            for term in self.recipe.losses
+        }
+
+    def judge(self, batch: Batch) -> Mapping[str, float] | None:
+        if not batch.mask.any():
+            return None
+        pred = self.judged(batch.images).float()
+        how = Alignment.SCALE_SHIFT if self.recipe.run.align else Alignment.NONE
+        pred = align(batch.target, pred, batch.mask, how)
+        return asdict(depth_metrics(batch.target[batch.mask], pred[batch.mask]))
+
+    def metadata(self) -> dict[str, str]:
+        data = self.recipe.data
+        return {"max_depth_m": str(data.max_depth_m), "target": data.target}
+
+
+def prepare(
+    recipe: Recipe, track: Callable[[range, str], Iterable[int]] = lambda indices, title: indices
+) -> module.Prepared:
+    """Network and frames of a recipe.
+
+    Raises:
+        RecipeError, CheckpointError: see :func:`trainable_network`.
+        OSError: a folder is missing. NoFramesError: it is empty.
+    """
+    data = recipe.data
+    network = trainable_network(recipe)
+    frames = FrameBank.read(
+        WorldFolder(data.root), data.limit, lambda r: track(r, "reading training frames")
+    )
+    held_out = None
+    if data.val_root is not None:
+        held_out = FrameBank.read(
+            WorldFolder(data.val_root), progress=lambda r: track(r, "reading validation frames")
+        )
+    return module.Prepared(
+        RangeTraining(recipe, network),
+        RangeData(frames, data, recipe.augment, held_out, recipe.run.val_frames),
+    )
