@@ -36,7 +36,7 @@ def measure_ceiling(
     *,
     matrix_size: int | None = None,
     copy_bytes: int = _COPY_BYTES,
-    repeats: int = 5,
+    repeats: int = 3,
 ) -> Ceiling:
     """Multiply two square matrices and copy a block of memory.
 

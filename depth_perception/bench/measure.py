@@ -81,9 +81,7 @@ def measure(
     Raises:
         ValueError: ``repeats`` or ``warm_up`` is less than 1.
     """
-    for name, value in (("repeats", repeats), ("warm_up", warm_up)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
+    check_counts(repeats, warm_up)
     for contender in contenders:
         for _ in range(warm_up):
             contender.run()
@@ -96,6 +94,13 @@ def measure(
         Measurement(c.name, tuple(s), peak_bytes(c.run, device), flop_of(c.run))
         for c, s in zip(contenders, seconds, strict=True)
     )
+
+
+def check_counts(repeats: int, warm_up: int) -> None:
+    """Raise ValueError unless both are at least 1."""
+    for name, value in (("repeats", repeats), ("warm_up", warm_up)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def seconds_of(run: Callable[[], object], device: torch.device) -> float:

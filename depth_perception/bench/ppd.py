@@ -19,7 +19,7 @@ from ..systems.semantics import DepthAnythingSemantics, MogeSemantics
 from ..systems.spdit import STRIDE, SpDit
 from .ceiling import measure_ceiling
 from .hardware import bench_device, hardware, torch_threads
-from .measure import Contender, differences, measure, memory_means, seconds_of
+from .measure import Contender, check_counts, differences, measure, memory_means, seconds_of
 from .plain_ppd import plain_sample, plain_times, plain_velocity
 from .report import Report, Stage
 
@@ -75,6 +75,7 @@ class PpdBenchOptions:
             side = getattr(self, name)
             if side < STRIDE or side % STRIDE:
                 raise ValueError(f"{name} must be a positive multiple of {STRIDE}, got {side}")
+        check_counts(self.repeats, self.warm_up)
         sampling_times(self.steps)  # says what is wrong with the number of steps
 
 
