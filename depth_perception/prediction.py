@@ -122,6 +122,7 @@ class Prediction:
         instances: segments of a panoptic model, else empty.
         scene: what the model says of the scene as a whole; None for most models.
         fit: how the values became metres, where they were fitted.
+        fit_source: what they were fitted to, for example "moge-2"; empty where they were not.
         note: why the values are not metres, where the model usually gives metres.
     """
 
@@ -134,6 +135,7 @@ class Prediction:
     instances: tuple[Instance, ...] = ()
     scene: Scene | None = None
     fit: ScaleFit | None = None
+    fit_source: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:

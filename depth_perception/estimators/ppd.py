@@ -33,6 +33,7 @@ from .moge import focal_of, found_camera, image_planes, refuse_foreign
 Alignment = Literal["robust", "ransac", "none"]
 
 DEFAULT_REFERENCE = "moge-2-vitl-normal"
+_FIT_SOURCE = "moge-2"
 _LEAST_DEPTH_M = 1e-3
 _LEAST_INLIER_RATIO = 0.5
 _KEPT_NOISE_FIELDS = 4
@@ -192,6 +193,7 @@ class PpdEstimator(Estimator):
             space=self.card.space,
             scale=ScaleKind.METRIC,
             fit=fit,
+            fit_source=_FIT_SOURCE,
             note="",
         )
 

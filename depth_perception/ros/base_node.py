@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,33 +18,26 @@ from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
-from .diagnostics import NodeState, Statistics, diagnostic_array, status_message
+from .diagnostics import NodeState, Statistics, diagnostic_array, doubts, status_message
 from .mailbox import Worker
-from .outputs import Output, RateLimit
+from .matching import Arrival, ImageMessage
+from .outputs import Frame, Output, RateLimit
 from .parameters import ParameterTable
 from .qos import QosWatch, input_profile, output_profile, overridable
 from .settings import NodeSettings
 
 S = TypeVar("S", bound=NodeSettings)
-ImageMessage = Image | CompressedImage
 
 _CLOSE_TIMEOUT_S = 1.0
 _CLEANUP_TIMEOUT_S = 10.0
 _LOG_PERIOD_S = 2.0
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """An image message and when it came, in monotonic seconds."""
-
-    message: ImageMessage
-    arrived_s: float
 
 
 @dataclass(frozen=True)
@@ -77,7 +70,8 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._is_loaded = threading.Event()
         self._is_loaded.set()
         self._output_publishers: list[Publisher] = []
-        self._input: Subscription | None = None
+        self._inputs: list[Subscription] = []
+        self._doubts: tuple[str, ...] = ()
         self._limit = RateLimit()
         self._qos_watch = QosWatch(self.get_logger().warning)
         self._failure_guard = self.create_guard_condition(self._enter_error_path)
@@ -114,8 +108,23 @@ class DepthNode(LifecycleNode, Generic[S]):
         """Create the outputs with :meth:`make_publisher`."""
 
     @abstractmethod
-    def work(self, message: ImageMessage, settings: S) -> None:
-        """Decode one image, run the model, publish. Raises ValueError for images it refuses."""
+    def work(self, arrival: Arrival, settings: S) -> Frame:
+        """Decode one image and run the model. Raises ValueError for images it refuses."""
+
+    def subscribe(self, settings: S) -> None:
+        """Create the subscriptions; a node with further inputs adds them."""
+        topic, kind = self.resolve_topic_name("image"), Image
+        if settings.image_transport == "compressed":
+            topic, kind = f"{topic}/compressed", CompressedImage
+        self.make_subscription(kind, topic, self._on_image, input_profile())
+
+    def receive(self, arrival: Arrival) -> None:
+        """An image came that is wanted; a node that needs more than the image waits for it here."""
+        self.offer(arrival)
+
+    def warnings(self) -> Sequence[str]:
+        """Further sentences that make the diagnostics a warning."""
+        return ()
 
     def reset_scale(self) -> str:
         """Forget recovered scale; the sentence to answer with."""
@@ -149,6 +158,29 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._output_publishers.append(publisher)
         return publisher
 
+    def make_subscription(
+        self, kind: type[Any], topic: str, callback: Callable[[Any], None], profile: QoSProfile
+    ) -> None:
+        """A subscription that lives until the node is cleaned up."""
+        subscription = self.create_subscription(
+            kind,
+            topic,
+            callback,
+            profile,
+            event_callbacks=self._qos_watch.subscription_events(self.resolve_topic_name(topic)),
+            qos_overriding_options=overridable(),
+        )
+        self._inputs.append(subscription)
+
+    def offer(self, arrival: Arrival) -> None:
+        """Hand an image to the worker, unless the rate limit is against it."""
+        if self._worker is None or not self._accepting:
+            self.statistics.dropped("not active")
+        elif not self._limit.allows(self.settings.max_rate_hz):
+            self.statistics.dropped("rate limit")
+        elif self._worker.mailbox.put(arrival) is not None:
+            self.statistics.dropped("newer image came")
+
     # Lifecycle. A transition that raised would leave no trace of why: errors are caught and told.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -161,7 +193,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         try:
             self._loaded = self._load_in_background(settings)
             self.outputs = self.make_outputs(settings)
-            self._input = self._subscribe(settings)
+            self.subscribe(settings)
         except Exception as error:
             self._tear_down()
             return self._refuse(_describe(error))
@@ -230,15 +262,16 @@ class DepthNode(LifecycleNode, Generic[S]):
         if self._worker is not None and not self._worker.stop(_CLEANUP_TIMEOUT_S):
             return False
         self._worker = None
-        if self._input is not None:
-            self.destroy_subscription(self._input)
-            self._input = None
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs.clear()
         for publisher in self._output_publishers:
             self.destroy_lifecycle_publisher(publisher)
         self._output_publishers.clear()
         self.outputs = ()
         self._qos_watch.clear()
         self._loaded = None
+        self._doubts = ()
         self.unload()
         return True
 
@@ -258,19 +291,6 @@ class DepthNode(LifecycleNode, Generic[S]):
 
     # Images
 
-    def _subscribe(self, settings: S) -> Subscription:
-        topic, kind = self.resolve_topic_name("image"), Image
-        if settings.image_transport == "compressed":
-            topic, kind = f"{topic}/compressed", CompressedImage
-        return self.create_subscription(
-            kind,
-            topic,
-            self._on_image,
-            input_profile(),
-            event_callbacks=self._qos_watch.subscription_events(topic),
-            qos_overriding_options=overridable(),
-        )
-
     def _on_image(self, message: ImageMessage) -> None:
         now = time.monotonic()
         self.statistics.arrived(now)
@@ -280,15 +300,16 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.statistics.dropped("disabled")
         elif not any(output.is_wanted() for output in self.outputs):
             self.statistics.dropped("nobody listens")
-        elif not self._limit.allows(self.settings.max_rate_hz):
-            self.statistics.dropped("rate limit")
-        elif self._worker.mailbox.put(Arrival(message, now)) is not None:
-            self.statistics.dropped("newer image came")
+        else:
+            self.receive(Arrival(message, now))
 
     def _process(self, arrival: Arrival) -> None:
         """On the worker thread: the boundary at which every failure of a frame ends."""
         try:
-            self.work(arrival.message, self.settings)
+            frame = self.work(arrival, self.settings)
+            for output in self.outputs:
+                output.publish(frame)
+            self._doubts = tuple(doubts(frame.prediction))
         except Exception as error:
             if self.context.ok():
                 self._on_failure(error)
@@ -315,6 +336,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         if self._worker is not None and self._worker.mailbox.clear() is not None:
             self.statistics.dropped("clock jump")
         self.statistics.clear_times()
+        self._doubts = ()
         self.forget()
 
     # Services and diagnostics
@@ -345,7 +367,7 @@ class DepthNode(LifecycleNode, Generic[S]):
             device=loaded.device,
             precision=loaded.precision,
             faults=faults,
-            warnings=self._qos_watch.mismatches,
+            warnings=(*self._qos_watch.mismatches, *self.warnings(), *self._doubts),
             input_timeout_s=self.settings.input_timeout_s,
         )
         header = Header(stamp=self.get_clock().now().to_msg())

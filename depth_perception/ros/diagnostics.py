@@ -7,13 +7,15 @@ import resource
 import sys
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
+
+from ..prediction import Prediction
 
 _WINDOW_S = 5.0
 _LATENCIES = 500
@@ -198,6 +200,14 @@ def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
 def diagnostic_array(header: Header, status: DiagnosticStatus) -> DiagnosticArray:
     """A message with one status."""
     return DiagnosticArray(header=header, status=[status])
+
+
+def doubts(prediction: Prediction) -> Iterator[str]:
+    """Sentences on what a prediction says against itself."""
+    if prediction.note and not prediction.is_metric:
+        yield f"not metric: {prediction.note}"
+    if prediction.scene is not None and prediction.scene.is_at_floor:
+        yield "the model could not tell the size of the scene: do not trust the metres"
 
 
 def quantile(values: Sequence[float] | deque[float], share: float) -> float:

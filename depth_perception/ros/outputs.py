@@ -17,23 +17,17 @@ from torch.nn.functional import interpolate
 from depth_perception.msg import DepthScale
 
 from ..geometry import DepthKind, Equirectangular, Panel, Pinhole, edge_mask
-from ..prediction import DepthSpace, Prediction
+from ..prediction import Prediction
 from .buffers import PayloadBuffer
 from .camera_info import equirectangular_info, pinhole_info
 from .clouds import CloudOptions, cloud_message, pack_cloud
 from .frames import derived_frame, derived_optical_frame
 from .images import depth_message, image_message
+from .scale import scale_message
 from .scans import ScanOptions, scan_message, scan_ranges
 from .settings import CloudSettings, ScanSettings
 
 MakePublisher = Callable[[type[Any], str], Publisher]
-
-_SPACES = {
-    DepthSpace.DEPTH: DepthScale.KIND_DEPTH,
-    DepthSpace.INVERSE_DEPTH: DepthScale.KIND_INVERSE_DEPTH,
-    DepthSpace.LOG_DEPTH: DepthScale.KIND_LOG_DEPTH,
-    DepthSpace.LOG1P_DEPTH: DepthScale.KIND_LOG1P_DEPTH,
-}
 
 
 @dataclass(frozen=True)
@@ -218,22 +212,6 @@ def info_message(header: Header, camera: Equirectangular | Pinhole) -> CameraInf
     if isinstance(camera, Pinhole):
         return pinhole_info(header, camera)
     return equirectangular_info(header, camera)
-
-
-def scale_message(header: Header, prediction: Prediction) -> DepthScale:
-    """How the values of a prediction become metres: by themselves, or not at all."""
-    nan = float("nan")
-    metric = prediction.is_metric
-    return DepthScale(
-        header=header,
-        scale=1.0 if metric else nan,
-        shift=0.0 if metric else nan,
-        sigma=nan,
-        inliers=0,
-        source="model" if metric else "none",
-        kind=_SPACES[prediction.space],
-        is_metric=metric,
-    )
 
 
 def kept_points(prediction: Prediction, edge_threshold: float) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,11 +12,12 @@ from torch import Tensor
 
 from ..estimators import Estimator, load
 from ..geometry import Equirectangular
-from ..io.images import read_image
-from .base_node import DepthNode, ImageMessage, Loaded
+from .base_node import DepthNode, Loaded
 from .compat.transforms import Broadcaster, static_broadcaster
 from .frames import UPRIGHT, rotation_message, static_transform
 from .images import read_rgb
+from .masks import fit_mask, hide, read_mask
+from .matching import Arrival
 from .outputs import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
 from .settings import PanoramicSettings
 
@@ -83,22 +83,20 @@ class PanoramicNode(DepthNode[PanoramicSettings]):
             *self._panels,
         )
 
-    def work(self, message: ImageMessage, settings: PanoramicSettings) -> None:
+    def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
         if self._estimator is None:
             raise RuntimeError("no model is loaded")
-        image = read_rgb(message).to(self._estimator.device)
+        image = read_rgb(arrival.message).to(self._estimator.device)
         height, width = image.shape[:2]
         camera = panorama_camera(
             height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg
         )
         prediction = self._estimator(image, camera)
         if self._mask is not None:
-            hidden = fit_mask(self._mask, *prediction.values.shape).to(prediction.valid.device)
-            prediction = replace(prediction, valid=prediction.valid & ~hidden)
-        self._publish_frames(message.header.frame_id, settings)
-        frame = Frame(message.header, image, prediction)
-        for output in self.outputs:
-            output.publish(frame)
+            prediction = hide(prediction, fit_mask(self._mask, *prediction.values.shape))
+        header = arrival.message.header
+        self._publish_frames(header.frame_id, settings)
+        return Frame(header, image, prediction)
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Send the static transforms of a camera frame when it is first seen."""
@@ -138,31 +136,3 @@ def panorama_camera(
     return Equirectangular.partial(
         height, width, math.radians(horizontal_fov_deg), math.radians(vertical_fov_deg)
     )
-
-
-def read_mask(path: str) -> Tensor:
-    """(H, W) bool of a picture: true where it is not black.
-
-    Raises:
-        ImageReadError: see :func:`depth_perception.io.images.read_image`.
-    """
-    return torch.from_numpy(read_image(path).max(axis=-1) > 127)
-
-
-def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """The mask on another grid, nearest pixel.
-
-    Raises:
-        ValueError: the aspect ratio is another one.
-    """
-    rows, columns = mask.shape
-    if (rows, columns) == (height, width):
-        return mask
-    if abs(columns * height / (rows * width) - 1.0) > 2 * _ASPECT_TOLERANCE:
-        raise ValueError(
-            f"mask_file is {columns} x {rows} (width x height), which does not fit a depth image "
-            f"of {width} x {height}"
-        )
-    v = ((torch.arange(height) + 0.5) * rows / height).long()
-    u = ((torch.arange(width) + 0.5) * columns / width).long()
-    return mask[v[:, None], u[None, :]]

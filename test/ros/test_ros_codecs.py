@@ -30,8 +30,10 @@ from depth_perception.ros.frames import (
     static_transform,
 )
 from depth_perception.ros.images import ImageError, depth_message, image_message, read_rgb
-from depth_perception.ros.outputs import Frame, kept_points, scale_message
-from depth_perception.ros.panoramic import fit_mask, panorama_camera
+from depth_perception.ros.masks import fit_mask
+from depth_perception.ros.outputs import Frame, kept_points
+from depth_perception.ros.panoramic import panorama_camera
+from depth_perception.ros.scale import scale_message
 from depth_perception.ros.scans import ScanOptions, scan_message, scan_ranges
 
 HEADER = Header(frame_id="head_optical_frame")

@@ -1,0 +1,114 @@
+"""What goes through the mailbox of a node, and the pairing of images with their CameraInfo."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+ImageMessage = Image | CompressedImage
+
+_KEPT_INFOS = 64
+_WAITING_IMAGES = 4
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An image that is to be worked on.
+
+    Attributes:
+        message: the image.
+        arrived_s: when it came, monotonic seconds.
+        info: its CameraInfo, in nodes that need one; None where intrinsics are assumed.
+    """
+
+    message: ImageMessage
+    arrived_s: float
+    info: CameraInfo | None = None
+
+
+class Sync(str, Enum):
+    """Which CameraInfo belongs to an image: that of its stamp, or the latest one."""
+
+    EXACT = "exact"
+    LATEST = "latest"
+
+
+class InfoMatcher:
+    """Finds the CameraInfo of each image; of several images that are complete the newest wins.
+
+    With ``Sync.EXACT`` image and CameraInfo may come in either order; a few images wait. It knows
+    no clock and no threads: times are handed in, and one thread calls.
+
+    Attributes:
+        latest: the CameraInfo that came last; None before the first.
+        unmatched_since_s: when the first image came that has been waiting for a CameraInfo since
+            one was matched last; None while all are matched.
+    """
+
+    def __init__(self, sync: Sync) -> None:
+        self.sync = sync
+        self.latest: CameraInfo | None = None
+        self.unmatched_since_s: float | None = None
+        self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
+        self._images: OrderedDict[int, Arrival] = OrderedDict()
+
+    def add_image(self, arrival: Arrival) -> tuple[Arrival | None, int]:
+        """The image with its CameraInfo if that is there, and how many images were given up."""
+        stamp = stamp_ns(arrival.message.header.stamp)
+        info = self.latest if self.sync is Sync.LATEST else self._infos.get(stamp)
+        if info is not None:
+            return self._matched(stamp, arrival, info)
+        if self.unmatched_since_s is None:
+            self.unmatched_since_s = arrival.arrived_s
+        if self.sync is Sync.LATEST:  # what comes later may be of another place
+            return None, 1
+        self._images.pop(stamp, None)
+        self._images[stamp] = arrival
+        return None, self._shorten()
+
+    def add_info(self, info: CameraInfo) -> tuple[Arrival | None, int]:
+        """The image that this CameraInfo completes, and how many older ones were given up."""
+        self.latest = info
+        if self.sync is Sync.LATEST:
+            return None, 0
+        stamp = stamp_ns(info.header.stamp)
+        self._infos[stamp] = info
+        while len(self._infos) > _KEPT_INFOS:
+            self._infos.popitem(last=False)
+        arrival = self._images.get(stamp)
+        return (None, 0) if arrival is None else self._matched(stamp, arrival, info)
+
+    def clear(self) -> int:
+        """Forget all that waits; the number of images. The latest CameraInfo stays."""
+        count = len(self._images)
+        self._images.clear()
+        self._infos.clear()
+        self.unmatched_since_s = None
+        return count
+
+    def _matched(
+        self, stamp: int, arrival: Arrival, info: CameraInfo
+    ) -> tuple[Arrival | None, int]:
+        self.unmatched_since_s = None
+        self._images.pop(stamp, None)
+        older = [other for other, image in self._images.items()
+                 if image.arrived_s <= arrival.arrived_s]  # fmt: skip
+        for other in older:
+            del self._images[other]
+        return replace(arrival, info=info), len(older)
+
+    def _shorten(self) -> int:
+        count = 0
+        while len(self._images) > _WAITING_IMAGES:
+            self._images.popitem(last=False)
+            count += 1
+        return count
+
+
+def stamp_ns(stamp: Time) -> int:
+    """A stamp as one number, nanoseconds."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
