@@ -213,3 +213,12 @@ def scaledepth_input(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(images.shape[-2:]) == tuple(size):
         return images
     return F.interpolate(images, size, mode="bilinear").round_()
+
+
+def fitted_size(height: int, width: int, long_side: int, short_side: int) -> tuple[int, int]:
+    """The largest size of the same shape within a long and a short side, as mmcv rounds it.
+
+    The authors evaluate NYU within 2000 x 480, most other indoor sets within 480 x 480.
+    """
+    factor = min(long_side / max(height, width), short_side / min(height, width))
+    return int(height * factor + 0.5), int(width * factor + 0.5)

@@ -50,9 +50,10 @@ class Case:
             state[name] = state[name] * factor
         return state
 
-    def assert_close(self, actual: Tensor, array: str) -> None:
+    def assert_close(self, actual: Tensor, array: str, *, check_dtype: bool = True) -> None:
+        expected = self.arrays[array] if check_dtype else self.arrays[array].to(actual.dtype)
         torch.testing.assert_close(
-            actual, self.arrays[array], atol=self.entry["atol"], rtol=self.entry["rtol"]
+            actual, expected, atol=self.entry["atol"], rtol=self.entry["rtol"]
         )
 
 

@@ -7,12 +7,14 @@ import math
 import cv2
 import pytest
 import torch
+from golden.fill import noise_image
 from golden.scaledepth_reference import case, slide_windows
 from systems.test_scaledepth import network_of
 
 from depth_perception.systems.scaledepth import ScaleDepth
 from depth_perception.systems.scaledepth_windows import (
     Windows,
+    fitted_size,
     joint_factors,
     scaledepth_input,
     scene_depth,
@@ -68,6 +70,21 @@ def test_input_is_resized_as_by_the_original() -> None:
     assert (ours - torch.from_numpy(resized)).abs().max() <= 1
     unchanged = scaledepth_input(torch.from_numpy(pixels), pixels.shape[:2])[0]
     assert (unchanged.permute(1, 2, 0).numpy() == pixels).all()
+
+
+def test_pictures_of_the_evaluation_are_resized_as_by_the_original() -> None:
+    golden = case("data-pipeline")
+    source = golden.entry["input"]["resize"]
+    height, width = source["height"], source["width"]
+    pixels = torch.from_numpy(noise_image(height, width, source["seed"]))
+    sizes = {
+        "resize_2000x48_keep": fitted_size(height, width, 2000, 48),
+        "resize_48_keep": fitted_size(height, width, 48, 48),
+        "resize_70x40": (40, 70),
+    }
+    for name, size in sizes.items():
+        ours = scaledepth_input(pixels, size)[0].permute(1, 2, 0)
+        golden.assert_close(ours, name, check_dtype=False)
 
 
 def test_windows_are_those_of_the_original() -> None:

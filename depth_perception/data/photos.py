@@ -1,0 +1,187 @@
+"""NYU Depth v2 and KITTI as folders of pictures with depth, in the layout of mmsegmentation.
+
+``nyu/images/train/.../NAME.jpg`` belongs to ``nyu/annotations/train/.../NAME.png``, 16 bits in
+millimetres; NAME begins with the kind of scene. A list of KITTI has lines ``image depth [focal]``;
+images are below ``input/``, depth below ``gt_depth/``, 16 bits in 1/256 m.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..io.depth_files import DepthReadError
+from ..io.images import read_image
+from ..systems.scaledepth_config import SCENE_CLASSES
+
+UNKNOWN_SCENE = -1
+OUTDOOR_SCENE = SCENE_CLASSES.index("outdoor_scene")
+KITTI_CROP = (352, 1216)
+
+_NYU_PER_METRE = 1000.0
+_KITTI_PER_METRE = 256.0
+_PICTURES = (".jpg", ".jpeg", ".png")
+_ALIASES = {"nyu_office": "office"}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture and what is known about it.
+
+    Attributes:
+        rgb: (3, H, W) uint8.
+        depth_m: (H, W) float32 z-depth in metres, 0 where unknown.
+        scene: index of its kind among the scene classes of ScaleDepth, or ``UNKNOWN_SCENE``.
+    """
+
+    rgb: Tensor
+    depth_m: Tensor
+    scene: int
+
+
+@dataclass(frozen=True)
+class PhotoFiles:
+    """Where a photo lies and what kind of scene it shows."""
+
+    image: Path
+    depth: Path
+    scene: int
+
+
+class PhotoFolder:
+    """Photos that are read when they are asked for.
+
+    Args:
+        files: of each photo.
+        per_metre: samples of the depth files in a metre.
+        crop: (height, width) that is kept of larger pictures, see :func:`bottom_centre_box`; None
+            keeps all.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[PhotoFiles],
+        per_metre: float,
+        crop: tuple[int, int] | None = None,
+    ) -> None:
+        self.files = tuple(files)
+        self.per_metre, self.crop = per_metre, crop
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Photo:
+        """One photo.
+
+        Raises:
+            ImageReadError, DepthReadError: a file is missing or damaged.
+            ValueError: picture and depth differ in size, or the crop is larger.
+        """
+        files = self.files[index]
+        image = read_image(files.image)
+        depth = depth_samples(files.depth)
+        if depth.shape != image.shape[:2]:
+            raise ValueError(
+                f"{files.depth} is {depth.shape} but its picture is {image.shape[:2]} (height, "
+                "width)"
+            )
+        depth = (depth / self.per_metre).astype(np.float32)
+        if self.crop is not None:
+            top, bottom, left, right = bottom_centre_box(*depth.shape, self.crop)
+            image, depth = image[top:bottom, left:right], depth[top:bottom, left:right]
+        rgb = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return Photo(rgb, torch.from_numpy(np.ascontiguousarray(depth)), files.scene)
+
+
+def nyu_photos(root: str | Path, split: str) -> PhotoFolder:
+    """NYU Depth v2 below ``root``; ``split`` is ``train`` or ``test``.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    images, depths = Path(root) / "images" / split, Path(root) / "annotations" / split
+    for folder in (images, depths):
+        if not folder.is_dir():
+            raise FileNotFoundError(f"no folder {folder}: NYU needs images/ and annotations/")
+    found = sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES)
+    files = [
+        PhotoFiles(p, (depths / p.relative_to(images)).with_suffix(".png"), scene_of_name(p.name))
+        for p in found
+    ]
+    return PhotoFolder(files, _NYU_PER_METRE)
+
+
+def kitti_photos(root: str | Path, listing: str) -> PhotoFolder:
+    """KITTI below ``root``, the photos of a list such as ``kitti_eigen_train.txt`` in it.
+
+    Lines without depth (``None``) are left out; the 352 x 1216 pixels of the benchmark are kept.
+
+    Raises:
+        FileNotFoundError: there is no such list.
+        ValueError: a line of it names no picture with depth.
+    """
+    root = Path(root)
+    path = root / listing
+    if not path.is_file():
+        raise FileNotFoundError(f"no list {path}: KITTI needs lines 'image depth [focal]'")
+    files = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) not in (2, 3):
+            raise ValueError(f"{path}, line {number}: expected 'image depth [focal]', got {line!r}")
+        if words[1] != "None":
+            image, depth = root / "input" / words[0], root / "gt_depth" / words[1]
+            files.append(PhotoFiles(image, depth, OUTDOOR_SCENE))
+    return PhotoFolder(files, _KITTI_PER_METRE, KITTI_CROP)
+
+
+def scene_of_name(name: str) -> int:
+    """Index of the kind of scene that a file name of NYU begins with, or ``UNKNOWN_SCENE``."""
+    digit = next((i for i, letter in enumerate(name) if letter.isdigit()), len(name))
+    kind = name[: max(0, digit - 1)]
+    kind = _ALIASES.get(kind, kind)
+    return SCENE_CLASSES.index(kind) if kind in SCENE_CLASSES else UNKNOWN_SCENE
+
+
+def bottom_centre_box(
+    height: int, width: int, size: tuple[int, int] = KITTI_CROP
+) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of the crop of the KITTI benchmark: bottom, middle.
+
+    Raises:
+        ValueError: the picture is smaller.
+    """
+    if height < size[0] or width < size[1]:
+        raise ValueError(f"a picture of {height} x {width} has no crop of {size[0]} x {size[1]}")
+    top, left = height - size[0], (width - size[1]) // 2
+    return top, height, left, left + size[1]
+
+
+def depth_samples(path: str | Path) -> np.ndarray:
+    """The 16-bit samples (H, W) of a depth PNG.
+
+    Raises:
+        DepthReadError: the file is missing, damaged, or of another kind.
+    """
+    samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if Path(path).is_file() else None
+    if samples is None:
+        raise DepthReadError(f"cannot read {path}: missing, or no readable PNG")
+    if samples.dtype != np.uint16 or samples.ndim != 2:
+        raise DepthReadError(
+            f"{path} holds {samples.dtype} of shape {samples.shape}; a depth PNG has one 16-bit "
+            "channel"
+        )
+    return samples
+
+
+def sunrgbd_samples(samples: np.ndarray) -> np.ndarray:
+    """Samples of SUN RGB-D, which are rotated left by 3 bits, as millimetres."""
+    return (samples >> 3) | (samples << 13)
