@@ -12,8 +12,13 @@ from .base import ASSUMED_PINHOLE_FOV_DEG, Estimator, EstimatorOptions, OutputSi
 from .loading import load
 
 _SYSTEMS = {
+    "BlindSpotEstimator": "blindspot",
+    "BlindSpotOptions": "blindspot",
+    "BlindSpotPinholeEstimator": "blindspot",
+    "BlindSpotPinholeOptions": "blindspot",
     "MogeEstimator": "moge",
     "MogeOptions": "moge",
+    "OmniDepthEstimator": "omnidepth",
     "PpdEstimator": "ppd",
     "PpdOptions": "ppd",
     "ScaleDepthEstimator": "scaledepth",
@@ -22,10 +27,15 @@ _SYSTEMS = {
 
 __all__ = [
     "ASSUMED_PINHOLE_FOV_DEG",
+    "BlindSpotEstimator",
+    "BlindSpotOptions",
+    "BlindSpotPinholeEstimator",
+    "BlindSpotPinholeOptions",
     "Estimator",
     "EstimatorOptions",
     "MogeEstimator",
     "MogeOptions",
+    "OmniDepthEstimator",
     "OutputSize",
     "PpdEstimator",
     "PpdOptions",

@@ -148,7 +148,7 @@ class Estimator:
         wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
         seam = self.options.seam if wraps else "off"
         with torch.inference_mode():
-            values = self._infer(network_input(pixels, size, antialias=self.card.antialias), seam)
+            values = self._infer(self._network_input(pixels, size, seam != "off"), seam)
             if self.options.output_size == "input":
                 values = resize_map(
                     values,
@@ -161,7 +161,7 @@ class Estimator:
         values = values[0, 0].clone()  # a tensor that autograd and in-place operations accept
         return Prediction(
             values=values,
-            valid=values < (self.card.sky_above_m or math.inf),
+            valid=self._is_valid(values),
             camera=camera,
             kind=self.card.kind,
             space=self.card.space,
@@ -198,15 +198,32 @@ class Estimator:
             images = torch.cat((images, images.roll(half_turn, -1)))
         if self.options.flip:
             images = torch.cat((images, images.flip(-1)))
-        values = self.network(images, circular=seam == "circular").float()
+        values = self._run(images, seam == "circular").float()
         if self.options.flip:
             plain, mirrored = values.chunk(2)
-            values = (plain + mirrored.flip(-1)) / 2
+            values = self._merged(plain, mirrored.flip(-1))
         if seam == "blend":
             plain, turned = values.chunk(2)
             weight = _distance_to_seam(images.shape[-1], values.device)
             values = torch.lerp(turned.roll(-half_turn, -1), plain, weight)
         return values
+
+    # what differs between networks
+
+    def _network_input(self, pixels: Tensor, size: tuple[int, int], circular: bool) -> Tensor:
+        """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders touch."""
+        return network_input(pixels, size, antialias=self.card.antialias)
+
+    def _run(self, images: Tensor, circular: bool) -> Tensor:
+        """Values (B, 1, h, w) of images (B, 3, h, w)."""
+        return self.network(images, circular=circular)
+
+    def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
+        """The values of the image and, mirrored back, those of the mirrored image in one."""
+        return (plain + mirrored) / 2
+
+    def _is_valid(self, values: Tensor) -> Tensor:
+        return values < (self.card.sky_above_m or math.inf)
 
     def _to_device(self, image: np.ndarray | Tensor) -> Tensor:
         if not isinstance(image, (np.ndarray, Tensor)):

@@ -22,11 +22,12 @@ def load(
 
     Args:
         name: a name of :func:`depth_perception.models`.
-        checkpoint: safetensors or an official file; None takes the weights that are part of the
-            package or were fetched.
+        checkpoint: safetensors, or an official file or folder; None takes the weights that are
+            part of the package or were fetched.
         device: None takes CUDA where there is one, else the CPU.
         options: fields of the options in :mod:`depth_perception.estimators`: ``MogeOptions`` for
             MoGe-2, ``PpdOptions`` for Pixel-Perfect Depth, ``ScaleDepthOptions`` for ScaleDepth,
+            ``BlindSpotOptions`` and ``BlindSpotPinholeOptions`` for the blind-spot VGG,
             :class:`EstimatorOptions` for the others.
 
     Raises:
@@ -73,4 +74,16 @@ def _classes_of(family: str) -> tuple[type[Estimator], type[EstimatorOptions]]:
         from .scaledepth import ScaleDepthEstimator, ScaleDepthOptions
 
         return ScaleDepthEstimator, ScaleDepthOptions
+    if family == "blindspot":
+        from .blindspot import BlindSpotEstimator, BlindSpotOptions
+
+        return BlindSpotEstimator, BlindSpotOptions
+    if family == "blindspot_pinhole":
+        from .blindspot import BlindSpotPinholeEstimator, BlindSpotPinholeOptions
+
+        return BlindSpotPinholeEstimator, BlindSpotPinholeOptions
+    if family.startswith("omnidepth"):
+        from .omnidepth import OmniDepthEstimator
+
+        return OmniDepthEstimator, EstimatorOptions
     return Estimator, EstimatorOptions

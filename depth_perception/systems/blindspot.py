@@ -6,17 +6,15 @@ panorama ("ring padding").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..networks.padding import padded_conv
+from .blindspot_config import BLINDSPOT_VGG, SCALES, BlindSpotConfig
 from .names import NameRule, official_names
 
 DISPARITY_LIMIT = 0.3  # largest disparity, as a fraction of the width of the image
-SCALES = 4
 _KERNELS = (7, 5)  # of the first levels, 3 for all others
 
 _RULES = (
@@ -24,33 +22,6 @@ _RULES = (
     NameRule("decoder.{0}", "upconv{1}"),
     NameRule("heads.{0}", "get_disp{1}"),
 )
-
-
-@dataclass(frozen=True)
-class BlindSpotConfig:
-    """Sizes of the network.
-
-    Attributes:
-        widths: channels of the levels of the encoder, finest first. Each level halves the image,
-            so that its sides must be multiples of ``multiple``.
-    """
-
-    widths: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.widths) < SCALES:
-            raise ValueError(f"widths needs at least {SCALES} levels, got {self.widths}")
-        if min(self.widths) < 1 or self.widths[0] % 2:
-            raise ValueError(f"widths must be positive, the first one even, got {self.widths}")
-
-    @property
-    def multiple(self) -> int:
-        """The sides of images are multiples of it."""
-        return 2 ** len(self.widths)
-
-
-BLINDSPOT_VGG = BlindSpotConfig((32, 64, 128, 256, 512, 512, 512))
-BLINDSPOT_TINY = BlindSpotConfig((16, 32, 48, 64, 96, 96))
 
 
 class BlindSpotVgg(nn.Module):

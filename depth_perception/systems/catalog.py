@@ -13,14 +13,18 @@ from typing import Any
 
 from ..geometry import DepthKind
 from ..prediction import DepthSpace, ScaleKind
+from .blindspot_config import BLINDSPOT_TINY, BLINDSPOT_VGG
 from .card import ModelCard
 from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL, DepthAnythingConfig
+from .omnidepth_config import RECTNET, RECTNET_TINY, URESNET
 from .scaledepth_config import SCALEDEPTH, SCALEDEPTH_REDUCED
 
 DEFAULT_MODEL = "panda-tiny-metric"
 
 _PANDA_HOME = "https://github.com/caozidong/PanDA"
 _PPD_HOME = "https://github.com/gangweix/pixel-perfect-depth"
+_BLINDSPOT_HOME = "https://github.com/yuniw18/panoramic-depth-estimation-pytorch"
+_OMNIDEPTH_HOME = "https://github.com/meder411/OmniDepth-PyTorch"
 _SCALEDEPTH_HOME = "https://github.com/RuijieZhu94/mmdepth"
 
 _NOT_RELEASED = "no weights released"
@@ -97,6 +101,9 @@ _depth_anything = partial(_pinhole, default_height=518)
 _moge = partial(_pinhole, licence="MIT", finds_camera=True)
 _ppd = partial(_pinhole, patch_size=16, finds_camera=True)
 _scaledepth = partial(_pinhole, patch_size=1)
+_omnidepth = partial(
+    _panoramic, licence="none stated", scale=ScaleKind.METRIC, max_depth_m=None, antialias=True
+)
 
 
 @dataclass(frozen=True)
@@ -263,6 +270,67 @@ def _scaledepth_models() -> Iterator[_Entry]:
         yield _made(card, "scaledepth", config=SCALEDEPTH, classes=classes)
 
 
+def _blindspot_models() -> Iterator[_Entry]:
+    shared = {
+        "parameters": 31_600_072,
+        "licence": "BSD-3-Clause, parts of it UCLB ACP-A (non-commercial)",
+        "weights_licence": "none stated (made from KITTI: non-commercial)",
+        "scale": ScaleKind.METRIC,
+        "max_depth_m": None,
+        "default_height": 256,
+        "patch_size": BLINDSPOT_VGG.multiple,
+        "antialias": True,
+        "file_name": "blindspot_vgg.pkl",
+        "hub_file": "generator.pkl",
+        "home_page": _BLINDSPOT_HOME,
+    }
+    panoramic = _panoramic(
+        name="blindspot-vgg",
+        title="Eliminating the Blind Spot: self-supervised disparity of panoramas, to metres",
+        notes="Outdoor, near the horizon. The metres rest on a formula and are not to be trusted: "
+        "align them. The authors run it with seam circular and flip. The checkpoint may be the "
+        "folder numpy_weight.",
+        **shared,
+    )
+    yield _made(panoramic, "blindspot", config=BLINDSPOT_VGG)
+    pinhole = _pinhole(
+        name="blindspot-vgg-rectilinear",
+        title="The network of blindspot-vgg on pinhole images: monodepth",
+        notes="Roads as KITTI shows them. Metres by the focal length of the camera and the "
+        "baseline of the training. Same file as blindspot-vgg.",
+        **shared,
+    )
+    yield _made(pinhole, "blindspot_pinhole", config=BLINDSPOT_VGG)
+
+
+def _omnidepth_models() -> Iterator[_Entry]:
+    shared = {"max_depth_m": 8.0, "sky_above_m": 8.0, "default_height": 256}
+    rectnet = _omnidepth(
+        name="omnidepth-rectnet",
+        title="OmniDepth RectNet, range of indoor panoramas",
+        parameters=8_870_194,
+        weights_licence="none stated",
+        patch_size=4,
+        file_name="rectnet.pth",
+        home_page=_OMNIDEPTH_HOME,
+        notes="Rendered rooms up to 8 m at 256 x 512; Caffe's HDF5 file loads too. Other data has "
+        "another scale: align it.",
+        **shared,
+    )
+    yield _made(rectnet, "omnidepth_rectnet", config=RECTNET)
+    uresnet = _omnidepth(
+        name="omnidepth-uresnet",
+        title="OmniDepth UResNet, range of indoor panoramas",
+        parameters=51_252_035,
+        weights_licence=_NOT_RELEASED,
+        patch_size=16,
+        file_name="uresnet.pth",
+        notes=_OWN_CHECKPOINT,
+        **shared,
+    )
+    yield _made(uresnet, "omnidepth_uresnet", config=URESNET)
+
+
 def _test_models() -> Iterator[_Entry]:
     """The smallest of each architecture."""
     unreleased = {"weights_licence": _NOT_RELEASED, "notes": _OWN_CHECKPOINT}
@@ -275,6 +343,29 @@ def _test_models() -> Iterator[_Entry]:
         **unreleased,
     )
     yield _made(scaledepth, "scaledepth", config=SCALEDEPTH_REDUCED, classes=28)
+    blindspot = _panoramic(
+        name="blindspot-tiny",
+        title="Blind-spot VGG in a small size, for training on little",
+        parameters=950_792,
+        scale=ScaleKind.METRIC,
+        max_depth_m=None,
+        default_height=128,
+        patch_size=BLINDSPOT_TINY.multiple,
+        antialias=True,
+        file_name="blindspot_tiny.safetensors",
+        **unreleased,
+    )
+    yield _made(blindspot, "blindspot", config=BLINDSPOT_TINY)
+    rectnet = _omnidepth(
+        name="omnidepth-rectnet-tiny",
+        title="OmniDepth RectNet in a small size, for training on little",
+        parameters=315_770,
+        default_height=128,
+        patch_size=4,
+        file_name="omnidepth_rectnet_tiny.safetensors",
+        **unreleased,
+    )
+    yield _made(rectnet, "omnidepth_rectnet", config=RECTNET_TINY)
     panda = _panoramic(
         name="panda-tiny",
         title="PanDA architecture in the smallest size, for tests",
@@ -317,6 +408,8 @@ _ENTRIES: Mapping[str, _Entry] = MappingProxyType(
             _ppd_models,
             _moge_models,
             _scaledepth_models,
+            _blindspot_models,
+            _omnidepth_models,
             _test_models,
         )
         for entry in models_of()

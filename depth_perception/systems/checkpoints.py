@@ -80,18 +80,7 @@ def read_checkpoint(path: str | Path, *, passed_over: tuple[str, ...] = ()) -> d
     state = _unwrap(content)
     if not any(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no parameters")
-    broken = [
-        name
-        for name, value in state.items()
-        if isinstance(value, Tensor)
-        and value.is_floating_point()
-        and not torch.isfinite(value).all()
-    ]
-    if broken:
-        raise CheckpointError(
-            f"{path} has NaN or infinite values in {len(broken)} parameters:\n"
-            + "\n".join(f"  {name}" for name in broken)
-        )
+    refuse_broken(state, path)
     return state
 
 
@@ -108,6 +97,22 @@ def read_configured(path: str | Path, key: str = "model_config") -> tuple[dict[s
             f"{path} has no {key}: it is not a file of this family, or not the authors' own"
         )
     return state, content[key]
+
+
+def refuse_broken(state: Mapping[str, Any], source: str | Path) -> None:
+    """Raise CheckpointError where parameters are not finite; it lists them."""
+    broken = [
+        name
+        for name, value in state.items()
+        if isinstance(value, Tensor)
+        and value.is_floating_point()
+        and not torch.isfinite(value).all()
+    ]
+    if broken:
+        raise CheckpointError(
+            f"{source} has NaN or infinite values in {len(broken)} parameters:\n"
+            + "\n".join(f"  {name}" for name in broken)
+        )
 
 
 def load_strictly(

@@ -10,12 +10,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from .blindspot import BlindSpotVgg
+from .blindspot_files import numpy_entries
 from .catalog import card, recipe
 from .checkpoints import load_strictly, read_checkpoint, save_checkpoint
 from .depth_anything import DepthAnything
 from .moge import Moge
 from .moge_config import released_config
 from .moge_files import load_moge, transformer_entries
+from .omnidepth import RectNet, UResNet
+from .omnidepth_files import caffe_entries, is_hdf5
 from .panda import Panda
 from .panda_hybrid import PandaHybrid
 from .scaledepth import ScaleDepth
@@ -41,6 +45,10 @@ FAMILIES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "moge": _released_moge,
         "ppd": _transformer,
         "scaledepth": ScaleDepth,
+        "blindspot": BlindSpotVgg,
+        "blindspot_pinhole": BlindSpotVgg,
+        "omnidepth_rectnet": RectNet,
+        "omnidepth_uresnet": UResNet,
     }
 )
 # objects beside the parameters in files of mmengine, passed over unread; it pickles methods of its
@@ -75,7 +83,8 @@ def load_network(
 
     Args:
         name: a name of the catalogue.
-        checkpoint: safetensors or an official file; None takes the embedded or fetched one.
+        checkpoint: safetensors or what the authors released, be it a file or a folder of arrays;
+            None takes the embedded or fetched file.
         device: where the network shall be.
         merge_lora: fold LoRA adapters into the plain weights.
 
@@ -88,7 +97,7 @@ def load_network(
     family = recipe(name).family
     if family == "moge":
         return load_moge(name, path, device)
-    state = read_checkpoint(path, passed_over=_PASSED_OVER.get(family, ()))
+    state = _read(name, family, path)
     overrides: dict[str, Any] = {}
     if family == "ppd":
         state = transformer_entries(state)
@@ -120,6 +129,19 @@ def save_network(
     ``dtype`` is the precision of the file: float16 halves it, None keeps that of the network.
     """
     save_checkpoint(network, path, network.official_names(), dtype=dtype, metadata=metadata)
+
+
+def _read(name: str, family: str, path: Path) -> dict[str, Any]:
+    """The entries of a checkpoint, whichever of the formats of its family it has."""
+    if family.startswith("blindspot") and path.is_dir():
+        with torch.device("meta"):
+            network = build_network(name)
+        names = network.official_names()
+        shapes = {names[n]: tuple(value.shape) for n, value in network.state_dict().items()}
+        return dict(numpy_entries(path, shapes))
+    if family == "omnidepth_rectnet" and is_hdf5(path):
+        return dict(caffe_entries(path))
+    return read_checkpoint(path, passed_over=_PASSED_OVER.get(family, ()))
 
 
 def _lora_rank(state: dict[str, torch.Tensor]) -> int | None:

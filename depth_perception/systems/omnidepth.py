@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..networks.padding import padded_conv, padded_deconv
 from .names import NameRule, official_names
+from .omnidepth_config import RECTNET, URESNET, RectNetConfig, UResNetConfig
 
 _RECTNET_RULES = (
     NameRule("encoder.first.{0}", "input0_{0}"),
@@ -30,30 +29,6 @@ _URESNET_RULES = (
 )
 _FIRST_KERNELS = ((3, 9), (5, 11), (5, 7), (7, 7))
 _SECOND_KERNELS = ((3, 9), (3, 7), (3, 5), (5, 5))
-
-
-@dataclass(frozen=True)
-class RectNetConfig:
-    """Channels of RectNet: of one branch of the first two stages, at 1/2, at 1/4, and deepest."""
-
-    first: int
-    second: int
-    half: int
-    quarter: int
-    deep: int
-
-
-@dataclass(frozen=True)
-class UResNetConfig:
-    """Channels of UResNet: of the two layers of the stem and of the four residual blocks."""
-
-    stem: tuple[int, int]
-    blocks: tuple[int, int, int, int]
-
-
-RECTNET = RectNetConfig(first=8, second=16, half=128, quarter=256, deep=512)
-RECTNET_TINY = RectNetConfig(first=4, second=8, half=32, quarter=48, deep=64)
-URESNET = UResNetConfig(stem=(32, 64), blocks=(128, 256, 512, 1024))
 
 
 class ConvElu(nn.Module):

@@ -22,6 +22,8 @@ def test_all_promised_names_are_there() -> None:
     promised |= {f"scaledepth-{variant}" for variant in ("nk", "n", "k", "tiny")}
     promised |= {"ppd-large", "ppd-large-moge", "ppd-tiny", "moge-2-tiny", "moge-2-vitl"}
     promised |= {f"moge-2-vit{size}-normal" for size in "sbl"}
+    promised |= {"blindspot-vgg", "blindspot-vgg-rectilinear", "blindspot-tiny"}
+    promised |= {"omnidepth-rectnet", "omnidepth-uresnet", "omnidepth-rectnet-tiny"}
     names = [model.name for model in dp.models()]
     assert len(names) == len(set(names))
     assert set(names) == promised
@@ -34,7 +36,9 @@ def test_cards_are_consistent(model) -> None:
     else:  # metres, with or without a limit
         assert model.is_metric
     panoramic = model.camera == "equirectangular"
-    assert panoramic == model.name.startswith("panda")
+    families = ("panda", "blindspot", "omnidepth")
+    rectilinear = model.name.endswith("-rectilinear")
+    assert panoramic == (model.name.startswith(families) and not rectilinear)
     assert model.kind == (dp.DepthKind.RANGE if panoramic else dp.DepthKind.Z)
     assert model.default_height % model.patch_size == 0
     assert model.source

@@ -1,0 +1,34 @@
+"""Sizes of the blind-spot VGG; importing them loads no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCALES = 4
+
+
+@dataclass(frozen=True)
+class BlindSpotConfig:
+    """Sizes of the network.
+
+    Attributes:
+        widths: channels of the levels of the encoder, finest first. Each level halves the image,
+            so that its sides must be multiples of ``multiple``.
+    """
+
+    widths: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.widths) < SCALES:
+            raise ValueError(f"widths needs at least {SCALES} levels, got {self.widths}")
+        if min(self.widths) < 1 or self.widths[0] % 2:
+            raise ValueError(f"widths must be positive, the first one even, got {self.widths}")
+
+    @property
+    def multiple(self) -> int:
+        """The sides of images are multiples of it."""
+        return 2 ** len(self.widths)
+
+
+BLINDSPOT_VGG = BlindSpotConfig((32, 64, 128, 256, 512, 512, 512))
+BLINDSPOT_TINY = BlindSpotConfig((16, 32, 48, 64, 96, 96))

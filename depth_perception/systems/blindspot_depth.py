@@ -1,0 +1,80 @@
+"""From the disparity of the blind-spot VGG to depth.
+
+The network returns the disparity ``d`` as a fraction of the width of a training image. Whatever
+the formula, depth is a factor divided by ``d``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+RangeFormula = Literal["authors", "consistent", "training", "relative"]
+"""How ``d`` becomes the range of a panorama; see :func:`range_factor`."""
+
+PANORAMA_BASELINE_M = 0.472
+"""What the authors insert: the distance of KITTI's camera 3 to camera 0."""
+KITTI_BASELINE_M = 0.5327
+"""The distance of KITTI's colour cameras 2 and 3, whose pictures the training compares."""
+KITTI_FOCAL = 0.5809
+"""Focal length of KITTI's colour cameras as a fraction of the image width."""
+
+
+def range_factor(
+    formula: RangeFormula,
+    *,
+    baseline_m: float,
+    network_turn_px: float,
+    image_turn_px: float,
+    training_width: int = 512,
+    training_fov_rad: float = math.radians(82.5),
+) -> float:
+    """The metres that, divided by a disparity, are the range.
+
+    ``training``: r = B / (d fov), the geometry of the training pictures; right for images that are
+    sampled as these were. ``consistent``: the same, for a panorama in which things look smaller by
+    the ratio of the columns per radian, r = B w / (2 pi w_training d). ``authors``: r = B w / (d W)
+    (issue 4 of their repository); it is ``consistent`` times 2 pi w_training / W, which is 1.57 at
+    W = 2048.
+
+    Args:
+        formula: one of the three.
+        baseline_m: distance of the two cameras of the training.
+        network_turn_px: columns ``w`` that a full turn has in the input of the network.
+        image_turn_px: columns ``W`` that a full turn has in the picture.
+        training_width, training_fov_rad: columns and field of view of the training pictures.
+
+    Raises:
+        ValueError: another formula.
+    """
+    if formula == "authors":
+        return baseline_m * network_turn_px / image_turn_px
+    if formula == "consistent":
+        return baseline_m * network_turn_px / (2 * math.pi * training_width)
+    if formula == "training":
+        return baseline_m / training_fov_rad
+    raise ValueError(f"formula must be authors, consistent or training, got {formula!r}")
+
+
+def scaled_disparity(
+    disparity: Tensor, *, baseline_m: float, network_turn_px: float, image_turn_px: float
+) -> Tensor:
+    """What the authors' scripts save: (W / pi) / B * (W / w) * d; depth is (W / pi) over it."""
+    width = image_turn_px
+    return disparity * (width / math.pi / baseline_m * width / network_turn_px)
+
+
+def merge_ramps(plain: Tensor, mirrored: Tensor) -> Tensor:
+    """Disparities (..., w) of an image and, mirrored back, of its mirror image in one.
+
+    A left image shows what the right one lacks at its left border, so that the outer twentieths
+    come from one run alone (monodepth, arXiv 1609.03677, section 4.2).
+    """
+    width = plain.shape[-1]
+    position = torch.linspace(0, 1, width, device=plain.device, dtype=plain.dtype)
+    left = 1 - (20 * (position - 0.05)).clamp(0, 1)
+    right = left.flip(-1)
+    return right * plain + left * mirrored + (1 - left - right) * (plain + mirrored) / 2
