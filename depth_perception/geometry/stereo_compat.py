@@ -1,9 +1,10 @@
 """The samplers that the published blind-spot weights were trained with, defects included.
 
 They exist to repeat published numbers; :mod:`.stereo` has the correct geometry. Known defects:
-columns are interpolated, rows are not (so no gradient reaches the row); rows outside the picture
-mean nothing (here they are clamped); the equirectangular one folds what lies behind the camera to
-the front, has no seam, and puts pixel centres at whole numbers.
+columns are interpolated, rows are not (so no gradient reaches the row); a row outside the picture
+is read in its neighbour in memory, which may be another picture of the batch; the equirectangular
+one folds what lies behind the camera to the front, has no seam, and puts pixel centres at whole
+numbers.
 """
 
 from __future__ import annotations
@@ -73,12 +74,13 @@ class CompatEquirectangular(CompatRectilinear):
         height, width = disparity.shape[-2:]
         density = width / self.fov
         x, y = _whole_pixels(disparity)
-        tangent = torch.tan((x - width / 2) / density)
-        ray_y = torch.sin((y - height / 2) / density)
+        # In this order the rounding, and so the row, is most often that of the original.
+        tangent = torch.tan(x / density - width / 2 / density)
+        ray_y = torch.sin(y / density - height / 2 / density)
         ray_x = torch.sqrt((1 - ray_y.square()) / (1 + tangent.square())) * tangent
         ray_z = torch.sqrt(1 - ray_x.square() - ray_y.square())
         offset = disparity[:, 0] * (-1 if self.other_is_right else 1)
-        moved = ray_x + offset * (width / density)
+        moved = ray_x + offset * width / density
         length = torch.sqrt(moved.square() + ray_y.square() + ray_z.square())
         column = density * torch.atan(moved / ray_z) + width / 2
         return column, density * torch.asin(ray_y / length) + height / 2
@@ -97,16 +99,17 @@ def _warp(other: Tensor, x: Tensor, y: Tensor, disparity: Tensor, border: Border
         other, x, y = torch.nn.functional.pad(other, (1, 1, 1, 1)), x + 1, y + 1
     elif border != "edge":
         raise ValueError(f"border must be 'border' or 'edge', got {border!r}")
-    channels, height, width = other.shape[1:]
+    batch, channels, height, width = other.shape
     x = x.clamp(0, width - 1)
     left = x.detach().floor()
     right = (left + 1).clamp(max=width - 1)
-    row = y.detach().floor().clamp(0, height - 1).long() * width
-    flat = other.flatten(2)
+    pixels = other.permute(0, 2, 3, 1).reshape(-1, channels)
+    first = torch.arange(batch, device=x.device)[:, None, None] * (height * width)
+    row = first + y.detach().floor().long() * width
 
     def read(column: Tensor) -> Tensor:
-        index = (row + column.long()).flatten(1)[:, None].expand(-1, channels, -1)
-        return flat.gather(2, index).unflatten(2, x.shape[1:])
+        index = (row + column.long()).clamp(0, len(pixels) - 1)
+        return pixels[index].permute(0, 3, 1, 2)
 
     image = (left + 1 - x)[:, None] * read(left) + (x - left)[:, None] * read(right)
     return Warped(image, torch.ones_like(disparity, dtype=torch.bool), disparity)

@@ -40,8 +40,8 @@ class PhotometricOptions:
         both_sides: the right view counts as well.
         masked: pixels that the other view does not see do not count.
         solid_angle: pixels of panoramas weigh as much as they cover of the sphere.
-        epipoles: pixels weigh less where the cameras look at each other and parallax vanishes;
-            for horizontal pairs of panoramas.
+        epipoles: pictures and consistency weigh less where the cameras look at each other and
+            parallax vanishes; for horizontal pairs of panoramas.
         relative: disparities are divided by their mean before smoothness and consistency, so that
             these count as much in a large room as in a small one (Godard et al., ICCV 2019,
             sec. 3.3).
@@ -185,8 +185,8 @@ def _side(
             d / mean for d in (disparity, other_disparity, expected)
         )
     smooth = smoothness(disparity, here, gradient_border)
-    smooth_weights = _weights(pair, disparity, options)
-    rough = sum(weighted_mean(s, smooth_weights) for s in smooth[: 1 + options.smooth_rows])
+    area = pair.weights(disparity) if options.solid_angle else None  # no parallax: still smooth
+    rough = sum(weighted_mean(s, area) for s in smooth[: 1 + options.smooth_rows])
     return torch.stack(
         (
             weighted_mean((estimate - here).abs(), weights),
