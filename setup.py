@@ -122,6 +122,7 @@ setup(
             "bag_player = depth_perception.ros.bag_player:main",
             "bag_recorder = depth_perception.ros.bag_recorder:main",
             "panoramic_depth = depth_perception.ros.panoramic_node:main",
+            "pinhole_depth = depth_perception.ros.pinhole_node:main",
         ]
     },
     distclass=BinaryDistribution,

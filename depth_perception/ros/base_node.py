@@ -30,7 +30,7 @@ from .mailbox import Worker
 from .matching import Arrival, ImageMessage
 from .outputs import Frame, Output, RateLimit
 from .parameters import ParameterTable
-from .qos import QosWatch, input_profile, output_profile, overridable
+from .qos import QosWatch, input_profile, output_profile, overridable, silent_events
 from .settings import NodeSettings
 
 S = TypeVar("S", bound=NodeSettings)
@@ -159,16 +159,27 @@ class DepthNode(LifecycleNode, Generic[S]):
         return publisher
 
     def make_subscription(
-        self, kind: type[Any], topic: str, callback: Callable[[Any], None], profile: QoSProfile
+        self,
+        kind: type[Any],
+        topic: str,
+        callback: Callable[[Any], None],
+        profile: QoSProfile,
+        *,
+        is_optional: bool = False,
     ) -> None:
-        """A subscription that lives until the node is cleaned up."""
+        """A subscription that lives until the node is cleaned up.
+
+        One that is optional says nothing of publishers that do not match it, and its quality of
+        service is fixed.
+        """
+        events = self._qos_watch.subscription_events(self.resolve_topic_name(topic))
         subscription = self.create_subscription(
             kind,
             topic,
             callback,
             profile,
-            event_callbacks=self._qos_watch.subscription_events(self.resolve_topic_name(topic)),
-            qos_overriding_options=overridable(),
+            event_callbacks=silent_events() if is_optional else events,
+            qos_overriding_options=None if is_optional else overridable(),
         )
         self._inputs.append(subscription)
 

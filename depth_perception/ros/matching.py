@@ -84,10 +84,14 @@ class InfoMatcher:
 
     def clear(self) -> int:
         """Forget all that waits; the number of images. The latest CameraInfo stays."""
-        count = len(self._images)
-        self._images.clear()
         self._infos.clear()
         self.unmatched_since_s = None
+        return self.clear_images()
+
+    def clear_images(self) -> int:
+        """Forget the images that wait; their number."""
+        count = len(self._images)
+        self._images.clear()
         return count
 
     def _matched(

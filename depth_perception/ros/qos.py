@@ -30,6 +30,29 @@ def input_profile() -> QoSProfile:
     )
 
 
+def info_profile() -> QoSProfile:
+    """Small messages of which each may be the one that an image waits for."""
+    return QoSProfile(
+        depth=30,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
+def latched_profile() -> QoSProfile:
+    """Also what was published before the subscription: matches latched publishers only."""
+    return QoSProfile(
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def silent_events() -> SubscriptionEventCallbacks:
+    """Callbacks that say nothing of publishers that do not match."""
+    return SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
+
+
 def output_profile() -> QoSProfile:
     """Reliable: matches reliable and best-effort subscriptions."""
     return QoSProfile(

@@ -37,7 +37,8 @@ class NodeSettings:
     )
     height: int = parameter(
         0,
-        "Rows of the network input; 0 takes the default of the model. Fewer are faster.",
+        "Rows of the network input; 0 takes the default of the model. Fewer are faster. The model "
+        "inside the package works at its own 112 rows only.",
         minimum=0,
         maximum=4096,
         reload=True,
