@@ -67,9 +67,7 @@ class DeformablePixelDecoder(nn.Module):
             nn.ReLU(),
         )
         self.features = nn.Conv2d(channels, channels, 1)
-        for name, weight in self.named_parameters():
-            if weight.ndim == 4 or (weight.ndim == 2 and ".mlp." in name):
-                nn.init.xavier_uniform_(weight)
+        self._initialise()
 
     def forward(self, maps: tuple[Tensor, Tensor, Tensor, Tensor]) -> PixelFeatures:
         """Features and memories of the encoder's maps, strides 4, 8, 16 and 32."""
@@ -96,6 +94,18 @@ class DeformablePixelDecoder(nn.Module):
         upper = F.interpolate(memories[-1], lateral.shape[-2:], mode="bilinear")
         features = self.features(self.merge(lateral + upper))
         return PixelFeatures(features, tuple(memories), tuple(waves))
+
+    def _initialise(self) -> None:
+        """As the authors of ScaleDepth do, after mmdetection."""
+        for project, _ in self.inputs:
+            nn.init.xavier_uniform_(project.weight)
+            nn.init.zeros_(project.bias)
+        for conv in (self.lateral[0], self.merge[0], self.features):
+            nn.init.kaiming_uniform_(conv.weight, a=1)  # Caffe2's Xavier
+        nn.init.zeros_(self.features.bias)
+        for layer in self.layers:
+            for linear in (layer.mlp[0], layer.mlp[2]):
+                nn.init.xavier_normal_(linear.weight)
 
 
 def _centres(height: int, width: int, *, device: torch.device) -> Tensor:

@@ -1,84 +1,50 @@
-"""How ScaleDepth is optimised: groups of parameters and the learning rate of a step."""
+"""How the parameters of ScaleDepth move."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-import torch
 from torch import nn
 
 from ..systems.scaledepth import ScaleDepth
+from . import recipe
+from .module import Motion
+from .schedules import Poly, Schedule
 
 _EMBEDDINGS = ("queries.content.", "queries.position.", "queries.level.")
 
 
 @dataclass(frozen=True)
-class ScaleDepthOptim:
-    """AdamW as the authors ran it.
+class OptimRecipe(recipe.OptimRecipe):
+    """As the authors ran it.
 
     Attributes:
-        lr: first learning rate of the decoders.
-        encoder_lr: factor of it for the encoder.
-        weight_decay: of everything in the encoder, and in the decoders of everything but
-            normalisations and query and level embeddings.
-        power: the learning rate falls as (1 - step / last step) to this power.
-        clip: largest norm of the gradient.
+        encoder_lr: factor of the learning rate for the encoder.
     """
 
-    lr: float = 1e-4
-    encoder_lr: float = 0.1
+    kind: Literal["adam", "adamw"] = "adamw"
     weight_decay: float = 0.05
-    betas: tuple[float, float] = (0.9, 0.999)
-    power: float = 0.9
+    schedule: Schedule = field(default_factory=Poly)
     clip: float | None = 0.01
+    encoder_lr: float = 0.1
 
     def __post_init__(self) -> None:
-        if not self.lr > 0 or not self.encoder_lr >= 0:
-            raise ValueError(
-                f"lr must be positive and encoder_lr not negative, got {self.lr} and "
-                f"{self.encoder_lr}"
-            )
-        if self.clip is not None and not self.clip > 0:
-            raise ValueError(f"clip must be positive or null, got {self.clip}")
+        if not self.encoder_lr >= 0:
+            raise ValueError(f"encoder_lr must not be negative, got {self.encoder_lr}")
 
 
-def scaledepth_groups(network: ScaleDepth, optim: ScaleDepthOptim) -> list[dict]:
-    """Groups for a torch optimiser: ``name``, ``params``, ``lr`` and ``weight_decay`` of each.
+def motions(network: ScaleDepth, encoder_lr: float) -> dict[str, Motion]:
+    """Factors of learning rate and weight decay for each parameter by its name.
 
-    As in the authors' run, the biases and the scales of the encoder's normalisations decay too.
-    Parameters that need no gradient are left out.
+    Normalisations and query and level embeddings of the decoders do not decay. As in the authors'
+    run, those of the encoder do.
     """
-    plain = _without_decay(network)
-    groups: dict[str, dict] = {}
-    for name, parameter in network.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        if name.startswith("encoder."):
-            part, factor, decay = "encoder", optim.encoder_lr, optim.weight_decay
-        elif name in plain:
-            part, factor, decay = "decoder_without_decay", 1.0, 0.0
-        else:
-            part, factor, decay = "decoder", 1.0, optim.weight_decay
-        group = {"name": part, "params": [], "lr": optim.lr * factor, "weight_decay": decay}
-        groups.setdefault(part, group)["params"].append(parameter)
-    return list(groups.values())
-
-
-def scaledepth_optimizer(network: ScaleDepth, optim: ScaleDepthOptim) -> torch.optim.AdamW:
-    """AdamW over :func:`scaledepth_groups`."""
-    return torch.optim.AdamW(scaledepth_groups(network, optim), betas=optim.betas, eps=1e-8)
-
-
-def poly_factor(step: int, steps: int, power: float) -> float:
-    """Share of the first learning rate at a step from 0 on; 0 at the last of ``steps``."""
-    last = max(1, steps - 1)
-    return max(0.0, 1 - step / last) ** power
-
-
-def _without_decay(network: ScaleDepth) -> set[str]:
-    """Names of the decoders' parameters that do not decay."""
-    names = {n for n, _ in network.named_parameters() if n.startswith(_EMBEDDINGS)}
+    plain = {name for name, _ in network.named_parameters() if name.startswith(_EMBEDDINGS)}
     for path, module in network.named_modules():
         if isinstance(module, (nn.LayerNorm, nn.GroupNorm)) and not path.startswith("encoder."):
-            names |= {f"{path}.{name}" for name, _ in module.named_parameters(recurse=False)}
-    return names
+            plain |= {f"{path}.{name}" for name, _ in module.named_parameters(recurse=False)}
+    return {
+        name: Motion(encoder_lr if name.startswith("encoder.") else 1.0, float(name not in plain))
+        for name, _ in network.named_parameters()
+    }

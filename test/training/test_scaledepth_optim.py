@@ -15,50 +15,54 @@ from depth_perception.systems.scaledepth_config import (
     SCALEDEPTH_REDUCED,
     UNUSED_IN_FILES,
 )
-from depth_perception.training.scaledepth_optim import (
-    ScaleDepthOptim,
-    poly_factor,
-    scaledepth_groups,
-    scaledepth_optimizer,
-)
+from depth_perception.training.recipe import load_recipe
+from depth_perception.training.scaledepth_optim import OptimRecipe, motions
+from depth_perception.training.schedules import Clock
+from depth_perception.training.tasks.scaledepth import ScaleDepthTraining
 
 REFERENCE = json.loads((FOLDER / "optimizer.json").read_text())
-
-
-def settings(network: ScaleDepth) -> dict[str, list[float]]:
-    """(learning rate, weight decay) of every parameter by its official name."""
-    names = network.official_names()
-    owners = {id(p): names[name] for name, p in network.named_parameters()}
-    return {
-        owners[id(p)]: [group["lr"], group["weight_decay"]]
-        for group in scaledepth_groups(network, ScaleDepthOptim())
-        for p in group["params"]
-    }
+RECIPES = ("scaledepth-n", "scaledepth-k", "scaledepth-nk")
 
 
 def of_reference() -> dict[str, list[float]]:
+    """(learning rate, weight decay) by official name, of what we train."""
     table = REFERENCE["lr_weight_decay"]
     return {n: v for n, v in table.items() if not n.startswith(UNUSED_IN_FILES)}
 
 
-def test_groups_of_the_reduced_network_equal_the_original() -> None:
-    with torch.device("meta"):
-        actual = settings(ScaleDepth(SCALEDEPTH_REDUCED))
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_optimizer_of_the_recipes_is_that_of_the_original(recipe: str) -> None:
+    network = ScaleDepth(SCALEDEPTH_REDUCED)
+    training = ScaleDepthTraining(load_recipe(recipe), network)
+    optimizer = training.configure_optimizers()
+    assert type(optimizer).__name__ == REFERENCE["optimizer"]
+    names = network.official_names()
+    owners = {id(p): names[name] for name, p in network.named_parameters()}
     expected = of_reference()
-    assert set(actual) == set(expected)
-    for name, values in expected.items():
-        assert actual[name] == pytest.approx(values, rel=1e-12), name
+    found = set()
+    for group in optimizer.param_groups:
+        assert list(group["betas"]) == REFERENCE["betas"]
+        assert group["eps"] == REFERENCE["eps"]
+        values = [training.recipe.optim.lr * group["rate"], group["weight_decay"]]
+        for parameter in group["params"]:
+            name = owners[id(parameter)]
+            assert values == pytest.approx(expected[name], rel=1e-12), name
+            found.add(name)
+    assert found == set(expected)
+    assert training.recipe.optim.clip == REFERENCE["clip_grad"]["max_norm"]
 
 
-def test_groups_of_the_full_network_follow_the_same_rules() -> None:
+def test_the_full_network_follows_the_same_rules() -> None:
     with torch.device("meta"):
         network = ScaleDepth(SCALEDEPTH)
-        actual = settings(network)
-    assert len(actual) == len(list(network.parameters()))
+    optim, names = OptimRecipe(), network.official_names()
     expected = {family(name): values for name, values in of_reference().items()}
-    assert {family(name) for name in actual} == set(expected)
-    for name, values in actual.items():
-        assert values == pytest.approx(expected[family(name)], rel=1e-12), name
+    found = motions(network, optim.encoder_lr)
+    assert set(found) == {name for name, _ in network.named_parameters()}
+    assert {family(names[name]) for name in found} == set(expected)
+    for name, motion in found.items():
+        values = [optim.lr * motion.rate, optim.weight_decay * motion.decay]
+        assert values == pytest.approx(expected[family(names[name])], rel=1e-12), name
 
 
 def family(name: str) -> str:
@@ -66,29 +70,15 @@ def family(name: str) -> str:
     return re.sub(r"(?<=(layers|stages|blocks)\.)\d+(?=\.)", "N", name)
 
 
-def test_optimizer_is_that_of_the_original() -> None:
-    optimizer = scaledepth_optimizer(ScaleDepth(SCALEDEPTH_REDUCED), ScaleDepthOptim())
-    assert type(optimizer).__name__ == REFERENCE["optimizer"]
-    assert list(optimizer.defaults["betas"]) == REFERENCE["betas"]
-    assert optimizer.defaults["eps"] == REFERENCE["eps"]
-    assert ScaleDepthOptim().clip == REFERENCE["clip_grad"]["max_norm"]
-
-
-def test_frozen_parameters_are_in_no_group() -> None:
-    network = ScaleDepth(SCALEDEPTH_REDUCED)
-    network.encoder.requires_grad_(False)
-    names = [group["name"] for group in scaledepth_groups(network, ScaleDepthOptim())]
-    assert names == ["decoder", "decoder_without_decay"]
-
-
-def test_schedule_is_that_of_the_original() -> None:
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_schedule_of_the_recipes_is_that_of_the_original(recipe: str) -> None:
+    plan = load_recipe(recipe)
+    clock = Clock(plan.run.steps)
     for step, value in REFERENCE["poly_lr_at_iteration"].items():
-        assert 1e-4 * poly_factor(int(step), 40_000, 0.9) == pytest.approx(value, rel=1e-9, abs=0)
-    assert poly_factor(0, 1, 0.9) == 1
+        factor = plan.optim.schedule.factor(int(step), clock.progress(int(step)))
+        assert plan.optim.lr * factor == pytest.approx(value, rel=1e-9, abs=0)
 
 
 def test_wrong_options_are_named() -> None:
-    with pytest.raises(ValueError, match="clip"):
-        ScaleDepthOptim(clip=0)
-    with pytest.raises(ValueError, match="lr must be positive"):
-        ScaleDepthOptim(lr=0)
+    with pytest.raises(ValueError, match="encoder_lr"):
+        OptimRecipe(encoder_lr=-1)
