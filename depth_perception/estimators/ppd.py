@@ -25,7 +25,7 @@ from ..systems.moge import Moge
 from ..systems.moge_geometry import MogeGeometry, moge_geometry
 from ..systems.ppd import PixelPerfectDepth
 from ..systems.ppd_input import MAX_PIXELS, ppd_resize, ppd_size
-from ..systems.semantics import DepthAnythingSemantics, MogeSemantics
+from ..systems.semantics import semantics_of
 from ..systems.spdit import STRIDE
 from .base import Estimator, EstimatorOptions, assumed_pinhole
 from .moge import focal_of, found_camera, image_planes, refuse_foreign
@@ -227,12 +227,8 @@ def load_ppd(
     dit = load_network(card.name, checkpoint, device=device)
     source = recipe(card.name).arguments["semantics"]
     prompting = load_network(source, options.semantics_checkpoint, device=device)
-    if isinstance(prompting, Moge):
-        semantics, moge = MogeSemantics(prompting.encoder), prompting
-    else:
-        encoder = prompting.encoder
-        encoder.taps = (len(encoder.blocks) - 1,)
-        semantics, moge = DepthAnythingSemantics(encoder), None
+    semantics = semantics_of(prompting)
+    moge = prompting if isinstance(prompting, Moge) else None
     if options.moge_checkpoint is not None or (moge is None and options.align != "none"):
         moge = load_network(DEFAULT_REFERENCE, options.moge_checkpoint, device=device)
     network = PixelPerfectDepth(dit, semantics)

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..networks import VitEncoder
+from .depth_anything import DepthAnything
 from .image_input import IMAGENET_MEAN, IMAGENET_STD
-from .moge import MogeEncoder
+from .moge import Moge, MogeEncoder
 from .spdit import STRIDE
 
 
@@ -59,3 +60,12 @@ class MogeSemantics(nn.Module):
         grid = (images.shape[-2] // STRIDE, images.shape[-1] // STRIDE)
         features, _ = self.encoder(images, grid)
         return features.flatten(2).mT.float()
+
+
+def semantics_of(network: DepthAnything | Moge) -> DepthAnythingSemantics | MogeSemantics:
+    """The part of a loaded network that prompts; it shares its parameters with it."""
+    if isinstance(network, Moge):
+        return MogeSemantics(network.encoder)
+    encoder = network.encoder
+    encoder.taps = (len(encoder.blocks) - 1,)
+    return DepthAnythingSemantics(encoder)

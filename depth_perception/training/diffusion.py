@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_FARTHEST_M = 80.0
+FARTHEST_M = 80.0
 _LOWEST, _HIGHEST = -0.5, 1.0
 _OFFSET = 0.5
 _STRIDES = (1, 2, 4, 8)
@@ -27,10 +27,10 @@ def normalised_target(depth_m: Tensor, mask: Tensor) -> Tensor:
     """
     logs = depth_m.log1p()
     targets = []
-    for index, (log, near) in enumerate(zip(logs, mask & (depth_m < _FARTHEST_M), strict=True)):
+    for index, (log, near) in enumerate(zip(logs, mask & (depth_m < FARTHEST_M), strict=True)):
         known = log[near]
         if known.numel() == 0:
-            raise ValueError(f"image {index} of the batch has no depth below {_FARTHEST_M:g} m")
+            raise ValueError(f"image {index} of the batch has no depth below {FARTHEST_M:g} m")
         low, high = torch.quantile(known, known.new_tensor((0.02, 0.98)))
         targets.append((log - low) / torch.maximum(high - low, low.new_tensor(_TINY)))
     return torch.stack(targets).clamp(_LOWEST, _HIGHEST) - _OFFSET

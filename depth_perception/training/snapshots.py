@@ -58,10 +58,10 @@ class Snapshots(lightning.Callback):
     def _save_last(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         checkpoint = self.folder / "last.ckpt"
         if not trainer.is_global_zero:
-            trainer.save_checkpoint(checkpoint)  # takes part, writes nothing
+            trainer.save_checkpoint(checkpoint, weights_only=False)  # takes part, writes nothing
             return
         with replacing(checkpoint) as path:
-            trainer.save_checkpoint(path)
+            trainer.save_checkpoint(path, weights_only=False)
         self._export(pl_module, "last", trainer.global_step)
 
     def _export(self, pl_module: Training, name: str, step: int) -> None:

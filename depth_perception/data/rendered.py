@@ -1,0 +1,200 @@
+"""Rendered data sets of ordinary cameras, whose z-depth is exact.
+
+| class | layout below its root | depth |
+|---|---|---|
+| :class:`PinholeWorlds` | that of ``depth-perception worlds folder --lens.model pinhole`` | |
+| :class:`Hypersim` | a JSON file: lists ``SPLIT_rgb_paths`` and ``SPLIT_dpt_paths`` | PNG, mm |
+| :class:`UrbanSyn` | ``rgb/rgb_*.png``, ``depth/depth_*.exr`` | 1e5 m |
+| :class:`UnrealStereo4K` | ``0000N/``: ``Image0/``, ``Disp0/``, ``Extrinsics[01]/`` | disparity |
+| :class:`VirtualKitti` | ``.../rgb/.../rgb_*.jpg``, ``.../depth/.../depth_*.png`` | PNG, cm |
+| :class:`TartanAir` | ``.../image_left/*_left.png``, ``.../depth_left/*_left_depth.npy`` | m |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry import DepthKind, Pinhole
+from ..io.depth_files import read_depth
+from ..io.images import read_image
+from .worlds import WorldFolder
+
+
+@dataclass(frozen=True)
+class RenderedFrame:
+    """A picture and its depth.
+
+    Attributes:
+        rgb: (3, H, W) uint8.
+        depth_m: (H, W) float32 z-depth in metres, 0 where unknown, infinite where the data set
+            says that there is sky.
+        camera: None where it is not read.
+    """
+
+    rgb: Tensor
+    depth_m: Tensor
+    camera: Pinhole | None = None
+
+
+class PinholeWorlds:
+    """Synthetic worlds seen by a pinhole camera; whatever is farther than 65 m counts as sky.
+
+    Raises:
+        FileNotFoundError, ValueError: ``root`` is no such folder.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self._folder = WorldFolder(root)
+        camera = dict(self._folder.info["camera"])
+        if camera.pop("type") != "Pinhole":
+            raise ValueError(
+                f"{root} holds panoramas; write pinhole frames with depth-perception worlds folder "
+                f"{root} --lens.model pinhole"
+            )
+        self._camera = Pinhole(**camera)
+
+    def __len__(self) -> int:
+        return len(self._folder)
+
+    def __getitem__(self, index: int) -> RenderedFrame:
+        item = self._folder[index]
+        range_m = torch.where(item.range_m > 0, item.range_m, torch.inf)
+        depth_m = self._camera.convert(range_m, DepthKind.RANGE, DepthKind.Z)
+        return RenderedFrame(item.rgb, depth_m, self._camera)
+
+
+class _Pairs(ABC):
+    """Pictures with one depth file each.
+
+    Raises:
+        FileNotFoundError: there is no picture, or one without depth.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self.pairs = tuple(self._find())
+        if not self.pairs:
+            raise FileNotFoundError(f"no {type(self).__name__} frames below {self.root}")
+        for _, depth in self.pairs:
+            if not depth.is_file():
+                raise FileNotFoundError(f"{type(self).__name__}: no such file {depth}")
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> RenderedFrame:
+        picture, depth = self.pairs[index]
+        rgb = torch.from_numpy(np.ascontiguousarray(read_image(picture).transpose(2, 0, 1)))
+        return RenderedFrame(rgb, torch.from_numpy(self._depth(depth)).nan_to_num(0, math.inf))
+
+    @abstractmethod
+    def _find(self) -> list[tuple[Path, Path]]: ...
+
+    @abstractmethod
+    def _depth(self, path: Path) -> np.ndarray:
+        """(H, W) float32 metres, NaN where unknown."""
+
+
+class Hypersim(_Pairs):
+    """Hypersim as Pixel-Perfect Depth lists it: depth along the axis, in PNG files.
+
+    Args:
+        root: the JSON file; its paths may be relative to its folder.
+        split: which lists of it.
+    """
+
+    def __init__(self, root: str | Path, split: str = "train") -> None:
+        self._split = split
+        super().__init__(root)
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        lists = json.loads(self.root.read_text(encoding="utf-8"))
+        names = [f"{self._split}_{what}_paths" for what in ("rgb", "dpt")]
+        for name in names:
+            if name not in lists:
+                raise ValueError(f"{self.root} has no list {name}, only {', '.join(lists)}")
+        folder = self.root.parent
+        return [
+            (folder / rgb, folder / depth)
+            for rgb, depth in zip(*(lists[n] for n in names), strict=True)
+        ]
+
+    def _depth(self, path: Path) -> np.ndarray:
+        return read_depth(path)
+
+
+class UrbanSyn(_Pairs):
+    """UrbanSyn."""
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        return [
+            (path, self.root / "depth" / f"{path.stem.replace('rgb_', 'depth_')}.exr")
+            for path in sorted(self.root.glob("rgb/rgb_*.png"))
+        ]
+
+    def _depth(self, path: Path) -> np.ndarray:
+        return read_depth(path) * np.float32(1e5)
+
+
+class UnrealStereo4K(_Pairs):
+    """UnrealStereo4K; where the disparity is unknown or 0 the depth is that of 1e-4 pixels."""
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        return [
+            (path, path.parents[1] / "Disp0" / f"{path.stem}.npy")
+            for path in sorted(self.root.glob("0000[0-7]/Image0/*.png"))
+        ]
+
+    def _depth(self, path: Path) -> np.ndarray:
+        disparity = np.load(path, allow_pickle=False).astype(np.float32)
+        unknown = np.isnan(disparity) | (disparity == 0)
+        scene, name = path.parents[1], f"{path.stem}.txt"
+        intrinsics, left = _cameras(scene / "Extrinsics0" / name)
+        _, right = _cameras(scene / "Extrinsics1" / name)
+        baseline = abs((right @ np.linalg.inv(left))[0, 3])
+        focal = (intrinsics[0, 0] + intrinsics[1, 1]) / 2
+        return (focal * baseline / np.where(unknown, 1e-4, disparity)).astype(np.float32)
+
+
+class VirtualKitti(_Pairs):
+    """Virtual KITTI 2."""
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        pairs = []
+        for path in sorted(self.root.rglob("rgb_*.jpg")):
+            folders = path.relative_to(self.root).parts[:-1]
+            folder = self.root.joinpath(*("depth" if part == "rgb" else part for part in folders))
+            pairs.append((path, folder / f"{path.stem.replace('rgb_', 'depth_')}.png"))
+        return pairs
+
+    def _depth(self, path: Path) -> np.ndarray:
+        return read_depth(path, png_scale=100.0)
+
+
+class TartanAir(_Pairs):
+    """TartanAir, left camera."""
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        return [
+            (path, path.parents[1] / "depth_left" / f"{path.stem}_depth.npy")
+            for path in sorted(self.root.rglob("image_left/*_left.png"))
+        ]
+
+    def _depth(self, path: Path) -> np.ndarray:
+        return read_depth(path)
+
+
+def _cameras(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Intrinsics (3, 3) of the first line, extrinsics (4, 4) of the second."""
+    first, second = path.read_text(encoding="utf-8").strip().splitlines()[:2]
+    pose = np.eye(4)
+    pose[:3] = np.array(second.split(), float).reshape(3, 4)
+    return np.array(first.split(), float).reshape(3, 3), pose
