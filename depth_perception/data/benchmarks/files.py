@@ -1,0 +1,154 @@
+"""What the readers of the benchmarks share: lists, frames, 16-bit depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...geometry import Pinhole
+from ...io.depth_files import DepthReadError
+from ...io.images import read_image
+
+NO_TRUTH = "None"
+
+
+@dataclass(frozen=True)
+class BenchmarkFrame:
+    """One picture and its truth.
+
+    Attributes:
+        rgb: (3, H, W) uint8.
+        depth_m: (H, W) float32 z-depth in metres, 0 where unknown.
+        camera: None where the data set does not say.
+        name: the picture's path below the root.
+    """
+
+    rgb: Tensor
+    depth_m: Tensor
+    camera: Pinhole | None
+    name: str
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """Where a frame lies: picture, depth, and what else the data set says of it."""
+
+    image: Path
+    depth: Path
+    words: tuple[str, ...] = ()
+
+
+DepthOf = Callable[[FrameFiles, tuple[int, int]], np.ndarray]
+"""Reads depth (H, W) in metres, 0 where unknown, of a picture of that size."""
+
+
+class BenchmarkReader:
+    """Frames that are read when they are asked for.
+
+    Args:
+        root: folder of the data set.
+        files: of each frame.
+        depth_of: reads the truth.
+        camera_of: the camera of a frame and the size of its picture.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        files: Sequence[FrameFiles],
+        depth_of: DepthOf,
+        camera_of: Callable[[FrameFiles, tuple[int, int]], Pinhole | None] = lambda *_: None,
+    ) -> None:
+        if not files:
+            raise ValueError(f"{root} has no frame with truth")
+        self.root, self.files = root, tuple(files)
+        self._depth_of, self._camera_of = depth_of, camera_of
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> BenchmarkFrame:
+        """One frame.
+
+        Raises:
+            ImageReadError, DepthReadError: a file is missing or damaged.
+            ValueError: picture and depth differ in size.
+        """
+        files = self.files[index]
+        image = read_image(files.image)
+        size = image.shape[:2]
+        depth = self._depth_of(files, size)
+        if depth.shape != size:
+            raise ValueError(
+                f"{files.depth} is {depth.shape} but its picture is {size} (height, width)"
+            )
+        return BenchmarkFrame(
+            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            torch.from_numpy(np.ascontiguousarray(depth, np.float32)),
+            self._camera_of(files, size),
+            files.image.relative_to(self.root).as_posix(),
+        )
+
+
+def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -> list[FrameFiles]:
+    """The frames of a list, without those whose truth is ``None``.
+
+    Args:
+        root: folder that the words of the list are relative to.
+        listing: the list; None takes the one text file in ``root``.
+        least_words: that every line must have.
+
+    Raises:
+        FileNotFoundError: there is no such list.
+        ValueError: there are several to choose from, or a line has too few words.
+    """
+    root = Path(root)
+    path = _the_list(root) if listing is None else Path(listing)
+    if not path.is_file():
+        raise FileNotFoundError(f"no list {path}: it should name a picture and its depth per line")
+    files = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) < least_words:
+            raise ValueError(f"{path}, line {number}: expected 'image depth', got {line!r}")
+        if words[1] != NO_TRUTH:
+            files.append(FrameFiles(root / words[0], root / words[1], tuple(words[2:])))
+    return files
+
+
+def png_depth(per_metre: float) -> DepthOf:
+    """Reads 16-bit PNGs with so many steps in a metre, 0 where unknown."""
+
+    def read(files: FrameFiles, _size: tuple[int, int]) -> np.ndarray:
+        path = files.depth
+        samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+        if samples is None:
+            raise DepthReadError(f"cannot read {path}: missing, or no readable PNG")
+        if samples.dtype != np.uint16 or samples.ndim != 2:
+            raise DepthReadError(
+                f"{path} holds {samples.dtype} of shape {samples.shape}; a depth PNG has one "
+                "16-bit channel"
+            )
+        return (samples / per_metre).astype(np.float32)
+
+    return read
+
+
+def _the_list(root: Path) -> Path:
+    if not root.is_dir():
+        raise FileNotFoundError(f"no folder {root}")
+    lists = sorted(root.glob("*.txt"))
+    if not lists:
+        raise FileNotFoundError(f"{root} holds no list (*.txt): name one with --list")
+    if len(lists) > 1:
+        names = ", ".join(path.name for path in lists)
+        raise ValueError(f"{root} holds several lists ({names}): name one with --list")
+    return lists[0]

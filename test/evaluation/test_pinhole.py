@@ -1,0 +1,133 @@
+"""The protocol of Pixel-Perfect Depth's five benchmarks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from golden.ppd_reference import case
+from torch import Tensor
+
+from depth_perception.data.benchmarks import BENCHMARKS, BenchmarkFrame, kitti
+from depth_perception.data.benchmarks.samples import write_sample
+from depth_perception.evaluation import pinhole
+from depth_perception.evaluation.pinhole import (
+    BENCHMARK_PARTS,
+    PUBLISHED,
+    eth3d_part,
+    evaluate_relative,
+    kitti_part,
+    log_depth_of,
+)
+from depth_perception.geometry import DepthKind, Pinhole
+from depth_perception.io.images import write_image
+from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
+
+
+def _frame(depth_m: Tensor, camera: Pinhole | None = None) -> BenchmarkFrame:
+    rgb = torch.zeros(3, *depth_m.shape, dtype=torch.uint8)
+    return BenchmarkFrame(rgb, depth_m, camera, "x.png")
+
+
+def test_part_of_kitti_matches_the_original(tmp_path: Path) -> None:
+    reference = case("data-kitti-crop")
+    size = tuple(reference.options["raw_shape"])
+    samples = np.random.RandomState(5).randint(0, 23040, size)
+    samples = samples * (np.random.RandomState(6).rand(*size) < 0.02)
+    cv2.imwrite(str(tmp_path / "depth.png"), samples.astype(np.uint16))
+    rows = np.arange(size[0])[:, None, None] % 256
+    write_image(tmp_path / "image.png", np.broadcast_to(rows, (*size, 3)).astype(np.uint8))
+    (tmp_path / "list.txt").write_text("image.png depth.png 721.5\n")
+    part = kitti_part(kitti(tmp_path)[0])
+    depth, mask = part.depth_m, part.mask
+    reference.assert_close(torch.tensor(depth.shape), "out_shape")
+    reference.assert_close(mask.sum(), "out_valid_count")
+    v, u = mask.nonzero().T
+    box = torch.stack((v.min(), v.max(), u.min(), u.max()))
+    reference.assert_close(box, "out_valid_bbox")
+    counted = torch.where(mask, depth, 0)
+    reference.assert_close(counted[::7, ::7], "out_depth_every7")
+    reference.assert_close(counted.double().sum(), "out_depth_sum")
+    assert part.rgb.shape == (3, *depth.shape)
+    assert part.rgb[0, :, 0].tolist() == [(375 - 352 + row) % 256 for row in range(352)]
+    assert (part.camera.cx, part.camera.cy) == (621 - 13, 187.5 - 23)
+
+
+def test_small_frames_are_no_kitti() -> None:
+    with pytest.raises(ValueError, match="640 x 480 has no part"):
+        kitti_part(_frame(torch.ones(480, 640)))
+
+
+def test_part_of_eth3d_keeps_depths_and_averages_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinhole, "ETH3D_SIZE", (40, 60))
+    height, width = 80, 120
+    depth = torch.arange(height * width).reshape(height, width) % 7 * 1.0
+    frame = _frame(depth, Pinhole.from_fov(height, width, 1.0))
+    frame.rgb[:, ::2] = 100
+    part = eth3d_part(frame)
+    assert tuple(part.depth_m.shape) == (40, 60)
+    assert torch.equal(part.depth_m, depth[::2, ::2])
+    assert torch.equal(part.mask, part.depth_m > 0)
+    assert part.rgb.unique().tolist() == [50]
+    assert part.camera.width == 60
+    small = _frame(torch.ones(20, 30))
+    assert eth3d_part(small).depth_m is small.depth_m
+
+
+@pytest.mark.parametrize(("name", "low"), [("nyu", 0.1), ("scannet", 0.01)])
+def test_limits_of_rooms(name: str, low: float) -> None:
+    depth = torch.tensor([[0.0, low, 1.5 * low, 9.99, 10.0, 12.0]])
+    part = BENCHMARK_PARTS[name](_frame(depth))
+    assert part.mask.tolist() == [[False, False, True, True, False, False]]
+
+
+@pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"kitti"}))
+def test_what_knows_the_truth_is_perfect(name: str, tmp_path: Path) -> None:
+    write_sample(name, tmp_path, Pinhole.from_fov(24, 32, 1.2), kind="room")
+    reader = BENCHMARKS[name](tmp_path, None)
+    depths = iter([reader[0].depth_m, reader[1].depth_m])
+
+    def knowing(image: Tensor, camera: Pinhole | None) -> Tensor:
+        assert image.shape == (24, 32, 3)
+        return (next(depths).log1p() - 0.4) / 1.3
+
+    result = evaluate_relative("truth", knowing, reader, BENCHMARK_PARTS[name])
+    assert (result.frames, result.skipped) == (2, 0)
+    assert result.pixels > 100
+    assert result.metrics.d0_5 == 1
+    assert result.metrics.abs_rel < 1e-4
+
+
+def test_frames_without_truth_are_skipped() -> None:
+    frames = [_frame(torch.zeros(4, 6)), _frame(torch.linspace(1, 5, 24).reshape(4, 6))]
+
+    def values(image: Tensor, camera: Pinhole | None) -> Tensor:
+        return torch.linspace(1, 5, 24).reshape(4, 6).log1p()
+
+    result = evaluate_relative("x", values, frames, BENCHMARK_PARTS["nyu"])
+    assert (result.frames, result.skipped, result.pixels) == (1, 1, 24)
+    with pytest.raises(ValueError, match="no image"):
+        evaluate_relative("x", values, frames[:1], BENCHMARK_PARTS["nyu"])
+
+
+def test_published_numbers_are_of_known_benchmarks() -> None:
+    for numbers in PUBLISHED.values():
+        assert set(numbers) == set(BENCHMARKS) == set(BENCHMARK_PARTS)
+
+
+def test_models_that_know_inverse_depth_are_refused() -> None:
+    def inverse(image: Tensor, camera: Pinhole | None) -> Prediction:
+        return Prediction(
+            values=torch.ones(image.shape[:2]),
+            valid=torch.ones(image.shape[:2], dtype=torch.bool),
+            camera=Pinhole.from_fov(*image.shape[:2], 1.0),
+            kind=DepthKind.Z,
+            space=DepthSpace.INVERSE_DEPTH,
+            scale=ScaleKind.AFFINE_INVARIANT,
+        )
+
+    with pytest.raises(ValueError, match=r"take --protocol plain"):
+        log_depth_of(inverse)(torch.zeros(28, 28, 3, dtype=torch.uint8), None)
