@@ -88,10 +88,10 @@ def _as_torch(values: np.ndarray, shape: tuple[int, ...] | None) -> Tensor:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        values = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            values = np.load(file, allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise CheckpointError(f"{path} is not a plain array ({error}): fetch it again") from error
     if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
-        found = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
-        raise CheckpointError(f"{path} holds {found}, not floating point values")
+        raise CheckpointError(f"{path} does not hold one array of floating point values")
     return values.astype(np.float32)

@@ -121,4 +121,5 @@ def test_partial_views_are_padded_and_come_back() -> None:
 
 
 def test_the_default_baseline_is_that_of_the_authors() -> None:
-    assert PANORAMA_BASELINE_M == case("vgg-evaluate-50x400").options["stereo_baseline"]
+    stated = case("vgg-evaluate-50x400").options["stereo_baseline"]
+    assert stated == PANORAMA_BASELINE_M

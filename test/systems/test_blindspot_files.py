@@ -135,7 +135,9 @@ def test_nothing_in_a_file_is_executed(tmp_path: Path, state: dict[str, torch.Te
     with pytest.raises(CheckpointError, match=r"Conv\.biases"):
         load_network(MODEL, folder)
     for zipped in (True, False):
-        torch.save({**state, "conv1.bias": _Trap(sprung)}, tmp_path / "generator.pkl")
+        content = {**state, "conv1.bias": _Trap(sprung)}
+        path = tmp_path / "generator.pkl"
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
         with pytest.raises(CheckpointError):
             load_network(MODEL, tmp_path / "generator.pkl")
     (tmp_path / "generator.pkl").write_bytes(pickle.dumps({"conv1.bias": _Trap(sprung)}))

@@ -74,7 +74,7 @@ def test_coarse_ranges_learn_from_fine_ones_only_in_rectnet() -> None:
 def test_wrong_sizes_are_refused() -> None:
     network = build_network("omnidepth-rectnet-tiny")
     assert network.config == RECTNET_TINY
-    with pytest.raises(ValueError, match="30 x 64 .* multiples of 4"):
+    with pytest.raises(ValueError, match=r"30 x 64 .* multiples of 4"):
         network(torch.zeros(1, 3, 30, 64))
     with pytest.raises(ValueError, match="multiples of 16"):
         SMALL["uresnet"]()(torch.zeros(1, 3, 32, 40))
