@@ -11,14 +11,13 @@ The default PNG scale of 1000 makes millimetres of metres and reaches 65.535 m.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from types import ModuleType
 
 import cv2
 import numpy as np
 
 from .atomic import replacing
+from .exr import ExrReadError, read_exr, write_exr
 
 DEPTH_SUFFIXES = frozenset((".npy", ".png", ".exr"))
 
@@ -53,10 +52,7 @@ def write_depth(
         with replacing(path) as partial:
             partial.write_bytes(data.tobytes())
     elif suffix == ".exr":
-        openexr = _openexr()
-        header = {"compression": openexr.ZIP_COMPRESSION, "type": openexr.scanlineimage}
-        with replacing(path) as partial, openexr.File(header, {"Z": depth}) as file:
-            file.write(str(partial))
+        write_exr(path, {"Z": depth})
     else:
         raise ValueError(f"cannot write {path}: a depth file ends in {sorted(DEPTH_SUFFIXES)}")
 
@@ -130,19 +126,9 @@ def _read_png(path: Path, png_scale: float) -> np.ndarray:
 
 def _read_exr(path: Path) -> np.ndarray:
     try:
-        with _openexr().File(str(path)) as file:
-            channels = {name: channel.pixels for name, channel in file.channels().items()}
-    except RuntimeError as error:
-        raise DepthReadError(f"{path} is not a readable EXR file: {error}") from error
+        channels = read_exr(path)
+    except ExrReadError as error:
+        raise DepthReadError(str(error)) from error
     if len(channels) != 1:
         raise DepthReadError(f"{path} holds the channels {sorted(channels)}, expected one (Z)")
     return next(iter(channels.values()))
-
-
-def _openexr() -> ModuleType:
-    try:
-        return importlib.import_module("OpenEXR")
-    except ImportError as error:
-        raise ImportError(
-            "EXR files need the OpenEXR package (pip install OpenEXR); .npy keeps float32 too"
-        ) from error

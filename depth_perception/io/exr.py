@@ -1,0 +1,56 @@
+"""OpenEXR pictures as named channels."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from .atomic import replacing
+
+
+class ExrReadError(OSError):
+    """A file is not an EXR picture that can be read."""
+
+
+def read_exr(path: str | Path) -> dict[str, np.ndarray]:
+    """All channels of a picture by their names, each (H, W) float or integer.
+
+    Raises:
+        ExrReadError: the file is missing, damaged, or no EXR.
+        ImportError: there is no OpenEXR package.
+    """
+    path = Path(path)
+    openexr = _openexr()
+    if not path.is_file():
+        raise ExrReadError(f"cannot read {path}: no such file")
+    try:
+        with openexr.File(str(path), separate_channels=True) as file:
+            return {name: channel.pixels for name, channel in file.channels().items()}
+    except RuntimeError as error:
+        raise ExrReadError(f"{path} is not a readable EXR file: {error}") from error
+
+
+def write_exr(path: str | Path, channels: Mapping[str, np.ndarray]) -> None:
+    """Write channels (H, W) float32, losslessly packed (ZIP).
+
+    Raises:
+        ImportError: there is no OpenEXR package.
+    """
+    openexr = _openexr()
+    header = {"compression": openexr.ZIP_COMPRESSION, "type": openexr.scanlineimage}
+    packed = {n: np.ascontiguousarray(pixels, np.float32) for n, pixels in channels.items()}
+    with replacing(path) as partial, openexr.File(header, packed) as file:
+        file.write(str(partial))
+
+
+def _openexr() -> ModuleType:
+    try:
+        return importlib.import_module("OpenEXR")
+    except ImportError as error:
+        raise ImportError(
+            "EXR files need the OpenEXR package (pip install OpenEXR); .npy keeps float32 too"
+        ) from error
