@@ -82,8 +82,8 @@ def make_probe(ros: None) -> Iterator[Callable[..., Probe]]:
     """Make probes that end with the module."""
     made: list[Probe] = []
 
-    def make(namespace: str = "", outputs: tuple[str, ...] = ()) -> Probe:
-        made.append(Probe(f"probe_{len(made)}", namespace, outputs))
+    def make(namespace: str = "", outputs: tuple[str, ...] = (), **options: str) -> Probe:
+        made.append(Probe(f"probe_{len(made)}", namespace, outputs, **options))
         return made[-1]
 
     yield make

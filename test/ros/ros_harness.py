@@ -60,15 +60,17 @@ class NodeProcess:
         module: str = "depth_perception.ros.panoramic_node",
         arguments: Sequence[str] = (),
     ) -> None:
+        """``module`` may also be the path of a script."""
         options: list[str] = []
         for name, value in (parameters or {}).items():
             options += ["-p", f"{name}:={_yaml(value)}"]
         for source, target in (remappings or {}).items():
             options += ["-r", f"{source}:={target}"]
+        program = [module] if module.endswith(".py") else ["-m", module]
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments, "--ros-args", *options],
+                [sys.executable, *program, *arguments, "--ros-args", *options],
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
@@ -109,11 +111,17 @@ class NodeProcess:
 class Probe(Node):
     """Publishes images to a node, hears its outputs and diagnostics, calls its services."""
 
-    def __init__(self, name: str, namespace: str = "", outputs: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        namespace: str = "",
+        outputs: Sequence[str] = (),
+        node: str = "panoramic_depth",
+    ) -> None:
         super().__init__(name)
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.statuses: list[dict[str, str]] = []
-        self._target = f"{namespace}/panoramic_depth"
+        self._target = f"{namespace}/{node}"
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -121,6 +129,7 @@ class Probe(Node):
         self._compressed = self.create_publisher(
             CompressedImage, f"{namespace}/image/compressed", reliable
         )
+        self._infos = self.create_publisher(CameraInfo, f"{namespace}/camera_info", reliable)
         for topic in outputs:
             self.create_subscription(
                 OUTPUTS[topic], f"{namespace}/{topic}", self.heard[topic].append, reliable
@@ -159,18 +168,34 @@ class Probe(Node):
         self.spin_until(is_matched, "discovery")
         self.spin_for(0.3)  # the other side discovers too
 
-    def send(self, message: Image | CompressedImage) -> int:
-        """Publish an image under a new stamp, whose seconds are returned."""
+    def send(self, message: Image | CompressedImage, info: CameraInfo | None = None) -> int:
+        """Publish an image, and its CameraInfo, under a new stamp, whose seconds are returned."""
         self._next_stamp_s += 1
         message.header.frame_id = message.header.frame_id or FRAME
         message.header.stamp.sec, message.header.stamp.nanosec = self._next_stamp_s, 5
+        if info is not None:
+            self.send_info(info, self._next_stamp_s)
         is_raw = isinstance(message, Image)
         (self._images if is_raw else self._compressed).publish(message)
         return self._next_stamp_s
 
-    def ask(self, message: Image | CompressedImage, topics: Sequence[str]) -> dict[str, Any]:
+    def send_info(self, info: CameraInfo, stamp_s: int) -> None:
+        """Publish a CameraInfo alone."""
+        info.header.frame_id = info.header.frame_id or FRAME
+        info.header.stamp.sec, info.header.stamp.nanosec = stamp_s, 5
+        self._infos.publish(info)
+
+    def ask(
+        self,
+        message: Image | CompressedImage,
+        topics: Sequence[str],
+        info: CameraInfo | None = None,
+    ) -> dict[str, Any]:
         """Publish an image and wait for its outputs."""
-        stamp_s = self.send(message)
+        return self.wait_outputs(self.send(message, info), topics)
+
+    def wait_outputs(self, stamp_s: int, topics: Sequence[str]) -> dict[str, Any]:
+        """Wait for the outputs of an image that was sent."""
 
         def found(topic: str) -> Any:
             return next((m for m in self.heard[topic] if m.header.stamp.sec == stamp_s), None)
