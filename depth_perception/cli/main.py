@@ -18,6 +18,7 @@ COMMANDS = {
     "weights": "fetch official weights and say where they are",
     "worlds": "make synthetic worlds: pictures, data sets, bags",
     "train": "train a model from a recipe",
+    "scenes": "text embeddings of kinds of scenes, to train ScaleDepth with",
     "eval": "judge a model on a data set",
     "bench": "time and memory of a plain way and ours, side by side",
     "demo": "play a bag into the running node, record, compare, draw",

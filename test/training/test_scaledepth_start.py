@@ -14,11 +14,9 @@ from depth_perception.systems.scaledepth_config import ScaleDepthConfig
 @pytest.fixture(scope="module")
 def network() -> ScaleDepth:
     torch.manual_seed(0)
-    return ScaleDepth(
-        ScaleDepthConfig(
-            depths=(1, 1, 1, 1), widths=(32, 64, 128, 256), pixel_layers=1, query_layers=2
-        )
-    )
+    widths = (32, 64, 128, 256)
+    config = ScaleDepthConfig(depths=(1, 1, 1, 1), widths=widths, pixel_layers=1, query_layers=2)
+    return ScaleDepth(config).requires_grad_(False)
 
 
 def test_projections_start_as_the_originals(network: ScaleDepth) -> None:
