@@ -12,11 +12,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..data.frames import FrameReader
+from ..systems.image_input import IMAGENET_MEAN, IMAGENET_STD
 from .augment import AugmentRecipe, augment
 from .batch import StepBatch
 from .stream import Draw, NoFramesError
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, RGB
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,14 @@ class FrameBank:
 
 def normalise(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) RGB in [0, 1] to network input, in channels-last memory."""
-    mean, std = (rgb.new_tensor(v).view(3, 1, 1) for v in (MEAN, STD))
+    mean, std = (rgb.new_tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def denormalised(images: Tensor) -> Tensor:
+    """The inverse of :func:`normalise`."""
+    mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (images * std + mean).clamp(0, 1)
 
 
 def resized(rgb: Tensor, range_m: Tensor, height: int) -> tuple[Tensor, Tensor]:

@@ -193,11 +193,6 @@ class Training(lightning.LightningModule):
             betas=optim.betas,
         )
 
-    def on_fit_start(self) -> None:
-        run = self.recipe.run
-        if self.trainer.world_size > 1 and (run.workers > 1 or run.max_minutes is not None):
-            raise RecipeError("run: workers and max_minutes are for one process")
-
     def on_train_start(self) -> None:
         self.clock.start()
 

@@ -13,6 +13,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from .module import Training
 from .snapshots import Snapshots
 from .stream import Feed, TrainingData
+from .strict_mapping import RecipeError
 
 
 def train(
@@ -50,6 +51,9 @@ def train(
     if resume and not checkpoint.is_file():
         raise FileNotFoundError(f"nothing to resume from: {checkpoint} does not exist")
     run = training.recipe.run
+    several = devices * nodes > 1
+    if several and (run.workers > 1 or run.max_minutes is not None):
+        raise RecipeError("run: workers and max_minutes are for one process")
     judged = len(data.held_out) > 0
     trainer = lightning.Trainer(
         max_steps=run.steps if stop_at is None else min(stop_at, run.steps),
@@ -57,7 +61,7 @@ def train(
         accelerator=device,
         devices=devices,
         num_nodes=nodes,
-        strategy=DDPStrategy(find_unused_parameters=True) if devices * nodes > 1 else "auto",
+        strategy=DDPStrategy(find_unused_parameters=True) if several else "auto",
         use_distributed_sampler=False,
         precision=run.precision,
         limit_val_batches=None if judged else 0,

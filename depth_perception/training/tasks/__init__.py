@@ -26,7 +26,7 @@ A recipe names its task (``task: range``). The module ``tasks/range.py`` then ha
       rates), ``summary(rows)``, ``picture(batch)`` and ``metadata()``. ``training.network`` is what
       moves and is exported by ``save_network``; a frozen network beside it goes into a tuple
       (``self._guide = (guide,)``), so that it is neither saved nor averaged, and is moved in
-      ``on_fit_start`` (after ``super().on_fit_start()``).
+      ``on_fit_start``.
     * ``data``: an object with ``len()`` (training items), ``batch(draw)`` (the
       :class:`~depth_perception.training.batch.StepBatch` of a step) and ``held_out`` (a sequence
       of validation batches, or ``()``). ``draw`` is all that a batch may depend on: ``draw.items``

@@ -79,7 +79,6 @@ class PpdTraining(module.Training):
         self._guide = (semantics,)  # in a tuple: neither saved nor averaged
 
     def on_fit_start(self) -> None:
-        super().on_fit_start()
         self._guide[0].to(self.device)
 
     def losses(self, batch: PpdBatch) -> Mapping[str, Tensor]:

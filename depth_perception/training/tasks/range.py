@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from ...data.worlds import WorldFolder
 from ...evaluation.metrics import depth_metrics
 from ...evaluation.protocols import Alignment, align
+from ...io.colormaps import depth_picture
 from .. import module, recipe
 from ..augment import AugmentRecipe
-from ..frames import Batch, DataRecipe, FrameBank, RangeData
+from ..frames import Batch, DataRecipe, FrameBank, RangeData, denormalised
 from ..loss_terms import LossRecipe, loss_value
 from ..networks import trainable_network
 from ..stream import seed_of
@@ -86,6 +87,21 @@ class RangeTraining(module.Training):
         how = Alignment.SCALE_SHIFT if self.recipe.run.align else Alignment.NONE
         pred = align(batch.target, pred, batch.mask, how)
         return asdict(depth_metrics(batch.target[batch.mask], pred[batch.mask]))
+
+    def picture(self, batch: Batch) -> Tensor:
+        """The panorama, what is said about it, and the truth."""
+        pred = self.judged(batch.images[:1]).float()
+        mask = batch.mask[:1]
+        if self.recipe.run.align:
+            pred = align(batch.target[:1], pred, mask, Alignment.SCALE_SHIFT)
+        truth = batch.target[0, 0].cpu().numpy()
+        limits = (0.0, float(batch.target[:1][mask].max()) if mask.any() else 1.0)
+        maps = (
+            depth_picture(pred[0, 0].cpu().numpy(), limits=limits),
+            depth_picture(truth, mask[0, 0].cpu().numpy(), limits=limits),
+        )
+        shown = [torch.from_numpy(rgb).permute(2, 0, 1) / 255 for rgb in maps]
+        return torch.cat((denormalised(batch.images[:1])[0].cpu(), *shown), 1)
 
     def metadata(self) -> dict[str, str]:
         data = self.recipe.data
