@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from types import MappingProxyType
 
 import cv2
@@ -14,18 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data.frames import PinholeFrame, PinholeReader
+from ..data.photos import KITTI_CROP, bottom_centre_box
 from ..estimators import Estimator, PpdEstimator
 from ..estimators.moge import image_planes
 from ..geometry import Pinhole
 from ..prediction import DepthSpace, Prediction
 from ..systems.flow import noise_field
 from ..systems.ppd_input import ppd_size
+from .evaluate import Estimate, Values
+from .nyu_kitti import crop_mask
 from .relative import RelativeMetrics, aligned_metrics
 
-KITTI_SIZE = (352, 1216)
 ETH3D_SIZE = (1360, 2048)
-
-_EIGEN_BOX = (0.3324324, 0.91351351, 0.0359477, 0.96405229)  # rows, columns, shares of the size
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,11 @@ def kitti_part(frame: PinholeFrame) -> JudgedFrame:
     Raises:
         ValueError: the frame is smaller.
     """
-    height, width = frame.depth_m.shape
-    rows, columns = KITTI_SIZE
-    if height < rows or width < columns:
-        raise ValueError(f"a frame of {width} x {height} has no part of {columns} x {rows}")
-    top, left = height - rows, (width - columns) // 2
-    part = (slice(top, None), slice(left, left + columns))
-    camera = frame.camera and frame.camera.crop(top, left, rows, columns)
+    top, bottom, left, right = bottom_centre_box(*frame.depth_m.shape, KITTI_CROP)
+    part = (slice(top, bottom), slice(left, right))
+    camera = frame.camera and frame.camera.crop(top, left, *KITTI_CROP)
     depth_m = frame.depth_m[part]
-    first_row, last_row, first_column, last_column = _EIGEN_BOX
-    box = torch.zeros_like(depth_m, dtype=torch.bool)
-    box[
-        int(first_row * rows) : int(last_row * rows),
-        int(first_column * columns) : int(last_column * columns),
-    ] = True
-    mask = box & (depth_m > 0.1) & (depth_m < 80)
+    mask = crop_mask("eigen", *KITTI_CROP) & (depth_m > 0.1) & (depth_m < 80)
     return JudgedFrame(frame.rgb[(slice(None), *part)], depth_m, mask, camera)
 
 
@@ -98,6 +88,11 @@ BENCHMARK_PARTS: Mapping[str, Callable[[PinholeFrame], JudgedFrame]] = MappingPr
 )
 """What counts in each benchmark."""
 
+MOST_DEPTH_M: Mapping[str, float] = MappingProxyType(
+    {"nyu": 10.0, "kitti": 80.0, "eth3d": 350.0, "scannet": 10.0, "diode": 350.0}
+)
+"""How far the truth of each benchmark goes at most."""
+
 PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
     {
         "ppd-large": MappingProxyType(
@@ -121,6 +116,32 @@ PUBLISHED: Mapping[str, Mapping[str, tuple[float, float]]] = MappingProxyType(
     }
 )
 """AbsRel and the share below 1.25 that the authors publish: model -> benchmark -> both."""
+
+
+class AsRanges:
+    """A benchmark for :func:`~depth_perception.evaluation.evaluate.evaluate`, which takes what is
+    0 as unknown; its ``range_m`` is the z-depth of the pixels that count."""
+
+    def __init__(
+        self, reader: PinholeReader, part_of: Callable[[PinholeFrame], JudgedFrame]
+    ) -> None:
+        self._reader, self._part_of = reader, part_of
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def __getitem__(self, index: int) -> RangeFrame:
+        part = self._part_of(self._reader[index])
+        return RangeFrame(part.rgb, torch.where(part.mask, part.depth_m, 0))
+
+
+@dataclass(frozen=True)
+class RangeFrame:
+    """rgb (3, H, W) uint8; range_m (H, W) float32 metres, 0 where nothing counts."""
+
+    rgb: Tensor
+    range_m: Tensor
+
 
 LogDepth = Callable[[Tensor, Pinhole | None], Tensor]
 """Picture (H, W, 3) uint8 and camera to values (H, W), linear in log(depth + 1)."""
@@ -197,6 +218,16 @@ def log_depth_of(estimator: Estimator) -> LogDepth:
     return lambda image, camera: _log_depth(estimator(image, camera))
 
 
+def without_holes(estimate: Estimate) -> Estimate:
+    """An estimate whose pixels without depth say the largest one, see :func:`filled`."""
+
+    def whole(image: Tensor) -> Values:
+        said = estimate(image)
+        return replace(said, values=filled(said.values))
+
+    return whole
+
+
 def _published_run(estimator: PpdEstimator, image: Tensor) -> Tensor:
     options = estimator.options
     height, width = image.shape[:2]
@@ -219,7 +250,19 @@ def _log_depth(prediction: Prediction) -> Tensor:
             f"values of kind {prediction.space.value} with unknown scale cannot be aligned in "
             "log(depth + 1): take --protocol plain"
         )
-    return prediction.depth.clamp_min(0).log1p().cpu()
+    return filled(prediction.depth).clamp_min(0).log1p().cpu()
+
+
+def filled(depth_m: Tensor) -> Tensor:
+    """Depth (H, W) whose infinite values are the largest finite one, as the authors fill MoGe-2's.
+
+    Raises:
+        ValueError: nothing is finite.
+    """
+    finite = depth_m.isfinite()
+    if not finite.any():
+        raise ValueError("the model gives no depth for any pixel of a frame")
+    return torch.where(finite, depth_m, depth_m[finite].max())
 
 
 def _area(rgb: Tensor, size: tuple[int, int]) -> Tensor:

@@ -7,6 +7,8 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from ..systems.card import ModelCard
+
 
 class Alignment(str, Enum):
     """How much of the truth a prediction may borrow before it is judged."""
@@ -14,6 +16,11 @@ class Alignment(str, Enum):
     NONE = "none"
     MEDIAN = "median"
     SCALE_SHIFT = "scale_shift"
+
+
+def usual_alignment(card: ModelCard) -> Alignment:
+    """Nothing for metric models, scale and shift for relative ones."""
+    return Alignment.NONE if card.is_metric else Alignment.SCALE_SHIFT
 
 
 def scale_and_shift(target: Tensor, pred: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

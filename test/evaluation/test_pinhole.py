@@ -14,13 +14,16 @@ from torch import Tensor
 from depth_perception.data.benchmarks import BENCHMARKS, BenchmarkFrame, kitti
 from depth_perception.data.benchmarks.samples import write_sample
 from depth_perception.evaluation import pinhole
+from depth_perception.evaluation.evaluate import Values
 from depth_perception.evaluation.pinhole import (
     BENCHMARK_PARTS,
     PUBLISHED,
     eth3d_part,
     evaluate_relative,
+    filled,
     kitti_part,
     log_depth_of,
+    without_holes,
 )
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
@@ -57,7 +60,7 @@ def test_part_of_kitti_matches_the_original(tmp_path: Path) -> None:
 
 
 def test_small_frames_are_no_kitti() -> None:
-    with pytest.raises(ValueError, match="640 x 480 has no part"):
+    with pytest.raises(ValueError, match="480 x 640 has no crop"):
         kitti_part(_frame(torch.ones(480, 640)))
 
 
@@ -131,3 +134,11 @@ def test_models_that_know_inverse_depth_are_refused() -> None:
 
     with pytest.raises(ValueError, match=r"take --protocol plain"):
         log_depth_of(inverse)(torch.zeros(28, 28, 3, dtype=torch.uint8), None)
+
+
+def test_holes_take_the_largest_depth() -> None:
+    hole = torch.tensor([[1.0, 4.0, torch.inf]])
+    assert filled(hole).tolist() == [[1, 4, 4]]
+    assert without_holes(lambda _image: Values(hole))(hole).values.tolist() == [[1, 4, 4]]
+    with pytest.raises(ValueError, match="no depth for any pixel"):
+        filled(torch.full((1, 2), torch.inf))

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...geometry import Pinhole
-from ...io.depth_files import DepthReadError
 from ...io.images import read_image
+from ..photos import depth_samples
 
 NO_TRUTH = "None"
 
@@ -128,16 +127,7 @@ def png_depth(per_metre: float) -> DepthOf:
     """Reads 16-bit PNGs with so many steps in a metre, 0 where unknown."""
 
     def read(files: FrameFiles, _size: tuple[int, int]) -> np.ndarray:
-        path = files.depth
-        samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
-        if samples is None:
-            raise DepthReadError(f"cannot read {path}: missing, or no readable PNG")
-        if samples.dtype != np.uint16 or samples.ndim != 2:
-            raise DepthReadError(
-                f"{path} holds {samples.dtype} of shape {samples.shape}; a depth PNG has one "
-                "16-bit channel"
-            )
-        return (samples / per_metre).astype(np.float32)
+        return (depth_samples(files.depth) / per_metre).astype(np.float32)
 
     return read
 
