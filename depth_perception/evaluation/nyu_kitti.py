@@ -15,6 +15,11 @@ from torch import Tensor
 Crop = Literal["none", "nyu", "eigen", "garg"]
 
 NYU_FOCAL_PX = 519.163756
+CROP_SHARES = {
+    "eigen": (0.3324324, 0.91351351, 0.0359477, 0.96405229),
+    "garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),
+}
+"""Top, bottom, left and right border of the part of a KITTI picture that counts."""
 _EIGEN_SIZE = (352, 1216)
 
 
@@ -133,10 +138,7 @@ def crop_mask(crop: Crop, height: int, width: int) -> Tensor:
         return mask
     if crop == "eigen" and (height, width) != _EIGEN_SIZE:
         raise ValueError(f"the eigen crop is for {_EIGEN_SIZE} (height, width), got {mask.shape}")
-    top, bottom, left, right = {
-        "eigen": (0.3324324, 0.91351351, 0.0359477, 0.96405229),
-        "garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),
-    }[crop]
+    top, bottom, left, right = CROP_SHARES[crop]
     mask[int(top * height) : int(bottom * height), int(left * width) : int(right * width)] = True
     return mask
 

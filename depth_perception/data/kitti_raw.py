@@ -1,0 +1,229 @@
+"""KITTI raw: rectified stereo pairs, DATE/DRIVE/image_02/data/FRAME.png and image_03 beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..geometry import DepthKind, Pinhole
+from ..io.images import read_image, write_image
+from .kitti_calibration import KittiCalibration, read_calibration, write_calibration
+from .stereo import StereoFrame
+
+_LEFT, _RIGHT = "image_02", "image_03"
+_PICTURES = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """The pictures of a pair."""
+
+    left: Path
+    right: Path
+
+    @property
+    def day(self) -> Path:
+        """Folder of the recording day, which holds the calibration."""
+        return self.left.parents[3]
+
+    @property
+    def lidar(self) -> Path:
+        """The lidar points of the same frame."""
+        folder = self.left.parents[2] / "velodyne_points" / "data"
+        return folder / f"{self.left.stem}.bin"
+
+
+def find_pairs(root: str | Path) -> tuple[PairFiles, ...]:
+    """All pairs below ``root``, sorted by day, drive and frame.
+
+    Raises:
+        FileNotFoundError: there is none, or a picture lacks its partner of the same name.
+    """
+    pairs = []
+    for left in sorted(Path(root).glob(f"*/*/{_LEFT}/data/*")):
+        if left.suffix.lower() not in _PICTURES:
+            continue
+        right = left.parents[2] / _RIGHT / "data" / left.name
+        if not right.is_file():
+            raise FileNotFoundError(f"{left} has no partner {right}: remove it, or use a list")
+        pairs.append(PairFiles(left, right))
+    if not pairs:
+        raise FileNotFoundError(f"no pairs below {root}: expected DATE/DRIVE/{_LEFT}/data/*.png")
+    return tuple(pairs)
+
+
+def read_pairs(path: str | Path, root: str | Path) -> tuple[PairFiles, ...]:
+    """The pairs of a list with lines ``left right`` relative to ``root``, as monodepth has them.
+
+    A name that ends in .jpg is also found as .png, and the other way round.
+
+    Raises:
+        FileNotFoundError: there is no such list.
+        ValueError: a line has not two columns.
+    """
+    path, pairs = Path(path), []
+    if not path.is_file():
+        raise FileNotFoundError(f"no list {path}")
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 2:
+            raise ValueError(f"{path}, line {number}: expected 'left right', got {line!r}")
+        pairs.append(PairFiles(*(_present(Path(root) / word.lstrip("/")) for word in words)))
+    return tuple(pairs)
+
+
+class KittiRaw:
+    """Pairs that are read when they are asked for.
+
+    Args:
+        pairs: see :func:`find_pairs` and :func:`read_pairs`.
+        size: (height, width) of the pictures; None keeps theirs, which differ between days.
+        truth: project the lidar into the left picture; the depth is all 0 otherwise.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[PairFiles],
+        *,
+        size: tuple[int, int] | None = None,
+        truth: bool = False,
+    ) -> None:
+        if truth and size is not None:
+            raise ValueError("truth is of the pictures' own size: leave size out, or truth")
+        self.pairs, self.size, self.truth = tuple(pairs), size, truth
+        self._calibrations: dict[Path, KittiCalibration] = {}
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> StereoFrame:
+        """One pair; its depth is z-depth, or the lidar's forward coordinate (see there).
+
+        Raises:
+            ImageReadError: a picture is missing or damaged.
+            FileNotFoundError: no calibration, or no lidar points where truth is asked for.
+            ValueError: the pictures differ in size.
+        """
+        files = self.pairs[index]
+        left, right = read_image(files.left), read_image(files.right)
+        if left.shape != right.shape:
+            raise ValueError(f"{files.left} is {left.shape[:2]}, its partner {right.shape[:2]}")
+        native = left.shape[:2]
+        size = native if self.size is None else self.size
+        calibration = self._calibration(files.day)
+        depth = np.zeros(size, np.float32)
+        if self.truth:
+            depth = calibration.depth(read_lidar(files.lidar), *native)
+        return StereoFrame(
+            resized(left, size),
+            resized(right, size),
+            torch.from_numpy(depth),
+            DepthKind.Z,
+            calibration.camera(*size, native),
+            calibration.baseline_m,
+        )
+
+    def _calibration(self, day: Path) -> KittiCalibration:
+        if day not in self._calibrations:
+            self._calibrations[day] = read_calibration(day)
+        return self._calibrations[day]
+
+
+def resized(image: np.ndarray, size: tuple[int, int]) -> Tensor:
+    """A picture (H, W, 3) uint8 as a tensor (3, h, w), antialiased bilinear as Pillow does it."""
+    if image.shape[:2] != tuple(size):
+        bilinear = Image.Resampling.BILINEAR
+        image = np.asarray(Image.fromarray(image).resize((size[1], size[0]), bilinear))
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+def read_lidar(path: str | Path) -> np.ndarray:
+    """Points (N, 4) float32: x forward, y left, z up in metres, and reflectance.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file does not hold whole points.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no lidar points {path}")
+    values = np.fromfile(path, np.float32)
+    if values.size % 4:
+        raise ValueError(f"{path} holds {values.size} numbers, not points of four")
+    return values.reshape(-1, 4)
+
+
+def write_kitti_raw(
+    root: str | Path,
+    frames: Iterable[StereoFrame],
+    *,
+    day: str = "2011_09_26",
+    drive: str = "0001",
+    listing: str = "pairs.txt",
+) -> Path:
+    """Write pinhole pairs, lidar points made of their depth, calibration, and a list of the pairs.
+
+    Args:
+        root: folder of the data set.
+        frames: of one camera and one baseline, both cameras level and side by side.
+        listing: name of the list, which is written in ``root``.
+
+    Returns:
+        the list.
+
+    Raises:
+        ValueError: there are no frames, they are no rectified pinhole pairs, or they differ in
+            camera or baseline.
+    """
+    root, lines, first = Path(root), [], None
+    folder = f"{day}/{day}_drive_{drive}_sync"
+    for number, frame in enumerate(frames):
+        rig = (frame.camera, frame.baseline_m)
+        first = first or rig
+        if rig != first or not isinstance(frame.camera, Pinhole) or frame.direction != (1, 0, 0):
+            raise ValueError(
+                f"frame {number} is no pinhole pair side by side with the camera and baseline of "
+                f"the first: {frame.camera}, {frame.baseline_m} m, {frame.direction}"
+            )
+        names = [f"{folder}/{side}/data/{number:010d}.png" for side in (_LEFT, _RIGHT)]
+        for name, rgb in zip(names, (frame.left, frame.right), strict=True):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            write_image(root / name, np.ascontiguousarray(rgb.permute(1, 2, 0).numpy()))
+        lidar = root / folder / "velodyne_points" / "data" / f"{number:010d}.bin"
+        lidar.parent.mkdir(parents=True, exist_ok=True)
+        _lidar_points(frame).tofile(lidar)
+        lines.append(" ".join(names) + "\n")
+    if first is None:
+        raise ValueError("there are no frames to write")
+    write_calibration(root / day, _calibration(*first))
+    (root / listing).write_text("".join(lines), encoding="utf-8")
+    return root / listing
+
+
+def _present(path: Path) -> Path:
+    others = (path.with_suffix(suffix) for suffix in _PICTURES)
+    return path if path.is_file() else next((p for p in others if p.is_file()), path)
+
+
+def _calibration(camera: Pinhole, baseline_m: float) -> KittiCalibration:
+    """Rectified cameras and a lidar, all in one place but for the baseline."""
+    left = np.zeros((3, 4))
+    left[:, :3] = np.reshape(camera.to_k(), (3, 3))
+    right = left.copy()
+    right[0, 3] = -camera.fx * baseline_m
+    axes = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+    return KittiCalibration(left, right, np.eye(3), axes, np.zeros(3))
+
+
+def _lidar_points(frame: StereoFrame) -> np.ndarray:
+    points = frame.camera.unproject(frame.depth_m.double(), frame.kind)
+    x, y, z = points[frame.depth_m > 0].unbind(-1)
+    return torch.stack((z, -x, -y, torch.zeros_like(z)), -1).float().numpy()
