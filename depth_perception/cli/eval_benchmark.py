@@ -118,13 +118,14 @@ def _plain(
     job: BenchmarkJob, estimator: Estimator, reader: PinholeReader, indices: Sequence[int]
 ) -> Judged:
     from ..evaluation.evaluate import EvaluationProtocol, evaluate
-    from ..evaluation.pinhole import BENCHMARK_PARTS, MOST_DEPTH_M, AsRanges
+    from ..evaluation.pinhole import BENCHMARK_PARTS, MOST_DEPTH_M, AsRanges, without_holes
     from ..evaluation.protocols import Alignment, usual_alignment
     from ..evaluation.report import document, markdown, table
 
     how = usual_alignment(estimator.card) if job.align == "auto" else Alignment(job.align)
     protocol = EvaluationProtocol(job.max_depth_m or MOST_DEPTH_M[job.benchmark], how)
     frames = AsRanges(reader, BENCHMARK_PARTS[job.benchmark])
+    estimate = without_holes(of_estimator(estimator, how))
     result = evaluate(job.model, estimate, frames, protocol, indices=indices)
     return Judged(
         table([result]),
