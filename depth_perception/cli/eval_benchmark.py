@@ -117,7 +117,7 @@ def _as_published(
 def _plain(
     job: BenchmarkJob, estimator: Estimator, reader: PinholeReader, indices: Sequence[int]
 ) -> Judged:
-    from ..evaluation.evaluate import EvaluationProtocol, evaluate
+    from ..evaluation.evaluate import EvaluationProtocol, evaluate, of_estimator
     from ..evaluation.pinhole import BENCHMARK_PARTS, MOST_DEPTH_M, AsRanges, without_holes
     from ..evaluation.protocols import Alignment, usual_alignment
     from ..evaluation.report import document, markdown, table
