@@ -6,8 +6,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
 
 ImageMessage = Image | CompressedImage
 
@@ -58,7 +58,7 @@ class InfoMatcher:
 
     def add_image(self, arrival: Arrival) -> tuple[Arrival | None, int]:
         """The image with its CameraInfo if that is there, and how many images were given up."""
-        stamp = stamp_ns(arrival.message.header.stamp)
+        stamp = stamp_ns(arrival.message.header)
         info = self.latest if self.sync is Sync.LATEST else self._infos.get(stamp)
         if info is not None:
             return self._matched(stamp, arrival, info)
@@ -75,7 +75,7 @@ class InfoMatcher:
         self.latest = info
         if self.sync is Sync.LATEST:
             return None, 0
-        stamp = stamp_ns(info.header.stamp)
+        stamp = stamp_ns(info.header)
         self._infos[stamp] = info
         while len(self._infos) > _KEPT_INFOS:
             self._infos.popitem(last=False)
@@ -113,6 +113,6 @@ class InfoMatcher:
         return count
 
 
-def stamp_ns(stamp: Time) -> int:
-    """A stamp as one number, nanoseconds."""
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
+def stamp_ns(header: Header) -> int:
+    """The stamp of a header as one number, nanoseconds."""
+    return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec

@@ -170,7 +170,7 @@ def test_newest_complete_image_wins_and_older_ones_are_given_up() -> None:
     for k in (1, 2, 3):
         assert matcher.add_image(arrival(k)) == (None, 0)
     found, given_up = matcher.add_info(stamped(2))
-    assert (stamp_ns(found.message.header.stamp), given_up) == (2_000_000_000, 1)
+    assert (stamp_ns(found.message.header), given_up) == (2_000_000_000, 1)
     assert matcher.add_info(stamped(1)) == (None, 0)  # its image is gone
     found, given_up = matcher.add_info(stamped(3))
     assert (found.info, given_up) == (stamped(3), 0)

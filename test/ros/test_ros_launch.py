@@ -1,6 +1,6 @@
-"""The launch file, the parameter file and the lists of executables tell the same story.
+"""Launch files, parameter files and the lists of executables tell the same story.
 
-Where the real launch packages can be imported the launch file is also evaluated.
+Where the real launch packages can be imported the launch files are also evaluated.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ import yaml
 from ros_harness import ROOT
 
 from depth_perception.ros.parameters import build, specs
+from depth_perception.ros.pinhole_settings import PinholeSettings
 from depth_perception.ros.settings import PanoramicSettings
 
-LAUNCH_FILE = ROOT / "launch" / "panoramic.launch.py"
-PARAMETER_FILE = ROOT / "config" / "panoramic.yaml"
+LAUNCHING = ROOT / "depth_perception" / "ros" / "launching.py"
+SETTINGS = {"panoramic": PanoramicSettings, "pinhole": PinholeSettings}
+INPUTS = {"panoramic": ["image"], "pinhole": ["image", "camera_info"]}
 HAS_LAUNCH = find_spec("launch") is not None and find_spec("launch_ros") is not None
 ARGUMENTS = {
-    "image", "image_transport", "model", "checkpoint", "device", "namespace", "params_file",
+    "image_transport", "model", "checkpoint", "device", "namespace", "params_file",
     "autostart", "use_sim_time", "log_level", "respawn", "bag", "rviz", "tune_dds",
 }  # fmt: skip
 
@@ -63,24 +65,48 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return items
 
 
-def test_launch_file_names_what_exists() -> None:
-    source = LAUNCH_FILE.read_text()
-    tree = ast.parse(source)
-    compile(source, str(LAUNCH_FILE), "exec")
+def test_launch_files_are_those_of_the_nodes() -> None:
+    assert {path.name for path in (ROOT / "launch").glob("*.py")} == {
+        f"{stem}.launch.py" for stem in SETTINGS
+    }
 
-    assert _strings(tree, "argument") == ARGUMENTS
-    assert _strings(tree, "LaunchConfiguration") <= ARGUMENTS
-    assert _strings(tree, "flag") <= ARGUMENTS
-    ours = _keywords(tree, "executable") - {"rviz2"}
-    assert ours == {"panoramic_depth", "bag_player"}
-    for name in ours:
-        assert (ROOT / "scripts" / name).stat().st_mode & 0o111
-    for folder, name in re.findall(r'share\("(\w+)", "([\w.]+)"\)', source):
-        assert (ROOT / folder / name).is_file()
-    declared = {name for name, _, _ in specs(PanoramicSettings)}
-    overrides = ast.literal_eval(re.search(r"OVERRIDES = (\(.*?\))", source)[1])
+
+@pytest.mark.parametrize("stem", SETTINGS)
+def test_launch_file_names_what_exists(stem: str) -> None:
+    path = ROOT / "launch" / f"{stem}.launch.py"
+    tree = ast.parse(path.read_text())
+    compile(tree, str(path), "exec")
+
+    call = next(n for n in ast.walk(tree) if isinstance(n, ast.Call) and _name(n) == "depth_launch")
+    given = {item.arg: ast.literal_eval(item.value) for item in call.keywords}
+    assert given["executable"] == f"{stem}_depth"
+    assert (ROOT / "scripts" / given["executable"]).stat().st_mode & 0o111
+    assert given["stem"] == stem
+    for folder, ending in (("config", "yaml"), ("rviz", "rviz")):
+        assert (ROOT / folder / f"{stem}.{ending}").is_file()
+    assert list(given["inputs"]) == INPUTS[stem]
+    assert all(text.endswith(".") for text in given["inputs"].values())
+    declared = {name for name, _, _ in specs(SETTINGS[stem])}
+    overrides = ast.literal_eval(re.search(r"OVERRIDES = (\(.*?\))", LAUNCHING.read_text())[1])
     assert set(overrides) <= declared & ARGUMENTS
     assert "autostart" in declared
+
+
+def test_what_launch_files_share_names_what_exists() -> None:
+    source = LAUNCHING.read_text()
+    tree = ast.parse(source)
+
+    assert _strings(tree, "argument") == ARGUMENTS
+    assert _strings(tree, "LaunchConfiguration") <= ARGUMENTS | {"image"}
+    assert _strings(tree, "flag") <= ARGUMENTS
+    ours = _keywords(tree, "executable") - {"rviz2"}
+    assert ours == {"bag_player"}
+    assert (ROOT / "scripts" / "bag_player").stat().st_mode & 0o111
+    for folder, name in re.findall(r'share\("(\w+)", "([\w.]+)"\)', source):
+        assert (ROOT / folder / name).is_file()
+    imported = {name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+                for name in [node.module] if node.level}  # fmt: skip
+    assert not imported, "launch files must not load models"
 
 
 def test_scripts_run_what_they_import() -> None:
@@ -90,25 +116,35 @@ def test_scripts_run_what_they_import() -> None:
         assert callable(importlib.import_module(module[1]).main)
 
 
-def test_parameter_file_holds_every_parameter_at_its_default() -> None:
-    text = PARAMETER_FILE.read_text()
+@pytest.mark.parametrize("stem", SETTINGS)
+def test_parameter_file_holds_every_parameter_at_its_default(stem: str) -> None:
+    kind = SETTINGS[stem]
+    text = (ROOT / "config" / f"{stem}.yaml").read_text()
     given = flat(yaml.safe_load(text)["/**"]["ros__parameters"])
-    declared = {name: default for name, _, default in specs(PanoramicSettings)}
+    declared = {name: default for name, _, default in specs(kind)}
 
     assert given == declared
     assert {name: type(value) for name, value in given.items()} == {
         name: type(value) for name, value in declared.items()
     }
-    assert build(PanoramicSettings, given) == PanoramicSettings()
+    assert build(kind, given) == kind()
     lines = text.splitlines()
-    for name in given:
-        leaf = name.rpartition(".")[2]
-        at = next(k for k, line in enumerate(lines) if line.strip().startswith(f"{leaf}:"))
-        assert lines[at - 1].strip().startswith("#"), f"{name} is not explained"
+    first = lines.index("  ros__parameters:") + 1
+    for at, line in enumerate(lines[first:], first):
+        is_value = line.strip() and not line.strip().startswith("#") and not line.endswith(":")
+        assert not is_value or lines[at - 1].strip().startswith("#"), f"{line} is not explained"
+    for name, spec, _ in specs(kind):  # in the words of the node
+        assert " ".join(spec.description.split()) in _comments(text), name
 
 
-def test_every_parameter_is_described() -> None:
-    for name, spec, _ in specs(PanoramicSettings):
+def _comments(text: str) -> str:
+    lines = (line.strip() for line in text.splitlines())
+    return " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
+
+
+@pytest.mark.parametrize("stem", SETTINGS)
+def test_every_parameter_is_described(stem: str) -> None:
+    for name, spec, _ in specs(SETTINGS[stem]):
         assert len(spec.description) >= 15, name
         assert spec.description.rstrip().endswith("."), name
 
@@ -123,20 +159,22 @@ def test_dds_profile_is_well_formed_and_large_enough() -> None:
     assert used == made
 
 
-def test_rviz_view_shows_topics_that_the_node_has() -> None:
-    view = yaml.safe_load((ROOT / "rviz" / "panoramic.rviz").read_text())
+@pytest.mark.parametrize("stem", SETTINGS)
+def test_rviz_view_shows_topics_that_the_node_has(stem: str) -> None:
+    view = yaml.safe_load((ROOT / "rviz" / f"{stem}.rviz").read_text())
     displays = view["Visualization Manager"]["Displays"]
     topics = {d["Topic"]["Value"] for d in displays if "Topic" in d}
-    assert topics == {"image", "depth/image", "depth/points", "scan"}
+    own = {"scan"} if stem == "panoramic" else set()
+    assert topics == {"image", "depth/image", "depth/points"} | own
 
 
-def _launched(prefix: Path, arguments: dict[str, str]) -> dict[str, str]:
+def _launched(prefix: Path, stem: str, arguments: dict[str, str]) -> dict[str, str]:
     """What the executables of an installation were started with, by name, after a real launch."""
     from launch import LaunchDescription, LaunchService
     from launch.actions import IncludeLaunchDescription
     from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-    source = PythonLaunchDescriptionSource(str(LAUNCH_FILE))
+    source = PythonLaunchDescriptionSource(str(ROOT / "launch" / f"{stem}.launch.py"))
     include = IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
     service = LaunchService()
     service.include_launch_description(LaunchDescription([include]))
@@ -163,13 +201,13 @@ def _install(prefix: Path) -> None:
         stand_in.chmod(0o755)
 
 
-def test_launch_description(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stem", SETTINGS)
+def test_launch_description(stem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not HAS_LAUNCH:  # not on PyPI: every function is at least defined and used
-        tree = ast.parse(LAUNCH_FILE.read_text())
+        tree = ast.parse(LAUNCHING.read_text())
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        assert "generate_launch_description" in functions
-        assert functions - {"generate_launch_description"} <= used
+        assert functions - {"depth_launch"} <= used
         return
     _install(tmp_path / "prefix")
     path = f"{tmp_path / 'prefix'}{os.pathsep}{os.environ['AMENT_PREFIX_PATH']}"
@@ -187,15 +225,19 @@ def test_launch_description(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     }  # fmt: skip
 
     environment = dict(os.environ)  # launch changes that of this process
-    untuned = _launched(tmp_path / "prefix", {"tune_dds": "false"})
-    started = _launched(tmp_path / "prefix", arguments)
+    untuned = _launched(tmp_path / "prefix", stem, {"tune_dds": "false"})
+    started = _launched(tmp_path / "prefix", stem, arguments)
     os.environ.clear()
     os.environ.update(environment)
 
-    node, player = started["panoramic_depth"], started["bag_player"]
+    name = f"{stem}_depth"
+    node, player = started[name], started["bag_player"]
     assert "__ns:=/robot" in node
     assert "image:=/cam/image" in node
-    assert "panoramic.yaml" in node
+    if stem == "pinhole":
+        assert "camera_info:=/cam/camera_info" in node
+        assert "camera_info:=camera_info" in untuned["pinhole_depth"]
+    assert f"{stem}.yaml" in node
     assert "--log-level info" in node
     assert f"{tmp_path} --clock --wait 60 --wait-for /cam/image" in player
     given = [Path(name) for name in re.findall(r"--params-file (\S+)", node)]
@@ -208,5 +250,5 @@ def test_launch_description(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert values["autostart"] is True
     assert re.search(r"DEFAULT_PROFILES_FILE=\S+/fastdds_large_data.xml", node)
     assert "MALLOC_MMAP_THRESHOLD_=4000000000" in node
-    assert untuned.keys() == {"panoramic_depth"}
-    assert "PROFILES_FILE" not in untuned["panoramic_depth"]
+    assert untuned.keys() == {name}
+    assert "PROFILES_FILE" not in untuned[name]
