@@ -52,4 +52,6 @@ def _cells(model: ModelCard, wide: bool) -> list[str]:
 def _values(model: ModelCard) -> str:
     if model.max_depth_m is not None:
         return f"{model.kind.value}, up to {model.max_depth_m:g} m"
+    if model.is_metric:
+        return f"{model.kind.value}, m"
     return f"relative {model.space.value.replace('_', ' ')}"

@@ -23,6 +23,7 @@ _WARM_UP_SIZE = (480, 640)
 # The parameters, or groups of them, that only some kinds of model know, and who knows them.
 _KNOWN = MappingProxyType(
     {
+        "blindspot_pinhole": ("height", "flip"),
         "depth_anything": ("height", "flip"),
         "moge": ("moge",),
         "ppd": ("ppd", "moge"),

@@ -23,6 +23,14 @@ def test_tables_name_every_model(arguments: list[str], capsys: pytest.CaptureFix
         assert model.name in output
 
 
+def test_metres_without_a_limit_are_metres(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models"]) == 0
+    rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.split()}
+    assert "range, m " in rows["blindspot-vgg"]
+    assert "relative depth" in rows["panda-small"]
+    assert "range, up to 8 m" in rows["omnidepth-rectnet"]
+
+
 def test_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", "path", "panda-small"]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "panda_small.pth")

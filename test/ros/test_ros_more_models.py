@@ -11,7 +11,10 @@ import torch
 from ros_harness import READY, NodeProcess, Probe, cloud_of, depth_of, image, panorama
 
 import depth_perception as dp
-from depth_perception.systems import build_network, save_network
+from depth_perception.estimators import BlindSpotPinholeEstimator, BlindSpotPinholeOptions
+from depth_perception.ros.pinhole import model_options
+from depth_perception.ros.pinhole_settings import PinholeSettings
+from depth_perception.systems import build_network, card, save_network
 
 HEIGHT = 64
 TOPICS = ("depth/image", "depth/points", "depth/scale")
@@ -51,3 +54,17 @@ def test_node_and_library_agree(
     code, _ = node.stop()
     assert code == 0
     assert "Traceback" not in node.text
+
+
+def test_pinhole_node_knows_the_rectilinear_vgg() -> None:
+    settings = PinholeSettings(model="blindspot-vgg-rectilinear", height=64, flip=True)
+    options = BlindSpotPinholeOptions(**model_options(settings))
+    assert (options.height, options.flip) == (64, True)
+    network = build_network("blindspot-tiny")
+    estimator = BlindSpotPinholeEstimator(card(settings.model), network, options=options)
+    estimator.warm_up(48, 64)
+    camera = dp.Pinhole.from_fov(48, 64, 1.0)
+    prediction = estimator(panorama(48)[:, :64], camera)
+    assert prediction.kind is dp.DepthKind.Z
+    assert prediction.is_metric
+    assert prediction.valid.all()
