@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from .base import ASSUMED_PINHOLE_FOV_DEG, Estimator, EstimatorOptions, OutputSize
-from .loading import load
+from .loading import load, options_of
 
 _SYSTEMS = {
     "BlindSpotEstimator": "blindspot",
@@ -19,10 +19,12 @@ _SYSTEMS = {
     "MogeEstimator": "moge",
     "MogeOptions": "moge",
     "OmniDepthEstimator": "omnidepth",
+    "PanelsEstimator": "panels",
     "PpdEstimator": "ppd",
     "PpdOptions": "ppd",
     "ScaleDepthEstimator": "scaledepth",
     "ScaleDepthOptions": "scaledepth",
+    "SteadyScale": "video",
 }
 
 __all__ = [
@@ -37,11 +39,14 @@ __all__ = [
     "MogeOptions",
     "OmniDepthEstimator",
     "OutputSize",
+    "PanelsEstimator",
     "PpdEstimator",
     "PpdOptions",
     "ScaleDepthEstimator",
     "ScaleDepthOptions",
+    "SteadyScale",
     "load",
+    "options_of",
 ]
 
 

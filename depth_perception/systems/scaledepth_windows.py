@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..geometry.agreement import Overlap, agreeing_factors
 from .scaledepth import ScaleDepth
 
 WindowScale = Literal["joint", "own"]
@@ -129,24 +130,19 @@ def joint_factors(depth: Tensor, boxes: list[tuple[int, int, int, int]]) -> Tens
         boxes: (top, bottom, left, right) of each window.
     """
     logs = depth.clamp(min=_TINY_M).log()
-    count, batch = depth.shape[:2]
-    normal = torch.ones((count, count), dtype=torch.float64)  # the mean of the logarithms is 0
-    right = torch.zeros((count, batch), dtype=torch.float64)
+    count = len(boxes)
+    overlaps = []
     for one in range(count):
         for other in range(one + 1, count):
             views = _common(boxes[one], boxes[other])
             if views is None:
                 continue
             first, second = (logs[i][view] for i, view in zip((one, other), views, strict=True))
-            ratio = (first - second).flatten(1).median(1).values.to("cpu", torch.float64)
-            area = first[0].numel() / depth[0, 0].numel()
-            normal[one, one] += area
-            normal[other, other] += area
-            normal[one, other] -= area
-            normal[other, one] -= area
-            right[one] -= area * ratio
-            right[other] += area * ratio
-    return torch.linalg.solve(normal, right).exp().to(depth)
+            ratio = (first - second).flatten(1).median(1).values
+            overlaps.append(Overlap(one, other, ratio, first[0].numel() / depth[0, 0].numel()))
+    if not overlaps:
+        return torch.ones_like(depth[:, :, 0, 0, 0])
+    return agreeing_factors(overlaps, count).to(depth)
 
 
 def _common(

@@ -1,0 +1,152 @@
+"""Panoramic depth by a model for pinhole images, which looks at a panorama panel by panel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry import Camera, DepthKind, Equirectangular, Panel
+from ..geometry.panel_merge import PanelDepth, merge_panels, surrounding_panels
+from ..prediction import DepthSpace, Prediction, ScaleKind, Scene
+from .base import Estimator
+
+_ASPECT_TOLERANCE = 0.01
+
+
+class PanelsEstimator:
+    """Runs a pinhole estimator on panels of a panorama and merges what it says.
+
+    Each panel may have a scale of its own: all are brought to the one on which they agree best
+    where they overlap. Models whose shift is unknown cannot be merged.
+
+    Args:
+        estimator: a pinhole model with metric or scale-invariant depth.
+        panels: where to look; None looks everywhere, at the model's own resolution, see
+            :func:`~depth_perception.geometry.panel_merge.surrounding_panels`.
+        joint_scale: False leaves each panel its own scale; then steps remain where panels end.
+
+    Attributes:
+        card: that of the model, for equirectangular images and range.
+
+    Raises:
+        ValueError: a panoramic model, one without a scale that panels can share, or no panels.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        panels: Sequence[Panel] | None = None,
+        *,
+        joint_scale: bool = True,
+    ) -> None:
+        card = estimator.card
+        if card.camera != "pinhole":
+            raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
+        if card.scale is ScaleKind.AFFINE_INVARIANT:
+            raise ValueError(
+                f"{card.name} returns values of unknown scale and shift, which panels cannot share:"
+                " use a metric model"
+            )
+        if panels is not None and not panels:
+            raise ValueError("panels must name at least one panel, or be None to look everywhere")
+        self.pinhole = estimator
+        self.panels = tuple(panels or surrounding_panels(card.default_height))
+        self.joint_scale = joint_scale
+        self.card = replace(
+            card, camera="equirectangular", kind=DepthKind.RANGE, space=DepthSpace.DEPTH
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+        return self.pinhole.device
+
+    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
+        """Range of one panorama.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            camera: its pixel grid; None is the full sphere of a 2:1 image.
+
+        Returns:
+            Range on the grid of the image; what no panel sees is not valid. ``scene`` has the mean
+            of the panels' scales and class probabilities, where the model tells them.
+
+        Raises:
+            TypeError, ValueError: as :meth:`Estimator.__call__`.
+        """
+        pixels = torch.as_tensor(np.ascontiguousarray(image) if _is_array(image) else image)
+        camera = _checked(camera, tuple(pixels.shape))
+        pixels = pixels.to(self.device)
+        with torch.inference_mode():
+            planes = pixels.permute(2, 0, 1)
+            found = []
+            for panel in self.panels:
+                view = panel.cut_image(planes, camera).permute(1, 2, 0).contiguous()
+                found.append(self.pinhole(view, panel.camera))
+            parts = [
+                PanelDepth(panel, said.depth, said.valid, said.camera, said.kind, _trust(said))
+                for panel, said in zip(self.panels, found, strict=True)
+            ]
+            merged = merge_panels(parts, camera, joint_scale=self.joint_scale)
+        return Prediction(
+            values=merged.range_m.clone(),
+            valid=merged.valid.clone(),
+            camera=camera,
+            kind=DepthKind.RANGE,
+            space=DepthSpace.DEPTH,
+            scale=self.card.scale,
+            scene=_scene([said.scene for said in found], merged.factors.tolist()),
+        )
+
+    def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
+        """Run once on a black image of this size, so that the first real one is not the slowest."""
+        self(torch.zeros((height, width, 3), dtype=torch.uint8), camera)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def _is_array(image: object) -> bool:
+    return isinstance(image, np.ndarray)
+
+
+def _checked(camera: Camera | None, shape: tuple[int, ...]) -> Camera:
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        raise ValueError(f"image must be (height, width, 3) RGB with pixels, got shape {shape}")
+    height, width = shape[:2]
+    if camera is None:
+        if abs(width - 2 * height) > _ASPECT_TOLERANCE * 2 * height:
+            raise ValueError(
+                f"the image is {width} x {height}, but a full panorama is twice as wide as high: "
+                "give the camera of a part of the sphere"
+            )
+        return Equirectangular(height, width)
+    if not isinstance(camera, Equirectangular) or (camera.height, camera.width) != (height, width):
+        raise ValueError(
+            f"panels need an Equirectangular camera of {width} x {height} pixels, got {camera}"
+        )
+    return camera
+
+
+def _trust(said: Prediction) -> float:
+    """A panel whose scale the network could not tell does not take part in the common one."""
+    return 0.0 if said.scene is not None and said.scene.is_at_floor else 1.0
+
+
+def _scene(scenes: Sequence[Scene | None], factors: Sequence[float]) -> Scene | None:
+    told = [(scene, factor) for scene, factor in zip(scenes, factors, strict=True) if scene]
+    if not told:
+        return None
+    logs = [math.log(scene.scale_m * factor) for scene, factor in told]
+    rows = [scene.class_probabilities for scene, _ in told]
+    return Scene(
+        scale_m=math.exp(sum(logs) / len(logs)),
+        is_at_floor=all(scene.is_at_floor for scene, _ in told),
+        class_probabilities=tuple(sum(column) / len(rows) for column in zip(*rows, strict=True)),
+        class_names=told[0][0].class_names,
+    )

@@ -1,0 +1,151 @@
+"""Depth of pinhole panels put back onto the panorama that they were cut from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from .agreement import Overlap, agreeing_factors
+from .camera import Camera
+from .depth_kind import DepthKind
+from .edges import edge_mask
+from .panels import Panel
+from .pinhole import Pinhole
+from .sampling import SamplingGrid
+
+_SAME_SURFACE = math.log(1.25)
+_LEAST_OVERLAP = 1e-4  # of the panorama
+
+
+@dataclass(frozen=True)
+class PanelDepth:
+    """What is known of one panel.
+
+    Attributes:
+        panel: where it looks.
+        depth: (h, w) float, positive where valid.
+        valid: (h, w) bool.
+        camera: of ``depth``; the panel's own, perhaps at another size.
+        kind: of ``depth``.
+        trust: weight of its scale in the common one; 0 takes the scale of the others.
+    """
+
+    panel: Panel
+    depth: Tensor
+    valid: Tensor
+    camera: Pinhole
+    kind: DepthKind = DepthKind.Z
+    trust: float = 1.0
+
+
+@dataclass(frozen=True)
+class MergedPanels:
+    """A panorama made of panels.
+
+    Attributes:
+        range_m: (H, W) float32 range, NaN where not valid.
+        valid: (H, W) bool.
+        factors: (panels,) float64 by which each panel was multiplied.
+    """
+
+    range_m: Tensor
+    valid: Tensor
+    factors: Tensor
+
+
+def merge_panels(
+    parts: Sequence[PanelDepth], camera: Camera, *, joint_scale: bool = True
+) -> MergedPanels:
+    """Blend panels into the range image of ``camera``.
+
+    Inverse range is interpolated, which is exact on planes to second order; beside depth jumps the
+    nearest value is taken. Each panel counts less towards its border. Panels that see another
+    surface than the one that counts most at a pixel are left out there, so that no surface is
+    invented between two.
+
+    Args:
+        parts: at least one panel, all on one device.
+        camera: the panorama; panels and it share their centre.
+        joint_scale: multiply each panel by the factor that makes it agree with its neighbours, see
+            :func:`~depth_perception.geometry.agreement.agreeing_factors`.
+
+    Raises:
+        ValueError: no parts.
+    """
+    if not parts:
+        raise ValueError("there are no panels to merge")
+    read = [_read(part, camera) for part in parts]
+    logs = torch.stack([log for log, _ in read])
+    weights = torch.stack([weight for _, weight in read])
+    seen = weights.clone()
+    known = torch.isfinite(logs)
+    weights = torch.where(known, weights, 0)
+    logs = torch.where(known, logs, 0)
+    factors = torch.ones(len(parts), dtype=torch.float64)
+    if joint_scale:
+        factors = _joint(logs, known & (weights > 0), [part.trust for part in parts])
+        logs = logs + factors.log().to(logs)[:, None, None]
+    first = weights.argmax(0, keepdim=True)
+    near = (logs - logs.gather(0, first)).abs() < _SAME_SURFACE
+    shares = torch.where(near, weights, 0)
+    total = shares.sum(0)
+    # a surface where panels that count for more than half see one
+    valid = (total > 0) & (2 * weights.sum(0) >= seen.sum(0))
+    merged = ((shares * logs).sum(0) / total.clamp_min(1e-12)).exp()
+    nothing = torch.full_like(merged, math.nan)
+    return MergedPanels(torch.where(valid, merged, nothing), valid, factors)
+
+
+def surrounding_panels(side: int) -> tuple[Panel, ...]:
+    """Eight square panels of ``side`` pixels that see everything: six level ones, up, and down."""
+    level, steep = math.radians(90), math.radians(110)
+    turn = math.pi / 3
+    around = [Panel(f"level_{i}", i * turn, 0.0, level, side, side) for i in range(6)]
+    up = Panel("up", 0.0, math.pi / 2, steep, side, side)
+    return (*around, up, Panel("down", 0.0, -math.pi / 2, steep, side, side))
+
+
+def _read(part: PanelDepth, camera: Camera) -> tuple[Tensor, Tensor]:
+    """ln(range) (H, W) of a panel on the panorama, NaN where unknown, and its weight there."""
+    grid, weight = _grid(part.panel, part.camera, camera, part.depth.device)
+    distance = part.camera.convert(part.depth.float(), part.kind, DepthKind.RANGE)
+    usable = part.valid & torch.isfinite(distance) & (distance > 0)
+    distance = torch.where(usable, distance, torch.full_like(distance, math.nan))
+    nearest = grid.sample(distance, "nearest", math.nan)
+    smooth = usable & ~edge_mask(distance)
+    whole = grid.sample(smooth.to(distance.dtype), "bilinear") > 1 - 1e-3
+    inverse = grid.sample(1 / torch.where(smooth, distance, 1.0), "bilinear", 1.0)
+    return torch.where(whole, 1 / inverse, nearest).log(), weight
+
+
+def _joint(logs: Tensor, known: Tensor, trust: Sequence[float]) -> Tensor:
+    count, size = len(logs), logs[0].numel()
+    areas = torch.einsum("ihw,jhw->ij", known.float(), known.float()) / size
+    overlaps = []
+    for one, row in enumerate(areas.tolist()):
+        for other in range(one + 1, count):
+            if row[other] > _LEAST_OVERLAP:
+                both = known[one] & known[other]
+                ratio = (logs[one] - logs[other])[both].median()
+                overlaps.append(Overlap(one, other, ratio, row[other]))
+    if not overlaps:
+        return torch.ones(count, dtype=torch.float64)
+    return agreeing_factors(overlaps, count, trust if any(trust) else None)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _grid(
+    panel: Panel, source: Pinhole, camera: Camera, device: torch.device
+) -> tuple[SamplingGrid, Tensor]:
+    """Where the panorama's pixels lie in a panel, and the weight of the panel there."""
+    grid = SamplingGrid.of(source, camera.rays(dtype=torch.float64) @ panel.rotation)
+    across = torch.minimum(grid.u, source.width - grid.u) / source.width
+    down = torch.minimum(grid.v, source.height - grid.v) / source.height
+    weight = torch.where(grid.valid, (4 * across * down).clamp_min(1e-6), 0)
+    return grid.to(device), weight.to(device, torch.float32)
