@@ -48,6 +48,15 @@ def load(
     return estimator(card, network, device=device, options=chosen)
 
 
+def options_of(name: str) -> type[EstimatorOptions]:
+    """The class of the options that a model takes.
+
+    Raises:
+        KeyError: no such model.
+    """
+    return _classes_of(recipe(name).family)[1]
+
+
 def _device_of(device: torch.device | str | None) -> torch.device:
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
