@@ -2,7 +2,7 @@
 
 | class | layout below its root | depth |
 |---|---|---|
-| :class:`PinholeWorlds` | that of ``depth-perception worlds folder --lens.model pinhole`` | |
+| :class:`PinholeWorlds` | that of ``depth-perception worlds folder --model pinhole`` | |
 | :class:`Hypersim` | a JSON file: lists ``SPLIT_rgb_paths`` and ``SPLIT_dpt_paths`` | PNG, mm |
 | :class:`UrbanSyn` | ``rgb/rgb_*.png``, ``depth/depth_*.exr`` | 1e5 m |
 | :class:`UnrealStereo4K` | ``0000N/``: ``Image0/``, ``Disp0/``, ``Extrinsics[01]/`` | disparity |
@@ -57,7 +57,7 @@ class PinholeWorlds:
         if camera.pop("type") != "Pinhole":
             raise ValueError(
                 f"{root} holds panoramas; write pinhole frames with depth-perception worlds folder "
-                f"{root} --lens.model pinhole"
+                f"{root} --model pinhole"
             )
         self._camera = Pinhole(**camera)
 

@@ -23,7 +23,7 @@ from depth_perception.training.frames import (
 from depth_perception.training.loss_terms import LossRecipe
 from depth_perception.training.module import move_average
 from depth_perception.training.networks import trainable_network
-from depth_perception.training.recipe import OptimRecipe
+from depth_perception.training.recipe import OptimRecipe, load_recipe
 from depth_perception.training.run import train
 from depth_perception.training.schedules import Clock, Cosine
 from depth_perception.training.stream import BatchStream
@@ -216,6 +216,20 @@ def test_the_best_of_a_number_that_shall_be_high(
     best = max(history, key=lambda line: line["val/a1"])
     with safe_open(tmp_path / "best.safetensors", "pt") as file:
         assert file.metadata()["steps"] == str(best["step"])
+
+
+def test_the_teacher_trains_in_small(recipe: Recipe, bank: FrameBank, tmp_path: Path) -> None:
+    start = tmp_path / "start.safetensors"
+    save_network(build_network("panda-tiny"), start)
+    model = f"model={{name: panda-tiny, train: lora, checkpoint: {start}}}"
+    overrides = ["data.root=nowhere", "data.sizes=[{start: 0, height: 98}]", model]
+    teacher = load_recipe("panda-teacher", overrides)
+    teacher = replace(
+        teacher, run=replace(recipe.run, steps=2, val_every=2, metric="rms", align=True)
+    )
+    run(teacher, bank, tmp_path)
+    last = json.loads((tmp_path / "history.jsonl").read_text().splitlines()[-1])
+    assert {"loss/silog", "loss/gradient", "loss/epnl", "val/rms"} <= set(last)
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(
