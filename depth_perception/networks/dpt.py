@@ -8,13 +8,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def conv3x3(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
-    """Apply a 3x3 convolution of padding 1; ``circular`` pads each side with the opposite one."""
-    if not circular:
-        return layer(x)
-    x = F.pad(x, (1, 1, 0, 0), mode="circular")
-    return F.conv2d(x, layer.weight, layer.bias, layer.stride, padding=(1, 0))
+from .padding import padded_conv
 
 
 def resize_map(
@@ -44,8 +38,8 @@ class ResidualUnit(nn.Module):
         self.conv2 = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor, circular: bool = False) -> Tensor:
-        inner = conv3x3(self.conv1, F.relu(x), circular)
-        return x + conv3x3(self.conv2, F.relu(inner), circular)
+        inner = padded_conv(self.conv1, F.relu(x), circular)
+        return x + padded_conv(self.conv2, F.relu(inner), circular)
 
 
 class FusionBlock(nn.Module):
@@ -131,9 +125,9 @@ class DptHead(nn.Module):
         for index, skip in enumerate(skips):
             levels[index] = levels[index] + skip
         path = self.fuse_levels(levels, circular)
-        path = conv3x3(self.neck, path, circular)
+        path = padded_conv(self.neck, path, circular)
         size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
-        path = conv3x3(self.out[0], resize_map(path, size, circular), circular)
+        path = padded_conv(self.out[0], resize_map(path, size, circular), circular)
         return self.out[2](self.out[1](path))
 
     def levels(
@@ -146,8 +140,8 @@ class DptHead(nn.Module):
         ):
             level = project(tokens.mT.unflatten(2, grid))
             is_conv = isinstance(rescale, nn.Conv2d)
-            level = conv3x3(rescale, level, circular) if is_conv else rescale(level)
-            levels.append(conv3x3(reduce, level, circular))
+            level = padded_conv(rescale, level, circular) if is_conv else rescale(level)
+            levels.append(padded_conv(reduce, level, circular))
         return levels
 
     def fuse_levels(self, levels: Sequence[Tensor], circular: bool = False) -> Tensor:

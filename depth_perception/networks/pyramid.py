@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .dpt import conv3x3, resize_map
+from .dpt import resize_map
+from .padding import padded_conv
 from .vit import TapTokens, VitEncoder
 
 _PIXELS_PER_PATCH = 16  # four halvings, whatever the patch size of the images is
@@ -39,8 +40,8 @@ class ConvUnit(nn.Module):
         nn.init.zeros_(self.conv2.weight)  # a unit starts as the identity
 
     def forward(self, x: Tensor, circular: bool = False) -> Tensor:
-        inner = conv3x3(self.conv1, F.gelu(self.norm1(x)), circular)
-        return x + conv3x3(self.conv2, F.gelu(self.norm2(inner)), circular)
+        inner = padded_conv(self.conv1, F.gelu(self.norm1(x)), circular)
+        return x + padded_conv(self.conv2, F.gelu(self.norm2(inner)), circular)
 
 
 class ConvPyramid(nn.Module):
@@ -66,13 +67,15 @@ class ConvPyramid(nn.Module):
         """Maps of normalised images (B, 3, H, W), which are first resampled to 16 px a patch."""
         size = (grid[0] * _PIXELS_PER_PATCH, grid[1] * _PIXELS_PER_PATCH)
         images = resize_map(images, size, circular, align_corners=False)
-        fine = conv3x3(self.stem[1], F.gelu(conv3x3(self.stem[0], images, circular)), circular)
+        fine = padded_conv(
+            self.stem[1], F.gelu(padded_conv(self.stem[0], images, circular)), circular
+        )
         for unit in self.fine:
             fine = unit(fine, circular)
-        middle = conv3x3(self.to_middle, fine, circular)
+        middle = padded_conv(self.to_middle, fine, circular)
         for unit in self.middle:
             middle = unit(middle, circular)
-        return PyramidMaps(fine, middle, conv3x3(self.to_coarse, middle, circular))
+        return PyramidMaps(fine, middle, padded_conv(self.to_coarse, middle, circular))
 
 
 class HybridEncoder(VitEncoder):
