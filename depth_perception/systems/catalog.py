@@ -250,7 +250,7 @@ def _moge_models() -> Iterator[_Entry]:
 
 
 def _scaledepth_models() -> Iterator[_Entry]:
-    released = ("Apache-2.0 (made from MIT)", "pth", _SCALEDEPTH_HOME)
+    released = ("Apache-2.0 (made from KITTI: non-commercial)", "pth", _SCALEDEPTH_HOME)
     unreleased = (_NOT_RELEASED, "safetensors", "")
     for variant, data_sets, parameters, classes, height, (licence, ending, home) in (
         ("nk", "NYU and KITTI", 372_027_011, 28, 480, released),
