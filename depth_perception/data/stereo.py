@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from ..geometry import Camera, DepthKind
+from ..geometry import Camera, DepthKind, Equirectangular, SamplingGrid
 from ..geometry.stereo import RIGHT
 
 
@@ -50,3 +50,29 @@ class StereoReader(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> StereoFrame: ...
+
+
+def as_panorama(frame: StereoFrame, camera: Equirectangular) -> tuple[StereoFrame, Tensor]:
+    """The pair as panorama cameras in the same places would see it.
+
+    So a network for panoramas can learn from rectified pinhole pairs (Payen de La Garanderie et
+    al., ECCV 2018, sec. 3). Depth is taken from the nearest pixel, as range.
+
+    Args:
+        camera: the panorama, usually a partial one about as wide as the pinhole view.
+
+    Returns:
+        the pair, black and of depth 0 beyond the pinhole view, and what that view covers,
+        (H, W) bool, the same for both pictures.
+    """
+    grid = SamplingGrid.of(frame.camera, camera.rays())
+    pair = StereoFrame(
+        grid.sample(frame.left),
+        grid.sample(frame.right),
+        grid.sample(frame.range_m, "nearest"),
+        DepthKind.RANGE,
+        camera,
+        frame.baseline_m,
+        frame.direction,
+    )
+    return pair, grid.valid

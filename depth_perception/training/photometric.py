@@ -125,6 +125,8 @@ def stereo_loss(
     disparities: Sequence[Tensor],
     geometry: StereoGeometry,
     options: PhotometricOptions | None = None,
+    *,
+    covered: Tensor | None = None,
 ) -> StereoLoss:
     """Compare both views of a pair with what disparities make of the other.
 
@@ -133,11 +135,16 @@ def stereo_loss(
         disparities: (B, 2, h, w) for each scale, finest first, as shares of the image width:
             channel 0 for the left view, 1 for the right one.
         geometry: the pair as the left view sees it, on any grid.
+        covered: (1 or B, 1, H, W) bool, where both pictures show something; None is everywhere.
+            Other pixels neither count nor are compared with.
 
     Raises:
-        ValueError: pictures differ in size, or a disparity map has not two channels.
+        ValueError: pictures differ in size, a disparity map has not two channels, or ``covered``
+            is given without ``options.masked``.
     """
     options = options or PhotometricOptions()
+    if covered is not None and not options.masked:
+        raise ValueError("covered needs options with masked")
     if left.shape != right.shape:
         raise ValueError(f"left is {tuple(left.shape)} but right is {tuple(right.shape)}")
     sides: tuple[list[Tensor], list[Tensor]] = ([], [])
@@ -149,8 +156,9 @@ def stereo_loss(
         pair = geometry.resize(*disparity.shape[-2:])
         pictures = [_smaller(image, disparity.shape[-2:], options) for image in (left, right)]
         maps = [disparity[:, :1], disparity[:, 1:]]
-        sides[0].append(_side(*pictures, *maps, pair, options))
-        sides[1].append(_side(*pictures[::-1], *maps[::-1], pair.swapped, options))
+        shown = None if covered is None else _whole(covered, disparity)
+        sides[0].append(_side(*pictures, *maps, pair, options, shown))
+        sides[1].append(_side(*pictures[::-1], *maps[::-1], pair.swapped, options, shown))
     terms = [SideTerms(*torch.stack(side).unbind(-1)) for side in sides]
     counted = terms if options.both_sides else terms[:1]
     return StereoLoss(sum(_total(side, options) for side in counted), *terms)
@@ -163,20 +171,25 @@ def _side(
     other_disparity: Tensor,
     pair: StereoGeometry,
     options: PhotometricOptions,
+    shown: Tensor | None,
 ) -> Tensor:
     """L1, SSIM, smoothness and consistency of one view, (4,)."""
-    warped = pair.warp(torch.cat((there, other_disparity), 1), disparity)
-    estimate, other_disparity = warped.image[:, :3], warped.image[:, 3:]
+    sources = (there, other_disparity) if shown is None else (there, other_disparity, shown)
+    warped = pair.warp(torch.cat(sources, 1), disparity)
+    estimate, other_disparity = warped.image[:, :3], warped.image[:, 3:4]
+    valid = warped.valid
+    if shown is not None:
+        valid = valid & (shown > 0) & (warped.image[:, 4:].detach() > 1 - 1e-5)
     wraps = "wrap" if pair.wraps else "repeat"
     ssim_border = wraps if options.ssim_border == "auto" else options.ssim_border
     gradient_border = wraps if options.gradient_border == "auto" else options.gradient_border
 
     weights = _weights(pair, disparity, options)
     if options.masked:
-        weights = warped.valid.to(disparity) * (1 if weights is None else weights)
+        weights = valid.to(disparity) * (1 if weights is None else weights)
     ssim_weights = weights
     if options.masked:
-        ssim_weights = weights * _whole_window(warped.valid, ssim_border)
+        ssim_weights = weights * _whole_window(valid, ssim_border)
 
     expected = warped.disparity
     if options.relative:
@@ -212,6 +225,12 @@ def _smaller(image: Tensor, size: torch.Size, options: PhotometricOptions) -> Te
     if image.shape[-2:] == size:
         return image
     return interpolate(image, size=tuple(size), mode=options.pyramid)
+
+
+def _whole(covered: Tensor, like: Tensor) -> Tensor:
+    """(B, 1, h, w) 1 where all that a pixel of a smaller map stands for is covered, else 0."""
+    share = interpolate(covered.to(like), size=tuple(like.shape[-2:]), mode="area")
+    return (share > 1 - 1e-5).to(like).expand(len(like), -1, -1, -1)
 
 
 def _weights(pair: StereoGeometry, like: Tensor, options: PhotometricOptions) -> Tensor | None:

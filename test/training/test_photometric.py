@@ -192,6 +192,23 @@ def test_what_the_other_view_does_not_see_does_not_count():
     torch.testing.assert_close(one.left.l1, seen.abs().mean()[None])
 
 
+def test_what_the_pictures_do_not_cover_does_not_count():
+    """Garbage beyond a pinhole view that was resampled to a panorama changes nothing."""
+    left, right, disparities = scene()
+    camera = Equirectangular.partial(32, 64, 1.4, 0.7)
+    covered = torch.zeros(1, 1, 32, 64, dtype=torch.bool)
+    covered[..., 4:-4, 8:-8] = True
+    options = PhotometricOptions(smoothness=0)
+    losses = []
+    for fill in (0.0, 1.0):
+        views = (torch.where(covered, view, fill) for view in (left, right))
+        loss = stereo_loss(*views, disparities, SphericalStereo(camera), options, covered=covered)
+        losses.append(loss.total)
+    torch.testing.assert_close(*losses, rtol=1e-6, atol=0)
+    with pytest.raises(ValueError, match="masked"):
+        stereo_loss(left, right, disparities, CompatRectilinear(), PORT, covered=covered)
+
+
 def test_nothing_visible_is_no_loss():
     left, right, _ = scene()
     disparity = torch.full((1, 2, 32, 64), 2.0, dtype=torch.float64, requires_grad=True)
