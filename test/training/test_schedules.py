@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from depth_perception.training.schedules import Clock, Constant, Cosine, Drops, Poly, Schedule
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def rates(schedule: Schedule, steps: int = 100) -> list[float]:
@@ -35,6 +40,19 @@ def test_poly_reaches_zero_where_the_original_of_scaledepth_does() -> None:
     found = rates(Poly(power=0.9), steps=39_999)
     assert found[20_000] == pytest.approx((1 - 20_000 / 39_999) ** 0.9)
     assert found[39_999] == 0
+
+
+@pytest.mark.parametrize(
+    ("variant", "steps", "lr"),
+    [("ps-r50-stage1", 130_000, 1e-4), ("ps-r50", 10_000, 1e-5), ("dps-r50", 10_000, 1e-4)],
+)
+def test_poly_with_a_warm_up_is_that_of_panopticdepth(variant: str, steps: int, lr: float) -> None:
+    with np.load(GOLDEN / "panopticdepth" / "golden-schedule.npz") as file:
+        expected = file[variant]
+    schedule, clock = Poly(power=0.9, warmup=2000, warmup_from=0.001), Clock(steps)
+    for step, rate in expected:
+        found = lr * schedule.factor(int(step), clock.progress(int(step)))
+        assert found == pytest.approx(rate, rel=1e-6)
 
 
 def test_the_time_ends_a_run_before_its_steps() -> None:
