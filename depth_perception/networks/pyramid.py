@@ -67,9 +67,8 @@ class ConvPyramid(nn.Module):
         """Maps of normalised images (B, 3, H, W), which are first resampled to 16 px a patch."""
         size = (grid[0] * _PIXELS_PER_PATCH, grid[1] * _PIXELS_PER_PATCH)
         images = resize_map(images, size, circular, align_corners=False)
-        fine = padded_conv(
-            self.stem[1], F.gelu(padded_conv(self.stem[0], images, circular)), circular
-        )
+        fine = F.gelu(padded_conv(self.stem[0], images, circular))
+        fine = padded_conv(self.stem[1], fine, circular)
         for unit in self.fine:
             fine = unit(fine, circular)
         middle = padded_conv(self.to_middle, fine, circular)

@@ -7,7 +7,8 @@ import torch
 from golden.blindspot_reference import Case, case, manifest
 from golden.fill import manifest_of
 
-from depth_perception.systems import build_network
+import depth_perception as dp
+from depth_perception.systems import ModelCard, build_network
 from depth_perception.systems.checkpoints import load_strictly
 from depth_perception.systems.omnidepth import OmniDepth, RectNet, UResNet
 from depth_perception.systems.omnidepth_config import RECTNET_TINY, RectNetConfig, UResNetConfig
@@ -47,6 +48,19 @@ def test_names_and_shapes_are_those_of_the_published_files(variant: str) -> None
     mapped = network.official_names()
     official = {mapped[name]: value for name, value in network.state_dict().items()}
     assert manifest_of(official) == manifest(variant)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [m for m in dp.models() if m.name.startswith(("omnidepth", "blindspot"))],
+    ids=lambda model: model.name,
+)
+def test_cards_count_the_parameters(model: ModelCard) -> None:
+    with torch.device("meta"):
+        network = build_network(model.name)
+    assert sum(value.numel() for value in network.parameters()) == model.parameters
+    multiple = getattr(network, "multiple", None) or network.config.multiple
+    assert model.patch_size == multiple
 
 
 @pytest.mark.parametrize("variant", NETWORKS)
