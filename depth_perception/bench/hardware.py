@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import torch
 
 _CPU_INFO = Path("/proc/cpuinfo")
+_BUSY_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,17 @@ def torch_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def load_note() -> tuple[str, ...]:
+    """A warning where other programs keep the machine busy, else nothing."""
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    if load < _BUSY_SHARE * cores:
+        return ()
+    return (
+        f"the machine was busy: load {load:.1f} on {cores} cores before the run, so that times "
+        "and shares of the ceiling say little; memory, operations and differences hold",
+    )
 
 
 def _cpu_name() -> str:

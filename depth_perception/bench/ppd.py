@@ -18,7 +18,7 @@ from ..systems.ppd import PixelPerfectDepth
 from ..systems.semantics import DepthAnythingSemantics, MogeSemantics
 from ..systems.spdit import STRIDE, SpDit
 from .ceiling import measure_ceiling
-from .hardware import bench_device, hardware, torch_threads
+from .hardware import bench_device, hardware, load_note, torch_threads
 from .measure import Contender, check_counts, differences, measure, memory_means, seconds_of
 from .plain_ppd import plain_sample, plain_times, plain_velocity
 from .report import Report, Stage
@@ -86,7 +86,7 @@ def bench_ppd(options: PpdBenchOptions) -> Report:
         ValueError: the device or a number is wrong.
         CheckpointError: weights that are there do not fit.
     """
-    device = bench_device(options.device)
+    device, busy = bench_device(options.device), load_note()
     with torch_threads(options.threads), torch.inference_mode():
         ceiling = measure_ceiling(device, options.precision)
         network, moge, weights = _networks(options, device)
@@ -115,7 +115,7 @@ def bench_ppd(options: PpdBenchOptions) -> Report:
                 "repeats": options.repeats,
             },
             stages=tuple(stages),
-            notes=scene.notes(),
+            notes=(*busy, *scene.notes()),
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +121,6 @@ def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
     Args:
         action: what to measure.
     """
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # torch's profiler talks to stderr otherwise
     console = Console(markup=False, highlight=False, soft_wrap=True)
     try:
         action.run(console)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from depth_perception.bench.ceiling import measure_ceiling
-from depth_perception.bench.hardware import Hardware, hardware, torch_threads
+from depth_perception.bench.hardware import Hardware, hardware, load_note, torch_threads
 from depth_perception.bench.measure import (
     Contender,
     Measurement,
@@ -90,6 +90,14 @@ def test_names_of_devices_fit_file_names() -> None:
     }
     for name, slug in slugs.items():
         assert Hardware(name, 1, "", "", "").slug == slug
+
+
+def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("os.getloadavg", lambda: (1.0, 9.0, 9.0))
+    assert load_note() == ()
+    monkeypatch.setattr("os.getloadavg", lambda: (7.25, 0.0, 0.0))
+    assert "load 7.2 on 4 cores" in load_note()[0]
 
 
 def test_the_machine_alone(capsys: pytest.CaptureFixture[str]) -> None:
