@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "train a model from a recipe",
     "scenes": "text embeddings of kinds of scenes, to train ScaleDepth with",
     "eval": "judge a model on a data set",
+    "scale": "how good recovered metres are, on synthetic drives",
     "bench": "time and memory of a plain way and ours, side by side",
     "demo": "play a bag into the running node, record, compare, draw",
 }

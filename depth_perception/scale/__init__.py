@@ -5,16 +5,28 @@ from __future__ import annotations
 from .alignment import align, apply_fit, default_model, fit_prediction
 from .filter import FilterOptions, FilterStatus, ScaleEstimate, ScaleFilter
 from .fits import FitError, FitModel, FitOptions, ScaleFit, fit_depth
+from .options import Extrinsics, ScaleOptions, ScaleSource
+from .recovery import Recovered, ScaleRecovery, ScaleReport, ScaleStatus
+from .reference import Reference, SourceError
 
 __all__ = [
+    "Extrinsics",
     "FilterOptions",
     "FilterStatus",
     "FitError",
     "FitModel",
     "FitOptions",
+    "Recovered",
+    "Reference",
     "ScaleEstimate",
     "ScaleFilter",
     "ScaleFit",
+    "ScaleOptions",
+    "ScaleRecovery",
+    "ScaleReport",
+    "ScaleSource",
+    "ScaleStatus",
+    "SourceError",
     "align",
     "apply_fit",
     "default_model",

@@ -31,6 +31,7 @@ def fit_prediction(
     *,
     model: FitModel | None = None,
     weights: Tensor | None = None,
+    block_px: int = 0,
     options: FitOptions | None = None,
 ) -> ScaleFit:
     """Fit a prediction to known depths.
@@ -41,6 +42,8 @@ def fit_prediction(
             finite or not positive where unknown; moved to its device.
         model: None takes :func:`default_model`.
         weights: (H, W) trust in each pixel of ``depth_m``.
+        block_px: errors of the model are alike within squares of so many pixels, for the sigmas; 0
+            takes all pixels as independent.
         options: see :class:`FitOptions`.
 
     Raises:
@@ -52,7 +55,9 @@ def fit_prediction(
     truth = depth_m.to(device)
     truth = torch.where(prediction.valid, truth, torch.zeros_like(truth))
     weights = None if weights is None else weights.to(device)
-    return fit_depth(_values_for(model, prediction), truth, model, weights=weights, options=options)
+    groups = None if block_px < 1 else blocks(*truth.shape, block_px, device)
+    values = values_for(model, prediction)
+    return fit_depth(values, truth, model, weights=weights, groups=groups, options=options)
 
 
 def apply_fit(
@@ -66,7 +71,7 @@ def apply_fit(
     Raises:
         AffineInvariantError: the model of the fit does not recover what the prediction lacks.
     """
-    depth = fit.depth_m(_values_for(fit.model, prediction))
+    depth = fit.depth_m(values_for(fit.model, prediction))
     valid = prediction.valid & torch.isfinite(depth)
     if max_depth_m is not None:
         valid = valid & (depth <= max_depth_m)
@@ -96,6 +101,13 @@ def align(
     return apply_fit(prediction, fit, max_depth_m=max_depth_m), fit
 
 
+def blocks(height: int, width: int, size_px: int, device: torch.device | str) -> Tensor:
+    """(height, width) int64 number of the square of ``size_px`` pixels that each pixel is in."""
+    row = torch.arange(height, device=device)[:, None] // size_px
+    column = torch.arange(width, device=device)[None] // size_px
+    return row * (-(-width // size_px)) + column
+
+
 def _scaled(scene: Scene | None, fit: ScaleFit) -> Scene | None:
     """The scene in the new metres; None where relative depth is no longer a share of its size."""
     if scene is None or fit.model.has_shift:
@@ -103,7 +115,7 @@ def _scaled(scene: Scene | None, fit: ScaleFit) -> Scene | None:
     return replace(scene, scale_m=scene.scale_m * fit.scale, is_at_floor=False)
 
 
-def _values_for(model: FitModel, prediction: Prediction) -> Tensor:
+def values_for(model: FitModel, prediction: Prediction) -> Tensor:
     """The numbers that the line of ``model`` goes through, from a prediction of any space."""
     if prediction.scale is ScaleKind.AFFINE_INVARIANT:
         fitting = _AFFINE_MODELS[prediction.space]

@@ -152,6 +152,23 @@ class ScaleFilter:
         self._state = self._carried_to(stamp_s)
         return None if self._state is None else _estimate(self._state, FilterStatus.HELD)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known."""
+        return self._state is None
+
+    def rebase(self, factor: float, offset: float) -> None:
+        """Go on with other values: those so far are ``factor * value + offset`` of the new ones.
+
+        Raises:
+            ValueError: the factor is not positive, or a number not finite.
+        """
+        if not (math.isfinite(factor) and factor > 0 and math.isfinite(offset)):
+            raise ValueError(f"no line to follow: factor {factor}, offset {offset}")
+        if self._state is not None:
+            self._state = _rebased(self._state, factor, offset)
+        self._jumps = [_rebased(jump, factor, offset) for jump in self._jumps]
+
     def _carried_to(self, stamp_s: float) -> _State | None:
         if not math.isfinite(stamp_s):
             raise ValueError(f"stamp_s must be finite, got {stamp_s}")
@@ -189,6 +206,15 @@ class ScaleFilter:
         self._state = state
         self._jumps = []
         return _estimate(state, FilterStatus.TRACKING)
+
+
+def _rebased(state: _State, factor: float, offset: float) -> _State:
+    scale, log_scale, shift = math.exp(state.log_scale.mean), state.log_scale, state.shift
+    if state.fit.model.has_shift:
+        shift = replace(shift, mean=shift.mean + scale * offset)
+    return replace(
+        state, log_scale=replace(log_scale, mean=log_scale.mean + math.log(factor)), shift=shift
+    )
 
 
 def _estimate(state: _State, status: FilterStatus) -> ScaleEstimate:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 _TUKEY = 4.685  # 95 % efficiency on normal noise
 _MAD_TO_SIGMA = 1.4826
-_HYPOTHESES = 512
+_HYPOTHESES = 256
 _SCORED_SAMPLES = 2048
 _ITERATIONS = 20
 _SIGMA_FLOOR = 1e-4  # in units of the assumed noise: samples without any noise
@@ -116,11 +116,12 @@ class ScaleFit:
         model: what ``scale * value + shift`` is.
         scale, shift: the line; the shift is in metres for ``SCALE_SHIFT``, in 1 / metre for
             ``INVERSE_DEPTH``, and 0 for ``SCALE``.
-        scale_sigma, shift_sigma: standard deviations, as if the errors of the samples were
-            independent. Those of a network are not: take them as lower bounds.
+        scale_sigma, shift_sigma: standard deviations. Without ``groups`` as if the errors of the
+            samples were independent; those of a network are not, so that these are lower bounds.
         residual_m: root mean square distance of the inliers from the fit, metres.
         residual_ratio: the same as a share of their depth.
-        inliers, samples: number of samples that agree with the fit, and of all valid ones.
+        inliers, samples: number of samples that agree with the fit, and of all valid ones; 0 where
+            nothing was fitted.
     """
 
     model: FitModel
@@ -136,7 +137,7 @@ class ScaleFit:
     @property
     def inlier_ratio(self) -> float:
         """Share of the samples that agree with the fit."""
-        return self.inliers / self.samples
+        return self.inliers / max(1, self.samples)
 
     def depth_m(self, values: Tensor) -> Tensor:
         """Depths in metres, of the shape of ``values``; NaN where the fit gives none above 0."""
@@ -152,6 +153,7 @@ def fit_depth(
     model: FitModel,
     *,
     weights: Tensor | None = None,
+    groups: Tensor | None = None,
     options: FitOptions | None = None,
 ) -> ScaleFit:
     """Fit values to known depths.
@@ -161,6 +163,9 @@ def fit_depth(
         depth_m: depths in metres, of the same shape and device; not finite or not positive where
             unknown.
         weights: trust in each sample, 0 for none, of the same shape; None trusts all alike.
+        groups: int64 number >= 0 of the group of each sample, of the same shape: errors within a
+            group may be alike, those of different groups are independent. Only the sigmas depend
+            on it. None: all are independent.
         options: None takes the defaults.
 
     Raises:
@@ -169,10 +174,11 @@ def fit_depth(
             that is not positive or not sure. The message has the numbers.
     """
     model, options = FitModel(model), options or FitOptions()
-    x, depth, weight = _samples(values, depth_m, weights)
+    x, depth, weight, group = _samples(values, depth_m, weights, groups)
     if model is FitModel.SCALE:
         positive = x > 0
         x, depth, weight = x[positive], depth[positive], weight[positive]
+        group = None if group is None else group[positive]
     if x.numel() < options.min_samples:
         raise FitError(f"{x.numel()} valid samples are too few: need {options.min_samples}")
 
@@ -187,15 +193,15 @@ def fit_depth(
     line, sigma = _refined(line, rows, wanted, weight, drawn)
     residual = rows @ line - wanted
     inlier = residual.abs() < _TUKEY * sigma
-    fit = _summary(model, line, rows, residual, x, depth, weight * inlier, inlier)
+    fit = _summary(model, line, rows, residual, x, depth, weight * inlier, inlier, group)
     _refuse_untrustworthy(fit, depth[inlier], options)
     return fit
 
 
 def _samples(
-    values: Tensor, depth_m: Tensor, weights: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Usable values, depths and weights, each (N,) float64."""
+    values: Tensor, depth_m: Tensor, weights: Tensor | None, groups: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Usable values, depths and weights, each (N,) float64, and their groups."""
     if weights is None:
         weights = torch.ones_like(depth_m)
     if not values.shape == depth_m.shape == weights.shape:
@@ -203,11 +209,15 @@ def _samples(
             f"values {tuple(values.shape)}, depth_m {tuple(depth_m.shape)} and weights "
             f"{tuple(weights.shape)} must have one shape"
         )
+    if groups is not None and groups.shape != values.shape:
+        raise ValueError(
+            f"groups {tuple(groups.shape)} must have the shape of values {tuple(values.shape)}"
+        )
     if not (weights >= 0).all():
         raise ValueError("weights must not be negative or NaN")
     usable = torch.isfinite(values) & torch.isfinite(depth_m) & (depth_m > 0) & (weights > 0)
     x, depth, weight = (t[usable].to(torch.float64) for t in (values, depth_m, weights))
-    return x, depth, weight
+    return x, depth, weight, None if groups is None else groups[usable]
 
 
 def _drawn(weight: Tensor) -> Tensor:
@@ -292,15 +302,22 @@ def _summary(
     depth: Tensor,
     weight: Tensor,
     inlier: Tensor,
+    group: Tensor | None,
 ) -> ScaleFit:
     normal, _ = _normal_equations(rows, residual, weight)
     inliers = int(inlier.sum())
-    freedom = max(1, inliers - line.numel())
     # the spread of the residuals themselves, so that the assumed noise need not be the true one
     # (White, "A Heteroskedasticity-Consistent Covariance Matrix Estimator", 1980)
-    pulls = rows * (weight * residual)[:, None]
+    pulls, independent = rows * (weight * residual)[:, None], inliers
+    if group is not None and inliers:
+        # errors of a group add up (Liang and Zeger, "Longitudinal Data Analysis Using Generalized
+        # Linear Models", 1986)
+        found, member = group.unique(return_inverse=True)
+        independent = int(member[inlier].unique().numel())
+        pulls = pulls.new_zeros((found.numel(), line.numel())).index_add_(0, member, pulls)
+    freedom = max(1, independent - line.numel())
     inverse = torch.linalg.inv(normal)
-    covariance = inverse @ (pulls.T @ pulls) @ inverse * (inliers / freedom)
+    covariance = inverse @ (pulls.T @ pulls) @ inverse * (independent / freedom)
     sigmas = covariance.diagonal().clamp(min=0).sqrt().tolist()
     fitted = model.depth_of(line[0] * x + line[1] if model.has_shift else line[0] * x)
     error = torch.where(inlier, fitted - depth, torch.zeros_like(depth))

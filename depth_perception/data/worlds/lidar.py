@@ -1,0 +1,94 @@
+"""A spinning lidar in a world: exact ranges, then noise and outliers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .primitives import first_hits
+from .world import World
+
+
+@dataclass(frozen=True)
+class Lidar:
+    """Beams that turn about the z axis of the sensor (x forward, y left, z up).
+
+    Attributes:
+        beams: number of elevations, spread evenly over ``elevation_min`` to ``elevation_max``,
+            radians above the horizon.
+        columns: measurements of each beam in one turn.
+        range_min_m, range_max_m: ranges outside give no return.
+        noise_m: standard deviation of a range.
+        outliers: share of the returns that are wrong: a random range between the limits, as of
+            dust, rain, glass and crosstalk.
+    """
+
+    beams: int = 16
+    columns: int = 360
+    elevation_min: float = -math.radians(15.0)
+    elevation_max: float = math.radians(15.0)
+    range_min_m: float = 0.3
+    range_max_m: float = 60.0
+    noise_m: float = 0.02
+    outliers: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.beams < 1 or self.columns < 1:
+            raise ValueError(f"a lidar needs beams and columns, got {self.beams}, {self.columns}")
+        if not -math.pi / 2 <= self.elevation_min <= self.elevation_max <= math.pi / 2:
+            raise ValueError(
+                "elevations must satisfy -pi/2 <= elevation_min <= elevation_max <= pi/2, got "
+                f"{self.elevation_min:.3f} and {self.elevation_max:.3f} rad"
+            )
+        if not 0 <= self.range_min_m < self.range_max_m:
+            raise ValueError(
+                f"ranges must satisfy 0 <= min < max, got {self.range_min_m}, {self.range_max_m}"
+            )
+        if self.noise_m < 0 or not 0 <= self.outliers <= 1:
+            raise ValueError(
+                f"noise_m must not be negative and outliers lie in 0..1, got {self.noise_m} and "
+                f"{self.outliers}"
+            )
+
+    def directions(self) -> Tensor:
+        """Unit directions of one turn, (beams * columns, 3) float32, beam by beam."""
+        elevation = torch.linspace(
+            self.elevation_min, self.elevation_max, self.beams, dtype=torch.float64
+        )[:, None]
+        azimuth = torch.arange(self.columns, dtype=torch.float64) * (2 * math.pi / self.columns)
+        flat = elevation.cos().expand(-1, self.columns)
+        rays = torch.stack(
+            (
+                flat * azimuth.cos(),
+                flat * azimuth.sin(),
+                elevation.sin().expand(-1, self.columns),
+            ),
+            -1,
+        )
+        return rays.reshape(-1, 3).float()
+
+
+@torch.no_grad()
+def scan(world: World, lidar: Lidar, pose: Tensor, *, seed: int = 0) -> Tensor:
+    """Points (N, 3) float32 in the frame of the sensor, of one turn without motion.
+
+    Args:
+        world: where the sensor is.
+        lidar: its beams.
+        pose: (4, 4) sensor to world; its origin must lie outside of all solids.
+        seed: of noise and outliers.
+    """
+    turn, origin = pose[:3, :3].float(), pose[:3, 3].float()
+    directions = lidar.directions()
+    ranges, _ = first_hits(world.primitives, origin, (turn @ directions.T).contiguous())
+    generator = torch.Generator().manual_seed(seed)
+    ranges = ranges + lidar.noise_m * torch.randn(ranges.shape, generator=generator)
+    wrong = torch.rand(ranges.shape, generator=generator) < lidar.outliers
+    span = lidar.range_max_m - lidar.range_min_m
+    wild = lidar.range_min_m + span * torch.rand(ranges.shape, generator=generator)
+    ranges = torch.where(wrong, wild, ranges)
+    seen = (ranges >= lidar.range_min_m) & (ranges <= lidar.range_max_m)
+    return (directions * ranges[:, None])[seen]

@@ -1,0 +1,103 @@
+"""Whether known depths and a prediction speak of the same scene."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..geometry import Camera, DepthKind
+from ..prediction import Prediction
+from .alignment import values_for
+from .fits import FitError, FitModel, FitOptions, ScaleFit, fit_depth
+from .reference import Reference
+
+_SAMPLES = 600
+_AXES = ("x (right)", "y (down)", "z (forward)")
+_LOOSE = FitOptions(
+    min_inlier_ratio=0.02, min_spread_ratio=0.0, max_sigma_ratio=1e9, max_residual_ratio=1e9
+)
+
+
+@dataclass(frozen=True)
+class Turned:
+    """The turn of the known depths about the camera that agrees best.
+
+    Attributes:
+        agreement: share of them that then agree with a fit of their own.
+        text: the turn in words, "" for none.
+    """
+
+    agreement: float
+    text: str
+
+
+def agreement(prediction: Prediction, reference: Reference, fit: ScaleFit, ratio: float) -> float:
+    """Share of the known depths that the fit meets within a share ``ratio`` of them."""
+    known = prediction.valid & torch.isfinite(reference.depth_m)
+    truth = reference.depth_m[known]
+    if truth.numel() == 0:
+        return 0.0
+    fitted = fit.depth_m(values_for(fit.model, prediction)[known])
+    return float(((fitted / truth - 1).abs() < ratio).float().mean())  # NaN does not agree
+
+
+def best_turn(
+    prediction: Prediction, reference: Reference, model: FitModel, ratio: float, angle: float
+) -> Turned:
+    """Try the known depths turned by ``angle`` to both sides about each axis of the camera.
+
+    Every turn gets a fit of its own. With right extrinsics all of them make it worse.
+    """
+    camera, values = prediction.camera, values_for(model, prediction)
+    known = torch.nonzero(torch.isfinite(reference.depth_m))
+    known = known[:: max(1, len(known) // _SAMPLES)]
+    row, column = known.unbind(-1)
+    rays = camera.rays(device=values.device)
+    depth, seen = reference.depth_m[row, column], rays[row, column]
+    range_m = depth if prediction.kind is DepthKind.RANGE else depth / seen[:, 2]
+    best = Turned(0.0, "")
+    for axis in range(3):
+        for side in (-1, 1):
+            matrix = axis_rotation(axis, side * angle).to(seen)
+            points = (seen * range_m[:, None]) @ matrix.T
+            share = _share(camera, points, range_m, prediction, values, model, ratio)
+            if share > best.agreement:
+                text = f"{math.degrees(side * angle):+.0f} degrees about {_AXES[axis]}"
+                best = Turned(share, text)
+    return best
+
+
+def _share(
+    camera: Camera,
+    points: Tensor,
+    range_m: Tensor,
+    prediction: Prediction,
+    values: Tensor,
+    model: FitModel,
+    ratio: float,
+) -> float:
+    u, v = camera.project(points)
+    inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+    column, row = u[inside].long(), v[inside].long()
+    depth = range_m[inside] if prediction.kind is DepthKind.RANGE else points[inside, 2]
+    valid = prediction.valid[row, column]
+    x, truth = values[row, column][valid], depth[valid]
+    if truth.numel() < len(points) // 2:
+        return 0.0  # mostly out of sight: nothing to compare
+    try:
+        fit = fit_depth(x, truth, model, options=_LOOSE)
+    except FitError:
+        return 0.0
+    return float(((fit.depth_m(x) / truth - 1).abs() < ratio).float().mean())
+
+
+def axis_rotation(axis: int, angle: float) -> Tensor:
+    """(3, 3) float64 right-handed turn by ``angle`` radians about axis 0, 1 or 2."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    result = torch.eye(3, dtype=torch.float64)
+    result[first, first] = result[second, second] = math.cos(angle)
+    result[first, second], result[second, first] = -math.sin(angle), math.sin(angle)
+    return result

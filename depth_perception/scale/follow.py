@@ -1,0 +1,114 @@
+"""How the values of one image continue those of the last: scale and shift of a model that jump.
+
+Some models give every image a scale and a shift of its own. Their depth maps of neighbouring
+images of a video still agree up to a line, which a robust fit over all pixels finds far more
+precisely than any sparse measurement does. With it, a filter over time can smooth the slow change
+that is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .fits import FitModel
+
+_TUKEY = 4.685
+_ITERATIONS = 8
+_SAMPLES = 8192
+_LEAST_SAMPLES = 100
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """Values by their middle and spread: ``(value - middle) / spread`` knows no scale nor shift.
+
+    Attributes:
+        middle: median of the values, 0 for models without a shift.
+        spread: median distance from it, or the median itself for models without a shift.
+    """
+
+    middle: float
+    spread: float
+
+    @classmethod
+    def of(cls, values: Tensor, valid: Tensor, has_shift: bool) -> Gauge | None:
+        """The gauge of a map; None where its values are all alike or not positive."""
+        seen = values[valid & torch.isfinite(values)].double()
+        if seen.numel() < _LEAST_SAMPLES:
+            return None
+        median = seen.median()
+        middle = median if has_shift else torch.zeros_like(median)
+        numbers = torch.stack((middle, (seen - middle).abs().median())).tolist()
+        return cls(*numbers) if numbers[1] > _TINY else None
+
+    def apply(self, values: Tensor) -> Tensor:
+        """The same map in this gauge."""
+        return (values - self.middle) / self.spread
+
+
+@dataclass(frozen=True)
+class Step:
+    """The line ``scale * value + shift`` that takes an image's values to what the last one said.
+
+    ``residual_ratio`` is how far the two disagree, as a share of the depth (a robust sigma).
+    """
+
+    scale: float
+    shift: float
+    residual_ratio: float
+
+
+def follow(
+    values: Tensor, valid: Tensor, before: Tensor, model: FitModel, start: tuple[float, float]
+) -> Step | None:
+    """Fit the values of an image to the linear depths of the image before it.
+
+    Both have errors of the same size, so that the slope is the ratio of their spreads (the reduced
+    major axis) and does not shrink from step to step as that of least squares would. Outliers,
+    which is what moves, lose their weight by Tukey's biweight.
+
+    Args:
+        values: (H, W) of this image.
+        valid: (H, W) bool.
+        before: (H, W) ``model.linear_of(depth)`` of the last image, NaN where not valid.
+        model: of the fit.
+        start: scale and shift from which to start.
+
+    Returns:
+        the step, or None if the images have too little in common.
+    """
+    usable = valid & torch.isfinite(values) & torch.isfinite(before)
+    x, y = values[usable].double(), before[usable].double()
+    if x.numel() < _LEAST_SAMPLES:
+        return None
+    stride = -(-x.numel() // _SAMPLES)
+    x, y = x[::stride], y[::stride]
+    scale, shift = (x.new_tensor(number) for number in start)
+    sigma = x.new_ones(())
+    for _ in range(_ITERATIONS):
+        fitted = scale * x + shift
+        depth = model.depth_of((fitted + y) / 2)
+        unit = model.slope(depth) * depth  # change of the linear value with ln(depth)
+        residual = (fitted - y) / unit
+        known = torch.isfinite(residual) & (depth > 0)
+        residual = torch.where(known, residual, torch.inf)
+        sigma = 1.4826 * residual.abs().median()
+        trust = (1 - (residual / (_TUKEY * sigma + _TINY)).square()).clamp_min(0).square()
+        trust = torch.where(known, trust / unit.square(), 0.0)
+        trust = trust / trust.sum()
+        if model.has_shift:
+            mean_x, mean_y = (trust * x).sum(), (trust * y).sum()
+            spread_x = (trust * (x - mean_x).square()).sum()
+            spread_y = (trust * (y - mean_y).square()).sum()
+            scale = (spread_y / spread_x).sqrt()
+            shift = mean_y - scale * mean_x
+        else:
+            scale = ((trust * y.square()).sum() / (trust * x.square()).sum()).sqrt()
+    numbers = torch.stack((scale, shift, sigma))
+    if not bool(torch.isfinite(numbers).all()) or not float(scale) > 0:
+        return None
+    return Step(*numbers.tolist())

@@ -1,0 +1,22 @@
+"""What can say how far something is: each module makes a Reference, or a fit."""
+
+from __future__ import annotations
+
+from .camera_height import GroundOptions, ground_reference
+from .fixed import FixedOptions, fixed_fit
+from .object_size import KnownObject, object_reference
+from .other_model import model_reference, predicted_reference
+from .points import PointOptions, points_reference
+
+__all__ = [
+    "FixedOptions",
+    "GroundOptions",
+    "KnownObject",
+    "PointOptions",
+    "fixed_fit",
+    "ground_reference",
+    "model_reference",
+    "object_reference",
+    "points_reference",
+    "predicted_reference",
+]

@@ -1,0 +1,165 @@
+"""The ground under a camera of known height as reference.
+
+The ray of a pixel that looks at flat ground meets it at a known distance. Which pixels do is not
+known; the line from values to depths that makes most of them ground tells it (MSAC: Torr and
+Zisserman, "MLESAC", 2000, sec. 3).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...geometry import DepthKind
+from ...prediction import Prediction
+from ..alignment import default_model, values_for
+from ..fits import FitModel
+from ..reference import Reference, SourceError
+
+_HYPOTHESES = 512
+_SCORED = 2048
+
+
+@dataclass(frozen=True)
+class GroundOptions:
+    """The camera above its ground.
+
+    Attributes:
+        height_m: of the camera centre above the ground, metres.
+        up: away from the ground, in the optical frame; of any length. A level camera: (0, -1, 0).
+        min_depression, max_depression: pixels that look so far below the horizon may see ground,
+            radians. Closer to the horizon the distance is unsure; straight down is often the
+            vehicle itself.
+        tolerance_ratio: a pixel sees the ground if its depth differs by no more than this share.
+        min_ground_ratio: least share of the candidates (by solid angle) that see the ground.
+        height_sigma_ratio: standard deviation of the height, as a share of it.
+    """
+
+    height_m: float = 1.5
+    up: tuple[float, float, float] = (0.0, -1.0, 0.0)
+    min_depression: float = math.radians(8.0)
+    max_depression: float = math.radians(75.0)
+    tolerance_ratio: float = 0.08
+    min_ground_ratio: float = 0.2
+    height_sigma_ratio: float = 0.02
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.height_m) and self.height_m > 0):
+            raise ValueError(f"height_m must be positive metres, got {self.height_m}")
+        length = math.sqrt(sum(x * x for x in self.up))
+        if len(self.up) != 3 or not (math.isfinite(length) and length > 1e-6):
+            raise ValueError(f"up must be a direction of three numbers, got {self.up}")
+        if not 0 < self.min_depression < self.max_depression <= math.pi / 2:
+            raise ValueError(
+                "depressions must satisfy 0 < min < max <= pi/2, got "
+                f"{self.min_depression:.3f} and {self.max_depression:.3f} rad"
+            )
+        for name in ("tolerance_ratio", "min_ground_ratio"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+        if self.height_sigma_ratio < 0:
+            raise ValueError(
+                f"height_sigma_ratio must not be negative, got {self.height_sigma_ratio}"
+            )
+
+
+def ground_reference(
+    prediction: Prediction, options: GroundOptions | None = None, *, model: FitModel | None = None
+) -> Reference:
+    """Known depths at the pixels that see the ground.
+
+    Args:
+        prediction: of any space and scale.
+        options: None takes the defaults.
+        model: of the fit that follows; None takes what the prediction lacks.
+
+    Raises:
+        SourceError: too little ground in sight. The message has the numbers.
+    """
+    options = options or GroundOptions()
+    model = default_model(prediction) if model is None else FitModel(model)
+    plane, below = plane_depth(prediction, options)
+    values = values_for(model, prediction)
+    candidate = below & prediction.valid & torch.isfinite(values)
+    if model is FitModel.SCALE:
+        candidate = candidate & (values > 0)
+    count = int(candidate.sum())
+    if count < 2 * _least_pixels(model):
+        raise SourceError(f"only {count} pixels look at the ground: too few for its plane")
+    x, depth = values[candidate].double(), plane[candidate].double()
+    share = _solid_angle(prediction)[candidate].double()
+    line = _most_ground(x, depth, share, model, options.tolerance_ratio)
+    linear = line[0] * values + line[1]
+    off = (model.depth_of(linear) / plane - 1).abs()
+    ground = candidate & (off < options.tolerance_ratio)
+    ratio = float((_solid_angle(prediction) * ground).sum() / share.sum())
+    if ratio < options.min_ground_ratio:
+        raise SourceError(
+            f"only {ratio:.0%} of the pixels below the horizon can lie on one ground plane: need "
+            f"{options.min_ground_ratio:.0%}"
+        )
+    depth_m = torch.where(ground, plane, torch.full_like(plane, torch.nan))
+    return Reference(depth_m, options.height_sigma_ratio * depth_m, "camera_height")
+
+
+def plane_depth(prediction: Prediction, options: GroundOptions) -> tuple[Tensor, Tensor]:
+    """Depth (H, W) of the ground along each ray, and which pixels (H, W) may see it."""
+    rays = prediction.camera.rays(device=prediction.values.device)
+    up = torch.tensor(options.up, dtype=rays.dtype, device=rays.device)
+    down = -(rays @ (up / up.norm()))  # sine of the angle below the horizon
+    low, high = math.sin(options.min_depression), math.sin(options.max_depression)
+    below = (down >= low) & (down <= high)
+    plane = options.height_m / down.clamp_min(1e-6)
+    if prediction.kind is DepthKind.Z:
+        plane = plane * rays[..., 2]
+        below = below & (plane > 0)
+    return plane, below
+
+
+def _least_pixels(model: FitModel) -> int:
+    return 40 if model.has_shift else 20
+
+
+def _solid_angle(prediction: Prediction) -> Tensor:
+    """(H, W) solid angle of each pixel, up to a factor."""
+    rays = prediction.camera.rays(device=prediction.values.device)
+    across = (rays.roll(-1, 1) - rays).norm(dim=-1)
+    down = torch.diff(rays, dim=0, append=rays[-1:]).norm(dim=-1)
+    across[:, -1], down[-1] = across[:, -2], down[-2]
+    return across * down
+
+
+def _most_ground(
+    x: Tensor, depth: Tensor, share: Tensor, model: FitModel, tolerance: float
+) -> Tensor:
+    """The line (2,) with the least truncated squared error, of equal draws on every call."""
+    generator = torch.Generator().manual_seed(0)
+    total = share.cumsum(0)
+
+    def drawn(count: int) -> Tensor:
+        point = torch.rand(count, generator=generator, dtype=torch.float64).to(x.device)
+        return torch.searchsorted(total, point * total[-1]).clamp_(max=x.numel() - 1)
+
+    wanted = model.linear_of(depth)
+    first, scored = drawn(_HYPOTHESES), drawn(_SCORED)
+    if model.has_shift:
+        second = drawn(_HYPOTHESES)
+        rise = (wanted[second] - wanted[first]) / (x[second] - x[first])
+        lines = torch.stack((rise, wanted[first] - rise * x[first]), -1)
+    else:
+        lines = torch.stack((wanted[first] / x[first], torch.zeros_like(x[first])), -1)
+    usable = torch.isfinite(lines).all(-1) & (lines[:, 0] > 0)
+    if not bool(usable.any()):
+        raise SourceError("the values below the horizon do not grow with the depth of a plane")
+    lines = lines[usable]
+    cost = _cost(lines, x[scored], depth[scored], model, tolerance)
+    return lines[cost.argmin()]
+
+
+def _cost(lines: Tensor, x: Tensor, depth: Tensor, model: FitModel, tolerance: float) -> Tensor:
+    fitted = model.depth_of(lines[:, :1] * x + lines[:, 1:])
+    error = ((fitted / depth - 1) / tolerance).square()
+    return torch.nan_to_num(error, nan=1.0).clamp_max_(1.0).mean(1)
