@@ -114,8 +114,8 @@ class Calibration:
         if not any(self.r):
             return None
         turn = np.array(self.r).reshape(3, 3)
-        error = np.abs(turn @ turn.T - np.eye(3)).max()
-        if not error < _ROTATION_TOLERANCE or np.linalg.det(turn) < 0:
+        is_rotation = (np.abs(turn) < 1.1).all() and np.linalg.det(turn) > 0  # also not NaN
+        if not is_rotation or np.abs(turn @ turn.T - np.eye(3)).max() > _ROTATION_TOLERANCE:
             raise ValueError(f"camera_info: R is not a rotation: {list(self.r)}")
         return self.r
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from depth_perception.msg import DepthScale
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ros_harness import FRAME
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
@@ -124,6 +128,71 @@ def test_what_is_no_pinhole_is_refused(name: str) -> None:
     changes, reason = REFUSALS[name]
     with pytest.raises(ValueError, match=reason):
         view(info(**changes))
+
+
+NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 60.0, 1e-30, 1e30, math.nan, math.inf]) | st.floats(
+    -200.0, 200.0, width=32
+)
+SMALL = st.floats(-2.0, 2.0, width=32) | NUMBERS
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    k=st.just(CAMERA.to_k()) | st.lists(NUMBERS, min_size=9, max_size=9),
+    d=st.sampled_from([0, 3, 4, 5, 8]).flatmap(lambda n: st.lists(SMALL, min_size=n, max_size=n)),
+    r=st.just([0.0] * 9) | st.lists(SMALL, min_size=9, max_size=9),
+    p=st.just(info().p) | st.lists(NUMBERS, min_size=12, max_size=12),
+    model=st.sampled_from(["plumb_bob", "rational_polynomial", "equidistant", "", "bent"]),
+    size=st.just((48, 64)) | st.tuples(st.integers(0, 30), st.integers(0, 30)),
+    binning=st.just((0, 0)) | st.tuples(st.integers(0, 40), st.integers(0, 40)),
+    roi=st.just((0, 0, 0, 0)) | st.tuples(*[st.integers(0, 40)] * 4),
+    is_rectified=st.booleans(),
+)
+def test_any_camera_info_is_refused_with_a_reason_or_gives_a_finite_view(
+    k: list[float], d: list[float], r: list[float], p: list[float], model: str,
+    size: tuple[int, int], binning: tuple[int, int], roi: tuple[int, ...], is_rectified: bool,
+) -> None:  # fmt: skip
+    message = CameraInfo(
+        height=size[0], width=size[1], distortion_model=model, d=d, k=k, r=r, p=p,
+        binning_x=binning[0], binning_y=binning[1],
+        roi=RegionOfInterest(x_offset=roi[0], y_offset=roi[1], height=roi[2], width=roi[3]),
+    )  # fmt: skip
+    _assert_refused_or_finite(message, is_rectified)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lens=st.sampled_from(
+        [("plumb_bob", 5), ("rational_polynomial", 8), ("equidistant", 4)]
+    ).flatmap(
+        lambda kind: st.tuples(
+            st.just(kind[0]), st.lists(SMALL, min_size=kind[1], max_size=kind[1])
+        )
+    ),
+    angles=st.tuples(*[st.floats(-3.0, 3.0)] * 3),
+    p=st.just(info().p) | st.tuples(*[st.floats(1.0, 300.0)] * 4),
+)
+def test_any_distortion_is_refused_with_a_reason_or_gives_a_finite_view(
+    lens: tuple[str, list[float]], angles: tuple[float, ...], p: tuple[float, ...]
+) -> None:
+    turn, _ = cv2.Rodrigues(np.array(angles) / 3)
+    if len(p) == 4:
+        p = (p[0], 0.0, p[1], 0.0, 0.0, p[2], p[3], 0.0, 0.0, 0.0, 1.0, 0.0)
+    message = info(distortion_model=lens[0], d=lens[1], r=turn.ravel().tolist(), p=p)
+    _assert_refused_or_finite(message, is_rectified=False)
+
+
+def _assert_refused_or_finite(message: CameraInfo, is_rectified: bool) -> None:
+    found = None
+    with contextlib.suppress(ValueError):
+        found = view(message, is_rectified=is_rectified)
+    if found is None or found.grid is None:
+        return
+    assert found.grid.valid.any()
+    assert torch.isfinite(found.grid.u).all()
+    assert torch.isfinite(found.grid.v).all()
+    raw = torch.zeros((found.grid.height, found.grid.width, 3), dtype=torch.uint8)
+    assert found.apply(raw).shape == (found.camera.height, found.camera.width, 3)
 
 
 def test_distortion_may_be_refused() -> None:
