@@ -55,6 +55,8 @@ def main(
     except (RecipeError, CheckpointError, OSError, FloatingPointError, NoFramesError) as error:
         print(f"depth-perception train: {error}", file=sys.stderr)
         return 1
+    if not training.trainer.is_global_zero:
+        return 0
     best = out / "best.safetensors"  # there is none where the run ended before a validation
     weights = best if len(data.held_out) and best.is_file() else out / "last.safetensors"
     print(f"{training.global_step} steps in {training.clock.elapsed_s / 3600:.2f} h: {weights}")

@@ -92,6 +92,8 @@ class RunRecipe:
         for name in (*counts, "save_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.loaders < 0:
+            raise ValueError(f"loaders must not be negative, got {self.loaders}")
 
 
 @dataclass(frozen=True, kw_only=True)

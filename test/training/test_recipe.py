@@ -83,6 +83,7 @@ def test_overrides_reach_nested_values(recipe_file: str) -> None:
         ("run.steps=many", "run.steps: expected int, got 'many'"),
         ("run.steps=true", "run.steps: expected int, got True"),
         ("run.steps=0", "steps must be at least 1"),
+        ("run.loaders=-1", "loaders must not be negative, got -1"),
         ("optim.betas=[0.9]", "expected 2 values, got 1"),
         ("optim.lr=fast", "expected a number"),
         ("losses=[]", "at least one loss"),
