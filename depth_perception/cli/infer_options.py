@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from .. import __version__
-from ..estimators import ASSUMED_PINHOLE_FOV_DEG
+from ..estimators import ASSUMED_PINHOLE_FOV_DEG, options_of
 from ..geometry import Camera, Equirectangular, Pinhole
 from ..prediction import ScaleKind
-from ..systems import ModelCard, weights_path
+from ..systems import ModelCard, models, weights_path
 
 RawFormat = Literal["npy", "png16", "exr"]
 _NOT_IN_THE_FILES = ("input", "device", "out", "recursive", "overwrite", "to_bag", "topic")
@@ -23,6 +23,53 @@ _NOT_IN_THE_FILES = ("input", "device", "out", "recursive", "overwrite", "to_bag
 
 class OptionError(ValueError):
     """Options that cannot go together; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Options of Pixel-Perfect Depth and MoGe-2; unset ones are the defaults of the model."""
+
+    steps: int | None = None
+    """Evaluations of the diffusion transformer (default 4); more are sharper and slower."""
+    seed: int | None = None
+    """Of the noise field, the same for every picture of a size (default 0)."""
+    max_pixels: int | None = None
+    """Area at which the transformer sees a picture (default 786432 = 1024 x 768)."""
+    align: Literal["robust", "ransac", "none"] | None = None
+    """Fit to the metres of MoGe-2. robust (default) refuses poor fits; ransac: as the authors'
+    scripts; none leaves relative depth."""
+    num_tokens: int | None = None
+    """Tokens that MoGe-2 cuts a picture into (default 3600 for released sizes)."""
+    share_encoder: Literal[True] | None = None
+    """ppd-large-moge: run the encoder of MoGe-2 once for semantics and metres."""
+    semantics_checkpoint: Path | None = None
+    """Weights file of the network that gives the semantics; default: the fetched one."""
+    moge_checkpoint: Path | None = None
+    """Weights file of the MoGe-2 that gives the metres; default: the fetched one."""
+
+    def given(self) -> dict[str, Any]:
+        """The options that were set, by name."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def check(self, model: str) -> None:
+        """Refuse what the model does not know.
+
+        Raises:
+            OptionError: says which models know it.
+        """
+        for name in self.given():
+            if name in _names_of(model):
+                continue
+            able = [m.name for m in models() if name in _names_of(m.name)]
+            raise OptionError(
+                f"--{name.replace('_', '-')} is no option of {model}; it is one of "
+                f"{', '.join(able)}"
+            )
+
+
+def _names_of(model: str) -> frozenset[str]:
+    return frozenset(entry.name for entry in fields(options_of(model)))
 
 
 @dataclass(frozen=True)
@@ -52,6 +99,15 @@ class InferOptions:
     """Average with the prediction of the mirrored picture (twice the time)."""
     fov: tuple[float, ...] = ()
     """Field of view in degrees: H V of a panorama that is not 2:1, or H [V] of a pinhole camera."""
+    focal: float | None = None
+    """Focal length of a pinhole camera in pixels of the input, instead of --fov."""
+    ignore_exif: bool = False
+    """Do not take the focal length of pictures from their EXIF block."""
+    network: Annotated[NetworkOptions, tyro.conf.arg(name=""), tyro.conf.FlagCreatePairsOff] = (
+        field(default_factory=NetworkOptions)
+    )
+    no_smooth_scale: bool = False
+    """Videos and bags: every frame keeps its own fit to metres (Pixel-Perfect Depth)."""
 
     pred_only: bool = False
     """The depth alone, not beside the input."""
@@ -64,15 +120,20 @@ class InferOptions:
     """Depth as numbers too: npy (float32), png16 (millimetres, 0 = unknown), exr (float32)."""
     save_cloud: bool = False
     """A coloured point cloud (PLY) too."""
-    cloud_frame: Literal["published", "optical"] = "published"
-    """Axes of clouds. published: as the authors' scripts, for panoramas x left, y up, z forward;
-    optical: x right, y down, z forward."""
+    cloud_frame: Literal["published", "optical", "opengl"] = "published"
+    """Axes of clouds. published: for panoramas as the authors' scripts, x left, y up, z forward;
+    optical (always for pinhole models, if not opengl): x right, y down, z forward; opengl: x right,
+    y up, z backward, as Pixel-Perfect Depth's scripts."""
     allow_bent_cloud: bool = False
     """Make a cloud even of depth with unknown shift; its surfaces are bent."""
     max_range: float | None = None
     """Farther pixels are unknown, in metres (in the model's unit if it is not metric)."""
     edge_filter: float | None = None
     """Leave points at depth jumps above this fraction out of clouds, for example 0.1."""
+
+    outlier_filter: float | None = None
+    """Leave points out of clouds whose 20 nearest are farther away than usual by so many standard
+    deviations; 3 in Pixel-Perfect Depth's scripts."""
 
     recursive: bool = False
     """Enter the sub-folders of a folder."""
@@ -89,14 +150,16 @@ class InferOptions:
         Raises:
             OptionError: see its text.
         """
-        affine = card.scale is ScaleKind.AFFINE_INVARIANT
+        self.network.check(card.name)
+        scale = self.expected_scale(card)
+        affine = scale is ScaleKind.AFFINE_INVARIANT
         if affine and self.save_cloud and not self.allow_bent_cloud:
             raise OptionError(
                 f"--save-cloud: {card.name} gives {card.space.value} with unknown scale and "
                 "shift, and a cloud of it would be bent; use a metric model (see "
                 "`depth-perception models`), or --allow-bent-cloud to look at it all the same"
             )
-        if card.scale is not ScaleKind.METRIC:
+        if scale is not ScaleKind.METRIC:
             for asked, option in (("png16" in self.raw, "--raw png16"), (self.to_bag, "--to-bag")):
                 if asked:
                     raise OptionError(
@@ -108,7 +171,9 @@ class InferOptions:
                 f"--fov takes {'H [V]' if card.camera == 'pinhole' else 'H V'} in degrees for "
                 f"{card.name}, got {len(self.fov)} numbers"
             )
-        for name in ("max_range", "edge_filter"):
+        if self.focal is not None and (card.camera != "pinhole" or self.fov):
+            raise OptionError("--focal is for pinhole models, and instead of --fov")
+        for name in ("max_range", "edge_filter", "outlier_filter", "focal"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise OptionError(f"--{name.replace('_', '-')} must be positive, got {value}")
@@ -116,12 +181,24 @@ class InferOptions:
             raise OptionError(f"--limits must be LOW HIGH with LOW < HIGH, got {self.limits}")
         self.camera(card, 100, 200)
 
+    def expected_scale(self, card: ModelCard) -> ScaleKind:
+        """What the predictions of the model will be with these options, if all goes well."""
+        unaligned = self.network.align == "none"
+        return ScaleKind.AFFINE_INVARIANT if unaligned else card.scale
+
+    @property
+    def knows_camera(self) -> bool:
+        """Whether the user says what the pictures show."""
+        return bool(self.fov) or self.focal is not None
+
     def camera(self, card: ModelCard, height: int, width: int) -> Camera | None:
-        """The camera of a picture of that size as --fov tells it; None: as the model assumes.
+        """The camera of a picture of that size as the user tells it; None: as the model assumes.
 
         Raises:
             OptionError: no camera has such a field of view.
         """
+        if self.focal is not None:
+            return Pinhole(height, width, self.focal, self.focal, width / 2, height / 2)
         if not self.fov:
             if card.camera != "pinhole" or card.finds_camera or self.save_cloud:
                 return None

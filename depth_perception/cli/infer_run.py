@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -18,9 +19,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..estimators import Estimator, OutputSize
+from ..estimators import Estimator, OutputSize, SteadyScale
+from ..geometry import Camera, Pinhole
 from ..io.bags import BagFrame, DepthBagWriter, choose_image_topic, read_frames
 from ..io.colormaps import RunningRange
+from ..io.exif import exif_focal
 from ..io.images import read_image
 from ..io.video import VideoReader, VideoWriter
 from ..prediction import Prediction
@@ -28,7 +31,7 @@ from ..systems import ModelCard
 from .background import Background
 from .infer_options import InferOptions, OptionError
 from .journal import JOURNAL_NAME, Journal, state_of
-from .results import endings, limit_range, picture_of, raw_depth, write_results
+from .results import endings, limit_range, picture_of, raw_depth, withheld, write_results
 from .sources import Found, Source, SourceKind
 
 _LISTED = 20
@@ -47,6 +50,7 @@ class Tally:
         frames: pictures and frames processed.
         failures, skipped: (what, reason).
         notes: lines for the summary.
+        remarks: (what, what is to be known of its results).
     """
 
     made: int = 0
@@ -55,6 +59,7 @@ class Tally:
     failures: list[tuple[str, str]] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    remarks: list[tuple[str, str]] = field(default_factory=list)
 
 
 class InferRun:
@@ -142,7 +147,9 @@ class InferRun:
             self._tally.kept += 1
             return
         image = read_image(source.path)
-        prediction = self._predict(image)
+        camera, note = self._exif_camera(source.path, *image.shape[:2])
+        prediction = self._predict(image, camera=camera)
+        prediction = limit_range(prediction, self._options.max_range)
         stem = source.folder / source.path.stem
 
         def done(error: Exception | None) -> None:
@@ -151,7 +158,7 @@ class InferRun:
             else:
                 self._fail(str(source.path), error)
 
-        self._write(key, state, stem, image, prediction, done)
+        self._write(key, state, stem, image, prediction, done, note=note)
 
     def _video(self, source: Source) -> None:
         key, state = str(source.path.resolve()), state_of(source.path)
@@ -159,7 +166,7 @@ class InferRun:
             self._tally.kept += 1
             return
         stem = source.folder / source.path.stem
-        limits = RunningRange()
+        limits, steady = RunningRange(), self._steady_scale()
         count, failures = 0, len(self._tally.failures)
         with ExitStack() as stack:
             frames = stack.enter_context(VideoReader(source.path))
@@ -168,6 +175,9 @@ class InferRun:
             video = stack.enter_context(VideoWriter(path, frames.info.rate_hz))
             for image in frames:
                 prediction = self._predict(image, output_size="input")
+                if steady is not None:
+                    prediction = steady.update(prediction, count / frames.info.rate_hz)
+                prediction = limit_range(prediction, self._options.max_range)
                 colours = self._limits(prediction, limits)
                 video.write(picture_of(prediction, image, self._options, colours))
                 frame, what = stem / f"{count:06d}", f"{source.path} frame {count}"
@@ -191,7 +201,8 @@ class InferRun:
         topic = choose_image_topic(source.path, options.topic)
         self._expect(topic.count)
         name = source.path.name if source.path.is_dir() else source.path.stem
-        limits, frames, failures = RunningRange(), self._tally.frames, len(self._tally.failures)
+        limits, steady = RunningRange(), self._steady_scale()
+        frames, failures = self._tally.frames, len(self._tally.failures)
         with ExitStack() as stack:
             depth_bag = self._open_depth_bag(stack)
             for index, frame in enumerate(read_frames(source.path, topic.name)):
@@ -205,10 +216,15 @@ class InferRun:
                 try:
                     image = frame.image()
                     prediction = self._predict(image)
+                    if steady is not None:
+                        prediction = steady.update(prediction, frame.stamp_ns * 1e-9)
+                    prediction = limit_range(prediction, self._options.max_range)
                     colours = self._limits(prediction, limits)
                     stem = source.folder / name / _stamp_name(frame)
                     done = self._reporter(what)
                     self._write(key, state, stem, image, prediction, done, colours)
+                    if depth_bag is not None and not prediction.is_metric:
+                        raise ValueError(f"not in the depth bag: {prediction.note}")
                     if depth_bag is not None:
                         depth_bag.write(raw_depth(prediction), frame.stamp_ns, frame.frame_id)
                 except StartError:
@@ -230,14 +246,34 @@ class InferRun:
             return None
         return stack.enter_context(DepthBagWriter(path, overwrite=self._options.overwrite))
 
-    def _predict(self, image: np.ndarray, output_size: OutputSize | None = None) -> Prediction:
+    def _steady_scale(self) -> SteadyScale | None:
+        return None if self._options.no_smooth_scale else SteadyScale()
+
+    def _exif_camera(self, path: Path, height: int, width: int) -> tuple[Camera | None, str]:
+        """The camera of a picture as its EXIF block tells it, and where that came from."""
+        options = self._options
+        if self._model.camera != "pinhole" or options.knows_camera or options.ignore_exif:
+            return None, ""
+        found = exif_focal(path, height, width)
+        if found is None:
+            return None, ""
+        camera = Pinhole(height, width, found.fx, found.fy, width / 2, height / 2)
+        degrees = math.degrees(camera.horizontal_fov)
+        return camera, f"field of view of {degrees:.1f} degrees from {found.source}"
+
+    def _predict(
+        self,
+        image: np.ndarray,
+        output_size: OutputSize | None = None,
+        camera: Camera | None = None,
+    ) -> Prediction:
         """Depth of one picture, at the size of the input with ``--resize`` or on demand."""
         height, width = image.shape[:2]
         size = output_size or ("input" if self._options.resize else "network")
         estimator = self._estimator_for(size)
-        camera = self._options.camera(self._model, height, width)
+        camera = camera or self._options.camera(self._model, height, width)
         try:
-            prediction = estimator(image, camera)
+            return estimator(image, camera)
         except ValueError as error:
             if camera is not None or width == 2 * height:
                 raise
@@ -245,7 +281,6 @@ class InferRun:
                 f"{width} x {height} is not a full panorama (2:1); if it shows a part of the "
                 "sphere, give its field of view in degrees: --fov H V"
             ) from error
-        return limit_range(prediction, self._options.max_range)
 
     def _estimator_for(self, output_size: OutputSize) -> Estimator:
         """The estimator, loaded when first needed; all sizes share one network."""
@@ -260,6 +295,7 @@ class InferRun:
                     precision=options.precision,
                     seam=options.seam,
                     flip=options.flip,
+                    **options.network.given(),
                 )
             except Exception as error:
                 raise StartError(_reason(error)) from error
@@ -284,10 +320,18 @@ class InferRun:
         limits: tuple[float, float] | None = None,
         *,
         with_picture: bool = True,
+        note: str = "",
     ) -> None:
         """Write the files of a picture or frame in the background; ``done`` hears of the end."""
         self._tally.frames += 1
-        wanted: Sequence[str] = endings(self._options, self._model.scale, picture=with_picture)
+        wanted: Sequence[str] = endings(self._options, prediction.scale, picture=with_picture)
+        if prediction.scale is not self._options.expected_scale(self._model):
+            missing = withheld(self._options, prediction.scale)
+            wanted = [ending for ending in wanted if ending not in missing]
+            lacks = f" (not written: {', '.join(missing)})" if missing else ""
+            note = "; ".join(filter(None, (note, f"not metric: {prediction.note}{lacks}")))
+        if note:
+            self._tally.remarks.append((key, note))
         if not wanted:
             return
         paths = self._journal.claim(key, state, stem, tuple(wanted))
@@ -296,7 +340,7 @@ class InferRun:
 
         def write() -> None:
             write_results(files, image, prediction, self._options, limits or self._options.limits)
-            self._journal.finish(key, limits)
+            self._journal.finish(key, limits, note)
 
         self._background.submit(write, done)
 
@@ -332,6 +376,7 @@ class InferRun:
         say(f"results: {self._options.out}")
         for note in tally.notes:
             say(f"note: {note}")
+        self._list("remarks", tally.remarks)
         self._list("skipped", tally.skipped)
         self._list("failed", tally.failures)
         if interrupted:

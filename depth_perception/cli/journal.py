@@ -29,6 +29,7 @@ class Entry:
         outputs: files of the source, relative to the output folder.
         done: whether they are complete.
         limits: values at both ends of the colours, for a sequence that goes on from here.
+        note: what is to be known of the results: a camera from EXIF, an alignment that failed.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Entry:
     outputs: tuple[str, ...]
     done: bool
     limits: tuple[float, float] | None = None
+    note: str = ""
 
 
 class Journal:
@@ -106,9 +108,11 @@ class Journal:
         self._add(Entry(source, state, self._settings, names, done=False))
         return [self.folder / name for name in names]
 
-    def finish(self, source: str, limits: tuple[float, float] | None = None) -> None:
+    def finish(
+        self, source: str, limits: tuple[float, float] | None = None, note: str = ""
+    ) -> None:
         """Write down that the files claimed by a source are complete."""
-        entry = asdict(self._entries[source]) | {"done": True, "limits": limits}
+        entry = asdict(self._entries[source]) | {"done": True, "limits": limits, "note": note}
         self._add(Entry(**entry))
 
     def _free(self, name: str, source: str) -> bool:

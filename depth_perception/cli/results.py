@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ..geometry import Equirectangular, edge_mask
-from ..geometry.frames import optical_to_panda
+from ..geometry.frames import optical_to_opengl, optical_to_panda
+from ..geometry.outliers import outlier_mask
 from ..io.colormaps import DEFAULT_COLORMAP, depth_picture
 from ..io.depth_files import write_depth
 from ..io.images import write_image
@@ -37,6 +38,17 @@ def endings(options: InferOptions, scale: ScaleKind, *, picture: bool = True) ->
     raw = [f"_{noun}{_RAW_SUFFIX[name]}" for name in dict.fromkeys(options.raw)]
     pictures = [PICTURE_ENDING] if picture else []
     return (*pictures, *raw, *([CLOUD_ENDING] if options.save_cloud else []))
+
+
+def withheld(options: InferOptions, scale: ScaleKind) -> tuple[str, ...]:
+    """Which of these endings would claim metres, or a straight cloud, that there are not."""
+    wrong = []
+    if "png16" in options.raw and scale is not ScaleKind.METRIC:
+        wrong += [e for e in endings(options, scale) if e.endswith(_RAW_SUFFIX["png16"])]
+        wrong.remove(PICTURE_ENDING)
+    if scale is ScaleKind.AFFINE_INVARIANT and not options.allow_bent_cloud:
+        wrong += [CLOUD_ENDING] * options.save_cloud
+    return tuple(wrong)
 
 
 def limit_range(prediction: Prediction, max_range: float | None) -> Prediction:
@@ -77,9 +89,14 @@ def cloud_of(
         wraps = prediction.camera.is_full_turn
         jumps = edge_mask(_as_depth(prediction), options.edge_filter, prediction.valid, wraps=wraps)
         points = torch.where(jumps[..., None], torch.full_like(points, torch.nan), points)
+    if options.outlier_filter is not None:
+        far = outlier_mask(points, std_ratio=options.outlier_filter)
+        points = torch.where(far[..., None], torch.full_like(points, torch.nan), points)
     panorama = isinstance(prediction.camera, Equirectangular)
     if options.cloud_frame == "published" and panorama:
         points = optical_to_panda(points)
+    elif options.cloud_frame == "opengl":
+        points = optical_to_opengl(points)
     height, width = prediction.values.shape
     if image.shape[:2] != (height, width):
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
