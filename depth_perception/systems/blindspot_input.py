@@ -136,7 +136,7 @@ def lanczos_planes(pixels: Tensor, view: NetworkView) -> Tensor:
     from PIL import Image
 
     picture = Image.fromarray(pixels.cpu().numpy())
-    resized = picture.resize((view.columns, view.rows), Image.Resampling.LANCZOS)
+    resized = picture.resize((view.columns, view.rows), Image.LANCZOS)
     planes = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None]
     return planes.to(pixels.device).float() / 255
 
