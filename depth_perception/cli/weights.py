@@ -6,41 +6,54 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 import tyro
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ..io.atomic import replacing
 from ..systems import (
+    CheckpointError,
     FetchError,
     ModelCard,
     card,
     fetch,
+    load_network,
     models,
+    save_network,
     weights_folder,
     weights_path,
 )
+from ..systems.catalog import recipe
 
 PLAIN_WIDTH = 160  # columns of a table that is piped into a file or another program
 
 
 def main(
-    action: Annotated[Literal["fetch", "list", "path"], tyro.conf.Positional],
+    action: Annotated[Literal["fetch", "list", "path", "convert"], tyro.conf.Positional],
     name: Annotated[str | None, tyro.conf.Positional] = None,
     /,
     directory: Path | None = None,
+    checkpoint: Path | None = None,
+    output: Path | None = None,
+    half: bool = False,
 ) -> int:
-    """Fetch official weights and say where they are.
+    """Fetch official weights, say where they are, and turn them into safetensors.
 
     Args:
         action: fetch downloads and checks the weights of a model, list shows which are here, path
-            prints where the weights of a model are or belong.
+            prints where the weights of a model are or belong, convert writes the parameters of a
+            file, such as one of the authors with optimiser state and all, as safetensors.
         name: a model, see `depth-perception models`.
         directory: folder of the weights; by default $DEPTH_PERCEPTION_HOME or
             ~/.cache/depth_perception.
+        checkpoint: what to convert; by default the weights of the model that are here.
+        output: the file to write, ending in .safetensors.
+        half: write float16, which halves the file.
 
     Returns:
-        0, 1 if the weights could not be fetched, 2 for wrong usage.
+        0, 1 if the weights could not be fetched or read, 2 for wrong usage.
     """
     if action == "list":
         _print_table(directory)
@@ -56,11 +69,38 @@ def main(
     if action == "path":
         print(weights_path(name, directory))
         return 0
+    if action == "convert":
+        return _convert(name, checkpoint, output, half)
     try:
         print(fetch(name, directory))
     except FetchError as error:
         print(f"depth-perception weights: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool) -> int:
+    if output is None or output.suffix != ".safetensors":
+        print(
+            "depth-perception weights convert: --output must be a file ending in .safetensors",
+            file=sys.stderr,
+        )
+        return 2
+    if recipe(name).family == "moge":
+        print(
+            f"depth-perception weights convert: the files of {name} hold the shape of its network, "
+            "which safetensors cannot: use them as they are",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        network = load_network(name, checkpoint)
+        with replacing(output) as path:
+            save_network(network, path, dtype=torch.float16 if half else None)
+    except (CheckpointError, OSError) as error:
+        print(f"depth-perception weights: {error}", file=sys.stderr)
+        return 1
+    print(f"{output.stat().st_size / 1e6:.1f} MB: {output}")
     return 0
 
 

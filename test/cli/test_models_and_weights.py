@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from depth_perception.cli.main import main
-from depth_perception.systems import models
+from depth_perception.systems import build_network, load_network, models
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +51,48 @@ def test_fetch_of_what_cannot_be_fetched(
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", *arguments]) == 2
     assert "depth-perception weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["scaledepth-tiny", "panda-tiny", "ppd-tiny"])
+def test_converted_files_load_and_hold_the_same(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    network = build_network(name).eval()
+    names = network.official_names()
+    state = {names[key]: value for key, value in network.state_dict().items()}
+    torch.save({"model": state, "epoch": 3}, tmp_path / "theirs.pth")
+    files = (
+        "--checkpoint",
+        str(tmp_path / "theirs.pth"),
+        "--output",
+        str(tmp_path / "o.safetensors"),
+    )
+    assert main(["weights", "convert", name, *files]) == 0
+    assert str(tmp_path / "o.safetensors") in capsys.readouterr().out
+    loaded = load_network(name, tmp_path / "o.safetensors")
+    for key, value in load_network(name, tmp_path / "theirs.pth").state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[key]), key
+
+
+def test_conversion_can_halve_and_tells_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    assert main(["weights", "convert", "panda-tiny-metric", "--output", str(whole)]) == 0
+    assert main(["weights", "convert", "panda-tiny-metric", "--output", str(half), "--half"]) == 0
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    capsys.readouterr()
+    assert main(["weights", "convert", "panda-tiny-metric"]) == 2
+    assert "--output" in capsys.readouterr().err
+    lost = [
+        "weights",
+        "convert",
+        "scaledepth-tiny",
+        "--output",
+        str(half),
+        "--checkpoint",
+        "no.pth",
+    ]
+    assert main(lost) == 1
+    assert "no.pth" in capsys.readouterr().err
