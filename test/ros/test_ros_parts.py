@@ -18,7 +18,13 @@ from depth_perception.ros.diagnostics import NodeState, Statistics, quantile, st
 from depth_perception.ros.mailbox import Mailbox, Worker
 from depth_perception.ros.outputs import RateLimit
 from depth_perception.ros.parameters import ParameterTable, specs
-from depth_perception.ros.settings import CloudSettings, PanelSettings, PanoramicSettings
+from depth_perception.ros.pinhole_settings import PinholeSettings
+from depth_perception.ros.settings import (
+    CloudSettings,
+    NodeSettings,
+    PanelSettings,
+    PanoramicSettings,
+)
 
 
 def test_newest_item_wins() -> None:
@@ -133,11 +139,15 @@ def table(make_node: Callable[..., Node]) -> tuple[Node, ParameterTable[Panorami
     return node, ParameterTable(node, PanoramicSettings, lambda: False)
 
 
+@pytest.mark.parametrize("kind", [PanoramicSettings, PinholeSettings])
 def test_declared_parameters_are_described_with_their_limits(
-    table: tuple[Node, ParameterTable[PanoramicSettings]],
+    make_node: Callable[..., Node], kind: type[NodeSettings]
 ) -> None:
-    node, _ = table
-    for name, spec, default in specs(PanoramicSettings):
+    node = make_node()
+    table = ParameterTable(node, kind, lambda: False)
+    assert table.problems == ()
+    assert table.settings == kind()
+    for name, spec, default in specs(kind):
         descriptor = node.describe_parameter(name)
         assert descriptor.description == spec.description
         assert descriptor.read_only == spec.read_only
