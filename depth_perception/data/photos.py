@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from ..io.depth_files import DepthReadError
 from ..io.images import read_image
 from ..systems.scaledepth_config import SCENE_CLASSES
+from .rendered import PinholeWorlds
 
 UNKNOWN_SCENE = -1
 OUTDOOR_SCENE = SCENE_CLASSES.index("outdoor_scene")
@@ -54,6 +56,13 @@ class PhotoFiles:
     scene: int
 
 
+class Photos(Protocol):
+    """A data set of photos."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Photo: ...
+
+
 class PhotoFolder:
     """Photos that are read when they are asked for.
 
@@ -75,6 +84,10 @@ class PhotoFolder:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def missing(self) -> list[Path]:
+        """The files that are not there."""
+        return [p for f in self.files for p in (f.image, f.depth) if not p.is_file()]
 
     def __getitem__(self, index: int) -> Photo:
         """One photo.
@@ -141,6 +154,24 @@ def kitti_photos(root: str | Path, listing: str) -> PhotoFolder:
             image, depth = root / "input" / words[0], root / "gt_depth" / words[1]
             files.append(PhotoFiles(image, depth, OUTDOOR_SCENE))
     return PhotoFolder(files, _KITTI_PER_METRE, KITTI_CROP)
+
+
+class WorldPhotos:
+    """Synthetic worlds seen by a pinhole camera, as photos of no known kind of scene.
+
+    Raises:
+        FileNotFoundError, ValueError: ``root`` is no folder of such frames.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self._frames = PinholeWorlds(root)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> Photo:
+        frame = self._frames[index]
+        return Photo(frame.rgb, torch.nan_to_num(frame.depth_m, posinf=0.0), UNKNOWN_SCENE)
 
 
 def scene_of_name(name: str) -> int:

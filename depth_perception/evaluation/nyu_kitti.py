@@ -118,6 +118,7 @@ PROTOCOLS = {
     "diml-outdoor": PhotoProtocol(min_depth_m=2.0, max_depth_m=80.0, crop="garg"),
     "ddad": PhotoProtocol(max_depth_m=80.0, crop="garg", clamp=True),
     "vkitti": PhotoProtocol(max_depth_m=80.0, crop="garg", clamp=True),
+    "worlds": PhotoProtocol(max_depth_m=80.0),
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.photos import PhotoFolder, kitti_photos, nyu_photos
+from ..data.photos import PhotoFolder, Photos, WorldPhotos, kitti_photos, nyu_photos
 from .batch import StepBatch
 from .photo_augment import PhotoAugment, augmented
 from .stream import Draw, NoFramesError
@@ -25,7 +25,7 @@ class NyuSet:
     augment: PhotoAugment = field(default_factory=PhotoAugment)
     kind: Literal["nyu"] = "nyu"
 
-    def open(self) -> PhotoFolder:
+    def open(self) -> Photos:
         """The photos of the set."""
         return nyu_photos(self.root, self.split)
 
@@ -39,9 +39,25 @@ class KittiSet:
     augment: PhotoAugment = field(default_factory=PhotoAugment)
     kind: Literal["kitti"] = "kitti"
 
-    def open(self) -> PhotoFolder:
+    def open(self) -> Photos:
         """The photos of the set."""
         return kitti_photos(self.root, self.listing)
+
+
+@dataclass(frozen=True)
+class WorldSet:
+    """Synthetic worlds, see :class:`~depth_perception.data.photos.WorldPhotos`."""
+
+    root: str
+    augment: PhotoAugment = field(default_factory=PhotoAugment)
+    kind: Literal["worlds"] = "worlds"
+
+    def open(self) -> Photos:
+        """The photos of the set."""
+        return WorldPhotos(self.root)
+
+
+PhotoSet = NyuSet | KittiSet | WorldSet
 
 
 @dataclass(frozen=True)
@@ -50,14 +66,14 @@ class DataRecipe:
 
     Attributes:
         sets: are mixed in proportion to their sizes.
-        val_sets: are judged by the protocols of NYU and KITTI; their ``augment`` is not used.
+        val_sets: are judged by the protocols of their kinds; their ``augment`` is not used.
         crop: (height, width) of the training images.
         clamp: bring predictions into the range of the protocol before they are judged.
     """
 
-    sets: tuple[NyuSet | KittiSet, ...]
+    sets: tuple[PhotoSet, ...]
     crop: tuple[int, int]
-    val_sets: tuple[NyuSet | KittiSet, ...] = ()
+    val_sets: tuple[PhotoSet, ...] = ()
     clamp: bool = False
 
     def __post_init__(self) -> None:
@@ -122,7 +138,7 @@ class PhotoData:
 class HeldOut(Sequence[PhotoBatch]):
     """Photos to judge by, whole and one at a time, spread evenly over all sets."""
 
-    def __init__(self, sets: Sequence[tuple[NyuSet | KittiSet, PhotoFolder]], frames: int) -> None:
+    def __init__(self, sets: Sequence[tuple[PhotoSet, Photos]], frames: int) -> None:
         self._sets = sets
         total = sum(len(folder) for _, folder in sets)
         count = min(frames, total)
@@ -139,11 +155,11 @@ class HeldOut(Sequence[PhotoBatch]):
         )
 
 
-def _opened(source: NyuSet | KittiSet) -> PhotoFolder:
+def _opened(source: PhotoSet) -> Photos:
     folder = source.open()
     if len(folder) == 0:
         raise NoFramesError(f"the {source.kind} set below {source.root} holds no pictures")
-    lost = [p for f in folder.files for p in (f.image, f.depth) if not p.is_file()]
+    lost = folder.missing() if isinstance(folder, PhotoFolder) else []
     if lost:
         raise FileNotFoundError(
             f"{len(lost)} files of the {source.kind} set are missing, such as {lost[0]}"
@@ -152,8 +168,8 @@ def _opened(source: NyuSet | KittiSet) -> PhotoFolder:
 
 
 def _located(
-    sets: Sequence[tuple[NyuSet | KittiSet, PhotoFolder]], item: int
-) -> tuple[NyuSet | KittiSet, PhotoFolder, int]:
+    sets: Sequence[tuple[PhotoSet, Photos]], item: int
+) -> tuple[NyuSet | KittiSet, Photos, int]:
     for source, folder in sets:
         if item < len(folder):
             return source, folder, item

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 import depth_perception as dp
-from depth_perception.data.worlds import make_world, render
+from depth_perception.data.worlds import FolderOptions, make_world, render, write_folder
 from depth_perception.geometry import Pinhole
 from depth_perception.systems import CheckpointError, build_network, load_network, save_network
 from depth_perception.systems.scaledepth_files import (
@@ -162,6 +162,36 @@ def test_batches_depend_on_their_draw_only(root: Path) -> None:
     assert torch.equal(one.images, same.images)
     assert torch.equal(one.depth_m, same.depth_m)
     assert not torch.equal(one.images, other.images)
+
+
+@pytest.mark.parametrize(("variant", "kinds"), [("n", {"nyu"}), ("k", {"kitti"})])
+def test_every_recipe_learns_from_its_sets(root: Path, variant: str, kinds: set[str]) -> None:
+    training, data = prepare(small(root, variant))
+    draw = Draw(0, 0.0, (0,) * 2, (seeded(1), seeded(2)))
+    batch = data.batch(draw)
+    assert set(batch.kinds) == kinds
+    terms = training.losses(batch)
+    assert set(terms) == {f"{t}{s}" for t in ("depth", "class") for s in ("", "_2", "_5")}
+    assert all(torch.isfinite(value) and value > 0 for value in terms.values())
+
+
+def test_synthetic_worlds_train_depth_without_classes(root: Path, tmp_path: Path) -> None:
+    camera = Pinhole.from_fov(48, 64, math.radians(80))
+    options = FolderOptions(kind="courtyard", frames_per_world=1, shadows=False, antialias=False)
+    assert list(write_folder(tmp_path / "worlds", [1, 2], camera, options)) == [1, 2]
+    sets = [{"kind": "worlds", "root": str(tmp_path / "worlds")}]
+    recipe = small(root, "nk", data__sets=sets, data__val_sets=sets, data__crop=[32, 64])
+    training, data = prepare(recipe)
+    batch = data.batch(Draw(0, 0.0, (0, 1), (seeded(1), seeded(2))))
+    assert batch.scenes.tolist() == [-1, -1]
+    assert torch.isfinite(batch.depth_m).all()
+    assert 0 < (batch.depth_m == 0).float().mean() < 0.9  # the sky
+    terms = training.losses(batch)
+    assert terms["depth"] > 0
+    assert terms["class"] == 0
+    with torch.no_grad():
+        row = training.eval().judge(data.held_out[1])
+    assert set(row) == {f"worlds/{name}" for name in (*training.lower, *training.higher)}
 
 
 def test_the_encoder_starts_from_a_file_of_clip(root: Path, tmp_path: Path) -> None:
