@@ -103,8 +103,8 @@ class ScaleOptions:
     fit: FitOptions = field(default_factory=FitOptions)
     filter: FilterOptions = field(
         default_factory=lambda: FilterOptions(
-            scale_drift=0.03,
-            shift_drift=0.01,
+            scale_drift=0.1,
+            shift_drift=0.02,
             scale_noise=0.05,
             shift_noise=0.03,
             gate_sigmas=5.0,
