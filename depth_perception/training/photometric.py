@@ -42,17 +42,17 @@ class PhotometricOptions:
         solid_angle: pixels of panoramas weigh as much as they cover of the sphere.
         epipoles: pictures and consistency weigh less where the cameras look at each other and
             parallax vanishes; for horizontal pairs of panoramas.
-        relative: disparities are divided by their mean before smoothness and consistency, so that
-            these count as much in a large room as in a small one (Godard et al., ICCV 2019,
-            sec. 3.3).
+        relative: the smoothness is that of the disparity over its mean, so that it counts as much
+            in a large room as in a small one (Godard et al., ICCV 2019, sec. 3.3, with a weight of
+            0.001).
     """
 
     ssim_share: float = 0.85
     smoothness: float = 0.1
     consistency: float = 1.0
     pyramid: Literal["area", "nearest"] = "area"
-    ssim_border: Border | Literal["auto"] = "auto"
-    gradient_border: Border | Literal["auto"] = "auto"
+    ssim_border: Literal["auto", "cut", "repeat", "wrap"] = "auto"
+    gradient_border: Literal["auto", "cut", "repeat", "wrap"] = "auto"
     smooth_rows: bool = True
     both_sides: bool = True
     masked: bool = True
@@ -191,13 +191,10 @@ def _side(
     if options.masked:
         ssim_weights = weights * _whole_window(valid, ssim_border)
 
-    expected = warped.disparity
+    flat = disparity
     if options.relative:
-        mean = disparity.detach().mean((1, 2, 3), keepdim=True).clamp_min(1e-7)
-        disparity, other_disparity, expected = (
-            d / mean for d in (disparity, other_disparity, expected)
-        )
-    smooth = smoothness(disparity, here, gradient_border)
+        flat = disparity / disparity.mean((1, 2, 3), keepdim=True).clamp_min(1e-7)
+    smooth = smoothness(flat, here, gradient_border)
     area = pair.weights(disparity) if options.solid_angle else None  # no parallax: still smooth
     rough = sum(weighted_mean(s, area) for s in smooth[: 1 + options.smooth_rows])
     return torch.stack(
@@ -205,7 +202,7 @@ def _side(
             weighted_mean((estimate - here).abs(), weights),
             weighted_mean(ssim_dissimilarity(estimate, here, ssim_border), ssim_weights),
             rough,
-            weighted_mean((other_disparity - expected).abs(), weights),
+            weighted_mean((other_disparity - warped.disparity).abs(), weights),
         )
     )
 

@@ -168,6 +168,32 @@ def test_the_true_disparity_wins(direction):
     assert losses[0.8].total < losses[0.0].total
 
 
+@pytest.mark.parametrize("direction", [RIGHT, UP])
+def test_descending_the_loss_finds_the_range(direction):
+    """From a constant 3 m, without any truth, to the walls of a sphere of 2 m around (0.3, ..)."""
+    from geometry.test_stereo import inside_a_sphere
+
+    camera, baseline = Equirectangular(16, 32), 0.26
+    pair = SphericalStereo(camera, direction)
+    left, truth = inside_a_sphere(camera, (0.0, 0.0, 0.0))
+    right, _ = inside_a_sphere(camera, tuple(baseline * c for c in direction))
+    start = float(pair.disparity(torch.tensor(3.0), baseline))
+    logs = torch.full((1, 2, 16, 32), math.log(start), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.Adam([logs], 0.08)
+
+    def error():
+        range_m = pair.range(logs.detach()[:, :1].exp(), baseline)
+        weights = (pair.weights(range_m) * pair.sensitivity(range_m)).expand_as(truth)
+        return float(((range_m - truth).abs() / truth * weights).sum() / weights.sum())
+
+    before = error()
+    for _ in range(40):
+        optimizer.zero_grad()
+        stereo_loss(left, right, [logs.exp()], pair).total.backward()
+        optimizer.step()
+    assert error() < 0.1 * before
+
+
 def test_gradients_of_the_loss():
     left, right, disparities = scene(8)
     pair = SphericalStereo(Equirectangular(8, 16))
