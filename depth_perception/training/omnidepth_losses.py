@@ -9,6 +9,7 @@ go across the seam; :meth:`MultiScaleOptions.as_published` repeats the original 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,8 @@ from torch.nn.functional import pad
 
 from ..geometry import Equirectangular
 from .photometric import weighted_mean
+
+_LEAST_M = 0.1  # below it the logarithm goes on as its tangent
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class MultiScaleOptions:
         masked: only known pixels count in the error.
         solid_angle: pixels weigh as much as they cover of the sphere.
         wraps: differences go across the seam and repeat the outermost rows; zeros otherwise.
+        relative: compare logarithms, by their absolute difference: a tenth counts as much near as
+            far. Predictions below 0.1 m go on as the tangent does, so that they can rise again.
     """
 
     error: tuple[float, ...]
@@ -37,6 +42,7 @@ class MultiScaleOptions:
     masked: bool = True
     solid_angle: bool = True
     wraps: bool = True
+    relative: bool = False
 
     def __post_init__(self) -> None:
         if not self.error or len(self.error) != len(self.gradient):
@@ -46,10 +52,12 @@ class MultiScaleOptions:
             )
         if min(*self.error, *self.gradient) < 0:
             raise ValueError(f"weights must not be negative: {self.error}, {self.gradient}")
+        if self.relative and not self.masked:
+            raise ValueError("relative needs masked: unknown pixels have no logarithm")
 
     def as_published(self) -> MultiScaleOptions:
         """The same weights with the defects of the published program."""
-        return replace(self, masked=False, solid_angle=False, wraps=False)
+        return replace(self, masked=False, solid_angle=False, wraps=False, relative=False)
 
 
 RECTNET_LOSS = MultiScaleOptions((0.535, 0.272), (0.134, 0.068))
@@ -60,6 +68,8 @@ def multi_scale_loss(
     predictions: Sequence[Tensor], target: Tensor, mask: Tensor, options: MultiScaleOptions
 ) -> Tensor:
     """Weighted sum of :func:`squared_error` and :func:`gradient_size` over the scales.
+
+    With ``options.relative``, absolute error and gradient of logarithms.
 
     Args:
         predictions: (B, 1, H / 2^i, W / 2^i) metres, finest first.
@@ -78,7 +88,11 @@ def multi_scale_loss(
     for scale, (prediction, (error, gradient)) in enumerate(zip(predictions, weights, strict=True)):
         known = mask[..., :: 2**scale, :: 2**scale]
         truth = target[..., :: 2**scale, :: 2**scale]
-        total = total + error * squared_error(truth, prediction, known, options)
+        if options.relative:
+            prediction, truth = _logarithm(prediction), torch.where(known, truth, 1).log()
+            total = total + error * _absolute_error(truth, prediction, known, options)
+        else:
+            total = total + error * squared_error(truth, prediction, known, options)
         if gradient:
             total = total + gradient * gradient_size(prediction, known, options)
     return total
@@ -90,6 +104,18 @@ def squared_error(target: Tensor, pred: Tensor, mask: Tensor, options: MultiScal
     if options.masked:
         error = torch.where(mask, error, 0)
     return weighted_mean(error, _weights(mask if options.masked else None, pred, options))
+
+
+def _absolute_error(
+    target: Tensor, pred: Tensor, mask: Tensor, options: MultiScaleOptions
+) -> Tensor:
+    error = torch.where(mask, (pred - target).abs(), 0)
+    return weighted_mean(error, _weights(mask, pred, options))
+
+
+def _logarithm(metres: Tensor) -> Tensor:
+    tangent = metres / _LEAST_M - 1 + math.log(_LEAST_M)
+    return torch.where(metres > _LEAST_M, metres.clamp_min(_LEAST_M).log(), tangent)
 
 
 def gradient_size(pred: Tensor, mask: Tensor, options: MultiScaleOptions) -> Tensor:

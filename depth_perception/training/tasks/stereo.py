@@ -1,0 +1,185 @@
+"""Disparity without truth: the network of "Eliminating the Blind Spot" on pairs of views.
+
+Godard et al. (CVPR 2017) on pinhole pairs, Payen de La Garanderie et al. (ECCV 2018) on panoramas.
+Their network guesses both views' disparities from the left one. With ``views: both`` the network
+sees both panoramas instead and tells each one's own disparity (channel 0), so that the second may
+stand anywhere: to the right, above, or wherever a turn of the pair puts it. Channel 1 learns
+nothing then; nothing but pinhole training needs it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ...evaluation.stereo_metrics import EigenProtocol, depth_of_disparity, resize_disparity
+from ...geometry.stereo import SphericalStereo
+from ...systems import build_network, card, load_network
+from ...systems.blindspot import DISPARITY_LIMIT, BlindSpotVgg
+from .. import module, recipe
+from ..panorama_judge import HIGHER, LOWER, judged_ranges, panorama_picture
+from ..photometric import PhotometricOptions, stereo_loss
+from ..stereo_augment import StereoAugmentation
+from ..stereo_data import DataRecipe, StereoBatch, StereoData
+from ..strict_mapping import RecipeError
+
+
+@dataclass(frozen=True)
+class ModelRecipe(recipe.ModelRecipe):
+    """How the network begins as well.
+
+    Attributes:
+        circular: ring padding in training. The authors train with zeros and run with rings.
+        views: ``left`` takes both disparities from the left view, ``both`` runs on either view.
+        first_disparity: what an untrained network says, as a share of the width; None leaves 0.15,
+            half of the largest, which is a range of 0.3 m for the cameras of 3D60.
+    """
+
+    circular: bool = True
+    views: Literal["left", "both"] = "both"
+    first_disparity: float | None = None
+
+    def __post_init__(self) -> None:
+        limit = DISPARITY_LIMIT
+        if self.first_disparity is not None and not 0 < self.first_disparity < limit:
+            raise ValueError(
+                f"first_disparity must lie in (0, {limit}), got {self.first_disparity}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(recipe.Recipe):
+    """A whole training run.
+
+    Attributes:
+        turn: panoramas are turned by random angles about the vertical axis.
+    """
+
+    model: ModelRecipe
+    data: DataRecipe
+    losses: PhotometricOptions = field(default_factory=PhotometricOptions)
+    augment: StereoAugmentation = field(default_factory=StereoAugmentation)
+    turn: bool = False
+
+    def __post_init__(self) -> None:
+        if self.data.kind == "kitti" and (self.model.views == "both" or self.model.circular):
+            raise ValueError("pinhole pairs need model.views: left and model.circular: false")
+        if self.model.views == "left" and (self.turn or self.data.seconds != ("right",)):
+            raise ValueError(
+                "model.views: left learns where the right view stands, which must not change: "
+                "data.seconds: [right] and turn: false"
+            )
+
+
+class StereoTraining(module.Training):
+    """Trains (B, 3, H, W) RGB in [0, 1] to disparities of four scales.
+
+    Validation of panoramas: see :func:`..panorama_judge.judged_ranges`. Of KITTI: the numbers of
+    :class:`...evaluation.stereo_metrics.EigenProtocol`, without any scaling.
+    """
+
+    lower = (*LOWER, "rmse", "rmse_log", "silog")
+    higher = (*HIGHER, "d0_5", "d1", "d2", "d3")
+    recipe: Recipe
+    network: BlindSpotVgg
+
+    def __init__(self, recipe: Recipe, network: nn.Module) -> None:
+        super().__init__(recipe, network.to(memory_format=torch.channels_last))
+
+    def losses(self, batch: StereoBatch) -> Mapping[str, Tensor]:
+        circular = self.recipe.model.circular
+        if self.recipe.model.views == "both":
+            views = self.network(torch.cat((batch.here, batch.there)), circular=circular)
+            disparities = [torch.cat(d[:, :1].float().chunk(2), 1) for d in views]
+        else:
+            disparities = [d.float() for d in self.network(batch.here, circular=circular)]
+        loss = stereo_loss(batch.here, batch.there, disparities, batch.geometry, self.recipe.losses)
+        return {"stereo": loss.total}
+
+    def judge(self, batch: StereoBatch) -> Mapping[str, float] | None:
+        disparity = self._disparity(batch)
+        if isinstance(batch.geometry, SphericalStereo):
+            range_m = batch.geometry.range(disparity, batch.baseline_m)
+            return judged_ranges(range_m, batch.truth_m, self.recipe.data.max_range_m)
+        truth = batch.truth_m[0, 0]
+        whole = resize_disparity(disparity[0, 0], *truth.shape)
+        depth = depth_of_disparity(whole, batch.focal_px, batch.baseline_m)
+        metrics = EigenProtocol().judge(depth, truth)
+        return None if metrics is None else asdict(metrics)
+
+    def picture(self, batch: StereoBatch) -> Tensor | None:
+        if not isinstance(batch.geometry, SphericalStereo):
+            return None
+        range_m = batch.geometry.range(self._disparity(batch), batch.baseline_m)
+        limit = self.recipe.data.max_range_m
+        return panorama_picture(batch.here[0], range_m[0], batch.truth_m[0], limit)
+
+    def metadata(self) -> dict[str, str]:
+        return {"size": f"{self.recipe.data.height} x {self.recipe.data.width}"}
+
+    def _disparity(self, batch: StereoBatch) -> Tensor:
+        images = batch.here.contiguous(memory_format=torch.channels_last)
+        return self.judged(images, circular=self.recipe.model.circular)[0][:, :1].float()
+
+
+def prepare(
+    recipe: Recipe, track: Callable[[range, str], Iterable[int]] | None = None
+) -> module.Prepared:
+    """Network and pairs of a recipe.
+
+    Raises:
+        RecipeError: no such model, one of another family, or sizes that it cannot take.
+        CheckpointError: weights are missing, or do not fit.
+        OSError, NoFramesError: data are missing.
+    """
+    network = made_network(recipe, BlindSpotVgg)
+    multiple = network.config.multiple
+    if any(side % multiple for side in recipe.data.size):
+        raise RecipeError(
+            f"data.height and data.width must be multiples of {multiple} for {recipe.model.name}, "
+            f"got {recipe.data.height} and {recipe.data.width}"
+        )
+    first = recipe.model.first_disparity
+    if recipe.model.checkpoint is None and first is not None:
+        begin_at(network, first)
+    try:
+        data = StereoData(
+            recipe.data, recipe.augment, recipe.turn, recipe.run.seed, recipe.run.val_frames
+        )
+    except ValueError as error:
+        raise RecipeError(f"data: {error}") from error
+    return module.Prepared(StereoTraining(recipe, network), data)
+
+
+def made_network(recipe: recipe.Recipe, kind: type[nn.Module]) -> nn.Module:
+    """The network of a recipe, ready to be trained; random numbers come from ``run.seed``.
+
+    Raises:
+        RecipeError: no such model, or one of another kind.
+        CheckpointError: weights are missing, or do not fit.
+    """
+    model = recipe.model
+    try:
+        card(model.name)
+    except KeyError as error:
+        raise RecipeError(f"model: {error.args[0]}") from error
+    torch.manual_seed(recipe.run.seed)
+    network = build_network(model.name)
+    if not isinstance(network, kind):
+        raise RecipeError(f"model.name: {model.name} is not trained by task {recipe.task}")
+    if model.checkpoint is not None:
+        network = load_network(model.name, model.checkpoint).requires_grad_(True)
+    return network.train()
+
+
+def begin_at(network: BlindSpotVgg, disparity: float) -> None:
+    """Let an untrained network say about ``disparity`` (a share of the width) everywhere."""
+    for head in network.heads:
+        nn.init.constant_(head.bias, math.log(disparity / (DISPARITY_LIMIT - disparity)))
+        with torch.no_grad():
+            head.weight.mul_(0.05)
