@@ -89,7 +89,7 @@ class Case:
         torch.testing.assert_close(actual.to(expected.dtype), expected, **limits)
 
     def assert_nearly_all_equal(self, actual: Tensor, array: str, share: float = 0.001) -> Tensor:
-        """At most ``share`` of the elements of a map of integers differ; returns where it agrees."""
+        """At most ``share`` of the elements of a map differ; returns where it agrees."""
         expected = self.arrays[array]
         assert tuple(actual.shape) == tuple(expected.shape), (array, actual.shape, expected.shape)
         same = actual.to(expected.dtype) == expected
