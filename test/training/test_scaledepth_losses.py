@@ -12,6 +12,7 @@ from systems.test_scaledepth import network_of
 from depth_perception.networks.query_decoder import QueryOutput
 from depth_perception.systems.scaledepth import ScaleDepth
 from depth_perception.systems.scaledepth_config import SCALEDEPTH_REDUCED
+from depth_perception.training.losses import dav2_silog
 from depth_perception.training.scaledepth_losses import (
     ScaleDepthLosses,
     bin_chamfer,
@@ -39,6 +40,10 @@ def test_single_losses_equal_the_original() -> None:
     best = arrays["class_scores"].topk(5).indices == arrays["class_labels"][:, None]
     shares = torch.stack([100 * best[:, :k].any(1).float().mean() for k in (1, 5)])
     golden.assert_close(shares, "celoss_top1_top5")
+    generic = [
+        dav2_silog(t[None], p[None], t[None] > 0) for t, p in zip(target, relative, strict=True)
+    ]
+    golden.assert_close(torch.stack(generic).mean(), "silog_generic_mmseg_unused")
 
 
 def test_total_loss_and_gradients_equal_the_original() -> None:
