@@ -16,6 +16,7 @@ import depth_perception as dp
 from depth_perception.data.rendered import RenderedFrame
 from depth_perception.data.worlds import FolderOptions, write_folder
 from depth_perception.geometry import Pinhole
+from depth_perception.systems.spdit import SpDit, SpDitConfig
 from depth_perception.training.ppd_data import (
     DataRecipe,
     PpdData,
@@ -94,15 +95,24 @@ def test_resumed_and_uninterrupted_runs_give_the_same_bits(
     assert ("loss/gradient" in last) == (name == "ppd-finetune")
 
 
-def test_the_loss_falls_and_the_weights_load(
-    small: Callable[..., Recipe], tmp_path: Path, moge_file: str
-) -> None:
-    recipe = small("ppd-pretrain", "run.steps=60", "run.val_every=60", "optim.lr=3e-3")
+def test_the_loss_falls(small: Callable[..., Recipe], tmp_path: Path) -> None:
+    # 16 x 16 pixels of noise need more than the 64 channels of ppd-tiny
+    recipe = small("ppd-finetune", "run.steps=60", "run.val_every=60", "optim.lr=1e-3")
     training, data = prepare(recipe)
+    network = SpDit(SpDitConfig(dim=288, depth=2, heads=4, semantic_dim=64))
+    training = PpdTraining(recipe, network, training._guide[0])
     unseen = data.batch(BatchStream(data, recipe.run, Clock(60)).draw(1000))
-    before = float(training.losses(unseen)["velocity"].detach())
+    before = {name: float(value.detach()) for name, value in training.losses(unseen).items()}
     train(training, data, tmp_path, device="cpu")
-    assert float(training.losses(unseen)["velocity"].detach()) < 0.93 * before
+    after = {name: float(value.detach()) for name, value in training.losses(unseen).items()}
+    assert after["velocity"] < 0.8 * before["velocity"]
+    assert after["gradient"] < 0.8 * before["gradient"]
+
+
+def test_trained_weights_load(small: Callable[..., Recipe], tmp_path: Path, moge_file: str) -> None:
+    recipe = small("ppd-pretrain", "optim.lr=1e-2")
+    training, data = prepare(recipe)
+    train(training, data, tmp_path, device="cpu")
     estimator = dp.load(
         "ppd-tiny",
         tmp_path / "last.safetensors",
@@ -114,7 +124,8 @@ def test_the_loss_falls_and_the_weights_load(
     )
     held_out = data.held_out[0]
     image = (held_out.images[0] * 255).round().to(torch.uint8).permute(1, 2, 0)
-    values = estimator(image, noise=held_out.noise).values
+    camera = Pinhole.from_fov(48, 64, math.pi / 2)  # known: nobody has to look for it
+    values = estimator(image, camera, noise=held_out.noise).values
     recipe = replace(recipe, run=replace(recipe.run, sampling_steps=4))
     again = PpdTraining(recipe, training.network, training._guide[0])
     with torch.no_grad():
