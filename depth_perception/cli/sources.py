@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 
 from ..io.bags import is_bag
-from ..io.images import IMAGE_SUFFIXES
+from ..io.images import READABLE_SUFFIXES
 from ..io.video import VIDEO_SUFFIXES
 
 LIST_SUFFIXES = frozenset((".txt", ".lst"))
@@ -96,7 +96,7 @@ def _kind(path: Path) -> SourceKind | None:
     if is_bag(path):
         return SourceKind.BAG
     suffix = path.suffix.lower()
-    if path.is_file() and suffix in IMAGE_SUFFIXES:
+    if path.is_file() and suffix in READABLE_SUFFIXES:
         return SourceKind.PICTURE
     return SourceKind.VIDEO if path.is_file() and suffix in VIDEO_SUFFIXES else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Literal, get_args
@@ -87,6 +88,8 @@ class Estimator:
         options: how it runs.
     """
 
+    _batches = True  # whether _batch takes all images in one run
+
     def __init__(
         self,
         card: ModelCard,
@@ -143,30 +146,72 @@ class Estimator:
                 to it or to the model, or a panorama is not 2:1 and has no camera.
         """
         pixels = self._to_device(image)
-        camera = self._camera_of(camera, *pixels.shape[:2])
-        size = self.input_size(camera)
-        wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
-        seam = self.options.seam if wraps else "off"
+        return Estimator._batch(self, (pixels,), (camera,))[0]
+
+    def batch(
+        self,
+        images: Sequence[np.ndarray | Tensor],
+        cameras: Sequence[Camera | None] | None = None,
+    ) -> tuple[Prediction, ...]:
+        """Depth of several images of one size, as one by one but in one run where possible.
+
+        Args:
+            images: each as in :meth:`__call__`.
+            cameras: one for each image, or None for all.
+
+        Raises:
+            TypeError, ValueError: as :meth:`__call__`; also images of several sizes, or another
+                number of cameras than of images.
+        """
+        cameras = [None] * len(images) if cameras is None else list(cameras)
+        if len(cameras) != len(images):
+            raise ValueError(f"{len(images)} images but {len(cameras)} cameras")
+        pixels = [self._to_device(image) for image in images]
+        sizes = {tuple(image.shape) for image in pixels}
+        if len(sizes) > 1:
+            raise ValueError(f"images of a batch must have one size, got {sorted(sizes)}")
+        if not pixels:
+            return ()
+        if not self._batches:
+            return tuple(self(*pair) for pair in zip(pixels, cameras, strict=True))
+        return self._batch(pixels, cameras)
+
+    def _batch(
+        self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
+    ) -> tuple[Prediction, ...]:
+        cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
+        sizes = {(self.input_size(c), self._seam_of(c)) for c in cameras}
+        if len(sizes) > 1:
+            raise ValueError("cameras of a batch must show the same angles of view")
+        size, seam = sizes.pop()
         with torch.inference_mode():
-            values = self._infer(self._network_input(pixels, size, seam != "off"), seam)
+            inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
+            values = self._infer(torch.cat(inputs), seam)
             if self.options.output_size == "input":
                 values = resize_map(
                     values,
-                    (camera.height, camera.width),
+                    tuple(images[0].shape[:2]),
                     circular=seam != "off",
                     align_corners=self.options.align_corners,
                 )
             else:
-                camera = camera.resize(*size)
-        values = values[0, 0].clone()  # a tensor that autograd and in-place operations accept
-        return Prediction(
-            values=values,
-            valid=self._is_valid(values),
-            camera=camera,
-            kind=self.card.kind,
-            space=self.card.space,
-            scale=self.card.scale,
+                cameras = [camera.resize(*size) for camera in cameras]
+        # tensors that autograd and in-place operations accept
+        return tuple(
+            Prediction(
+                values=one,
+                valid=self._is_valid(one),
+                camera=camera,
+                kind=self.card.kind,
+                space=self.card.space,
+                scale=self.card.scale,
+            )
+            for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
         )
+
+    def _seam_of(self, camera: Camera) -> Seam:
+        wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
+        return self.options.seam if wraps else "off"
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
         """Size (height, width) at which the network sees the images of a camera.
@@ -192,7 +237,7 @@ class Estimator:
             torch.cuda.synchronize(self.device)
 
     def _infer(self, images: Tensor, seam: Seam) -> Tensor:
-        """Values (1, 1, h, w) float32 of one normalised image (1, 3, h, w)."""
+        """Values (B, 1, h, w) float32 of normalised images (B, 3, h, w)."""
         half_turn = images.shape[-1] // 2
         if seam == "blend":
             images = torch.cat((images, images.roll(half_turn, -1)))

@@ -143,6 +143,8 @@ class _DisparityEstimator(Estimator):
 class BlindSpotEstimator(_DisparityEstimator):
     """Range of panoramas."""
 
+    _batches = False
+
     options: BlindSpotOptions
 
     def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
@@ -216,6 +218,8 @@ class BlindSpotEstimator(_DisparityEstimator):
 
 class BlindSpotPinholeEstimator(_DisparityEstimator):
     """z-depth of pinhole images; one without a camera is taken as seen by KITTI's."""
+
+    _batches = False
 
     options: BlindSpotPinholeOptions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,8 @@ from .base import Estimator, EstimatorOptions
 class MogeOptions(EstimatorOptions):
     """How MoGe-2 runs; ``height``, ``seam`` and ``flip`` are of other models.
 
-    Its maps are made at the size of the image, so that ``output_size`` changes nothing.
+    With ``output_size="network"`` its maps are made at the size at which the encoder sees the
+    image, which the number of tokens decides.
 
     Attributes:
         num_tokens: about how many tokens an image shall have; None takes the most of the training.
@@ -46,18 +48,37 @@ class MogeEstimator(Estimator):
     options: MogeOptions
 
     def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
-        """As :meth:`Estimator.__call__`; metres of z-depth at the size of the image."""
-        pixels = self._to_device(image)
-        height, width = pixels.shape[:2]
-        if camera is not None:
-            camera = self._checked(camera, height, width)
+        """As :meth:`Estimator.__call__`; metres of z-depth."""
+        return self.batch((image,), (camera,))[0]
+
+    def _batch(
+        self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
+    ) -> tuple[Prediction, ...]:
+        height, width = images[0].shape[:2]
+        cameras = [c if c is None else self._checked(c, height, width) for c in cameras]
         with torch.inference_mode():
-            maps = self.network(image_planes(pixels), self.options.num_tokens)
-            found = moge_geometry(maps, focal=focal_of(camera))
+            maps = self.network(
+                torch.cat([image_planes(pixels) for pixels in images]),
+                self.options.num_tokens,
+                network_size=self.options.output_size == "network",
+            )
+            found = [
+                moge_geometry(maps, focal=focal_of(camera), aspect=width / height, index=index)
+                for index, camera in enumerate(cameras)
+            ]
+        return tuple(
+            self._prediction(geometry, camera or found_camera(geometry, height, width))
+            for geometry, camera in zip(found, cameras, strict=True)
+        )
+
+    def _prediction(self, found: MogeGeometry, camera: Camera) -> Prediction:
+        size = tuple(found.depth.shape)
+        if size != (camera.height, camera.width):
+            camera = camera.resize(*size)
         return Prediction(
             values=found.depth.clone(),
             valid=found.mask.clone(),
-            camera=camera or found_camera(found, height, width),
+            camera=camera,
             kind=self.card.kind,
             space=self.card.space,
             scale=self.card.scale,

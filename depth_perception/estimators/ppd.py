@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -127,27 +128,36 @@ class PpdEstimator(Estimator):
             noise: (1, 1, h, w) standard normal at the size of the network's input, instead of the
                 field of ``options.seed``.
         """
-        pixels = self._to_device(image)
-        height, width = pixels.shape[:2]
-        if camera is not None:
-            camera = self._checked(camera, height, width)
+        return self._batch((self._to_device(image),), (camera,), noise)[0]
+
+    def _batch(
+        self,
+        images: Sequence[Tensor],
+        cameras: Sequence[Camera | None],
+        noise: Tensor | None = None,
+    ) -> tuple[Prediction, ...]:
+        height, width = images[0].shape[:2]
+        cameras = [c if c is None else self._checked(c, height, width) for c in cameras]
         size = ppd_size(height, width, self.options.max_pixels)
         noise = self._noise_field(size) if noise is None else noise
         with torch.inference_mode():
-            images = image_planes(ppd_resize(pixels, size))
-            relative, reference = self._run(images, noise, camera)
-        shown = camera or assumed_pinhole(height, width)
-        if camera is None and reference is not None:
-            shown = found_camera(reference, height, width)
-        prediction = self._aligned(relative, reference, shown.resize(*size))
-        if self.options.output_size == "network":
-            return prediction
-        return _nearest(prediction, shown)
+            planes = torch.cat([image_planes(ppd_resize(pixels, size)) for pixels in images])
+            relatives, references = self._run(planes, noise, cameras)
+        predictions = []
+        for relative, reference, camera in zip(relatives, references, cameras, strict=True):
+            shown = camera or assumed_pinhole(height, width)
+            if camera is None and reference is not None:
+                shown = found_camera(reference, height, width)
+            prediction = self._aligned(relative, reference, shown.resize(*size))
+            if self.options.output_size == "input":
+                prediction = _nearest(prediction, shown)
+            predictions.append(prediction)
+        return tuple(predictions)
 
     def _run(
-        self, images: Tensor, noise: Tensor, camera: Camera | None
-    ) -> tuple[Tensor, MogeGeometry | None]:
-        """Relative depth (h, w), and the metric geometry it is to be aligned to."""
+        self, images: Tensor, noise: Tensor, cameras: Sequence[Camera | None]
+    ) -> tuple[Sequence[Tensor], Sequence[MogeGeometry | None]]:
+        """Relative depths (h, w), and the metric geometries they are to be aligned to."""
         options, semantics, maps = self.options, None, None
         if options.share_encoder and self.moge is not None:
             grid = (images.shape[-2] // STRIDE, images.shape[-1] // STRIDE)
@@ -157,12 +167,16 @@ class PpdEstimator(Estimator):
         precision = getattr(torch, options.precision)
         relative = self.network(
             images, noise, options.steps, semantics=semantics, precision=precision
-        )[0, 0]
-        if self.moge is None or (options.align == "none" and camera is not None):
-            return relative.clone(), None
+        )[:, 0].clone()
+        known = all(camera is not None for camera in cameras)
+        if self.moge is None or (options.align == "none" and known):
+            return relative, [None] * len(relative)
         if maps is None:
             maps = self.moge(images, options.num_tokens)
-        return relative.clone(), moge_geometry(maps, focal=focal_of(camera))
+        return relative, [
+            moge_geometry(maps, focal=focal_of(camera), index=index)
+            for index, camera in enumerate(cameras)
+        ]
 
     def _aligned(
         self, relative: Tensor, reference: MogeGeometry | None, camera: Camera

@@ -50,6 +50,8 @@ class ScaleDepthOptions(EstimatorOptions):
 class ScaleDepthEstimator(Estimator):
     """Metric depth by ScaleDepth; predictions carry their :class:`Scene`."""
 
+    _batches = False
+
     network: ScaleDepth
     options: ScaleDepthOptions
 

@@ -13,6 +13,10 @@ from .atomic import replacing
 IMAGE_SUFFIXES = frozenset(
     (".bmp", ".jpeg", ".jpg", ".png", ".pgm", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
 )
+# what OpenCV reads besides, where it was built with the codec
+READABLE_SUFFIXES = IMAGE_SUFFIXES | frozenset(
+    (".avif", ".dib", ".gif", ".jp2", ".jpe", ".pbm", ".pxm", ".ras", ".sr")
+)
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # but no stuffed zero, fill or restart marker
 
 

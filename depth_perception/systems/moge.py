@@ -85,7 +85,12 @@ class Moge(nn.Module):
         self.scale_head = None if config.scale_widths is None else _perceptron(config.scale_widths)
 
     def forward(
-        self, images: Tensor, num_tokens: int | None = None, *, grid_rule: GridRule = "round"
+        self,
+        images: Tensor,
+        num_tokens: int | None = None,
+        *,
+        grid_rule: GridRule = "round",
+        network_size: bool = False,
     ) -> MogeMaps:
         """Maps at the size of the images.
 
@@ -95,21 +100,37 @@ class Moge(nn.Module):
                 most of the training.
             grid_rule: ``round`` as MoGe's repository does today, ``truncate`` as the copy in
                 Pixel-Perfect Depth does.
+            network_size: maps of the size at which the encoder sees the images instead, of the
+                same view: pixels are not quite square.
         """
         height, width = images.shape[-2:]
         count = self.config.token_range[1] if num_tokens is None else num_tokens
         grid = token_grid(count, width / height, grid_rule)
         features, class_token = self.encoder(images, grid)
-        return self.decode(features, class_token, (height, width))
+        size = (height, width)
+        if network_size:
+            patch = self.encoder.backbone.patch_size
+            size = (grid[0] * patch, grid[1] * patch)
+        return self.decode(features, class_token, size, width / height)
 
-    def decode(self, features: Tensor, class_token: Tensor, size: tuple[int, int]) -> MogeMaps:
-        """Maps (B, *size) of what the encoder returned for images of that size."""
+    def decode(
+        self,
+        features: Tensor,
+        class_token: Tensor,
+        size: tuple[int, int],
+        aspect: float | None = None,
+    ) -> MogeMaps:
+        """Maps (B, *size) of what the encoder returned.
+
+        ``aspect`` is the width / height of the images; None takes that of ``size``.
+        """
         height, width = size
+        aspect = width / height if aspect is None else aspect
         rows, columns = features.shape[-2:]
         levels = []
         for level in range(len(self.config.neck.widths)):
             grid = (rows << level, columns << level)
-            uv = view_plane_uv(*grid, width / height, features.device).to(features.dtype)
+            uv = view_plane_uv(*grid, aspect, features.device).to(features.dtype)
             levels.append(uv.permute(2, 0, 1).expand(len(features), -1, -1, -1))
         levels[0] = torch.cat((features, levels[0]), 1)
         levels = self.neck(levels)

@@ -28,6 +28,7 @@ class MogeGeometry:
         mask: (H, W) bool, where there is a surface in front of the camera.
         normal: (H, W, 3) unit normals, zero outside the mask; None if the network has none.
         focal: () focal length in units of half the image diagonal.
+        aspect: width / height of the image, which that of the maps only comes near.
     """
 
     points: Tensor
@@ -35,13 +36,12 @@ class MogeGeometry:
     mask: Tensor
     normal: Tensor | None
     focal: Tensor
+    aspect: float
 
     def normalised_focals(self) -> tuple[float, float]:
         """Focal lengths as shares of the image's width and height. Waits for the device."""
-        height, width = self.depth.shape
-        aspect = width / height
-        half_diagonal = float(self.focal) / 2 * math.hypot(1, aspect)
-        return half_diagonal / aspect, half_diagonal
+        half_diagonal = float(self.focal) / 2 * math.hypot(1, self.aspect)
+        return half_diagonal / self.aspect, half_diagonal
 
 
 def focal_of_fov(horizontal_fov: float, aspect: float) -> float:
@@ -55,22 +55,26 @@ def moge_geometry(
     focal: float | None = None,
     force_projection: bool = True,
     apply_mask: bool = True,
+    aspect: float | None = None,
+    index: int = 0,
 ) -> MogeGeometry:
-    """Metric geometry of the first image of ``maps``, without waiting for the device.
+    """Metric geometry of one image of ``maps``, without waiting for the device.
 
     Args:
         maps: what the network returned.
         focal: known focal length in units of half the diagonal; None estimates it.
         force_projection: put points exactly on the rays of their pixels.
         apply_mask: fill what is outside the mask with infinity, and normals with zero.
+        aspect: width / height of the image; None takes that of the maps.
+        index: of the image among those of ``maps``.
     """
-    points = maps.points[0].float()
+    points = maps.points[index].float()
     height, width = points.shape[:2]
-    aspect = width / height
+    aspect = width / height if aspect is None else aspect
     mask = torch.ones_like(points[..., 0], dtype=torch.bool)
     if maps.mask is not None:
-        mask = maps.mask[0] > _MASK_THRESHOLD
-    found_focal, shift = recover_focal_shift(points, mask, focal)
+        mask = maps.mask[index] > _MASK_THRESHOLD
+    found_focal, shift = recover_focal_shift(points, mask, focal, aspect)
     depth = points[..., 2] + shift
     mask = mask & (depth > 0)
     if force_projection:
@@ -79,18 +83,21 @@ def moge_geometry(
     else:
         points = torch.cat((points[..., :2], depth[..., None]), -1)
     if maps.metric_scale is not None:
-        points, depth = points * maps.metric_scale[0], depth * maps.metric_scale[0]
-    normal = None if maps.normal is None else maps.normal[0]
+        points, depth = points * maps.metric_scale[index], depth * maps.metric_scale[index]
+    normal = None if maps.normal is None else maps.normal[index]
     if apply_mask:
         points = torch.where(mask[..., None], points, math.inf)
         depth = torch.where(mask, depth, math.inf)
         if normal is not None:
             normal = torch.where(mask[..., None], normal, 0.0)
-    return MogeGeometry(points, depth, mask, normal, found_focal)
+    return MogeGeometry(points, depth, mask, normal, found_focal, aspect)
 
 
 def recover_focal_shift(
-    points: Tensor, mask: Tensor | None = None, focal: float | None = None
+    points: Tensor,
+    mask: Tensor | None = None,
+    focal: float | None = None,
+    aspect: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Focal length (in units of half the diagonal) and shift in z of a point map.
 
@@ -104,6 +111,7 @@ def recover_focal_shift(
         points: (H, W, 3) points with unknown shift in z and unknown scale.
         mask: (H, W) bool, which points count.
         focal: known focal length; only the shift is sought.
+        aspect: width / height of the image; None takes that of the points.
 
     Returns:
         () focal and () shift, float32; 1 and 0 where fewer than two samples count.
@@ -112,7 +120,7 @@ def recover_focal_shift(
     device = points.device
     rows, columns = (torch.arange(_SAMPLES, device=device) * n // _SAMPLES for n in (height, width))
     picked = points[rows][:, columns].reshape(-1, 3).double()
-    uv = view_plane_uv(height, width, None, device)[rows][:, columns].reshape(-1, 2).double()
+    uv = view_plane_uv(height, width, aspect, device)[rows][:, columns].reshape(-1, 2).double()
     weight = torch.ones_like(picked[:, 0])
     if mask is not None:
         weight = mask[rows][:, columns].reshape(-1).double()
