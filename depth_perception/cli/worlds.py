@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 import tyro
 from rich.console import Console
 from rich.progress import track
 
+from ..data.threed60 import View
+from ..data.threed60_write import write_threed60
 from ..data.worlds import FolderOptions, Walk, make_world, write_bag, write_folder
+from ..data.worlds.folder import frame_pose
+from ..data.worlds.render import Frame
 from ..data.worlds.sheet import contact_sheet
+from ..data.worlds.stereo import BASELINE_M, render_triplet
 from ..geometry import Camera, Equirectangular, Pinhole
 
 Kind = Literal["any", "room", "corridor", "courtyard", "street"]
@@ -122,15 +129,60 @@ class Bag:
         console.print(f"{self.out}: {self.walk.frames} images of a {world.kind} (seed {self.seed})")
 
 
+@dataclass(frozen=True)
+class Stereo:
+    """Write panoramas from three viewpoints each, with exact range, in the layout of 3D60.
+
+    Attributes:
+        out: its folder; the list is split.txt in it.
+        kind: kind of world.
+        seed: first seed; each world has its own.
+        count: number of worlds.
+        places: viewpoints in each world, fewer where something stands in one of the three.
+        height: rows of the panoramas; they are twice as wide.
+        baseline: distance of the views to the right and above from the centre, metres.
+    """
+
+    out: tyro.conf.Positional[Path]
+    kind: Kind = "any"
+    seed: int = 0
+    count: int = 100
+    places: int = 2
+    height: int = 128
+    baseline: float = BASELINE_M
+
+    def run(self, console: Console) -> None:
+        camera = Equirectangular(self.height, 2 * self.height)
+        seeds = range(self.seed, self.seed + self.count)
+
+        def places() -> Iterator[tuple[View, View, View]]:
+            for seed in track(seeds, "worlds", console=console):
+                world = make_world(self.kind, seed)
+                for index in range(self.places):
+                    pose = frame_pose(world, index, self.places)
+                    found = render_triplet(world, camera, pose, self.baseline)
+                    if found is not None:
+                        yield _view(found.centre), _view(found.right), _view(found.up)
+
+        listing = write_threed60(self.out, places())
+        console.print(f"{listing}: panoramas of {self.count} worlds from seed {self.seed}")
+
+
+def _view(frame: Frame) -> View:
+    known = torch.isfinite(frame.range_m)
+    return View(frame.rgb.permute(2, 0, 1), torch.where(known, frame.range_m, 0))
+
+
 Action = (
     Annotated[Sheet, tyro.conf.subcommand("sheet", prefix_name=False)]
     | Annotated[Folder, tyro.conf.subcommand("folder", prefix_name=False)]
     | Annotated[Bag, tyro.conf.subcommand("bag", prefix_name=False)]
+    | Annotated[Stereo, tyro.conf.subcommand("stereo", prefix_name=False)]
 )
 
 
 def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
-    """Make synthetic worlds with exact ground truth: ``sheet``, ``folder`` or ``bag``.
+    """Make synthetic worlds with exact ground truth: ``sheet``, ``folder``, ``bag`` or ``stereo``.
 
     Args:
         action: what to make.
