@@ -14,7 +14,7 @@ from ..geometry import Camera, Pinhole
 from ..prediction import Prediction
 from ..systems.moge import Moge
 from ..systems.moge_geometry import MogeGeometry, focal_of_fov, moge_geometry
-from .base import Estimator, EstimatorOptions
+from .base import Estimator, EstimatorOptions, assumed_pinhole
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,13 @@ def focal_of(camera: Camera | None) -> float | None:
 
 
 def found_camera(found: MogeGeometry, height: int, width: int) -> Pinhole:
-    """The camera of an image of that size, with its principal point in the middle."""
+    """The camera of an image of that size, with its principal point in the middle.
+
+    The assumed one where the points tell no focal length, as those of a single pixel.
+    """
     fx, fy = found.normalised_focals()
+    if not (math.isfinite(fx) and fx > 0):
+        return assumed_pinhole(height, width)
     return Pinhole(height, width, fx * width, fy * height, width / 2, height / 2)
 
 
