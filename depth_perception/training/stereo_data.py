@@ -33,7 +33,9 @@ class DataRecipe:
     Attributes:
         kind: ``threed60`` (full panoramas) or ``kitti`` (rectified pinhole pairs).
         root: folder of the data set.
-        train, val: lists in ``root``, or paths. None trains on all of KITTI, and judges nothing.
+        train, val: lists, paths or names in the root. None trains on all of KITTI, and judges
+            nothing.
+        val_root: its folder for validation, where it is another one.
         height, width: of all pictures.
         seconds: which views of 3D60 are compared with the centre, in turns from step to step.
         max_range_m: farther truth does not count.
@@ -45,6 +47,7 @@ class DataRecipe:
     root: str
     train: str | None = None
     val: str | None = None
+    val_root: str | None = None
     height: int = 256
     width: int = 512
     seconds: tuple[Literal["right", "up"], ...] = ("right",)
@@ -66,10 +69,14 @@ class DataRecipe:
         """(height, width) of all pictures."""
         return self.height, self.width
 
-    def listing(self, name: str) -> Path:
-        """The path of a list."""
-        inside = Path(self.root) / name
-        return inside if inside.is_file() else Path(name)
+    def source(self, validation: bool) -> tuple[Path, Path | None]:
+        """Folder and list of training or validation."""
+        is_other = validation and self.val_root is not None
+        root = Path(self.val_root if is_other else self.root)
+        name = self.val if validation else self.train
+        if name is None:
+            return root, None
+        return root, root / name if (root / name).is_file() else Path(name)
 
 
 @dataclass(frozen=True)
@@ -258,8 +265,8 @@ class _Kept(Generic[T]):
 
 
 def _views(data: DataRecipe, validation: bool = False) -> Views:
-    listing = data.val if validation else data.train
-    places = read_list(data.listing(listing), data.root)
+    root, listing = data.source(validation)
+    places = read_list(listing, root)
     if not validation:
         places = places[: data.limit]
     return Views(places, max_range_m=data.max_range_m)
@@ -267,17 +274,15 @@ def _views(data: DataRecipe, validation: bool = False) -> Views:
 
 def _pairs(data: DataRecipe, validation: bool = False) -> list[Pairs | KittiRaw]:
     """A reader for each second view."""
-    listing = data.val if validation else data.train
+    root, listing = data.source(validation)
     if data.kind == "kitti":
         files: Sequence[PairFiles] = (
-            find_pairs(data.root)
-            if listing is None
-            else read_pairs(data.listing(listing), data.root)
+            find_pairs(root) if listing is None else read_pairs(listing, root)
         )
         if validation:
             return [KittiRaw(files, truth=True)]
         return [KittiRaw(files[: data.limit], size=data.size)]
-    places = read_list(data.listing(listing), data.root)
+    places = read_list(listing, root)
     if not validation:
         places = places[: data.limit]
     return [Pairs(places, _SECONDS[s], max_range_m=data.max_range_m) for s in data.seconds]

@@ -7,7 +7,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import golden
+import numpy as np
 import pytest
 import torch
 
@@ -63,6 +65,7 @@ def small(name: str, root: str, *overrides: str):
             f"data.root={root}",
             f"data.train={'null' if kitti else 'split.txt'}",
             f"data.val={'pairs.txt' if kitti else 'split.txt'}",
+            "data.val_root=null",
             f"data.height={64 if model.startswith('blind') else 32}",
             f"data.width={128 if model.startswith('blind') else 64}",
             "data.keep=true",
@@ -156,8 +159,8 @@ def test_the_fixture_of_3d60_trains_through_the_command(tmp_path: Path) -> None:
         code = main(
             [
                 "train", "rectnet-worlds", f"data.root={root}", f"data.train=list{number}.txt",
-                f"data.val=list{number}.txt", "data.height=8", "data.width=16",
-                "run={steps: 2, batch: 3, val_every: 2, val_frames: 3}", "--out", str(out),
+                f"data.val=list{number}.txt", "data.val_root=null", "data.height=8",
+                "data.width=16", "run={steps: 2, batch: 3, val_every: 2, val_frames: 3}", "--out", str(out),
                 "--device", "cpu",
             ]
         )  # fmt: skip
@@ -198,6 +201,20 @@ def test_mirrored_pinhole_pairs_change_places(pairs: str) -> None:
     assert isinstance(mirrored.geometry, RectilinearStereo)
     assert torch.equal(mirrored.here, plain.there.flip(-1))
     assert torch.equal(mirrored.there, plain.here.flip(-1))
+
+
+def test_validation_has_a_folder_of_its_own(places: str, tmp_path: Path) -> None:
+    other = tmp_path / "val"
+    shutil.copytree(places, other)
+    for picture in other.rglob("*color*.png"):
+        cv2.imwrite(str(picture), np.zeros((32, 64, 3), np.uint8))
+    data = DataRecipe("threed60", places, "split.txt", "split.txt", str(other), 32, 64)
+    draw = Draw(0, 0.0, (0,), (seeded(1),))
+    for reader in (StereoData(data, QUIET, False, 5, 1), PanoramaData(data, QUIET, False, 1)):
+        train, held_out = reader.batch(draw), reader.held_out[0]
+        images = ("here", "there") if isinstance(reader, StereoData) else ("images",)
+        assert all(getattr(train, name).any() for name in images)
+        assert not any(getattr(held_out, name).any() for name in images)
 
 
 def test_panoramas_turn_with_their_range(places: str) -> None:
