@@ -160,8 +160,8 @@ def test_the_fixture_of_3d60_trains_through_the_command(tmp_path: Path) -> None:
             [
                 "train", "rectnet-worlds", f"data.root={root}", f"data.train=list{number}.txt",
                 f"data.val=list{number}.txt", "data.val_root=null", "data.height=8",
-                "data.width=16", "run={steps: 2, batch: 3, val_every: 2, val_frames: 3}", "--out", str(out),
-                "--device", "cpu",
+                "data.width=16", "run={steps: 2, batch: 3, val_every: 2, val_frames: 3}",
+                "--out", str(out), "--device", "cpu",
             ]
         )  # fmt: skip
         assert code == 0
