@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -99,7 +99,6 @@ class DepthNode(LifecycleNode, Generic[S]):
     def load(self, settings: S) -> Loaded:
         """Load the model and warm it up; runs in a thread of its own. What it raises is shown."""
 
-    @abstractmethod
     def unload(self) -> None:
         """Drop the model."""
 
@@ -125,6 +124,10 @@ class DepthNode(LifecycleNode, Generic[S]):
     def warnings(self) -> Sequence[str]:
         """Further sentences that make the diagnostics a warning."""
         return ()
+
+    def details(self) -> Mapping[str, str]:
+        """Further figures for the diagnostics, by name."""
+        return {}
 
     def reset_scale(self) -> str:
         """Forget recovered scale; the sentence to answer with."""
@@ -380,6 +383,7 @@ class DepthNode(LifecycleNode, Generic[S]):
             faults=faults,
             warnings=(*self._qos_watch.mismatches, *self.warnings(), *self._doubts),
             input_timeout_s=self.settings.input_timeout_s,
+            details=self.details(),
         )
         header = Header(stamp=self.get_clock().now().to_msg())
         status = status_message(state, self.statistics.snapshot(time.monotonic()))

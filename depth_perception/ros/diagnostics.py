@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -149,6 +149,7 @@ class NodeState:
         faults: sentences that make the status an error.
         warnings: sentences that make it a warning.
         input_timeout_s: how long no image is fine.
+        details: further figures by name.
     """
 
     name: str
@@ -160,6 +161,7 @@ class NodeState:
     faults: Sequence[str]
     warnings: Sequence[str]
     input_timeout_s: float
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
@@ -184,6 +186,7 @@ def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
         "failures in a row": str(figures.failures_in_a_row),
         "last error": _brief(figures.last_error),
         "memory (MiB)": f"{resident_mib():.0f}",
+        **state.details,
     }
     if state.device.startswith("cuda"):
         allocated = torch.cuda.memory_allocated(torch.device(state.device))

@@ -18,6 +18,7 @@ from depth_perception.msg import DepthScale
 
 from ..geometry import DepthKind, Equirectangular, Panel, Pinhole, edge_mask
 from ..prediction import Prediction
+from ..scale import ScaleReport
 from .buffers import PayloadBuffer
 from .camera_info import equirectangular_info, pinhole_info
 from .clouds import CloudOptions, cloud_message, pack_cloud
@@ -38,11 +39,13 @@ class Frame:
         header: of the image; every output carries its stamp.
         image: (H, W, 3) uint8 RGB.
         prediction: depth of it, on a grid of its own.
+        report: how it became metric, where a source of scale was asked.
     """
 
     header: Header
     image: Tensor
     prediction: Prediction
+    report: ScaleReport | None = None
 
     def colours(self) -> Tensor:
         """(h, w, 3) uint8 RGB on the grid and the device of the prediction."""
@@ -105,7 +108,7 @@ class DepthOutput:
         if has_listener(self._info):
             self._info.publish(info_message(frame.header, prediction.camera))
         if has_listener(self._scale):
-            self._scale.publish(scale_message(frame.header, prediction))
+            self._scale.publish(scale_message(frame.header, prediction, frame.report))
 
 
 class CloudOutput:

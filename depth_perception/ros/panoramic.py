@@ -12,19 +12,20 @@ from torch import Tensor
 
 from ..estimators import Estimator, load
 from ..geometry import Equirectangular
-from .base_node import DepthNode, Loaded
+from .base_node import Loaded
 from .compat.transforms import Broadcaster, static_broadcaster
 from .frames import UPRIGHT, rotation_message, static_transform
 from .images import read_rgb
 from .masks import fit_mask, hide, read_mask
 from .matching import Arrival
 from .outputs import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
+from .scaled_node import ScaledNode
 from .settings import PanoramicSettings
 
 _ASPECT_TOLERANCE = 0.02
 
 
-class PanoramicNode(DepthNode[PanoramicSettings]):
+class PanoramicNode(ScaledNode[PanoramicSettings]):
     """Depth, cloud, pinhole panels and scan from an equirectangular image."""
 
     def __init__(self, **options: Any) -> None:
@@ -55,10 +56,12 @@ class PanoramicNode(DepthNode[PanoramicSettings]):
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
         height = settings.height or estimator.card.default_height
         estimator.warm_up(height, 2 * height)
+        self.load_reference(settings.scale, estimator.device, "equirectangular")
         self._estimator = estimator
         return Loaded(settings.model, str(estimator.device), settings.precision)
 
     def unload(self) -> None:
+        super().unload()
         had_estimator = self._estimator is not None
         self._estimator = self._mask = self._scan = None
         self._panels = ()
@@ -96,7 +99,7 @@ class PanoramicNode(DepthNode[PanoramicSettings]):
             prediction = hide(prediction, fit_mask(self._mask, *prediction.values.shape))
         header = arrival.message.header
         self._publish_frames(header.frame_id, settings)
-        return Frame(header, image, prediction)
+        return self.in_metres(header, image, prediction, settings)
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Send the static transforms of a camera frame when it is first seen."""

@@ -18,6 +18,7 @@ from .matching import Arrival
 from .outputs import CloudOutput, DepthOutput, Frame, Output
 from .pinhole_base import PinholeCameraNode
 from .pinhole_settings import PinholeSettings, ScaleDepthSettings
+from .scaled_node import ScaledNode
 
 _WARM_UP_SIZE = (480, 640)
 # The parameters, or groups of them, that only some kinds of model know, and who knows them.
@@ -32,7 +33,7 @@ _KNOWN = MappingProxyType(
 )
 
 
-class PinholeNode(PinholeCameraNode[PinholeSettings]):
+class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings]):
     """Depth and cloud from an image and its CameraInfo, by any pinhole model."""
 
     def __init__(self, **options: Any) -> None:
@@ -47,6 +48,7 @@ class PinholeNode(PinholeCameraNode[PinholeSettings]):
             **model_options(settings),
         )
         estimator.warm_up(*_WARM_UP_SIZE)
+        self.load_reference(settings.scale, estimator.device, "pinhole")
         self._estimator = estimator
         return Loaded(settings.model, str(estimator.device), settings.precision)
 
@@ -70,7 +72,7 @@ class PinholeNode(PinholeCameraNode[PinholeSettings]):
         prediction = self._estimator(picture.image, picture.camera)
         if picture.unseen is not None:
             prediction = hide(prediction, picture.unseen)
-        return Frame(arrival.message.header, picture.image, prediction)
+        return self.in_metres(arrival.message.header, picture.image, prediction, settings)
 
 
 def model_options(settings: PinholeSettings) -> dict[str, object]:

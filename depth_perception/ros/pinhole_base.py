@@ -67,6 +67,7 @@ class PinholeCameraNode(DepthNode[S]):
         self._take(*self._matcher.add_image(arrival))
 
     def unload(self) -> None:
+        super().unload()
         self._matcher = InfoMatcher(Sync.EXACT)
         self._views = None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from .matching import Sync
 from .parameters import parameter
+from .scale_settings import ScaleSettings
 from .settings import CloudSettings, NodeSettings
 
 DEFAULT_MODEL = "moge-2-vits-normal"
@@ -184,6 +185,7 @@ class PinholeSettings(PinholeCameraSettings):
         reload=True,
     )
     cloud: CloudSettings = field(default_factory=CloudSettings)
+    scale: ScaleSettings = field(default_factory=ScaleSettings)
     ppd: PpdSettings = field(default_factory=PpdSettings)
     moge: MogeSettings = field(default_factory=MogeSettings)
     scaledepth: ScaleDepthSettings = field(default_factory=ScaleDepthSettings)

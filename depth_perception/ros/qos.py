@@ -39,6 +39,15 @@ def info_profile() -> QoSProfile:
     )
 
 
+def range_profile() -> QoSProfile:
+    """Measurements of which each may be the one of an image: matches every publisher."""
+    return QoSProfile(
+        depth=5,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.VOLATILE,
+    )
+
+
 def latched_profile() -> QoSProfile:
     """Also what was published before the subscription: matches latched publishers only."""
     return QoSProfile(

@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 from depth_perception.msg import DepthScale
 
 from ..prediction import DepthSpace, Prediction
-from ..scale import FitModel
+from ..scale import FitModel, ScaleReport, ScaleStatus
 
 _SPACES = {
     DepthSpace.DEPTH: DepthScale.KIND_DEPTH,
@@ -31,11 +31,14 @@ _FITS = {
 _NAN = math.nan
 
 
-def scale_message(header: Header, prediction: Prediction) -> DepthScale:
+def scale_message(
+    header: Header, prediction: Prediction, report: ScaleReport | None = None
+) -> DepthScale:
     """How the values of the network became metres: by themselves, by a fit, or not at all.
 
     After a fit, ``kind`` is the space in which it was made. Of a fit whose line is not known
-    (``ransac``) only the source is told.
+    (``ransac``) only the source is told. A scale of earlier images alone has no inliers, and
+    " (held)" behind the name of its source. ``report`` knows the sigma better than the fit does.
     """
     message = DepthScale(
         header=header,
@@ -57,4 +60,8 @@ def scale_message(header: Header, prediction: Prediction) -> DepthScale:
         message.inliers = fit.inliers
     elif not prediction.fit_source:
         message.scale, message.shift = 1.0, 0.0
+    if report is not None and math.isfinite(report.sigma_ratio):
+        message.sigma = report.sigma_ratio
+    if report is not None and report.status is ScaleStatus.HELD:
+        message.source, message.inliers = f"{message.source} (held)", 0
     return message

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..geometry import Panel
 from .parameters import parameter
+from .scale_settings import ScaleSettings
 
 _LONGEST_M = 1000.0
 
@@ -248,3 +249,4 @@ class PanoramicSettings(NodeSettings):
     cloud: CloudSettings = field(default_factory=CloudSettings)
     panels: PanelSettings = field(default_factory=PanelSettings)
     scan: ScanSettings = field(default_factory=ScanSettings)
+    scale: ScaleSettings = field(default_factory=ScaleSettings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .alignment import align, apply_fit, default_model, fit_prediction
 from .filter import FilterOptions, FilterStatus, ScaleEstimate, ScaleFilter
 from .fits import FitError, FitModel, FitOptions, ScaleFit, fit_depth
+from .metric import Measurement, MetricScale, rigid
 from .options import Extrinsics, ScaleOptions, ScaleSource
 from .recovery import Recovered, ScaleRecovery, ScaleReport, ScaleStatus
 from .reference import Reference, SourceError
@@ -16,6 +17,8 @@ __all__ = [
     "FitError",
     "FitModel",
     "FitOptions",
+    "Measurement",
+    "MetricScale",
     "Recovered",
     "Reference",
     "ScaleEstimate",
@@ -32,4 +35,5 @@ __all__ = [
     "default_model",
     "fit_depth",
     "fit_prediction",
+    "rigid",
 ]

@@ -24,7 +24,8 @@ class ScaleSource(str, Enum):
 
     ``MODEL``: what the model says, metres or not. ``POINTS``: ranges of a lidar, scan or depth
     camera. ``CAMERA_HEIGHT``: the ground under a camera of known height. ``OBJECT_SIZE``: objects
-    of known size. ``REFERENCE``: another, metric model. ``FIXED``: given numbers.
+    of known size. ``REFERENCE``: another, metric model. ``FIXED``: given numbers. ``NONE``:
+    nowhere; not even the metres of a metric model count.
     """
 
     MODEL = "model"
@@ -33,6 +34,7 @@ class ScaleSource(str, Enum):
     OBJECT_SIZE = "object_size"
     REFERENCE = "reference"
     FIXED = "fixed"
+    NONE = "none"
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,10 @@ class ScaleRecovery:
         source = self.options.source
         if source is ScaleSource.MODEL:
             return _of_model(prediction)
+        if source is ScaleSource.NONE:
+            note = "metres are not wanted (source none)"
+            report = ScaleReport("none", ScaleStatus.NONE, warnings=(note,))
+            return Recovered(_unmetric(prediction, note), report)
         model = default_model(prediction) if self.options.model is None else self.options.model
         if source is ScaleSource.FIXED:
             return self._fixed(prediction, model)
@@ -179,7 +183,7 @@ class ScaleRecovery:
             name, status, final, sigma, estimate.age_s, self._agreement, tuple(warnings)
         )
         metric = apply_fit(prediction, final, max_depth_m=limit if math.isfinite(limit) else None)
-        return Recovered(metric, report)
+        return Recovered(replace(metric, fit_source=name), report)
 
     def _gauge(self, values: Tensor, prediction: Prediction, model: FitModel) -> Gauge | None:
         """Of each image by itself where images are followed, else of the first image."""
@@ -294,7 +298,8 @@ class ScaleRecovery:
         fit = fixed_fit(model, self.options.fixed)
         limit = self.options.max_depth_m
         metric = apply_fit(prediction, fit, max_depth_m=limit if math.isfinite(limit) else None)
-        return Recovered(metric, ScaleReport("fixed", ScaleStatus.FIXED, fit))
+        report = ScaleReport("fixed", ScaleStatus.FIXED, fit)
+        return Recovered(replace(metric, fit_source=report.source), report)
 
     def _refused(
         self,

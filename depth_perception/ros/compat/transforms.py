@@ -1,22 +1,29 @@
-"""Static transforms: ``tf2_ros`` where it is installed, else the bare message, else none.
+"""Transforms: ``tf2_ros`` where it is installed, else the bare message, else none.
 
 ``tf2_msgs`` holds compiled messages and is not on PyPI, so a machine with nothing but Python has no
-topic type for ``/tf_static`` at all; there :func:`static_broadcaster` returns None.
+topic type for ``/tf_static`` at all; there :func:`static_broadcaster` and :func:`transform_lookup`
+return None.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
+from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
 
 try:
     from tf2_ros.static_transform_broadcaster import StaticTransformBroadcaster
 except ImportError:
     StaticTransformBroadcaster = None
+try:
+    import tf2_ros
+except ImportError:
+    tf2_ros = None
 try:
     from tf2_msgs.msg import TFMessage
 except ImportError:
@@ -54,3 +61,47 @@ def static_broadcaster(node: Node) -> Broadcaster | None:
     if StaticTransformBroadcaster is not None:
         return StaticTransformBroadcaster(node)
     return LatchedTransforms(node) if TFMessage is not None else None
+
+
+class TransformLookup(Protocol):
+    """Where one frame is in another, as far as is known by now."""
+
+    def find(self, target: str, source: str, stamp: TimeMessage) -> TransformStamped:
+        """What takes points of ``source`` to ``target``; never waits.
+
+        Raises:
+            LookupError: it is not known at this time; the text says why.
+        """
+
+
+class BufferLookup:
+    """A lookup in a buffer of ``tf2_ros``.
+
+    Args:
+        buffer: a ``tf2_ros.Buffer``, or anything with its ``lookup_transform``.
+        expected: the errors that it raises where it knows no transform.
+        listener: what fills the buffer; kept alive with it.
+    """
+
+    def __init__(
+        self, buffer: Any, expected: type[Exception], listener: object | None = None
+    ) -> None:
+        self._buffer = buffer
+        self._expected = expected
+        self._listener = listener
+
+    def find(self, target: str, source: str, stamp: TimeMessage) -> TransformStamped:
+        """See :class:`TransformLookup`."""
+        try:  # without a timeout it does not wait
+            return self._buffer.lookup_transform(target, source, Time.from_msg(stamp))
+        except self._expected as error:
+            raise LookupError(f"no transform from {source!r} to {target!r}: {error}") from error
+
+
+def transform_lookup(node: Node) -> TransformLookup | None:
+    """A lookup filled by the executor of ``node``, or None where ``tf2_ros`` is not installed."""
+    if tf2_ros is None:
+        return None
+    buffer = tf2_ros.Buffer(node=node)
+    listener = tf2_ros.TransformListener(buffer, node, spin_thread=False)
+    return BufferLookup(buffer, tf2_ros.TransformException, listener)

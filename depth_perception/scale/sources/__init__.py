@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .camera_height import GroundOptions, ground_reference
+from .camera_height import GroundOptions, ground_reference, upward
 from .fixed import FixedOptions, fixed_fit
 from .object_size import KnownObject, object_reference
 from .other_model import model_reference, predicted_reference
@@ -19,4 +19,5 @@ __all__ = [
     "object_reference",
     "points_reference",
     "predicted_reference",
+    "upward",
 ]

@@ -66,6 +66,15 @@ class GroundOptions:
             )
 
 
+def upward(pitch: float, roll: float) -> tuple[float, float, float]:
+    """``up`` of a camera that looks down by ``pitch`` and is turned clockwise by ``roll``, radians.
+
+    Clockwise as seen from behind it, about its optical axis.
+    """
+    level = math.cos(pitch)
+    return (-math.sin(roll) * level, -math.cos(roll) * level, -math.sin(pitch))
+
+
 def ground_reference(
     prediction: Prediction, options: GroundOptions | None = None, *, model: FitModel | None = None
 ) -> Reference:
