@@ -173,9 +173,10 @@ class PpdEstimator(Estimator):
             return relative, [None] * len(relative)
         if maps is None:
             maps = self.moge(images, options.num_tokens)
+        size = images.shape[-2:]  # the rounding of the sides changes the shape of the image
+        focals = [focal_of(camera and camera.resize(*size)) for camera in cameras]
         return relative, [
-            moge_geometry(maps, focal=focal_of(camera), index=index)
-            for index, camera in enumerate(cameras)
+            moge_geometry(maps, focal=focal, index=index) for index, focal in enumerate(focals)
         ]
 
     def _aligned(
@@ -192,12 +193,11 @@ class PpdEstimator(Estimator):
         )
         if reference is None or self.options.align == "none":
             return unaligned
-        fit: ScaleFit | None = None
         try:
             if self.options.align == "robust":
                 fit, depth = _robust(relative, reference)
             else:
-                depth = _as_published(relative, reference, self.options.seed)
+                fit, depth = _as_published(relative, reference, self.options.seed)
         except (FitError, _PoorFit) as error:
             return replace(unaligned, note=f"alignment to MoGe-2 failed: {error}")
         return replace(
@@ -257,17 +257,17 @@ def _robust(relative: Tensor, reference: MogeGeometry) -> tuple[ScaleFit, Tensor
     return fit, torch.minimum(depth, farthest).clamp_min(_LEAST_DEPTH_M)
 
 
-def _as_published(relative: Tensor, reference: MogeGeometry, seed: int) -> Tensor:
+def _as_published(relative: Tensor, reference: MogeGeometry, seed: int) -> tuple[ScaleFit, Tensor]:
     try:
         fit = fit_ransac(relative, reference.depth, reference.mask, seed=seed)
     except ValueError as error:
         raise _PoorFit(str(error)) from error
-    if fit.slope <= 0 or fit.inlier_ratio < _LEAST_INLIER_RATIO:
+    if fit.scale <= 0 or fit.inlier_ratio < _LEAST_INLIER_RATIO:
         raise _PoorFit(
-            f"slope {fit.slope:.3g} with {fit.inlier_ratio:.0%} of the pixels: need a positive "
-            f"slope and {_LEAST_INLIER_RATIO:.0%}"
+            f"a scale of {fit.scale:.3g} with {fit.inlier_ratio:.0%} of the pixels: need a "
+            f"positive one and {_LEAST_INLIER_RATIO:.0%}"
         )
-    return apply_ransac(fit, relative, reference.depth, reference.mask)
+    return fit, apply_ransac(fit, relative, reference.depth, reference.mask)
 
 
 def _nearest(prediction: Prediction, camera: Camera) -> Prediction:

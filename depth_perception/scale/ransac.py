@@ -8,31 +8,24 @@ better choice elsewhere: it does not depend on draws and refuses what deserves n
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .fits import FitModel, ScaleFit
+
 _LEAST_DEPTH_M = 1e-3
-
-
-@dataclass(frozen=True)
-class RansacFit:
-    """ln(depth + 1) = slope * value + intercept, and the share of samples that agree."""
-
-    slope: float
-    intercept: float
-    inlier_ratio: float
 
 
 def fit_ransac(
     values: Tensor, depth_m: Tensor, mask: Tensor, *, seed: int = 0, max_trials: int = 1000
-) -> RansacFit:
+) -> ScaleFit:
     """Fit relative depth to metres where ``mask`` is true; tensors of one shape.
 
     A sample agrees if it is off by no more than the median absolute deviation of ln(depth + 1).
-    The line with most agreement wins, then the one that explains it better.
+    The line with most agreement wins, then the one that explains it better. The sigmas are those
+    of least squares through the samples that agree. The scale may be negative.
 
     Raises:
         ValueError: fewer than two samples, or no two of them agree with any line.
@@ -59,17 +52,16 @@ def fit_ransac(
         needed = min(needed, _trials_needed(count / x.size))
     if best is None:
         raise ValueError(f"no two of {x.size} samples agree with any line")
-    slope, intercept = _line(x[best], y[best])
-    return RansacFit(slope, intercept, best_count / x.size)
+    return _summary(x[best], y[best], x.size)
 
 
-def apply_ransac(fit: RansacFit, values: Tensor, depth_m: Tensor, mask: Tensor) -> Tensor:
+def apply_ransac(fit: ScaleFit, values: Tensor, depth_m: Tensor, mask: Tensor) -> Tensor:
     """Metres of ``values``, at most the largest depth in the mask.
 
-    With a slope that is not positive, the values are scaled to the mean of ln(depth + 1) instead.
+    With a scale that is not positive, the values are scaled to the mean of ln(depth + 1) instead.
     """
-    if fit.slope > 0:
-        linear = fit.slope * values + fit.intercept
+    if fit.scale > 0:
+        linear = fit.scale * values + fit.shift
     else:
         linear = values * (depth_m[mask].log1p().mean() / values[mask].mean())
     return torch.minimum(linear.expm1(), depth_m[mask].max()).clamp_min(_LEAST_DEPTH_M)
@@ -81,6 +73,29 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     square = float(deviation @ deviation)
     slope = float(deviation @ (y - y.mean())) / square if square > 0 else 0.0
     return slope, float(y.mean() - slope * x.mean())
+
+
+def _summary(x: np.ndarray, y: np.ndarray, samples: int) -> ScaleFit:
+    """The line through the samples that agree, of ``samples`` in all."""
+    scale, shift = _line(x, y)
+    fitted, mean = scale * x + shift, float(x.mean())
+    variance = float(((fitted - y) ** 2).sum()) / max(1, x.size - 2)
+    square = float(((x - mean) ** 2).sum())
+    of_scale = variance / square if square > 0 else math.inf
+    depth = np.expm1(y)
+    error = np.expm1(fitted) - depth
+    ratio = error / np.maximum(depth, _LEAST_DEPTH_M)
+    return ScaleFit(
+        model=FitModel.LOG1P_DEPTH,
+        scale=scale,
+        shift=shift,
+        scale_sigma=math.sqrt(of_scale),
+        shift_sigma=math.sqrt(variance / x.size + (mean**2 * of_scale if mean else 0.0)),
+        residual_m=float(np.sqrt((error**2).mean())),
+        residual_ratio=float(np.sqrt((ratio**2).mean())),
+        inliers=int(x.size),
+        samples=int(samples),
+    )
 
 
 def _explained(fitted: np.ndarray, y: np.ndarray) -> float:

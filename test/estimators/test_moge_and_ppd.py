@@ -147,10 +147,22 @@ def test_aligned_depth_is_metric(
     assert error.mean() < 0.02
     fx = FOCAL / 2 * math.hypot(1, 64 / 96) * 96
     assert prediction.camera.fx == pytest.approx(fx, rel=2e-3)
-    if align == "robust":
-        assert prediction.fit.scale == pytest.approx(1.7, rel=0.01)
-        assert prediction.fit.shift == pytest.approx(0.3, abs=0.01)
-        assert prediction.fit.inlier_ratio > 0.9
+    assert prediction.fit.scale == pytest.approx(1.7, rel=0.01)
+    assert prediction.fit.shift == pytest.approx(0.3, abs=0.01)
+    assert prediction.fit.inlier_ratio > 0.9
+    assert 0 < prediction.fit.scale_sigma < 0.01
+
+
+def test_a_known_camera_counts_where_rounding_changes_the_shape(
+    ppd: PpdEstimator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _substitute(ppd, monkeypatch)
+    wide = noise_image(90, 150, 2)  # becomes 64 x 96
+    free = ppd(wide)
+    known = ppd(wide, free.camera)
+    both = known.valid & free.valid
+    assert both.float().mean() > 0.9
+    torch.testing.assert_close(known.depth[both], free.depth[both], rtol=2e-3, atol=0)
 
 
 def test_results_at_the_size_of_the_image_keep_their_edges(

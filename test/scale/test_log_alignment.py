@@ -25,8 +25,23 @@ def test_ransac_matches_the_original(name: str, seed: int) -> None:
     values, depth, mask = _inputs(reference)
     fit = fit_ransac(values, depth, mask, seed=seed)
     reference.assert_close(apply_ransac(fit, values, depth, mask), "out_metric_depth")
-    assert fit.slope == pytest.approx(float(reference["out_slope_intercept"][0]), abs=0.02)
+    assert fit.scale == pytest.approx(float(reference["out_slope_intercept"][0]), abs=0.02)
     assert fit.inlier_ratio == pytest.approx(float(reference["out_inlier_fraction"]), abs=0.02)
+
+
+def test_sigmas_of_ransac_cover_the_error() -> None:
+    generator = torch.Generator().manual_seed(3)
+    values = torch.rand(40, 50, generator=generator)
+    everywhere = torch.ones_like(values, dtype=torch.bool)
+    errors = []
+    for _ in range(40):
+        noise = 0.02 * torch.randn(40, 50, generator=generator)
+        fit = fit_ransac(values, (1.7 * values + 0.3 + noise).expm1(), everywhere)
+        errors.append(((fit.scale - 1.7) / fit.scale_sigma, (fit.shift - 0.3) / fit.shift_sigma))
+    spread = torch.tensor(errors).square().mean(0).sqrt()
+    assert ((spread > 0.6) & (spread < 1.6)).all(), spread
+    assert fit.inliers <= fit.samples == 2000
+    assert fit.residual_m == pytest.approx(fit.residual_ratio * 2.0, rel=0.5)
 
 
 @pytest.mark.parametrize("name", ["clean", "outliers", "masked", "large-range"])
