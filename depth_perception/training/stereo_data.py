@@ -37,6 +37,8 @@ class DataRecipe:
             nothing.
         val_root: its folder for validation, where it is another one.
         height, width: of all pictures.
+        coarse_until: up to this fraction of the run, training pictures have half that size, which
+            is four times as fast.
         seconds: which views of 3D60 are compared with the centre, in turns from step to step.
         max_range_m: farther truth does not count.
         limit: use only the first so many places of the training list.
@@ -50,6 +52,7 @@ class DataRecipe:
     val_root: str | None = None
     height: int = 256
     width: int = 512
+    coarse_until: float = 0.0
     seconds: tuple[Literal["right", "up"], ...] = ("right",)
     max_range_m: float = 8.0
     limit: int | None = None
@@ -63,11 +66,18 @@ class DataRecipe:
         for name in ("height", "width", "max_range_m"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.coarse_until <= 1:
+            raise ValueError(f"coarse_until must lie in [0, 1], got {self.coarse_until}")
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) of all pictures."""
         return self.height, self.width
+
+    def size_at(self, progress: float) -> tuple[int, int]:
+        """(height, width) of training pictures when a fraction of the run is done."""
+        part = 2 if progress < self.coarse_until else 1
+        return self.height // part, self.width // part
 
     def source(self, validation: bool) -> tuple[Path, Path | None]:
         """Folder and list of training or validation."""
@@ -125,7 +135,7 @@ class StereoData:
         self._readers = [_Kept(reader, data.keep) for reader in _pairs(data)]
         if len(self._readers[0]) == 0:
             raise NoFramesError(f"{data.root} holds no pairs")
-        self._size = data.size
+        self._data = data
         self.held_out = () if data.val is None else StereoValidation(data, val_frames)
 
     def __len__(self) -> int:
@@ -136,18 +146,19 @@ class StereoData:
         reader = self._readers[draw.step % len(self._readers)]
         frames = [reader(item) for item in draw.items]
         shared = seeded(self._seed, 6, draw.step)
-        here, there = _planes(frames, self._size)
-        geometry = _geometry(frames[0], self._size)
+        size = self._data.size_at(draw.progress)
+        here, there = _planes(frames, size)
+        geometry = _geometry(frames[0], size)
         colours = replace(self._augment, mirror=0.0)
         changed = [colours(a, b, g) for a, b, g in zip(here, there, draw.generators, strict=True)]
         here, there = (torch.stack(views) for views in zip(*changed, strict=True))
         if float(torch.rand((), generator=shared)) < self._augment.mirror:
             here, there, geometry = _mirrored(here, there, geometry)
         if self._turn and isinstance(geometry, SphericalStereo):
-            columns = int(torch.randint(self._size[1], (), generator=shared))
+            columns = int(torch.randint(size[1], (), generator=shared))
             here, there = here.roll(columns, -1), there.roll(columns, -1)
             geometry = geometry.rolled(columns)
-        truth = here.new_zeros(len(here), 1, *self._size)
+        truth = here.new_zeros(len(here), 1, *size)
         return StereoBatch(here, there, truth, geometry, frames[0].baseline_m, step=draw.step)
 
 
@@ -206,7 +217,7 @@ class PanoramaData:
     ) -> None:
         if data.kind != "threed60":
             raise ValueError("kind: panoramas with range are those of threed60")
-        self._size, self._turn, self._augment = data.size, turn, augment
+        self._data, self._turn, self._augment = data, turn, augment
         self._reader = _Kept(_views(data), data.keep)
         if len(self._reader) == 0:
             raise NoFramesError(f"{data.root} holds no panoramas")
@@ -217,15 +228,15 @@ class PanoramaData:
 
     def batch(self, draw: Draw) -> PanoramaBatch:
         """The batch of a step."""
-        rows = []
+        rows, size = [], self._data.size_at(draw.progress)
         colours = replace(self._augment, mirror=0.0)
         for item, generator in zip(draw.items, draw.generators, strict=True):
-            image, range_m = _panorama(self._reader(item), self._size)
+            image, range_m = _panorama(self._reader(item), size)
             image, _ = colours(image, image, generator)
             if float(torch.rand((), generator=generator)) < self._augment.mirror:
                 image, range_m = image.flip(-1), range_m.flip(-1)
             if self._turn:
-                columns = int(torch.randint(self._size[1], (), generator=generator))
+                columns = int(torch.randint(size[1], (), generator=generator))
                 image, range_m = image.roll(columns, -1), range_m.roll(columns, -1)
             rows.append((image, range_m))
         return PanoramaBatch(*(torch.stack(m) for m in zip(*rows, strict=True)), step=draw.step)
