@@ -1,0 +1,225 @@
+"""Panoptic labels with depth: Cityscapes-DVPS and SemKITTI-DVPS (ViP-DeepLab, arXiv 2012.05258).
+
+Both have flat folders ``ROOT/SPLIT`` whose files belong together by what their names begin with::
+
+    Cityscapes-DVPS, SEQUENCE_FRAME_CITY_XXXXXX_YYYYYY_
+        leftImg8bit.png
+        gtFine_instanceTrainIds.png    16 bits, train id * 1000 + number; 32000 without label
+        depth.png                      16 bits, 1/256 m, 0 where unknown
+    SemKITTI-DVPS, SEQUENCE_FRAME_
+        leftImg8bit.png
+        gtFine_class.png               255 without label
+        gtFine_instance.png
+        depth_FOCAL.png                likewise; FOCAL is the focal length in pixels
+
+``ROOT`` is the folder ``video_sequence`` of the archives.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ..io.atomic import replacing
+from ..io.images import read_image
+from .panoptic import VOID_CLASS, PanopticFrame, check_sizes, label_samples
+
+DEPTH_PER_METRE = 256
+IMAGE, SEGMENTS, DEPTH = "leftImg8bit.png", "gtFine_instanceTrainIds.png", "depth.png"
+_KITTI_CLASS, _KITTI_INSTANCE, _KITTI_DEPTH = "gtFine_class.png", "gtFine_instance.png", "depth_"
+_CLASSES = 19
+
+
+@dataclass(frozen=True)
+class DvpsFiles:
+    """Where a frame lies.
+
+    Attributes:
+        prefix: what its file names begin with.
+        image, depth: of the frame. labels: of its segments; classes and instances on SemKITTI.
+        focal_px: where the name of the depth file says it.
+    """
+
+    prefix: str
+    image: Path
+    labels: tuple[Path, ...]
+    depth: Path
+    focal_px: float | None = None
+
+    @property
+    def sequence(self) -> str:
+        """The video that the frame is of."""
+        return self.prefix.partition("_")[0]
+
+
+class DvpsReader:
+    """Frames that are read when they are asked for; see the two subclasses."""
+
+    def __init__(self, files: Sequence[DvpsFiles]) -> None:
+        self.files = tuple(files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def sequences(self) -> dict[str, list[int]]:
+        """The frames of each video, in order."""
+        found: dict[str, list[int]] = {}
+        for index, files in enumerate(self.files):
+            found.setdefault(files.sequence, []).append(index)
+        return found
+
+    def __getitem__(self, index: int) -> PanopticFrame:
+        """One frame.
+
+        Raises:
+            ImageReadError: a file is missing or damaged.
+            ValueError: the maps differ in size.
+        """
+        files = self.files[index]
+        image, depth = read_image(files.image), label_samples(files.depth)
+        classes, instances = self._labels(files)
+        check_sizes(files.prefix, image=image, depth=depth, labels=classes)
+        return PanopticFrame(
+            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            torch.from_numpy(classes.astype(np.uint8)),
+            torch.from_numpy(instances.astype(np.int32)),
+            torch.from_numpy((depth / DEPTH_PER_METRE).astype(np.float32)),
+            files.image.name,
+            focal_px=files.focal_px,
+        )
+
+    def _labels(self, files: DvpsFiles) -> tuple[np.ndarray, np.ndarray]:
+        raise NotImplementedError
+
+
+class CityscapesDvps(DvpsReader):
+    """Frames of a split, in the order of the converter's list where there is one.
+
+    Args:
+        root: see above.
+        split: ``train``, ``val`` or ``test``.
+
+    Raises:
+        FileNotFoundError: there are no frames, or one lacks a file.
+    """
+
+    def __init__(self, root: str | Path, split: str = "train") -> None:
+        super().__init__(cityscapes_files(root, split))
+
+    def _labels(self, files: DvpsFiles) -> tuple[np.ndarray, np.ndarray]:
+        segments = label_samples(files.labels[0])
+        classes = segments // 1000
+        return np.where(classes < _CLASSES, classes, VOID_CLASS), segments % 1000
+
+
+class SemKittiDvps(DvpsReader):
+    """Frames of a split; labels and depth are those of lidar points, with gaps between.
+
+    Args:
+        root: see above.
+        split: ``train`` or ``val``.
+
+    Raises:
+        FileNotFoundError: there are no frames, or one lacks a file.
+    """
+
+    def __init__(self, root: str | Path, split: str = "train") -> None:
+        super().__init__(semkitti_files(root, split))
+
+    def _labels(self, files: DvpsFiles) -> tuple[np.ndarray, np.ndarray]:
+        classes, instances = (label_samples(path) for path in files.labels)
+        check_sizes(files.prefix, classes=classes, instances=instances)
+        return np.where(classes < _CLASSES, classes, VOID_CLASS), instances
+
+
+def cityscapes_files(root: str | Path, split: str) -> list[DvpsFiles]:
+    """The frames of a split of Cityscapes-DVPS, by the list of :func:`write_index` or by name.
+
+    Raises:
+        FileNotFoundError: there are no frames, or one lacks a file.
+    """
+    folder, index = Path(root) / split, index_path(root, split)
+    if not index.is_file():
+        return _by_prefix(folder, (SEGMENTS,), DEPTH)
+    files = []
+    for entry in json.loads(index.read_text(encoding="utf-8")):
+        image = folder / entry["image"]
+        prefix = image.name.removesuffix(IMAGE)
+        files.append(DvpsFiles(prefix, image, (folder / entry["seg"],), folder / entry["depth"]))
+    return files
+
+
+def semkitti_files(root: str | Path, split: str) -> list[DvpsFiles]:
+    """The frames of a split of SemKITTI-DVPS.
+
+    Raises:
+        FileNotFoundError: there are no frames, or one lacks a file.
+    """
+    return _by_prefix(Path(root) / split, (_KITTI_CLASS, _KITTI_INSTANCE), _KITTI_DEPTH)
+
+
+def index_path(root: str | Path, split: str) -> Path:
+    """Where the list of the frames of a split of Cityscapes-DVPS lies."""
+    return Path(root) / f"dvps_cityscapes_{split}.json"
+
+
+def write_index(root: str | Path, split: str) -> int:
+    """Write the list of a split of Cityscapes-DVPS that PanopticDepth reads; returns its length.
+
+    Raises:
+        FileNotFoundError: there are no frames, or one lacks a file.
+        ValueError: the maps of a frame differ in size.
+    """
+    entries = []
+    for files in _by_prefix(Path(root) / split, (SEGMENTS,), DEPTH):
+        maps = (files.image, files.depth, *files.labels)
+        image, *rest = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in maps)
+        check_sizes(files.prefix, image=image, depth=rest[0], labels=rest[1])
+        entries.append(
+            {
+                "height": image.shape[0],
+                "width": image.shape[1],
+                "image": files.image.name,
+                "depth": files.depth.name,
+                "seg": files.labels[0].name,
+            }
+        )
+    with replacing(index_path(root, split)) as part:
+        part.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    return len(entries)
+
+
+def _by_prefix(folder: Path, labels: tuple[str, ...], depth: str) -> list[DvpsFiles]:
+    """Frames whose files begin alike."""
+    names = sorted(path.name for path in folder.glob("*.png"))
+    present = frozenset(names)
+    depths = {name[: name.index(depth)]: name for name in names if depth in name}
+    files = []
+    for name in names:
+        if not name.endswith(IMAGE):
+            continue
+        prefix = name.removesuffix(IMAGE)
+        lost = [prefix + label for label in labels if prefix + label not in present]
+        if prefix not in depths:
+            lost.append(prefix + depth)
+        if lost:
+            raise FileNotFoundError(f"{folder / name} has no partner {', '.join(lost)}")
+        focal = depths[prefix].removeprefix(prefix + depth).removesuffix(".png")
+        files.append(
+            DvpsFiles(
+                prefix,
+                folder / name,
+                tuple(folder / (prefix + label) for label in labels),
+                folder / depths[prefix],
+                float(focal) if focal else None,
+            )
+        )
+    if not files:
+        raise FileNotFoundError(f"no frames (*_{IMAGE}) in {folder}")
+    return files

@@ -1,0 +1,80 @@
+"""What every reader of panoptic data sets gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..io.images import ImageReadError
+
+VOID_CLASS = 255
+"""Of pixels without label."""
+
+
+@dataclass(frozen=True, eq=False)
+class PanopticFrame:
+    """A picture, what stands where in it, and how far.
+
+    Attributes:
+        rgb: (3, H, W) uint8.
+        classes: (H, W) uint8, ``VOID_CLASS`` where unknown.
+        instances: (H, W) int32; the pixels of an object have one class and one number.
+        depth_m: (H, W) float32 z-depth in metres, 0 where unknown.
+        name: of the picture.
+        crowds: (class, instance) of segments that are groups of objects.
+        focal_px: focal length, where the data set says it.
+    """
+
+    rgb: Tensor
+    classes: Tensor
+    instances: Tensor
+    depth_m: Tensor
+    name: str
+    crowds: tuple[tuple[int, int], ...] = ()
+    focal_px: float | None = None
+
+    def segments(self, divisor: int = 1000, ignored_class: int = 32) -> Tensor:
+        """(H, W) int64 map of ``class * divisor + instance``, as the evaluation takes it."""
+        classes = self.classes.long()
+        classes = torch.where(classes == VOID_CLASS, ignored_class, classes)
+        return classes * divisor + self.instances
+
+    def crowd_segments(self, divisor: int = 1000) -> tuple[int, ...]:
+        """The crowds as values of :meth:`segments`."""
+        return tuple(class_id * divisor + instance for class_id, instance in self.crowds)
+
+
+class PanopticReader(Protocol):
+    """A data set with panoptic truth."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> PanopticFrame: ...
+
+
+def label_samples(path: str | Path) -> np.ndarray:
+    """The samples of a PNG with labels as int32: (H, W), or (H, W, 3) in the order RGB.
+
+    Raises:
+        ImageReadError: the file is missing or damaged, or holds something else.
+    """
+    samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if Path(path).is_file() else None
+    if samples is None:
+        raise ImageReadError(f"cannot read {path}: missing, or no readable PNG")
+    if samples.dtype not in (np.uint8, np.uint16) or samples.ndim not in (2, 3):
+        raise ImageReadError(f"{path} holds {samples.dtype} of shape {samples.shape}, no labels")
+    if samples.ndim == 3:
+        samples = samples[..., 2::-1]
+    return samples.astype(np.int32)
+
+
+def check_sizes(name: str, **maps: np.ndarray) -> None:
+    """Raise a ValueError where maps of one frame differ in height or width."""
+    sizes = {key: value.shape[:2] for key, value in maps.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"{name}: the maps differ in size: {sizes}")
