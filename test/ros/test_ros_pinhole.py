@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from depth_perception.msg import DepthScale
 from golden.ppd_reference import case
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import FRAME, READY, NodeProcess, Probe, cloud_of, depth_of, image, panorama
@@ -25,6 +26,7 @@ from depth_perception.data.worlds.primitives import surface_error
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
 from depth_perception.ros.camera_info import pinhole_info
+from depth_perception.ros.pinhole_settings import DEFAULT_MODEL, PpdSettings
 from depth_perception.systems import build_network, save_network
 
 HEIGHT, WIDTH = 72, 96
@@ -322,6 +324,30 @@ def test_clock_that_jumps_back_forgets_what_waits(truth: Running) -> None:
     assert len(probe.heard["depth/image"]) == heard + 1
     assert int(probe.status()["dropped: clock jump"]) >= 1
     probe.destroy_publisher(clock)
+
+
+@pytest.mark.parametrize("align", ["robust", "ransac"])
+def test_ppd_in_metres_tells_its_fit(
+    truth: Running, scene: tuple[object, Frame], align: str
+) -> None:
+    truth.reconfigure(model="ppd-tiny", ppd__align=align, ppd__max_pixels=64 * 96)
+
+    found = truth.probe.ask(image(PIXELS), TOPICS, info())
+
+    told = found["depth/scale"]
+    assert (told.is_metric, told.source) == (True, "moge-2")
+    assert told.kind == DepthScale.KIND_LOG1P_DEPTH
+    assert told.scale == pytest.approx(1.7, rel=0.01)
+    assert told.shift == pytest.approx(0.3, abs=0.01)
+    assert 64 * 96 / 2 < told.inliers <= 64 * 96
+    assert 0 <= told.sigma < 0.01
+    expected = torch.nn.functional.interpolate(scene[1].z_m[None, None], (64, 96))[0, 0]
+    np.testing.assert_allclose(depth_of(found["depth/image"]), expected.numpy(), rtol=0.02)
+    points, _ = cloud_of(found["depth/points"])
+    assert points.shape == (64, 96, 3)
+    truth.reconfigure(
+        model=DEFAULT_MODEL, ppd__align="robust", ppd__max_pixels=PpdSettings().max_pixels
+    )
 
 
 @pytest.fixture(scope="module")
