@@ -36,9 +36,9 @@ def scale_message(
 ) -> DepthScale:
     """How the values of the network became metres: by themselves, by a fit, or not at all.
 
-    After a fit, ``kind`` is the space in which it was made. Of a fit whose line is not known
-    (``ransac``) only the source is told. A scale of earlier images alone has no inliers, and
-    " (held)" behind the name of its source. ``report`` knows the sigma better than the fit does.
+    After a fit, ``kind`` is the space in which it was made. Where only the source is known, only
+    that is told. A scale of earlier images alone has no inliers, and " (held)" behind the name of
+    its source. ``report`` knows the sigma better than the fit does.
     """
     message = DepthScale(
         header=header,
