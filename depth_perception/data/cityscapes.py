@@ -24,9 +24,8 @@ VOID_SEGMENT = 32000
 """Segment without label, among segments of train ids."""
 _IMAGE_SUFFIX, _TRUTH_SUFFIX = "_leftImg8bit.png", "_gtFine_panoptic.png"
 
-
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-"""Numbers in the files of the classes of :data:`~depth_perception.systems.panopticdepth_config.CITYSCAPES`, whose places there are train ids."""
+"""Numbers in the files of the classes ``panopticdepth_config.CITYSCAPES``, by train id."""
 
 _TRAIN_ID = np.full(256, VOID_CLASS, np.int64)
 _TRAIN_ID[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
