@@ -120,6 +120,8 @@ class Prediction:
         kind: range along the ray or z-depth.
         space, scale: see :class:`DepthSpace` and :class:`ScaleKind`.
         instances: segments of a panoptic model, else empty.
+        segments: (H, W) int32, the id of the instance of every pixel and 0 where there is none;
+            None for models that find no segments.
         scene: what the model says of the scene as a whole; None for most models.
         fit: how the values became metres, where they were fitted.
         fit_source: what they were fitted to, for example "moge-2"; empty where they were not.
@@ -137,6 +139,7 @@ class Prediction:
     fit: ScaleFit | None = None
     fit_source: str = ""
     note: str = ""
+    segments: Tensor | None = None
 
     def __post_init__(self) -> None:
         grid = (self.camera.height, self.camera.width)
@@ -149,6 +152,13 @@ class Prediction:
             raise TypeError(
                 f"values must be float32 and valid bool, got {self.values.dtype} and "
                 f"{self.valid.dtype}"
+            )
+        if self.segments is not None and (
+            tuple(self.segments.shape) != grid or self.segments.dtype != torch.int32
+        ):
+            raise ValueError(
+                f"segments must be int32 of shape {grid}, got {self.segments.dtype} of shape "
+                f"{tuple(self.segments.shape)}"
             )
         object.__setattr__(self, "valid", self.valid & torch.isfinite(self.values))
 
@@ -193,6 +203,7 @@ class Prediction:
             values=self.values.to(device),
             valid=self.valid.to(device),
             instances=tuple(replace(i, mask=i.mask.to(device)) for i in self.instances),
+            segments=None if self.segments is None else self.segments.to(device),
         )
 
     def _as_depth(self) -> Tensor:

@@ -25,6 +25,8 @@ def model_table() -> str:
         if not card.is_metric:
             inverse = card.space is dp.DepthSpace.INVERSE_DEPTH
             returns = f"relative {'1/z' if inverse else returns}"
+        if card.is_panoptic:
+            returns = f"segments, {returns}" if card.has_depth else "segments"
         limit = f"{card.max_depth_m:.0f} m" if card.max_depth_m else "-"
         way = "`weights fetch`" if card.hub_repo else "by hand" if card.home_page else "-"
         rows.append(

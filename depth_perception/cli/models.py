@@ -50,6 +50,8 @@ def _cells(model: ModelCard, wide: bool) -> list[str]:
 
 
 def _values(model: ModelCard) -> str:
+    if not model.has_depth:
+        return "segments"
     if model.max_depth_m is not None:
         return f"{model.kind.value}, up to {model.max_depth_m:g} m"
     if model.is_metric:

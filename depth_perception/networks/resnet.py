@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_EPSILON = 1e-5
+NORM_EPSILON = 1e-5
 
 
 class FrozenBatchNorm(nn.Module):
@@ -25,7 +25,7 @@ class FrozenBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same."""
-        weight = self.weight * (self.running_var + _EPSILON).rsqrt()
+        weight = self.weight * (self.running_var + NORM_EPSILON).rsqrt()
         bias = self.bias - self.running_mean * weight
         return x * weight[:, None, None] + bias[:, None, None]
 

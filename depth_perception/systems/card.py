@@ -36,6 +36,8 @@ class ModelCard:
             published models never do it.
         finds_camera: it estimates the field of view where no camera is given.
         hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
+        is_panoptic: it also finds what stands where: predictions have segments.
+        has_depth: false for a model that returns segments alone.
         notes: what the model is good for and what it is not.
     """
 
@@ -60,6 +62,8 @@ class ModelCard:
     finds_camera: bool = False
     hub_file: str = ""
     sky_above_m: float | None = None
+    is_panoptic: bool = False
+    has_depth: bool = True
 
     @property
     def source(self) -> str:

@@ -17,6 +17,7 @@ from .blindspot_config import BLINDSPOT_TINY, BLINDSPOT_VGG
 from .card import ModelCard
 from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL, DepthAnythingConfig
 from .omnidepth_config import RECTNET, RECTNET_TINY, URESNET
+from .panopticdepth_config import PANOPTICDEPTH, PANOPTICDEPTH_SEG, PANOPTICDEPTH_TINY
 from .scaledepth_config import SCALEDEPTH, SCALEDEPTH_REDUCED
 
 DEFAULT_MODEL = "panda-tiny-metric"
@@ -25,6 +26,7 @@ _PANDA_HOME = "https://github.com/caozidong/PanDA"
 _PPD_HOME = "https://github.com/gangweix/pixel-perfect-depth"
 _BLINDSPOT_HOME = "https://github.com/yuniw18/panoramic-depth-estimation-pytorch"
 _OMNIDEPTH_HOME = "https://github.com/meder411/OmniDepth-PyTorch"
+_PANOPTICDEPTH_HOME = "https://github.com/NaiyuGao/PanopticDepth"
 _SCALEDEPTH_HOME = "https://github.com/RuijieZhu94/mmdepth"
 
 _NOT_RELEASED = "no weights released"
@@ -101,6 +103,7 @@ _depth_anything = partial(_pinhole, default_height=518)
 _moge = partial(_pinhole, licence="MIT", finds_camera=True)
 _ppd = partial(_pinhole, patch_size=16, finds_camera=True)
 _scaledepth = partial(_pinhole, patch_size=1)
+_panopticdepth = partial(_pinhole, patch_size=1, is_panoptic=True)
 _omnidepth = partial(
     _panoramic, licence="none stated", scale=ScaleKind.METRIC, max_depth_m=None, antialias=True
 )
@@ -331,6 +334,35 @@ def _omnidepth_models() -> Iterator[_Entry]:
     yield _made(uresnet, "omnidepth_uresnet", config=URESNET)
 
 
+def _panopticdepth_models() -> Iterator[_Entry]:
+    shared = {
+        "weights_licence": "none stated (made from Cityscapes: non-commercial)",
+        "default_height": 1024,
+        "home_page": _PANOPTICDEPTH_HOME,
+    }
+    card = _panopticdepth(
+        name="panopticdepth-r50",
+        title="PanopticDepth: panoptic segmentation and z-depth of every segment, metres",
+        parameters=42_667_763,
+        max_depth_m=80.0,
+        file_name="panopticdepth_r50.pth",
+        notes="Streets as Cityscapes shows them. Metres hold for its camera: give "
+        "reference_focal_px for another.",
+        **shared,
+    )
+    yield _made(card, "panopticdepth", config=PANOPTICDEPTH)
+    card = _panopticdepth(
+        name="panopticdepth-r50-seg",
+        title="PanopticDepth without depth: panoptic segmentation alone",
+        parameters=38_697_315,
+        file_name="panopticdepth_r50_seg.pth",
+        has_depth=False,
+        notes="Streets as Cityscapes shows them; no depth.",
+        **shared,
+    )
+    yield _made(card, "panopticdepth", config=PANOPTICDEPTH_SEG)
+
+
 def _test_models() -> Iterator[_Entry]:
     """The smallest of each architecture."""
     unreleased = {"weights_licence": _NOT_RELEASED, "notes": _OWN_CHECKPOINT}
@@ -386,6 +418,16 @@ def _test_models() -> Iterator[_Entry]:
         **unreleased,
     )
     yield _made(moge, "moge", size="tiny", normal=True)
+    panoptic = _panopticdepth(
+        name="panopticdepth-tiny",
+        title="PanopticDepth in a small size, for training on little",
+        parameters=2_856_227,
+        max_depth_m=80.0,
+        default_height=128,
+        file_name="panopticdepth_tiny.safetensors",
+        **unreleased,
+    )
+    yield _made(panoptic, "panopticdepth", config=PANOPTICDEPTH_TINY)
     ppd = _ppd(
         name="ppd-tiny",
         title="Pixel-Perfect Depth architecture in the smallest size, for tests",
@@ -410,6 +452,7 @@ _ENTRIES: Mapping[str, _Entry] = MappingProxyType(
             _scaledepth_models,
             _blindspot_models,
             _omnidepth_models,
+            _panopticdepth_models,
             _test_models,
         )
         for entry in models_of()

@@ -22,6 +22,8 @@ from .omnidepth import RectNet, UResNet
 from .omnidepth_files import caffe_entries, is_hdf5
 from .panda import Panda
 from .panda_hybrid import PandaHybrid
+from .panopticdepth import PanopticDepth
+from .panopticdepth_files import panoptic_entries, read_detectron
 from .scaledepth import ScaleDepth
 from .scaledepth_files import class_count, depth_entries
 from .spdit import SpDit, SpDitConfig
@@ -49,6 +51,7 @@ FAMILIES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
         "blindspot_pinhole": BlindSpotVgg,
         "omnidepth_rectnet": RectNet,
         "omnidepth_uresnet": UResNet,
+        "panopticdepth": PanopticDepth,
     }
 )
 # objects beside the parameters in files of mmengine, passed over unread; it pickles methods of its
@@ -108,6 +111,8 @@ def load_network(
         network = build_network(name, **overrides)
         if isinstance(network, Panda) and (rank := _lora_rank(state)) != network.lora_rank:
             network = build_network(name, lora_rank=rank)
+    if isinstance(network, PanopticDepth):
+        state = panoptic_entries(state, network)
     network.to_empty(device=device)
     if isinstance(network, ScaleDepth):
         network.restore_constants()
@@ -141,6 +146,8 @@ def _read(name: str, family: str, path: Path) -> dict[str, Any]:
         return dict(numpy_entries(path, shapes))
     if family == "omnidepth_rectnet" and is_hdf5(path):
         return dict(caffe_entries(path))
+    if family == "panopticdepth":
+        return read_detectron(path)
     return read_checkpoint(path, passed_over=_PASSED_OVER.get(family, ()))
 
 

@@ -24,6 +24,7 @@ def test_all_promised_names_are_there() -> None:
     promised |= {f"moge-2-vit{size}-normal" for size in "sbl"}
     promised |= {"blindspot-vgg", "blindspot-vgg-rectilinear", "blindspot-tiny"}
     promised |= {"omnidepth-rectnet", "omnidepth-uresnet", "omnidepth-rectnet-tiny"}
+    promised |= {"panopticdepth-r50", "panopticdepth-r50-seg", "panopticdepth-tiny"}
     names = [model.name for model in dp.models()]
     assert len(names) == len(set(names))
     assert set(names) == promised
