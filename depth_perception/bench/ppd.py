@@ -15,7 +15,7 @@ from ..systems.catalog import recipe
 from ..systems.flow import noise_field, sampling_times
 from ..systems.moge import Moge
 from ..systems.ppd import PixelPerfectDepth
-from ..systems.semantics import DepthAnythingSemantics, MogeSemantics
+from ..systems.semantics import semantics_of
 from ..systems.spdit import STRIDE, SpDit
 from .ceiling import measure_ceiling
 from .hardware import bench_device, hardware, load_note, torch_threads
@@ -269,14 +269,9 @@ def _networks(
             dit, prompting = (build_network(name) for name in (options.model, source))
             _wake(dit)
         weights = "random"
-    moge = prompting if isinstance(prompting, Moge) else None
+    moge, semantics = prompting if isinstance(prompting, Moge) else None, semantics_of(prompting)
     if moge is not None:
-        semantics = MogeSemantics(moge.encoder)
         moge.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    else:
-        encoder = prompting.encoder
-        encoder.taps = (len(encoder.blocks) - 1,)
-        semantics = DepthAnythingSemantics(encoder)
     network = PixelPerfectDepth(dit, semantics)
     network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     semantics.backbone.to(getattr(torch, options.precision))
