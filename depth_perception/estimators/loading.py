@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields
 from pathlib import Path
 
 import torch
 
 from ..systems.catalog import card as find_card
 from ..systems.catalog import recipe
+from ..systems.checkpoints import CheckpointError, read_metadata
 from ..systems.loading import load_network
+from ..systems.weights import find_weights
 from .base import Estimator, EstimatorOptions
 
 
@@ -28,7 +32,9 @@ def load(
         options: fields of the options in :mod:`depth_perception.estimators`: ``MogeOptions`` for
             MoGe-2, ``PpdOptions`` for Pixel-Perfect Depth, ``ScaleDepthOptions`` for ScaleDepth,
             ``BlindSpotOptions`` and ``BlindSpotPinholeOptions`` for the blind-spot VGG,
-            :class:`EstimatorOptions` for the others.
+            :class:`EstimatorOptions` for the others. Weights of :mod:`depth_perception.training`
+            carry those of their training (:func:`stored_options`), which hold where nothing else
+            is asked for; ``height=None`` asks for nothing.
 
     Raises:
         KeyError: no such model.
@@ -44,8 +50,56 @@ def load(
         from .ppd import load_ppd
 
         return load_ppd(card, checkpoint, device, chosen)
-    network = load_network(name, checkpoint, device=device)
+    path = find_weights(name) if checkpoint is None else Path(checkpoint)
+    if stored := stored_options(name, path):
+        asked = {k: v for k, v in options.items() if not (k == "height" and v is None)}
+        chosen = options_of(**{**stored, **asked})  # type: ignore[arg-type]
+    network = load_network(name, path, device=device)
     return estimator(card, network, device=device, options=chosen)
+
+
+def stored_options(name: str, checkpoint: Path) -> dict[str, object]:
+    """How a network was trained to run, as fields of the options of its model.
+
+    The header of the safetensors file says it: ``options``, a JSON object, and ``model``, whose
+    family must be that of ``name``. Other files say nothing.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or its header says what cannot be.
+    """
+    header = read_metadata(checkpoint)
+    if "options" not in header or not _same_family(name, header.get("model")):
+        return {}
+    try:
+        stored = json.loads(header["options"])
+        known = {field.name for field in fields(options_of(name))}
+        if not isinstance(stored, dict) or not stored.keys() <= known:
+            raise ValueError(f"expected some of {', '.join(sorted(known))}")
+        options_of(name)(**stored)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{checkpoint} has options in its header that {name} does not take "
+            f"({header['options']}): {error}"
+        ) from error
+    return stored
+
+
+def _same_family(name: str, other: str | None) -> bool:
+    if other is None:
+        return False
+    try:
+        return recipe(name).family == recipe(other).family
+    except KeyError:
+        return False
+
+
+def estimator_class(name: str) -> type[Estimator]:
+    """The class of the estimator of a model.
+
+    Raises:
+        KeyError: no such model.
+    """
+    return _classes_of(recipe(name).family)[0]
 
 
 def options_of(name: str) -> type[EstimatorOptions]:
@@ -91,6 +145,10 @@ def _classes_of(family: str) -> tuple[type[Estimator], type[EstimatorOptions]]:
         from .blindspot import BlindSpotPinholeEstimator, BlindSpotPinholeOptions
 
         return BlindSpotPinholeEstimator, BlindSpotPinholeOptions
+    if family == "panopticdepth":
+        from .panopticdepth import PanopticDepthEstimator, PanopticDepthOptions
+
+        return PanopticDepthEstimator, PanopticDepthOptions
     if family.startswith("omnidepth"):
         from .omnidepth import OmniDepthEstimator
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..data.frames import FrameReader
 from ..estimators import Estimator, EstimatorOptions
+from ..estimators.loading import estimator_class, options_of
 from ..systems import build_network, card
 from .evaluate import Estimate, Values
 
@@ -39,9 +40,16 @@ def median_depth_m(reader: FrameReader, max_depth_m: float) -> float:
     return (int(torch.searchsorted(counts.cumsum(0), half)) + 0.5) / 100
 
 
-def untrained(name: str, seed: int, device: torch.device | str = "cpu") -> Estimator:
-    """The network of a model with random parameters."""
+def untrained(
+    name: str,
+    seed: int,
+    device: torch.device | str = "cpu",
+    options: EstimatorOptions | None = None,
+) -> Estimator:
+    """The network of a model with random parameters; ``options`` are those of its family."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(name)
-    return Estimator(card(name), network, device=device, options=EstimatorOptions())
+    if options is None:
+        options = options_of(name)()
+    return estimator_class(name)(card(name), network, device=device, options=options)

@@ -16,6 +16,8 @@ from ..prediction import DepthSpace
 from .metrics import DepthMetrics, MetricMean, depth_metrics
 from .protocols import Alignment, align
 
+_LEAST_M = 1e-3
+
 
 @dataclass(frozen=True)
 class Values:
@@ -38,12 +40,14 @@ class EvaluationProtocol:
         alignment: what a prediction may borrow from the truth of its frame.
         solid_angle: weigh pixels by the part of the sphere that they see, so that the poles of
             the panorama do not count too much. The published numbers do not.
+        clamp: predictions are brought into 1 mm to ``max_depth_m`` after the alignment.
         strict: see :func:`~depth_perception.evaluation.metrics.depth_metrics`.
     """
 
     max_depth_m: float = 20.0
     alignment: Alignment = Alignment.NONE
     solid_angle: bool = False
+    clamp: bool = False
     strict: bool = True
 
 
@@ -102,6 +106,8 @@ def evaluate(
         said = estimate(frame.rgb.permute(1, 2, 0).contiguous())
         seconds += time.perf_counter() - start
         depth = to_depth(said, frame.range_m, mask, protocol)
+        if protocol.clamp:
+            depth = depth.clamp(_LEAST_M, protocol.max_depth_m)
         weights = None
         if protocol.solid_angle:
             weights = Equirectangular(*mask.shape).solid_angles().expand(mask.shape)[mask]

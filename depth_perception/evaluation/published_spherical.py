@@ -13,7 +13,7 @@ pixels too. Here nothing of that happens:
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,8 +51,13 @@ def omnidepth_report(
     Raises:
         ValueError: no image has a known pixel.
     """
+    return omnidepth_mean(zip(targets, preds, masks, strict=True))
+
+
+def omnidepth_mean(images: Iterable[tuple[Tensor, Tensor, Tensor]]) -> SphericalMetrics:
+    """As :func:`omnidepth_report`, of targets, predictions and masks one image after the other."""
     total, pixels = torch.zeros(7, dtype=torch.float64), 0
-    for target, pred, mask in zip(targets, preds, masks, strict=True):
+    for target, pred, mask in images:
         known = target[mask]
         if known.numel() == 0:
             continue

@@ -1,119 +1,114 @@
-"""Evaluations for people and for programs."""
+"""Evaluations of any kind for people and for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, astuple
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .evaluate import Evaluation, EvaluationProtocol
 from .metrics import DepthMetrics
-from .pinhole import RelativeEvaluation
+from .nyu_kitti import PhotoMetrics
+from .published_spherical import SphericalMetrics
+from .relative import RelativeMetrics
 
-_HEADER = (
-    "model", "frames", "MAE m", "AbsRel", "SqRel m", "RMSE m", "RMSE log10", "log10",
-    "δ<1.25", "δ<1.25²", "δ<1.25³",
-)  # fmt: skip
+Metrics = DepthMetrics | RelativeMetrics | PhotoMetrics | SphericalMetrics
 
-_RELATIVE_HEADER = ("model", "frames", "AbsRel", "δ<1.25^½", "δ<1.25", "δ<1.25²", "δ<1.25³")
+TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "mae": "MAE m",
+        "abs_rel": "AbsRel",
+        "sq_rel": "SqRel m",
+        "rms": "RMSE m",
+        "rmse": "RMSE m",
+        "log_rms": "RMSE log10",
+        "rmse_log": "RMSE ln",
+        "log10": "log10",
+        "silog": "SILog",
+        "d0_5": "δ<1.25^½",
+        **{f"{letter}1": "δ<1.25" for letter in "ad"},
+        **{f"{letter}2": "δ<1.25²" for letter in "ad"},
+        **{f"{letter}3": "δ<1.25³" for letter in "ad"},
+    }
+)
+"""What the numbers are called in tables, in the order in which they stand there."""
 
 
-def table(evaluations: Sequence[Evaluation]) -> Table:
-    """The numbers on a terminal; parts of the data set are indented."""
-    result = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, title in enumerate(_HEADER):
-        result.add_column(title, justify="left" if index == 0 else "right", no_wrap=True)
-    for row in _rows(evaluations):
-        result.add_row(*row)
-    return result
+class Evaluated(Protocol):
+    """The mean of one model over the frames of a data set; a dataclass."""
+
+    name: str
+    frames: int
+    metrics: Metrics
 
 
-def markdown(evaluations: Sequence[Evaluation]) -> str:
-    """The same as a Markdown table."""
-    lines = ["| " + " | ".join(_HEADER) + " |", "|---" + "|--:" * (len(_HEADER) - 1) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in _rows(evaluations)]
-    return "\n".join(lines) + "\n"
+@dataclass(frozen=True)
+class Sheet:
+    """A table: the first column is text, the others are numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @classmethod
+    def of(
+        cls, evaluations: Sequence[Evaluated], published: Mapping[str, float] | None = None
+    ) -> Sheet:
+        """One row for each evaluation, indented ones for parts of the data set.
+
+        Args:
+            evaluations: with numbers of one kind.
+            published: figures of the authors by the names of the numbers, as the last row.
+        """
+        present = asdict(evaluations[0].metrics)
+        names = [name for name in TITLES if name in present]
+        rows = []
+        for e in evaluations:
+            rows.append((e.name, str(e.frames), *_cells(asdict(e.metrics), names)))
+            for label, frames, metrics in getattr(e, "groups", ()):
+                rows.append((f"  {label}", str(frames), *_cells(asdict(metrics), names)))
+        if published is not None:
+            rows.append(("published", "", *_cells(published, names)))
+        return cls(("model", "frames", *(TITLES[name] for name in names)), tuple(rows))
+
+    def table(self) -> Table:
+        """For a terminal."""
+        result = Table(box=SIMPLE_HEAD, pad_edge=False)
+        for index, title in enumerate(self.header):
+            result.add_column(title, justify="left" if index == 0 else "right", no_wrap=True)
+        for row in self.rows:
+            result.add_row(*row)
+        return result
+
+    def markdown(self) -> str:
+        """As a Markdown table."""
+        head, *rows = ["| " + " | ".join(row) + " |" for row in (self.header, *self.rows)]
+        line = "|---" + "|--:" * (len(self.header) - 1) + "|"
+        return "\n".join([head, line, *rows]) + "\n"
 
 
 def document(
-    evaluations: Sequence[Evaluation], protocol: EvaluationProtocol, dataset: str
+    evaluations: Sequence[Evaluated],
+    published: Mapping[str, float] | None = None,
+    **about: Any,
 ) -> dict[str, Any]:
-    """The same for a program, as plain values."""
+    """The same for a program, as plain values; ``about`` says what was judged and how."""
     return {
-        "dataset": dataset,
-        "protocol": {**asdict(protocol), "alignment": protocol.alignment.value},
-        "evaluations": [
-            {
-                **asdict(e),
-                "groups": {label: {"frames": n, "metrics": asdict(m)} for label, n, m in e.groups},
-            }
-            for e in evaluations
-        ],
+        **about,
+        "evaluations": [_plain(e) for e in evaluations],
+        "published": None if published is None else dict(published),
     }
 
 
-def relative_table(
-    evaluations: Sequence[RelativeEvaluation], published: tuple[float, float] | None = None
-) -> Table:
-    """The five numbers of Pixel-Perfect Depth, with what its authors publish where that is known
-    (AbsRel and the share below 1.25)."""
-    result = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for index, title in enumerate(_RELATIVE_HEADER):
-        result.add_column(title, justify="left" if index == 0 else "right", no_wrap=True)
-    for row in _relative_rows(evaluations, published):
-        result.add_row(*row)
-    return result
+def _plain(evaluated: Evaluated) -> dict[str, Any]:
+    values = asdict(evaluated)  # type: ignore[call-overload]
+    if "groups" in values:
+        groups = evaluated.groups  # type: ignore[attr-defined]
+        values["groups"] = {x: {"frames": n, "metrics": asdict(m)} for x, n, m in groups}
+    return values
 
 
-def relative_markdown(
-    evaluations: Sequence[RelativeEvaluation], published: tuple[float, float] | None = None
-) -> str:
-    """The same as a Markdown table."""
-    rows = [_RELATIVE_HEADER, *_relative_rows(evaluations, published)]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "|---" + "|--:" * (len(rows[0]) - 1) + "|", *lines[1:]]) + "\n"
-
-
-def relative_document(
-    evaluations: Sequence[RelativeEvaluation],
-    benchmark: str,
-    dataset: str,
-    published: tuple[float, float] | None = None,
-) -> dict[str, Any]:
-    """The same for a program, as plain values."""
-    known = None if published is None else {"abs_rel": published[0], "d1": published[1]}
-    return {
-        "dataset": dataset,
-        "benchmark": benchmark,
-        "protocol": "ppd",
-        "evaluations": [asdict(e) for e in evaluations],
-        "published": known,
-    }
-
-
-def _relative_rows(
-    evaluations: Sequence[RelativeEvaluation], published: tuple[float, float] | None
-) -> list[tuple[str, ...]]:
-    rows = []
-    for e in evaluations:
-        m = e.metrics
-        numbers = (m.abs_rel, m.d0_5, m.d1, m.d2, m.d3)
-        rows.append((e.name, str(e.frames), *(f"{value:.3f}" for value in numbers)))
-    if published is not None:
-        rows.append(("published", "", f"{published[0]:.3f}", "", f"{published[1]:.3f}", "", ""))
-    return rows
-
-
-def _rows(evaluations: Sequence[Evaluation]) -> list[tuple[str, ...]]:
-    rows = []
-    for e in evaluations:
-        rows.append((e.name, str(e.frames), *_numbers(e.metrics)))
-        rows += [(f"  {label}", str(n), *_numbers(m)) for label, n, m in e.groups]
-    return rows
-
-
-def _numbers(metrics: DepthMetrics) -> tuple[str, ...]:
-    return tuple(f"{value:.3f}" for value in astuple(metrics))
+def _cells(values: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    return [f"{values[name]:.3f}" if name in values else "" for name in names]

@@ -6,14 +6,16 @@ A disparity map is a share of the image width and may have any size: it is resiz
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ..data.kitti_raw import KittiRaw
+from ..data.stereo import StereoFrame
 from .nyu_kitti import CROP_SHARES, PhotoMetrics, PhotoProtocol, photo_metrics
+from .photos import PhotoEvaluation, evaluate_photos
 
 KITTI_2015_BASELINE_M = 0.54
 KITTI_FOCAL_PX = {1242: 721.5377, 1241: 718.856, 1238: 718.3351, 1224: 707.0493}
@@ -64,20 +66,11 @@ class EigenProtocol:
         return None if judged is None else judged[0]
 
 
-@dataclass(frozen=True)
-class StereoEvaluation:
-    """Plain mean over the pictures that have truth."""
-
-    frames: int
-    skipped: int
-    metrics: PhotoMetrics
-
-
 def evaluate_kitti(
     disparity: Callable[[Tensor], Tensor],
     reader: KittiRaw,
     protocol: EigenProtocol | None = None,
-) -> StereoEvaluation:
+) -> PhotoEvaluation:
     """Judge a network on pairs with lidar.
 
     Args:
@@ -90,20 +83,20 @@ def evaluate_kitti(
     if not reader.truth:
         raise ValueError("the reader must be made with truth=True")
     protocol = protocol or EigenProtocol()
-    rows, skipped = [], 0
-    for index in range(len(reader)):
-        frame = reader[index]
-        resized = resize_disparity(disparity(frame.left).cpu(), *frame.depth_m.shape)
-        depth = depth_of_disparity(resized, frame.camera.fx, frame.baseline_m)
-        metrics = protocol.judge(depth, frame.depth_m)
-        if metrics is None:
-            skipped += 1
-        else:
-            rows.append(astuple(metrics))
-    if not rows:
-        raise ValueError(f"none of {len(reader)} pictures has truth that counts")
-    means = torch.tensor(rows, dtype=torch.float64).mean(0).tolist()
-    return StereoEvaluation(len(rows), skipped, PhotoMetrics(*means))
+
+    def depth_of(frame: StereoFrame) -> Tensor:
+        return depth_of_pair(disparity(frame.left), frame)
+
+    def judge(depth_m: Tensor, frame: StereoFrame) -> PhotoMetrics | None:
+        return protocol.judge(depth_m, frame.depth_m)
+
+    return evaluate_photos("disparity", depth_of, judge, reader)
+
+
+def depth_of_pair(disparity: Tensor, frame: StereoFrame) -> Tensor:
+    """z-depth (H, W) in metres of a disparity (h, w) of the left picture of a pinhole pair."""
+    resized = resize_disparity(disparity.cpu(), *frame.depth_m.shape)
+    return depth_of_disparity(resized, frame.camera.fx, frame.baseline_m)
 
 
 def judge_2015(

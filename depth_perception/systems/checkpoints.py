@@ -12,6 +12,7 @@ from typing import Any
 
 import safetensors
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -97,6 +98,29 @@ def read_configured(path: str | Path, key: str = "model_config") -> tuple[dict[s
             f"{path} has no {key}: it is not a file of this family, or not the authors' own"
         )
     return state, content[key]
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The free text entries in the header of a safetensors file; none for files of other kinds.
+
+    Raises:
+        CheckpointError: no such file, or it is truncated or corrupt.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return {}
+    if not path.is_file():
+        raise CheckpointError(f"no weights file {path}")
+    if not _is_safetensors(path):
+        return {}
+    try:
+        with safe_open(str(path), "pt") as file:
+            return dict(file.metadata() or {})
+    except (safetensors.SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({error}): it is truncated or corrupt, "
+            "fetch it again"
+        ) from error
 
 
 def refuse_broken(state: Mapping[str, Any], source: str | Path) -> None:

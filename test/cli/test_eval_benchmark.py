@@ -78,10 +78,12 @@ def test_other_models_get_nine_numbers(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--align", "median"], "leave --align out"),
-        (["--max-depth", "5"], "leave --max-depth out"),
+        (["--align", "median"], "--align: not for nyu with --protocol ppd, which takes --list"),
+        (["--max-depth", "5"], "--max-depth: not for nyu with --protocol ppd"),
         (["--protocol", "plain"], "take --protocol ppd"),
-        (["--baselines"], "are for worlds"),
+        (["--protocol", "scaledepth"], "take --protocol ppd"),
+        (["--protocol", "omnidepth"], "nyu, which is judged by plain or ppd or scaledepth"),
+        (["--baselines"], "--baselines: not for nyu"),
         (["--list", "nowhere.txt"], "no list nowhere.txt"),
         (["--limit", "0"], "--limit must be at least 1, got 0"),
     ],
@@ -105,4 +107,4 @@ def test_models_and_data_sets_of_other_cameras_are_refused(
     assert main(["eval", "moge-2-tiny", "nyu", str(nyu), "--steps", "3"]) == 1
     assert "only Pixel-Perfect Depth" in capsys.readouterr().err
     assert main(["eval", "panda-tiny-metric", "worlds", str(nyu), "--protocol", "ppd"]) == 1
-    assert "not for worlds" in capsys.readouterr().err
+    assert "--protocol ppd is not for worlds, which is judged by plain" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from depth_perception.evaluation.evaluate import (
     to_depth,
 )
 from depth_perception.evaluation.protocols import Alignment
-from depth_perception.evaluation.report import document, markdown, table
+from depth_perception.evaluation.report import Sheet, document
 from depth_perception.prediction import AffineInvariantError, DepthSpace
 
 
@@ -130,12 +130,14 @@ def test_relative_models_are_not_judged_in_metres() -> None:
 def test_reports_hold_the_same_numbers(reader: Ranges) -> None:
     protocol = EvaluationProtocol()
     result = evaluate("two metres", constant(2.0), reader, protocol, groups=["a", "b", "a", "b"])
-    text = markdown([result])
+    sheet = Sheet.of([result], {"abs_rel": 0.125})
+    text = sheet.markdown()
     assert f"{result.metrics.abs_rel:.3f}" in text
     assert "two metres" in text
-    content = json.loads(json.dumps(document([result], protocol, "somewhere")))
+    assert text.splitlines()[-1].split("|")[1:5] == [" published ", "  ", "  ", " 0.125 "]
+    content = json.loads(json.dumps(document([result], dataset="somewhere")))
     assert content["evaluations"][0]["metrics"]["abs_rel"] == result.metrics.abs_rel
     assert content["evaluations"][0]["groups"]["b"]["frames"] == 1
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(table([result]))
+    console.print(sheet.table())
     assert f"{result.metrics.rms:.3f}" in console.export_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
@@ -91,7 +92,9 @@ class OmniDepthTraining(module.Training):
         return Motion(self.recipe.bias_rate if is_bias else 1.0, 0.0 if is_bias else 1.0)
 
     def metadata(self) -> dict[str, str]:
-        return {"size": f"{self.recipe.data.height} x {self.recipe.data.width}"}
+        data, model = self.recipe.data, self.recipe.model
+        options = {"height": data.height, "seam": "circular" if model.circular else "off"}
+        return {"size": f"{data.height} x {data.width}", "options": json.dumps(options)}
 
     def _range(self, batch: PanoramaBatch) -> Tensor:
         images = batch.images.contiguous(memory_format=torch.channels_last)
@@ -109,7 +112,7 @@ def prepare(
         OSError, NoFramesError: data are missing.
     """
     network = made_network(recipe, OmniDepth)
-    if any(side % network.multiple for side in recipe.data.size):
+    if any(side % network.multiple for side in recipe.data.size_at(0.0)):
         raise RecipeError(
             f"data.height and data.width must be multiples of {network.multiple} for "
             f"{recipe.model.name}, got {recipe.data.height} and {recipe.data.width}"

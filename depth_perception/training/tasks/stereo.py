@@ -9,6 +9,7 @@ nothing then; nothing but pinhole training needs it.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ...data.threed60 import BASELINE_M
 from ...evaluation.stereo_metrics import EigenProtocol, depth_of_disparity, resize_disparity
 from ...geometry.stereo import SphericalStereo
 from ...systems import build_network, card, load_network
@@ -120,7 +122,11 @@ class StereoTraining(module.Training):
         return panorama_picture(batch.here[0], range_m[0], batch.truth_m[0], limit)
 
     def metadata(self) -> dict[str, str]:
-        return {"size": f"{self.recipe.data.height} x {self.recipe.data.width}"}
+        data = self.recipe.data
+        told = {"size": f"{data.height} x {data.width}"}
+        if data.kind == "threed60":
+            told["options"] = json.dumps(full_turn_options(data.size, self.recipe.model.circular))
+        return told
 
     def _disparity(self, batch: StereoBatch) -> Tensor:
         images = batch.here.contiguous(memory_format=torch.channels_last)
@@ -139,7 +145,7 @@ def prepare(
     """
     network = made_network(recipe, BlindSpotVgg)
     multiple = network.config.multiple
-    if any(side % multiple for side in recipe.data.size):
+    if any(side % multiple for side in recipe.data.size_at(0.0)):
         raise RecipeError(
             f"data.height and data.width must be multiples of {multiple} for {recipe.model.name}, "
             f"got {recipe.data.height} and {recipe.data.width}"
@@ -175,6 +181,25 @@ def made_network(recipe: recipe.Recipe, kind: type[nn.Module]) -> nn.Module:
     if model.checkpoint is not None:
         network = load_network(model.name, model.checkpoint).requires_grad_(True)
     return network.train()
+
+
+def full_turn_options(size: tuple[int, int], circular: bool) -> dict[str, object]:
+    """How a network that was trained on whole panoramas of a size (height, width) runs on others.
+
+    Fields of :class:`...estimators.blindspot.BlindSpotOptions`.
+    """
+    height, width = size
+    return {
+        "height": width // 2,
+        "anisotropy": width / (2 * height),
+        "latitudes_deg": None,
+        "training_fov_deg": 360.0,
+        "training_width": width,
+        "formula": "training",
+        "baseline_m": BASELINE_M,
+        "seam": "circular" if circular else "off",
+        "flip": False,
+    }
 
 
 def begin_at(network: BlindSpotVgg, disparity: float) -> None:

@@ -1,0 +1,38 @@
+"""Figures that authors publish, to stand beside ours where the protocol is the same.
+
+Pixel-Perfect Depth's are in :data:`.pinhole.PUBLISHED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+SCALEDEPTH_PUBLISHED: Mapping[str, Mapping[str, Mapping[str, float]]] = MappingProxyType(
+    {
+        "scaledepth-nk": {
+            "nyu": {
+                "d0_5": 0.75427, "d1": 0.93978, "d2": 0.99319, "d3": 0.99877,
+                "abs_rel": 0.08341, "sq_rel": 0.03489, "rmse": 0.29278, "rmse_log": 0.10629,
+                "log10": 0.03596, "silog": 8.15519,
+            },
+            "kitti": {
+                "d0_5": 0.90064, "d1": 0.97824, "d2": 0.9977, "d3": 0.99948,
+                "abs_rel": 0.04884, "sq_rel": 0.13733, "rmse": 2.00875, "rmse_log": 0.07411,
+                "log10": 0.02126, "silog": 6.76623,
+            },
+        },
+    }
+)  # fmt: skip
+"""Model -> data set -> numbers, from the log beside the released weights."""
+
+OMNIDEPTH_PUBLISHED: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "omnidepth-rectnet": {
+            "abs_rel": 0.0641, "sq_rel": 0.0197, "rmse": 0.2297, "rmse_log": 0.0993,
+            "d1": 0.9663, "d2": 0.9951, "d3": 0.9984,
+        },
+    }
+)  # fmt: skip
+"""Model -> numbers on 3D60 up to 8 m, from the README of meder411/OmniDepth-PyTorch, which does not
+name the list; the 1298 panoramas of ``eccv18/caffe_test`` fit."""
