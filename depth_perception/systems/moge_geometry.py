@@ -148,7 +148,7 @@ def recover_focal_shift(
     exponents = steps
     for _ in range(_REFINEMENTS):
         cost, _ = judged(extent * 10.0**exponents)
-        centre = exponents[cost.argmin()]
+        centre = exponents.take(cost.argmin())  # an index in brackets would wait for the device
         gap = exponents[1] - exponents[0]
         exponents = centre + gap * torch.linspace(-1, 1, 17, device=device, dtype=torch.float64)
     distance = extent * 10.0 ** centre[None]
@@ -162,5 +162,5 @@ def _quantile(values: Tensor, weight: Tensor, share: float) -> Tensor:
     """Quantile () of the values (N,) that have weight; 0 where none has."""
     ordered = torch.where(weight > 0, values, math.inf).sort().values
     count = (weight > 0).sum()
-    picked = ordered[((count - 1).clamp_min(0) * share).round().long()]
+    picked = ordered.take(((count - 1).clamp_min(0) * share).round().long())
     return torch.where(count > 0, picked, 0.0)

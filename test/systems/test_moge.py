@@ -150,6 +150,14 @@ def test_points_that_touch_the_camera_plane_do_not_mislead(nearest: float) -> No
     assert float(shift) == pytest.approx(true_shift, rel=1e-3)
 
 
+def test_geometry_reads_nothing_back_from_the_device() -> None:
+    with torch.device("meta"):  # has no numbers: reading one raises
+        points, mask, scale = torch.empty(1, 70, 96, 3), torch.empty(1, 70, 96), torch.empty(1)
+    for focal in (None, 1.2):
+        found = moge_geometry(MogeMaps(points, None, mask, scale), focal=focal)
+        assert tuple(found.points.shape) == (70, 96, 3)
+
+
 def test_without_samples_focal_and_shift_are_neutral() -> None:
     points = torch.rand(20, 30, 3)
     focal, shift = recover_focal_shift(points, torch.zeros(20, 30, dtype=torch.bool))

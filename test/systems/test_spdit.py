@@ -100,6 +100,17 @@ def test_s_steps_are_s_evaluations(steps: int) -> None:
     assert sorted(set(times), reverse=True) == list(times)
 
 
+def test_no_step_reads_anything_back_from_the_device() -> None:
+    times = sampling_times(3)
+    with torch.device("meta"):  # has no numbers: reading one raises
+        network = SpDit(TINY).eval()
+        scene = network.scene(torch.empty(2, 3, 32, 48), torch.empty(2, 6, TINY.semantic_dim))
+        plans = [network.modulations(torch.tensor([now])) for now in times]
+        noise = torch.empty(2, 1, 32, 48)
+    depth = sample(lambda x, i: network.velocity(x, scene, plans[i]), noise, times)
+    assert tuple(depth.shape) == (2, 1, 32, 48)
+
+
 def test_time_steps_match_the_original() -> None:
     reference = case("sampling-timesteps")
     compared = 0
