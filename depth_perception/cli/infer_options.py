@@ -16,13 +16,10 @@ from ..estimators import ASSUMED_PINHOLE_FOV_DEG, options_of
 from ..geometry import Camera, Equirectangular, Pinhole
 from ..prediction import ScaleKind
 from ..systems import ModelCard, models, weights_path
+from .infer_scale_options import OptionError, ScaleArguments
 
 RawFormat = Literal["npy", "png16", "exr"]
 _NOT_IN_THE_FILES = ("input", "device", "out", "recursive", "overwrite", "to_bag", "topic")
-
-
-class OptionError(ValueError):
-    """Options that cannot go together; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +105,9 @@ class InferOptions:
     )
     no_smooth_scale: bool = False
     """Videos and bags: every frame keeps its own fit to metres (Pixel-Perfect Depth)."""
+    metres: Annotated[ScaleArguments, tyro.conf.arg(name=""), tyro.conf.FlagCreatePairsOff] = field(
+        default_factory=ScaleArguments
+    )
 
     pred_only: bool = False
     """The depth alone, not beside the input."""
@@ -151,20 +151,23 @@ class InferOptions:
             OptionError: see its text.
         """
         self.network.check(card.name)
+        self.metres.check(card)
         scale = self.expected_scale(card)
         affine = scale is ScaleKind.AFFINE_INVARIANT
         if affine and self.save_cloud and not self.allow_bent_cloud:
             raise OptionError(
                 f"--save-cloud: {card.name} gives {card.space.value} with unknown scale and "
-                "shift, and a cloud of it would be bent; use a metric model (see "
-                "`depth-perception models`), or --allow-bent-cloud to look at it all the same"
+                "shift, and a cloud of it would be bent; recover metres (--scale), use a metric "
+                "model (see `depth-perception models`), or --allow-bent-cloud to look at it all "
+                "the same"
             )
         if scale is not ScaleKind.METRIC:
             for asked, option in (("png16" in self.raw, "--raw png16"), (self.to_bag, "--to-bag")):
                 if asked:
                     raise OptionError(
-                        f"{option} holds metric depth, and {card.name} is not metric; use --raw "
-                        "npy or exr, or a metric model (see `depth-perception models`)"
+                        f"{option} holds metric depth, and {card.name} is not metric; recover "
+                        "metres (--scale), use --raw npy or exr, or a metric model (see "
+                        "`depth-perception models`)"
                     )
         if len(self.fov) > 2 or (len(self.fov) == 1 and card.camera != "pinhole"):
             raise OptionError(
@@ -184,7 +187,7 @@ class InferOptions:
     def expected_scale(self, card: ModelCard) -> ScaleKind:
         """What the predictions of the model will be with these options, if all goes well."""
         unaligned = self.network.align == "none"
-        return ScaleKind.AFFINE_INVARIANT if unaligned else card.scale
+        return self.metres.expected(ScaleKind.AFFINE_INVARIANT if unaligned else card.scale)
 
     @property
     def knows_camera(self) -> bool:
@@ -223,5 +226,7 @@ class InferOptions:
         if weights.is_file():
             stat = weights.stat()
             values["checkpoint"] = [str(weights.resolve()), stat.st_size, stat.st_mtime_ns]
+        states = [(path, path.stat()) for path in self.metres.files() if path.is_file()]
+        values["scale files"] = [(str(path), s.st_size, s.st_mtime_ns) for path, s in states]
         text = json.dumps([__version__, values], default=str, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

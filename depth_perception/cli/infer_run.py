@@ -18,8 +18,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from torch import Tensor
 
-from ..estimators import Estimator, OutputSize, SteadyScale
+from ..estimators import Estimator, OutputSize, PanelsEstimator, SteadyScale
 from ..geometry import Camera, Pinhole
 from ..io.bags import BagFrame, DepthBagWriter, choose_image_topic, read_frames
 from ..io.colormaps import RunningRange
@@ -27,9 +28,11 @@ from ..io.exif import exif_focal
 from ..io.images import read_image
 from ..io.video import VideoReader, VideoWriter
 from ..prediction import Prediction
+from ..scale.sources.other_model import Predictor
 from ..systems import ModelCard
 from .background import Background
 from .infer_options import InferOptions, OptionError
+from .infer_scale import ScaleRun
 from .journal import JOURNAL_NAME, Journal, state_of
 from .results import endings, limit_range, picture_of, raw_depth, withheld, write_results
 from .sources import Found, Source, SourceKind
@@ -92,6 +95,8 @@ class InferRun:
             raise OptionError("--to-bag needs a single bag as input")
         if options.topic is not None and not bags:
             raise OptionError("--topic is for bags, and the input is none")
+        if options.metres.points_topic is not None and len(bags) != len(found.sources):
+            raise OptionError("--points-topic is for bags, and not all of the input are bags")
         self._options = options
         self._model = model
         self._sources = found.sources
@@ -99,6 +104,7 @@ class InferRun:
         self._load = load
         self._estimator: Estimator | None = None
         self._estimators: dict[OutputSize, Estimator] = {}
+        self._reference: Predictor | None = None
         self._tally = Tally(
             failures=[(str(path), why) for path, why in found.missing],
             skipped=[(str(path), why) for path, why in found.skipped],
@@ -149,6 +155,7 @@ class InferRun:
         image = read_image(source.path)
         camera, note = self._exif_camera(source.path, *image.shape[:2])
         prediction = self._predict(image, camera=camera)
+        prediction = self._scale_run().picture(prediction, image, source.path)
         prediction = limit_range(prediction, self._options.max_range)
         stem = source.folder / source.path.stem
 
@@ -171,12 +178,15 @@ class InferRun:
         with ExitStack() as stack:
             frames = stack.enter_context(VideoReader(source.path))
             self._expect(frames.info.frames)
+            scale = stack.enter_context(self._scale_run())
             path = self._journal.claim(key, state, stem, (".mp4",))[0]
             video = stack.enter_context(VideoWriter(path, frames.info.rate_hz))
             for image in frames:
                 prediction = self._predict(image, output_size="input")
+                stamp_s = count / frames.info.rate_hz
                 if steady is not None:
-                    prediction = steady.update(prediction, count / frames.info.rate_hz)
+                    prediction = steady.update(prediction, stamp_s)
+                prediction = scale.frame(prediction, image, source.path, stamp_s)
                 prediction = limit_range(prediction, self._options.max_range)
                 colours = self._limits(prediction, limits)
                 video.write(picture_of(prediction, image, self._options, colours))
@@ -204,6 +214,8 @@ class InferRun:
         limits, steady = RunningRange(), self._steady_scale()
         frames, failures = self._tally.frames, len(self._tally.failures)
         with ExitStack() as stack:
+            scale = stack.enter_context(self._scale_run())
+            scale.open_bag(source.path)
             depth_bag = self._open_depth_bag(stack)
             for index, frame in enumerate(read_frames(source.path, topic.name)):
                 key = f"{source.path.resolve()}#{topic.name}#{index}"
@@ -218,6 +230,7 @@ class InferRun:
                     prediction = self._predict(image)
                     if steady is not None:
                         prediction = steady.update(prediction, frame.stamp_ns * 1e-9)
+                    prediction = scale.message(prediction, image, frame, source.path)
                     prediction = limit_range(prediction, self._options.max_range)
                     colours = self._limits(prediction, limits)
                     stem = source.folder / name / _stamp_name(frame)
@@ -247,7 +260,29 @@ class InferRun:
         return stack.enter_context(DepthBagWriter(path, overwrite=self._options.overwrite))
 
     def _steady_scale(self) -> SteadyScale | None:
-        return None if self._options.no_smooth_scale else SteadyScale()
+        is_own = self._options.metres.scale == "model"
+        return SteadyScale() if is_own and not self._options.no_smooth_scale else None
+
+    def _scale_run(self) -> ScaleRun:
+        arguments = self._options.metres
+        return ScaleRun(arguments, self._other_depth if arguments.scale == "reference" else None)
+
+    def _other_depth(self, image: Tensor, camera: Camera) -> Prediction:
+        """Depth by the model of ``--scale reference``, which is loaded when first needed."""
+        if self._reference is None:
+            arguments = self._options.metres
+            device = None if self._options.device == "auto" else self._options.device
+            try:
+                model = self._load(
+                    arguments.reference_model,
+                    checkpoint=arguments.reference_checkpoint,
+                    device=device,
+                )
+            except Exception as error:
+                raise StartError(_reason(error)) from error
+            same = model.card.camera == self._model.camera
+            self._reference = model if same else PanelsEstimator(model)
+        return self._reference(image, camera)
 
     def _exif_camera(self, path: Path, height: int, width: int) -> tuple[Camera | None, str]:
         """The camera of a picture as its EXIF block tells it, and where that came from."""

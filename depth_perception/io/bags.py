@@ -22,7 +22,7 @@ IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
 BAG_FILE_SUFFIXES = frozenset((".mcap", ".db3"))
 _DEPTH_ENCODINGS = ("32FC1", "16UC1", "64FC1", "32SC1")
-_STORE = get_typestore(Stores.ROS2_HUMBLE)  # these message types are the same in later ones
+STORE = get_typestore(Stores.ROS2_HUMBLE)  # these message types are the same in later ones
 
 
 class BagReadError(OSError):
@@ -94,7 +94,7 @@ def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:
     Raises:
         BagReadError: the bag cannot be read.
     """
-    with _open(path) as reader:
+    with open_bag(path) as reader:
         topics = []
         for name in sorted({c.topic for c in _image_connections(reader)}):
             connections = [c for c in _image_connections(reader) if c.topic == name]
@@ -135,12 +135,13 @@ def read_frames(path: str | Path, topic: str) -> Iterator[BagFrame]:
     Raises:
         BagReadError: the bag cannot be read, at the start or at a damaged place later.
     """
-    with _open(path) as reader:
+    with open_bag(path) as reader:
         yield from _frames(reader, [c for c in _image_connections(reader) if c.topic == topic])
 
 
 @contextmanager
-def _open(path: str | Path) -> Iterator[Reader]:
+def open_bag(path: str | Path) -> Iterator[Reader]:
+    """A reader of a bag; whatever is wrong with it becomes a :class:`BagReadError`."""
     try:
         with Reader(Path(path)) as reader:
             yield reader
@@ -161,7 +162,7 @@ def _frames(reader: Reader, connections: list[Connection]) -> Iterator[BagFrame]
     if not connections:
         return
     for connection, recorded_ns, raw in reader.messages(connections):
-        message = _STORE.deserialize_cdr(raw, connection.msgtype)
+        message = STORE.deserialize_cdr(raw, connection.msgtype)
         stamp = message.header.stamp
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         yield BagFrame(stamp_ns or recorded_ns, message.header.frame_id, message)
@@ -196,19 +197,19 @@ class DepthBagWriter:
 
     def __enter__(self) -> DepthBagWriter:
         self._writer.open()
-        self._connection = self._writer.add_connection(self._topic, IMAGE_TYPE, typestore=_STORE)
+        self._connection = self._writer.add_connection(self._topic, IMAGE_TYPE, typestore=STORE)
         return self
 
     def write(self, depth: np.ndarray, stamp_ns: int, frame_id: str) -> None:
         """Append a depth map (H, W) float32 metres, NaN where unknown (REP-118)."""
-        types = _STORE.types
+        types = STORE.types
         header = types["std_msgs/msg/Header"](
             types["builtin_interfaces/msg/Time"](stamp_ns // 10**9, stamp_ns % 10**9), frame_id
         )
         height, width = depth.shape
         data = np.ascontiguousarray(depth, "<f4").view(np.uint8).reshape(-1)
         message = types[IMAGE_TYPE](header, height, width, "32FC1", 0, 4 * width, data)
-        self._writer.write(self._connection, stamp_ns, _STORE.serialize_cdr(message, IMAGE_TYPE))
+        self._writer.write(self._connection, stamp_ns, STORE.serialize_cdr(message, IMAGE_TYPE))
 
     def __exit__(
         self,

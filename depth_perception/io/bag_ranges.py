@@ -1,0 +1,180 @@
+"""Range measurements out of ROS 2 bags, and where their sensors sit, without ROS."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry.rotations import from_quaternion
+from .bags import STORE, BagReadError, open_bag
+from .range_messages import RangeMessageError, cloud_points, scan_points
+
+CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
+SCAN_TYPE = "sensor_msgs/msg/LaserScan"
+TRANSFORM_TYPE = "tf2_msgs/msg/TFMessage"
+_READERS = {CLOUD_TYPE: cloud_points, SCAN_TYPE: scan_points}
+
+
+@dataclass(frozen=True)
+class BagRanges:
+    """One measurement.
+
+    Attributes:
+        stamp_ns: stamp of the header, or time of recording where the header has none.
+        frame_id: frame of the header.
+        points: (N, 3) float32 metres in that frame.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    points: np.ndarray
+
+
+class RangeReader:
+    """The measurements of a topic, asked for in the order of time: ``with RangeReader(...) as r``.
+
+    Args:
+        path: the bag.
+        topic: of PointCloud2 or LaserScan messages.
+        tolerance_s: a measurement belongs to a moment that is no farther away.
+
+    Raises:
+        BagReadError: the bag cannot be read or has no such topic.
+    """
+
+    def __init__(self, path: str | Path, topic: str, tolerance_s: float) -> None:
+        self.topic = topic
+        self.is_scan = False
+        self._path = path
+        self._tolerance_ns = round(tolerance_s * 1e9)
+        self._stack = ExitStack()
+        self._messages: Iterator[tuple[int, Any, str]] = iter(())
+        self._waiting: deque[tuple[int, Any, str]] = deque()
+        self._is_over = False
+
+    def __enter__(self) -> RangeReader:
+        reader = self._stack.enter_context(open_bag(self._path))
+        able = [c for c in reader.connections if c.msgtype in _READERS]
+        found = [c for c in able if c.topic.strip("/") == self.topic.strip("/")]
+        if not found:
+            self._stack.close()
+            names = ", ".join(sorted({f"{c.topic} ({c.msgtype})" for c in able}))
+            raise BagReadError(
+                f"{self._path} has no topic {self.topic!r} of PointCloud2 or LaserScan messages; "
+                f"it has {names or 'none at all'}"
+            )
+        self.is_scan = found[0].msgtype == SCAN_TYPE
+
+        def messages() -> Iterator[tuple[int, Any, str]]:
+            for connection, recorded_ns, raw in reader.messages(found):
+                message = STORE.deserialize_cdr(raw, connection.msgtype)
+                stamp = message.header.stamp
+                stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
+                yield stamp_ns or recorded_ns, message, connection.msgtype
+
+        self._messages = messages()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def nearest(self, stamp_ns: int) -> BagRanges:
+        """The measurement nearest to a moment, which must not lie before the last one.
+
+        Raises:
+            LookupError: none within the tolerance.
+            RangeMessageError: it contradicts itself.
+        """
+        while not self._is_over and (
+            not self._waiting or self._waiting[-1][0] <= stamp_ns + self._tolerance_ns
+        ):
+            message = next(self._messages, None)
+            if message is None:
+                self._is_over = True
+            else:
+                self._waiting.append(message)
+        while self._waiting and self._waiting[0][0] < stamp_ns - self._tolerance_ns:
+            self._waiting.popleft()
+        best = min(self._waiting, key=lambda item: abs(item[0] - stamp_ns), default=None)
+        if best is None or abs(best[0] - stamp_ns) > self._tolerance_ns:
+            raise LookupError(
+                f"nothing on {self.topic} within {self._tolerance_ns * 1e-9:g} s of the image"
+            )
+        found_ns, message, type_name = best
+        try:
+            points = _READERS[type_name](message)
+        except RangeMessageError as error:
+            raise RangeMessageError(f"a message on {self.topic} was refused: {error}") from error
+        return BagRanges(found_ns, message.header.frame_id, points)
+
+
+class StaticFrames:
+    """The transforms on ``/tf_static`` of a bag."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Read them.
+
+        Raises:
+            BagReadError: the bag cannot be read.
+        """
+        self._parents: dict[str, tuple[str, Tensor]] = {}
+        with open_bag(path) as reader:
+            found = [c for c in reader.connections
+                     if c.topic == "/tf_static" and c.msgtype == TRANSFORM_TYPE]  # fmt: skip
+            for connection, _, raw in reader.messages(found) if found else ():
+                for item in STORE.deserialize_cdr(raw, connection.msgtype).transforms:
+                    child, parent = (_plain(f) for f in (item.child_frame_id, item.header.frame_id))
+                    self._parents[child] = parent, _matrix(item.transform)
+
+    def between(self, source: str, target: str) -> Tensor:
+        """(4, 4) float64, what takes points of ``source`` to ``target``.
+
+        Raises:
+            LookupError: the two are not connected.
+        """
+        above, below = self._chain(_plain(source)), self._chain(_plain(target))
+        common = next((frame for frame in above if frame in below), None)
+        if common is None:
+            raise LookupError(
+                f"no transform from {source!r} to {target!r} on /tf_static of the bag: give the "
+                "extrinsics"
+            )
+        return torch.linalg.inv(below[common]) @ above[common]
+
+    def _chain(self, frame: str) -> dict[str, Tensor]:
+        """Every frame above, the nearest first, and what takes points of ``frame`` to it."""
+        chain = {frame: torch.eye(4, dtype=torch.float64)}
+        while frame in self._parents:
+            parent, matrix = self._parents[frame]
+            if parent in chain:
+                raise LookupError(f"the frames on /tf_static of the bag are a circle at {parent!r}")
+            chain[parent] = matrix @ chain[frame]
+            frame = parent
+        return chain
+
+
+def _plain(frame: str) -> str:
+    return frame.lstrip("/")
+
+
+def _matrix(transform: Any) -> Tensor:
+    moved, turned = transform.translation, transform.rotation
+    quaternion = torch.tensor((turned.x, turned.y, turned.z, turned.w), dtype=torch.float64)
+    matrix = torch.eye(4, dtype=torch.float64)
+    matrix[:3, :3] = from_quaternion(quaternion)
+    matrix[:3, 3] = torch.tensor((moved.x, moved.y, moved.z), dtype=torch.float64)
+    return matrix
