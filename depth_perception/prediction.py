@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .geometry import Camera, DepthKind
+from .geometry.segments import SegmentStatistics, StatisticsOptions, segment_statistics
 
 if TYPE_CHECKING:
     from .scale import ScaleFit
@@ -195,6 +196,25 @@ class Prediction:
         usable = self.valid & torch.isfinite(depth) & (depth > 0)
         points = self.camera.unproject(depth, self.kind)
         return torch.where(usable[..., None], points, torch.full_like(points, torch.nan))
+
+    def segment_statistics(self, options: StatisticsOptions | None = None) -> SegmentStatistics:
+        """Depth, place and size of all instances, in their order, on the device.
+
+        Raises:
+            AffineInvariantError: see :attr:`depth`.
+            ValueError: the model finds no segments.
+        """
+        if self.segments is None:
+            raise ValueError("this prediction has no segments: use a panoptic model")
+        return segment_statistics(
+            self.segments,
+            [instance.id for instance in self.instances],
+            self.depth,
+            self.points(),
+            self.valid,
+            options,
+            wraps=self.camera.is_full_turn,
+        )
 
     def to(self, device: torch.device | str) -> Prediction:
         """The same prediction on another device."""
