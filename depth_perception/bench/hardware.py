@@ -32,12 +32,6 @@ class Hardware:
     python_version: str
     system: str
 
-    @property
-    def slug(self) -> str:
-        """The name of the device, fit for a file name."""
-        plain = re.sub(r"\((r|tm)\)", "", self.device.lower())
-        return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-
 
 def hardware(device: torch.device) -> Hardware:
     """The device and the software around it."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Remap = Literal["linear", "sinh", "exp", "sinh_exp"]
-HeadName = Literal["points", "normal", "mask"]
 
 # name -> width, blocks, attention heads; the tiny one is for tests
 BACKBONES: Mapping[str, tuple[int, int, int]] = {

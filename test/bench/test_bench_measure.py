@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from depth_perception.bench.ceiling import measure_ceiling
-from depth_perception.bench.hardware import Hardware, hardware, load_note, torch_threads
+from depth_perception.bench.hardware import hardware, load_note, torch_threads
 from depth_perception.bench.measure import (
     Contender,
     Measurement,
@@ -81,15 +81,6 @@ def test_threads_are_given_back() -> None:
     with torch_threads(1):
         assert hardware(CPU).threads == 1
     assert torch.get_num_threads() == before
-
-
-def test_names_of_devices_fit_file_names() -> None:
-    slugs = {
-        "Intel(R) Xeon(R) Processor": "intel-xeon-processor",
-        "AMD Ryzen 9 7950X 16-Core": "amd-ryzen-9-7950x-16-core",
-    }
-    for name, slug in slugs.items():
-        assert Hardware(name, 1, "", "", "").slug == slug
 
 
 def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
