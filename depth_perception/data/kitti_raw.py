@@ -140,7 +140,7 @@ class KittiRaw:
 def resized(image: np.ndarray, size: tuple[int, int]) -> Tensor:
     """A picture (H, W, 3) uint8 as a tensor (3, h, w), antialiased bilinear as Pillow does it."""
     if image.shape[:2] != tuple(size):
-        bilinear = Image.Resampling.BILINEAR
+        bilinear = Image.BILINEAR
         image = np.asarray(Image.fromarray(image).resize((size[1], size[0]), bilinear))
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +25,7 @@ class StereoFrame:
         camera: of both views.
         baseline_m: distance of the views, metres.
         direction: unit vector from the left to the right camera in the optical frame.
+        covered: (H, W) bool, what both pictures show; None is all of them.
     """
 
     left: Tensor
@@ -33,6 +35,7 @@ class StereoFrame:
     camera: Camera
     baseline_m: float
     direction: tuple[float, float, float] = RIGHT
+    covered: Tensor | None = None
 
     @property
     def rgb(self) -> Tensor:
@@ -52,21 +55,18 @@ class StereoReader(Protocol):
     def __getitem__(self, index: int) -> StereoFrame: ...
 
 
-def as_panorama(frame: StereoFrame, camera: Equirectangular) -> tuple[StereoFrame, Tensor]:
+def as_panorama(frame: StereoFrame, camera: Equirectangular) -> StereoFrame:
     """The pair as panorama cameras in the same places would see it.
 
     So a network for panoramas can learn from rectified pinhole pairs (Payen de La Garanderie et
-    al., ECCV 2018, sec. 3). Depth is taken from the nearest pixel, as range.
+    al., ECCV 2018, sec. 3). Depth is taken from the nearest pixel, as range. Beyond the pinhole
+    view, which ``covered`` tells, pictures are black and the depth is 0.
 
     Args:
         camera: the panorama, usually a partial one about as wide as the pinhole view.
-
-    Returns:
-        the pair, black and of depth 0 beyond the pinhole view, and what that view covers,
-        (H, W) bool, the same for both pictures.
     """
     grid = SamplingGrid.of(frame.camera, camera.rays())
-    pair = StereoFrame(
+    return StereoFrame(
         grid.sample(frame.left),
         grid.sample(frame.right),
         grid.sample(frame.range_m, "nearest"),
@@ -74,5 +74,29 @@ def as_panorama(frame: StereoFrame, camera: Equirectangular) -> tuple[StereoFram
         camera,
         frame.baseline_m,
         frame.direction,
+        grid.valid,
     )
-    return pair, grid.valid
+
+
+class PanoramasOfPinholes:
+    """A reader of pinhole pairs as panoramas, see :func:`as_panorama`.
+
+    Args:
+        fov_deg: horizontal and vertical field of view of the panoramas.
+        size: (height, width) that they are made smaller to; they have twice as many pixels along
+            each side, so that the mean of four loses no detail and shows no false one.
+    """
+
+    def __init__(
+        self, reader: StereoReader, fov_deg: tuple[float, float], size: tuple[int, int]
+    ) -> None:
+        self._reader = reader
+        self._camera = Equirectangular.partial(
+            2 * size[0], 2 * size[1], *(math.radians(angle) for angle in fov_deg)
+        )
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def __getitem__(self, index: int) -> StereoFrame:
+        return as_panorama(self._reader[index], self._camera)

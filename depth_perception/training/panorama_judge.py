@@ -19,21 +19,23 @@ HIGHER = ("a1", "a2", "a3")
 
 
 def judged_ranges(
-    range_m: Tensor, truth_m: Tensor, max_range_m: float
+    range_m: Tensor, truth_m: Tensor, max_range_m: float, camera: Equirectangular | None = None
 ) -> Mapping[str, float] | None:
-    """Numbers of full panoramas, pixels weighed by solid angle, mean over the images.
+    """Numbers of panoramas, pixels weighed by solid angle, mean over the images.
 
     Each prediction is scaled by the medians, then clamped to ``max_range_m``. ``abs_rel_metric`` is
     without the scale; ``abs_rel_constant`` is that of one range everywhere, scaled alike.
 
     Args:
         range_m: (B, 1, H, W) what the network says. truth_m: the same size, 0 where unknown.
+        camera: of that size; None is a full panorama.
 
     Returns:
         None where no image has truth.
     """
     rows = []
-    solid = Equirectangular(*truth_m.shape[-2:]).solid_angles(device=truth_m.device)
+    camera = camera or Equirectangular(*truth_m.shape[-2:])
+    solid = camera.solid_angles(device=truth_m.device)
     for pred, truth in zip(range_m[:, 0], truth_m[:, 0], strict=True):
         known = (truth > 0) & (truth <= max_range_m)
         if not known.any():

@@ -13,10 +13,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..data.kitti_raw import KittiRaw, PairFiles, find_pairs, read_pairs
-from ..data.stereo import StereoFrame
-from ..data.threed60 import Pairs, Placement, View, Views, read_list
+from ..data.stereo import PanoramasOfPinholes, StereoFrame, StereoReader
+from ..data.threed60 import BASELINE_M, Pairs, Placement, View, Views, read_list
 from ..geometry import Equirectangular, Pinhole
-from ..geometry.stereo import RectilinearStereo, SphericalStereo, StereoGeometry
+from ..geometry.stereo import RIGHT, RectilinearStereo, SphericalStereo, StereoGeometry
 from .batch import StepBatch
 from .stereo_augment import StereoAugmentation
 from .stream import Draw, NoFramesError, seeded
@@ -40,6 +40,9 @@ class DataRecipe:
         coarse_until: up to this fraction of the run, training pictures have half that size, which
             is four times as fast.
         seconds: which views of 3D60 are compared with the centre, in turns from step to step.
+        baseline_m: distance of the views of 3D60; KITTI has its calibration.
+        panorama_fov_deg: pinhole pairs become panoramas of this horizontal and vertical field of
+            view, as the authors of the blind-spot network have it (82.5 by 29.7).
         max_range_m: farther truth does not count.
         limit: use only the first so many places of the training list.
         keep: decoded pictures stay in memory.
@@ -54,6 +57,8 @@ class DataRecipe:
     width: int = 512
     coarse_until: float = 0.0
     seconds: tuple[Literal["right", "up"], ...] = ("right",)
+    baseline_m: float = BASELINE_M
+    panorama_fov_deg: tuple[float, float] | None = None
     max_range_m: float = 8.0
     limit: int | None = None
     keep: bool = False
@@ -63,11 +68,18 @@ class DataRecipe:
             raise ValueError("train: which list of 3D60?")
         if not self.seconds:
             raise ValueError("seconds must name a view: right, up or both")
-        for name in ("height", "width", "max_range_m"):
+        for name in ("height", "width", "max_range_m", "baseline_m"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 <= self.coarse_until <= 1:
             raise ValueError(f"coarse_until must lie in [0, 1], got {self.coarse_until}")
+        if self.panorama_fov_deg is not None:
+            if self.kind != "kitti":
+                raise ValueError("panorama_fov_deg is for pinhole pairs, kind: kitti")
+            if not all(0 < angle < 180 for angle in self.panorama_fov_deg):
+                raise ValueError(
+                    f"panorama_fov_deg must lie between 0 and 180, got {self.panorama_fov_deg}"
+                )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -100,6 +112,7 @@ class StereoBatch(StepBatch):
         geometry: the pair as ``here`` sees it.
         baseline_m: distance of the cameras.
         focal_px: horizontal focal length of pinhole pairs at the size of ``truth_m``, else 0.
+        covered: (B, 1, H, W) bool, what both pictures show; None is all of them.
     """
 
     here: Tensor
@@ -108,6 +121,7 @@ class StereoBatch(StepBatch):
     geometry: StereoGeometry
     baseline_m: float
     focal_px: float = 0.0
+    covered: Tensor | None = None
 
 
 class StereoData:
@@ -152,14 +166,20 @@ class StereoData:
         colours = replace(self._augment, mirror=0.0)
         changed = [colours(a, b, g) for a, b, g in zip(here, there, draw.generators, strict=True)]
         here, there = (torch.stack(views) for views in zip(*changed, strict=True))
-        if float(torch.rand((), generator=shared)) < self._augment.mirror:
+        is_mirrored = float(torch.rand((), generator=shared)) < self._augment.mirror
+        if is_mirrored:
             here, there, geometry = _mirrored(here, there, geometry)
         if self._turn and isinstance(geometry, SphericalStereo):
             columns = int(torch.randint(size[1], (), generator=shared))
             here, there = here.roll(columns, -1), there.roll(columns, -1)
             geometry = geometry.rolled(columns)
         truth = here.new_zeros(len(here), 1, *size)
-        return StereoBatch(here, there, truth, geometry, frames[0].baseline_m, step=draw.step)
+        covered = _covered(frames, size)
+        if covered is not None and is_mirrored:
+            covered = covered.flip(-1)
+        return StereoBatch(
+            *(here, there, truth, geometry, frames[0].baseline_m), covered=covered, step=draw.step
+        )
 
 
 class StereoValidation(Dataset):
@@ -184,7 +204,8 @@ class StereoValidation(Dataset):
             focal = frame.camera.fx
         else:
             truth = F.interpolate(truth, self._size, mode="nearest-exact")
-        return StereoBatch(here, there, truth, geometry, frame.baseline_m, focal)
+        covered = _covered([frame], self._size)
+        return StereoBatch(here, there, truth, geometry, frame.baseline_m, focal, covered)
 
 
 @dataclass(frozen=True)
@@ -283,20 +304,23 @@ def _views(data: DataRecipe, validation: bool = False) -> Views:
     return Views(places, max_range_m=data.max_range_m)
 
 
-def _pairs(data: DataRecipe, validation: bool = False) -> list[Pairs | KittiRaw]:
+def _pairs(data: DataRecipe, validation: bool = False) -> Sequence[StereoReader]:
     """A reader for each second view."""
     root, listing = data.source(validation)
     if data.kind == "kitti":
         files: Sequence[PairFiles] = (
             find_pairs(root) if listing is None else read_pairs(listing, root)
         )
-        if validation:
-            return [KittiRaw(files, truth=True)]
-        return [KittiRaw(files[: data.limit], size=data.size)]
+        files = files if validation else files[: data.limit]
+        if data.panorama_fov_deg is not None:
+            pinholes = KittiRaw(files, truth=validation)
+            return [PanoramasOfPinholes(pinholes, data.panorama_fov_deg, data.size)]
+        return [KittiRaw(files, truth=validation, size=None if validation else data.size)]
     places = read_list(listing, root)
     if not validation:
         places = places[: data.limit]
-    return [Pairs(places, _SECONDS[s], max_range_m=data.max_range_m) for s in data.seconds]
+    limits = {"max_range_m": data.max_range_m, "baseline_m": data.baseline_m}
+    return [Pairs(places, _SECONDS[second], **limits) for second in data.seconds]
 
 
 def _planes(frames: Sequence[StereoFrame], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -306,6 +330,15 @@ def _planes(frames: Sequence[StereoFrame], size: tuple[int, int]) -> tuple[Tenso
         for views in zip(*((f.left, f.right) for f in frames), strict=True)
     )
     return here, there
+
+
+def _covered(frames: Sequence[StereoFrame], size: tuple[int, int]) -> Tensor | None:
+    """(B, 1, H, W) bool: all that a pixel stands for is covered; None where everything is."""
+    masks = [frame.covered for frame in frames]
+    if any(mask is None for mask in masks):
+        return None
+    share = F.interpolate(torch.stack(masks)[:, None].float(), size, mode="area")
+    return share > 1 - 1e-5
 
 
 def _panorama(view: View, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -331,9 +364,9 @@ def _geometry(frame: StereoFrame, size: tuple[int, int]) -> StereoGeometry:
 def _mirrored(
     here: Tensor, there: Tensor, geometry: StereoGeometry
 ) -> tuple[Tensor, Tensor, StereoGeometry]:
-    """The mirror image of a pair; of pinhole pairs the right view is then the left one."""
+    """The mirror image of a pair. Views side by side change places: the second stays right."""
     here, there = here.flip(-1), there.flip(-1)
-    if isinstance(geometry, SphericalStereo):
+    if isinstance(geometry, SphericalStereo) and geometry.direction != RIGHT:
         x, y, z = geometry.direction
         return here, there, replace(geometry, direction=(-x, y, z))
     return there, here, geometry

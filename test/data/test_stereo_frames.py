@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from depth_perception.data.stereo import StereoFrame, as_panorama
+from depth_perception.data.stereo import PanoramasOfPinholes, StereoFrame, as_panorama
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
 from depth_perception.geometry.stereo import SphericalStereo
 
@@ -26,7 +26,8 @@ def test_a_pinhole_pair_becomes_a_panorama_pair():
     right, _ = wall(pinhole, 0.5)
     frame = StereoFrame(left, right, depth, DepthKind.Z, pinhole, 0.5)
     camera = Equirectangular.partial(72, 144, 1.44, 0.72)
-    pair, covered = as_panorama(frame, camera)
+    pair = as_panorama(frame, camera)
+    covered = pair.covered
     assert not covered[36, 0]
     assert 0.6 < covered.float().mean() < 1
     assert torch.equal(pair.depth_m > 0, covered)
@@ -45,6 +46,18 @@ def test_a_pinhole_pair_becomes_a_panorama_pair():
     assert error.mean() < 1.5  # of 255
     unwarped = (pair.right.float() - pair.left.float()).abs().mean(0)[both]
     assert unwarped.mean() > 20
+
+
+def test_a_reader_gives_panoramas_of_twice_the_size():
+    pinhole = Pinhole.from_fov(24, 48, 1.4)
+    left, depth = wall(pinhole, 0.0)
+    reader = [StereoFrame(left, left, depth, DepthKind.Z, pinhole, 0.5)]
+    panoramas = PanoramasOfPinholes(reader, (82.5, 29.7), (16, 32))
+    camera = Equirectangular.partial(32, 64, math.radians(82.5), math.radians(29.7))
+    assert len(panoramas) == 1
+    assert panoramas[0].camera == camera
+    assert torch.equal(panoramas[0].left, as_panorama(reader[0], camera).left)
+    assert panoramas[0].baseline_m == 0.5
 
 
 def test_range_of_a_pinhole_frame():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +18,10 @@ import depth_perception as dp
 from depth_perception.cli.main import main
 from depth_perception.data.kitti_raw import write_kitti_raw
 from depth_perception.data.stereo import StereoFrame
+from depth_perception.data.threed60 import Placement, Views, read_list
 from depth_perception.data.worlds import make_world, render
 from depth_perception.data.worlds.stereo import shifted
+from depth_perception.estimators.blindspot import BlindSpotOptions
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
 from depth_perception.geometry.stereo import RectilinearStereo, SphericalStereo
 from depth_perception.training.recipe import load_recipe
@@ -56,7 +59,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def small(name: str, root: str, *overrides: str):
-    kitti = name.endswith("kitti")
+    kitti = "kitti" in name
     model = "omnidepth-rectnet-tiny" if "net" in name else "blindspot-tiny"
     return load_recipe(
         name,
@@ -81,9 +84,11 @@ def prepared(recipe):
     return task.prepare(recipe)
 
 
-@pytest.mark.parametrize("name", ["blindspot-worlds", "rectnet-worlds", "blindspot-kitti"])
+@pytest.mark.parametrize(
+    "name", ["blindspot-worlds", "rectnet-worlds", "blindspot-kitti", "blindspot-kitti-panorama"]
+)
 def test_resumed_and_uninterrupted_runs_give_the_same_bits(name, places, pairs, tmp_path) -> None:
-    recipe = small(name, pairs if name.endswith("kitti") else places, "optim.ema=0.9")
+    recipe = small(name, pairs if "kitti" in name else places, "optim.ema=0.9")
     states = []
     for folder, stops in (("whole", [None]), ("parts", [2, None])):
         for number, stop in enumerate(stops):
@@ -101,11 +106,16 @@ def test_resumed_and_uninterrupted_runs_give_the_same_bits(name, places, pairs, 
 
 @pytest.mark.parametrize(
     ("name", "share"),
-    [("blindspot-worlds", 0.99), ("rectnet-worlds", 0.6), ("blindspot-kitti", 0.9)],
+    [
+        ("blindspot-worlds", 0.99),
+        ("rectnet-worlds", 0.6),
+        ("blindspot-kitti", 0.9),
+        ("blindspot-kitti-panorama", 0.9),
+    ],
 )
 def test_the_loss_falls_and_the_weights_load(name, share, places, pairs, tmp_path) -> None:
     recipe = small(
-        name, pairs if name.endswith("kitti") else places, "optim.lr=2e-3",
+        name, pairs if "kitti" in name else places, "optim.lr=2e-3",
         "run={steps: 25, batch: 2, val_every: 25, val_frames: 2, save_every: 25}", "optim.ema=null",
         "augment={mirror: 0.0, color: 0.0}",
     )  # fmt: skip
@@ -175,23 +185,81 @@ def test_turn_and_mirror_keep_the_geometry(places: str) -> None:
     data = DataRecipe("threed60", places, "split.txt", height=32, width=64, seconds=("right", "up"))
     changed = StereoData(data, StereoAugmentation(mirror=1.0, color=0.0), True, 5, 1)
     plain = StereoData(data, QUIET, False, 5, 1)
-    from depth_perception.data.threed60 import Views, read_list
-
-    views = Views(read_list(Path(places) / "split.txt", places))
-    for step in range(2):
+    listed = read_list(Path(places) / "split.txt", places)
+    for step, mirrored in enumerate((Placement.RIGHT, Placement.CENTRE)):  # which is seen first
         draw = Draw(step, 0.0, (0,), (seeded(1),))
         a, b = plain.batch(draw), changed.batch(draw)
-        truth = views[0].range_m[None, None]
-        turned = truth.flip(-1)
-        columns = next(k for k in range(64) if torch.equal(a.here.flip(-1).roll(k, -1), b.here))
+        views = {place: Views(listed, place)[0] for place in (Placement.CENTRE, mirrored)}
+        truth = views[Placement.CENTRE].range_m[None, None]
+        turned = views[mirrored].range_m[None, None].flip(-1)
+        first = views[mirrored].rgb[None].float().flip(-1) / 255
+        columns = next(k for k in range(64) if torch.equal(first.roll(k, -1), b.here))
         assert columns > 0
         errors = []
         for batch, range_m in ((a, truth), (b, turned.roll(columns, -1))):
             warped = batch.geometry.warp_range(batch.there, range_m, batch.baseline_m)
             errors.append(float((warped.image - batch.here).abs().mean()))
         unmoved = float((a.there - a.here).abs().mean())
-        assert errors[1] == pytest.approx(errors[0], rel=0.02)
-        assert errors[0] < 0.7 * unmoved
+        assert errors[1] == pytest.approx(errors[0], rel=0.02 if step else 0.3)
+        assert max(errors) < 0.7 * unmoved
+
+
+def test_a_mirrored_pair_side_by_side_has_its_second_view_on_the_right(places: str) -> None:
+    data = DataRecipe("threed60", places, "split.txt", height=32, width=64)
+    batch = StereoData(data, StereoAugmentation(mirror=1.0, color=0.0), False, 5, 1).batch(
+        Draw(0, 0.0, (0,), (seeded(1),))
+    )
+    assert batch.geometry.direction == (1, 0, 0)
+
+
+def test_the_warp_of_pinhole_pairs_as_panoramas(pairs: str) -> None:
+    """The lidar's range warps one view into the other, where both show something."""
+    recipe = small("blindspot-kitti-panorama", pairs)
+    data = stereo.prepare(recipe).data
+    batch = data.held_out[0]
+    camera = Equirectangular.partial(64, 128, math.radians(82.5), math.radians(29.7))
+    assert batch.geometry == SphericalStereo(camera)
+    assert batch.covered.any()
+    assert not batch.covered[..., 0].any()
+    assert not batch.truth_m[~batch.covered].any()
+    both = torch.cat((batch.there, batch.covered.float()), 1)
+    warped = batch.geometry.warp_range(both, batch.truth_m, batch.baseline_m)
+    seen = (warped.valid & (warped.image[:, 3:] > 0.999) & batch.covered)[:, 0]
+    assert seen.float().mean() > 0.2
+    error = (warped.image[:, :3] - batch.here).abs().mean(1)[seen].mean()
+    unmoved = (batch.there - batch.here).abs().mean(1)[seen].mean()
+    assert error < 0.6 * unmoved
+
+
+def test_what_is_beyond_the_pinhole_view_does_not_train(pairs: str) -> None:
+    recipe = small("blindspot-kitti-panorama", pairs, "losses.smoothness=0", "augment.mirror=1")
+    training, data = prepared(recipe)
+    batch = data.batch(Draw(0, 0.0, (0,), (seeded(1),)))
+    other = data.held_out[0].covered.flip(-1)
+    assert torch.equal(batch.covered, other)
+    losses = [training.losses(replace(batch, covered=c))["stereo"] for c in (other, None)]
+    assert losses[0] != losses[1]
+    nothing = training.losses(replace(batch, covered=torch.zeros_like(other)))["stereo"]
+    assert float(nothing.detach()) == 0
+
+
+def test_networks_say_how_they_were_trained(places: str, pairs: str) -> None:
+    training, _ = prepared(small("blindspot-worlds", places, "data.baseline_m=0.5"))
+    full = json.loads(training.metadata()["options"])
+    assert (full["baseline_m"], full["training_fov_deg"]) == (0.5, 360)
+    training, _ = prepared(small("blindspot-kitti-panorama", pairs))
+    partial = json.loads(training.metadata()["options"])
+    assert partial["anisotropy"] == pytest.approx(2 * 29.7 / 82.5)
+    assert partial["formula"] == "consistent"
+    BlindSpotOptions(**partial)
+    training, _ = prepared(small("blindspot-kitti", pairs))
+    assert "options" not in training.metadata()
+
+
+def test_the_baseline_of_panoramas_is_an_option(places: str) -> None:
+    data = DataRecipe("threed60", places, "split.txt", height=32, width=64, baseline_m=0.5)
+    batch = StereoData(data, QUIET, False, 5, 1).batch(Draw(0, 0.0, (0,), (seeded(1),)))
+    assert batch.baseline_m == 0.5
 
 
 def test_mirrored_pinhole_pairs_change_places(pairs: str) -> None:
@@ -239,6 +307,9 @@ def test_panoramas_turn_with_their_range(places: str) -> None:
         ("rectnet-worlds", "data.kind=kitti", "threed60"),
         ("blindspot-kitti", "model.circular=true", "model.views: left"),
         ("rectnet-worlds", "data.train=none.txt", "none.txt"),
+        ("blindspot-worlds", "data.panorama_fov_deg=[82.5, 29.7]", "for pinhole pairs"),
+        ("blindspot-kitti-panorama", "data.panorama_fov_deg=[82.5, 190]", "between 0 and 180"),
+        ("blindspot-kitti-panorama", "losses.masked=false", "losses.masked: true"),
     ],
 )
 def test_what_is_wrong_is_named(name, override, message, places, tmp_path, capsys) -> None:

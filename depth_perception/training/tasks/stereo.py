@@ -18,11 +18,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ...data.threed60 import BASELINE_M
 from ...evaluation.stereo_metrics import EigenProtocol, depth_of_disparity, resize_disparity
 from ...geometry.stereo import SphericalStereo
 from ...systems import build_network, card, load_network
 from ...systems.blindspot import DISPARITY_LIMIT, BlindSpotVgg
+from ...systems.blindspot_depth import KITTI_BASELINE_M
 from .. import module, recipe
 from ..panorama_judge import HIGHER, LOWER, judged_ranges, panorama_picture
 from ..photometric import PhotometricOptions, stereo_loss
@@ -70,7 +70,9 @@ class Recipe(recipe.Recipe):
 
     def __post_init__(self) -> None:
         if self.data.kind == "kitti" and (self.model.views == "both" or self.model.circular):
-            raise ValueError("pinhole pairs need model.views: left and model.circular: false")
+            raise ValueError("pairs of KITTI need model.views: left and model.circular: false")
+        if self.data.panorama_fov_deg is not None and not self.losses.masked:
+            raise ValueError("data.panorama_fov_deg leaves borders empty: losses.masked: true")
         if self.model.views == "left" and (self.turn or self.data.seconds != ("right",)):
             raise ValueError(
                 "model.views: left learns where the right view stands, which must not change: "
@@ -100,14 +102,18 @@ class StereoTraining(module.Training):
             disparities = [torch.cat(d[:, :1].float().chunk(2), 1) for d in views]
         else:
             disparities = [d.float() for d in self.network(batch.here, circular=circular)]
-        loss = stereo_loss(batch.here, batch.there, disparities, batch.geometry, self.recipe.losses)
+        loss = stereo_loss(
+            *(batch.here, batch.there, disparities, batch.geometry, self.recipe.losses),
+            covered=batch.covered,
+        )
         return {"stereo": loss.total}
 
     def judge(self, batch: StereoBatch) -> Mapping[str, float] | None:
         disparity = self._disparity(batch)
         if isinstance(batch.geometry, SphericalStereo):
             range_m = batch.geometry.range(disparity, batch.baseline_m)
-            return judged_ranges(range_m, batch.truth_m, self.recipe.data.max_range_m)
+            limit, camera = self.recipe.data.max_range_m, batch.geometry.camera
+            return judged_ranges(range_m, batch.truth_m, limit, camera)
         truth = batch.truth_m[0, 0]
         whole = resize_disparity(disparity[0, 0], *truth.shape)
         depth = depth_of_disparity(whole, batch.focal_px, batch.baseline_m)
@@ -125,7 +131,11 @@ class StereoTraining(module.Training):
         data = self.recipe.data
         told = {"size": f"{data.height} x {data.width}"}
         if data.kind == "threed60":
-            told["options"] = json.dumps(full_turn_options(data.size, self.recipe.model.circular))
+            options = full_turn_options(data.size, self.recipe.model.circular, data.baseline_m)
+            told["options"] = json.dumps(options)
+        elif data.panorama_fov_deg is not None:
+            options = partial_turn_options(data.size, data.panorama_fov_deg)
+            told["options"] = json.dumps(options)
         return told
 
     def _disparity(self, batch: StereoBatch) -> Tensor:
@@ -183,7 +193,9 @@ def made_network(recipe: recipe.Recipe, kind: type[nn.Module]) -> nn.Module:
     return network.train()
 
 
-def full_turn_options(size: tuple[int, int], circular: bool) -> dict[str, object]:
+def full_turn_options(
+    size: tuple[int, int], circular: bool, baseline_m: float
+) -> dict[str, object]:
     """How a network that was trained on whole panoramas of a size (height, width) runs on others.
 
     Fields of :class:`...estimators.blindspot.BlindSpotOptions`.
@@ -196,9 +208,24 @@ def full_turn_options(size: tuple[int, int], circular: bool) -> dict[str, object
         "training_fov_deg": 360.0,
         "training_width": width,
         "formula": "training",
-        "baseline_m": BASELINE_M,
+        "baseline_m": baseline_m,
         "seam": "circular" if circular else "off",
         "flip": False,
+    }
+
+
+def partial_turn_options(size: tuple[int, int], fov_deg: tuple[float, float]) -> dict[str, object]:
+    """How a network that was trained on KITTI's pairs as panoramas runs on others.
+
+    The rest is the authors' way: rings, the mirror image too, the crop of their paper.
+    """
+    height, width = size
+    return {
+        "anisotropy": (width / fov_deg[0]) / (height / fov_deg[1]),
+        "training_fov_deg": fov_deg[0],
+        "training_width": width,
+        "formula": "consistent",
+        "baseline_m": KITTI_BASELINE_M,
     }
 
 
