@@ -139,11 +139,9 @@ def resized(frame: PanopticFrame, size: tuple[int, int]) -> PanopticFrame:
     """The frame at another size (height, width); depth keeps its values, see :func:`farther`."""
     if frame.classes.shape == tuple(size):
         return frame
-    image = _resampled(frame.rgb.permute(1, 2, 0).numpy(), size, Image.Resampling.BILINEAR)
+    image = _resampled(frame.rgb.permute(1, 2, 0).numpy(), size, Image.BILINEAR)
     maps = {
-        name: torch.from_numpy(
-            _resampled(getattr(frame, name).numpy(), size, Image.Resampling.NEAREST)
-        )
+        name: torch.from_numpy(_resampled(getattr(frame, name).numpy(), size, Image.NEAREST))
         for name in _MAPS
         if name != "rgb"
     }
@@ -252,9 +250,7 @@ def recoloured(image: np.ndarray, changes: SsdColour, rng: np.random.Generator) 
 _MAPS = {"rgb": _GREY, "classes": VOID_CLASS, "instances": 0, "depth_m": 0.0}
 
 
-def _resampled(
-    values: np.ndarray, size: tuple[int, int], resampling: Image.Resampling
-) -> np.ndarray:
+def _resampled(values: np.ndarray, size: tuple[int, int], resampling: int) -> np.ndarray:
     picture = Image.fromarray(np.ascontiguousarray(values))
     return np.array(picture.resize((size[1], size[0]), resampling))
 
