@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..systems.panopticdepth import PanopticFeatures, depth_shift, generated_depth
-from .panoptic_targets import LevelTargets, PanopticTargets
+from ..systems.panopticdepth_config import PanopticDepthConfig
+from .panoptic_targets import ImageTruth, LevelTargets, PanopticTargets, panoptic_targets
 
 _ALPHA, _GAMMA = 0.25, 2
 _LEAST_DEPTH_M = 1e-6
@@ -133,6 +134,26 @@ def panoptic_losses(
         weights["thing_depth"] = losses.depth * losses.thing_depth
         weights["depth"] = losses.depth
     return {name: weight * torch.stack(terms[name]).sum() for name, weight in weights.items()}
+
+
+def batch_targets(
+    features: PanopticFeatures,
+    truths: Sequence[ImageTruth],
+    size: tuple[int, int],
+    config: PanopticDepthConfig,
+) -> list[PanopticTargets]:
+    """What the features of padded pictures of ``size`` (height, width) are compared with."""
+    return [
+        panoptic_targets(
+            truth,
+            size=tuple(size),
+            mask_size=tuple(features.masks.shape[-2:]),
+            level_sizes=[tuple(level.shape[-2:]) for level in features.things],
+            things=config.things,
+            classes=len(config.classes),
+        )
+        for truth in truths
+    ]
 
 
 def focal(logits: Tensor, target: Tensor) -> Tensor:
