@@ -14,14 +14,16 @@ import pytest
 import torch
 from depth_perception.msg import DepthScale
 from metric_node import AFFINE, FLOOR, METRIC, MOUNT, distortion
-from ros_harness import FRAME, READY, NodeProcess, Probe, depth_of, image
+from ros_harness import FRAME, READY, NodeProcess, Probe, depth_of, image, panorama
 from sensor_msgs.msg import CameraInfo, LaserScan, PointCloud2, PointField
 from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
+from depth_perception.cli.main import main as command
 from depth_perception.data.worlds import Frame, World, make_world, render
 from depth_perception.data.worlds.lidar import Lidar, scan
 from depth_perception.geometry import Camera, Equirectangular, Pinhole
+from depth_perception.io.images import write_image
 from depth_perception.ros.camera_info import pinhole_info
 
 PANORAMA = Equirectangular(48, 96)
@@ -297,6 +299,18 @@ def test_extrinsics_wrong_by_30_degrees_give_no_metres(panoramic: Robot) -> None
     panoramic.see().check_metric()
 
 
+def test_camera_height(panoramic: Robot) -> None:
+    height_m = 1.4712  # of the camera of _view() above the floor
+    panoramic.reconfigure(scale__source="camera_height", scale__camera_height_m=height_m)
+    for red, green in DISTORTIONS[1:3]:
+        answer = panoramic.ask(red, green)
+        assert answer.scale.source == "camera_height"
+        assert answer.error < 0.03
+    assert not panoramic.probe.set_parameters(scale__camera_height_m=2 * height_m)
+    answer = panoramic.ask(200, 60)
+    assert float(np.median(answer.depth / answer.truth)) == pytest.approx(2, rel=0.05)
+
+
 def test_what_the_model_says_and_its_floor(pinhole: Robot) -> None:
     answer = pinhole.ask(kind=METRIC)
     assert (answer.scale.source, answer.scale.scale, answer.scale.shift) == ("model", 1.0, 0.0)
@@ -353,17 +367,6 @@ def test_laser_scan(pinhole: Robot) -> None:
     pinhole.probe.wait_status("message", "angle_increment must be finite")
 
 
-def test_camera_height(pinhole: Robot) -> None:
-    pinhole.reconfigure(scale__source="camera_height", scale__camera_height_m=1.2)
-    for red, green in DISTORTIONS:
-        answer = pinhole.ask(red, green)
-        assert answer.scale.is_metric, pinhole.probe.status()
-        assert answer.scale.source == "camera_height"
-        assert answer.error < 0.03
-    assert not pinhole.probe.set_parameters(scale__camera_height_m=2.4)
-    assert float(np.median(pinhole.ask().depth / pinhole.truth)) == pytest.approx(2, rel=0.05)
-
-
 def test_fixed_numbers_and_none(pinhole: Robot) -> None:
     scale, shift = distortion(200, 60)
     pinhole.reconfigure(scale__source="fixed", scale__fixed_scale=scale, scale__fixed_shift=shift)
@@ -374,3 +377,41 @@ def test_fixed_numbers_and_none(pinhole: Robot) -> None:
     pinhole.probe.wait_status("last error", "a fit of model 'scale' has no shift")
     pinhole.reconfigure(scale__source="none")
     pinhole.ask(kind=METRIC).check_unknown()
+
+
+def test_node_and_command_give_the_same_metres(
+    start_node: Callable[..., NodeProcess],
+    make_probe: Callable[..., Probe],
+    relative_weights: Path,
+    tmp_path: Path,
+) -> None:
+    node = start_node(
+        {
+            "model": "panda-tiny",
+            "checkpoint": relative_weights,
+            "device": "cpu",
+            "height": 28,
+            "scale.source": "fixed",
+            "scale.fixed_scale": 2.5,
+            "scale.fixed_shift": 1.5,
+        },
+        remappings={"__ns": "/same"},
+    )
+    probe = make_probe("/same", TOPICS)
+    node.wait_for(READY)
+    probe.wait_matched()
+    pixels = panorama(56)
+    write_image(tmp_path / "a.png", pixels)
+
+    found = probe.ask(image(pixels), ("depth/image", "depth/scale"))
+
+    assert (found["depth/scale"].scale, found["depth/scale"].shift) == (2.5, 1.5)
+    options = ["--model", "panda-tiny", "--checkpoint", relative_weights, "--device", "cpu",
+               "--height", 28, "--seam", "circular", "--raw", "npy", "--out", tmp_path / "out",
+               "--scale", "fixed", "--fixed", 2.5, 1.5]  # fmt: skip
+    assert command(["infer", str(tmp_path / "a.png"), *map(str, options)]) == 0
+    written = np.load(tmp_path / "out" / "a_depth.npy")
+    np.testing.assert_allclose(depth_of(found["depth/image"]), written, rtol=1e-5, atol=1e-5)
+    assert np.ptp(written) > 0
+    code, _ = node.stop()
+    assert code == 0, node.text
