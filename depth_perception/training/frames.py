@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,7 @@ from ..data.frames import FrameReader
 from ..systems.image_input import IMAGENET_MEAN, IMAGENET_STD
 from .augment import AugmentRecipe, augment
 from .batch import StepBatch
+from .panoramas import FrameFiles, SourceKind, SourceRecipe, open_source
 from .stream import Draw, NoFramesError
 
 
@@ -37,10 +38,16 @@ class DataRecipe:
     """Frames and what the network shall say about them.
 
     Attributes:
-        kind: reader of the folder.
-        root, val_root: training and validation folder.
+        kind, root, split, listing: the training frames, see
+            :class:`~depth_perception.training.panoramas.SourceRecipe`. Worlds are decoded once and
+            kept in memory, the others are read when they are needed.
+        also: further training frames.
+        val_kind, val_root, val_split, val_listing: frames to judge by; ``val_kind`` is ``kind``
+            where it is not given, and without ``val_root`` nothing is judged.
         sizes: resolution over the run, coarse to fine.
-        max_depth_m: farther truth is clipped to this range, in metres.
+        max_depth_m: largest range of the target, in metres.
+        beyond: ``clip`` brings farther truth to ``max_depth_m``; ``ignore`` leaves it out of the
+            losses.
         sky: ``far`` gives pixels without a surface the range ``max_depth_m``; ``ignore`` leaves
             them out of the losses.
         target: ``metric`` (metres) or ``quantiles`` (2 % to 98 % of each frame to [0.01, 1], the
@@ -50,12 +57,19 @@ class DataRecipe:
 
     root: str
     val_root: str | None = None
-    kind: Literal["worlds"] = "worlds"
+    kind: SourceKind = "worlds"
     sizes: tuple[SizePhase, ...] = (SizePhase(0.0, 504),)
     max_depth_m: float = 20.0
     sky: Literal["far", "ignore"] = "ignore"
     target: Literal["metric", "quantiles"] = "metric"
     limit: int | None = None
+    beyond: Literal["clip", "ignore"] = "clip"
+    split: str = "train"
+    listing: str | None = None
+    also: tuple[SourceRecipe, ...] = ()
+    val_kind: SourceKind | None = None
+    val_split: str = "val"
+    val_listing: str | None = None
 
     def __post_init__(self) -> None:
         starts = [phase.start for phase in self.sizes]
@@ -63,6 +77,25 @@ class DataRecipe:
             raise ValueError(f"sizes must start at 0 and then rise, got starts {starts}")
         if self.max_depth_m <= 0:
             raise ValueError(f"max_depth_m must be positive, got {self.max_depth_m}")
+        if self.beyond == "ignore" and (self.sky == "far" or self.target != "metric"):
+            raise ValueError("beyond: ignore goes with target metric and sky ignore")
+
+    def height(self, progress: float) -> int:
+        """Height to train at."""
+        return [phase.height for phase in self.sizes if phase.start <= progress][-1]
+
+    @property
+    def sources(self) -> tuple[SourceRecipe, ...]:
+        """Where the training frames are."""
+        return (SourceRecipe(self.kind, self.root, self.split, self.listing), *self.also)
+
+    @property
+    def val_source(self) -> SourceRecipe | None:
+        """Where the frames to judge by are."""
+        if self.val_root is None:
+            return None
+        kind = self.val_kind or self.kind
+        return SourceRecipe(kind, self.val_root, self.val_split, self.val_listing)
 
 
 @dataclass(frozen=True)
@@ -118,6 +151,35 @@ class FrameBank:
     def __len__(self) -> int:
         return len(self.rgb)
 
+    def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]:
+        """Pictures and ranges as :func:`resized` gives them."""
+        chosen = torch.tensor(tuple(items))
+        return resized(self.rgb[chosen], self.range_m[chosen], height)
+
+
+class Frames(Protocol):
+    """Frames that can be asked for at a height."""
+
+    def __len__(self) -> int: ...
+    def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]: ...
+
+
+def read_frames(
+    sources: Sequence[SourceRecipe],
+    limit: int | None = None,
+    progress: Callable[[range], Iterable[int]] = iter,
+) -> Frames:
+    """The frames of data sets: one folder of worlds in memory, all others from disk.
+
+    Raises:
+        OSError: a folder or file is missing. RecipeError: no such split, or a broken list.
+        NoFramesError: there are no frames.
+    """
+    readers = [open_source(source) for source in sources]
+    if len(sources) == 1 and sources[0].kind == "worlds":
+        return FrameBank.read(readers[0], limit, progress)
+    return FrameFiles(readers, limit)
+
 
 def normalise(rgb: Tensor) -> Tensor:
     """(B, 3, H, W) RGB in [0, 1] to network input, in channels-last memory."""
@@ -147,18 +209,28 @@ def resized(rgb: Tensor, range_m: Tensor, height: int) -> tuple[Tensor, Tensor]:
 def make_target(range_m: Tensor, recipe: DataRecipe) -> tuple[Tensor, Tensor]:
     """Target and mask (B, 1, H, W) of ranges in metres, as the recipe wants them."""
     surface = range_m > 0
+    if recipe.beyond == "ignore":
+        return range_m, surface & (range_m <= recipe.max_depth_m)
     clipped = range_m.clamp(max=recipe.max_depth_m)
     if recipe.sky == "far":
         clipped = torch.where(surface, clipped, recipe.max_depth_m)
         surface = torch.ones_like(surface)
     if recipe.target == "metric":
         return clipped, surface
-    target = torch.zeros_like(clipped)
-    for t, depth, mask in zip(target, clipped, surface, strict=True):
-        if mask.any():
-            low, high = torch.quantile(depth[mask], depth.new_tensor([0.02, 0.98]))
-            t.copy_(((depth - low) / (high - low).clamp_min(1e-6)).clamp(0.01, 1))
-    return target, surface
+    return by_quantiles(clipped, surface), surface
+
+
+def by_quantiles(depth: Tensor, mask: Tensor) -> Tensor:
+    """Depth (B, 1, H, W) of each image with its 2 % to 98 % under the mask brought to [0.01, 1].
+
+    Without any pixel in the mask an image becomes 0.
+    """
+    target = torch.zeros_like(depth)
+    for t, values, known in zip(target, depth, mask, strict=True):
+        if known.any():
+            low, high = torch.quantile(values[known], values.new_tensor([0.02, 0.98]))
+            t.copy_(((values - low) / (high - low).clamp_min(1e-6)).clamp(0.01, 1))
+    return target
 
 
 class RangeData:
@@ -170,10 +242,10 @@ class RangeData:
 
     def __init__(
         self,
-        frames: FrameBank,
+        frames: Frames,
         data: DataRecipe,
         changes: AugmentRecipe,
-        held_out: FrameBank | None = None,
+        held_out: Frames | None = None,
         val_frames: int = 64,
     ) -> None:
         self._frames, self._data, self._changes = frames, data, changes
@@ -184,9 +256,8 @@ class RangeData:
 
     def batch(self, draw: Draw) -> Batch:
         """The batch of a step, at the resolution of its progress."""
-        height = [p.height for p in self._data.sizes if p.start <= draw.progress][-1]
-        items = torch.tensor(draw.items)
-        rgb, range_m = resized(self._frames.rgb[items], self._frames.range_m[items], height)
+        height = self._data.height(draw.progress)
+        rgb, range_m = self._frames.at(draw.items, height)
         changed = [
             augment(picture[None], ranges[None], self._changes, generator)
             for picture, ranges, generator in zip(rgb, range_m, draw.generators, strict=True)
@@ -198,7 +269,7 @@ class RangeData:
 class ValidationFrames(Dataset):
     """Frames as they are, spread evenly over the bank, in batches of one."""
 
-    def __init__(self, bank: FrameBank, data: DataRecipe, count: int) -> None:
+    def __init__(self, bank: Frames, data: DataRecipe, count: int) -> None:
         self._bank, self._data = bank, data
         count = min(count, len(bank))
         self._indices = [i * len(bank) // count for i in range(count)]
@@ -210,6 +281,6 @@ class ValidationFrames(Dataset):
         """Batch of one frame; the target is in metres and the mask excludes sky."""
         i = self._indices[index]
         height = self._data.sizes[-1].height
-        rgb, range_m = resized(self._bank.rgb[i : i + 1], self._bank.range_m[i : i + 1], height)
+        rgb, range_m = self._bank.at((i,), height)
         mask = (range_m > 0) & (range_m <= self._data.max_depth_m)
         return Batch(normalise(rgb), range_m, mask)

@@ -35,7 +35,11 @@ def trainable_network(recipe: Recipe) -> Panda:
         spherical_positions(network.encoder)
         quiet_start(network)
     else:
-        start = load_network(model.start or model.name, model.checkpoint)
+        start = load_network(
+            model.start or model.name, model.checkpoint, merge_lora=model.train != "lora"
+        )
+        if getattr(start, "lora_rank", None) == _LORA_RANK:  # go on with these branches
+            _adapt(network)
         try:
             network.load_state_dict(start.state_dict())
         except RuntimeError as error:
@@ -43,10 +47,15 @@ def trainable_network(recipe: Recipe) -> Panda:
                 f"model.start: {model.start or model.name} has not the layers of {model.name}: "
                 f"{error}"
             ) from error
-    if model.train == "lora":
-        add_lora(network.encoder, _LORA_RANK)
-        network.lora_rank = _LORA_RANK
+    if model.train == "lora" and network.lora_rank is None:
+        _adapt(network)
     return network.train()
+
+
+def _adapt(network: Panda) -> None:
+    """Add LoRA branches that change nothing yet, and freeze the rest of the encoder."""
+    add_lora(network.encoder, _LORA_RANK)
+    network.lora_rank = _LORA_RANK
 
 
 def _check(recipe: Recipe) -> None:

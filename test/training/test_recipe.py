@@ -106,7 +106,7 @@ def test_what_is_wrong_is_named(recipe_file: str, override: str, message: str) -
 
 def test_an_unknown_recipe_names_the_known_ones() -> None:
     with pytest.raises(RecipeError, match="panda-teacher"):
-        load_recipe("panda-student")
+        load_recipe("panda-pupil")
 
 
 @pytest.mark.parametrize("content", [b"a: [", b"name: \xff"])

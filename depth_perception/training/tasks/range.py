@@ -9,13 +9,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ...data.worlds import WorldFolder
 from ...evaluation.metrics import depth_metrics
 from ...evaluation.protocols import Alignment, align
 from ...io.colormaps import depth_picture
 from .. import module, recipe
 from ..augment import AugmentRecipe
-from ..frames import Batch, DataRecipe, FrameBank, RangeData, denormalised
+from ..frames import Batch, DataRecipe, RangeData, denormalised, read_frames
 from ..loss_terms import LossRecipe, loss_value
 from ..networks import trainable_network
 from ..stream import seed_of
@@ -117,17 +116,21 @@ def prepare(
         RecipeError, CheckpointError: see :func:`trainable_network`.
         OSError: a folder is missing. NoFramesError: it is empty.
     """
-    data = recipe.data
     network = trainable_network(recipe)
-    frames = FrameBank.read(
-        WorldFolder(data.root), data.limit, lambda r: track(r, "reading training frames")
-    )
+    return module.Prepared(RangeTraining(recipe, network), range_data(recipe, track))
+
+
+def range_data(recipe: Recipe, track: Callable[[range, str], Iterable[int]]) -> RangeData:
+    """The frames of a recipe, to train on and to judge by.
+
+    Raises:
+        OSError: a folder is missing. NoFramesError: it is empty. RecipeError: no such split.
+    """
+    data = recipe.data
+    frames = read_frames(data.sources, data.limit, lambda r: track(r, "reading training frames"))
     held_out = None
-    if data.val_root is not None:
-        held_out = FrameBank.read(
-            WorldFolder(data.val_root), progress=lambda r: track(r, "reading validation frames")
+    if data.val_source is not None:
+        held_out = read_frames(
+            (data.val_source,), progress=lambda r: track(r, "reading validation frames")
         )
-    return module.Prepared(
-        RangeTraining(recipe, network),
-        RangeData(frames, data, recipe.augment, held_out, recipe.run.val_frames),
-    )
+    return RangeData(frames, data, recipe.augment, held_out, recipe.run.val_frames)

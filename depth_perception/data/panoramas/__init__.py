@@ -1,0 +1,41 @@
+"""Data sets of panoramas that PanDA (CVPR 2025) is trained and judged on, in their own layouts.
+
+With range (:func:`open_panoramas`):
+
+| name | class | files | unit |
+|---|---|---|---|
+| ``structured3d`` | :class:`Structured3D` | PNG, 16 bits | mm |
+| ``deep360`` | :class:`Deep360` | NPZ, Cassini projection | m |
+| ``matterport3d`` | :class:`Matterport3D` | PNG, 16 bits | 1/4000 m |
+| ``stanford2d3d`` | :class:`Stanford2D3D` | PNG, 16 bits | 1/512 m |
+
+Pictures only (:func:`open_pictures`): ``zind``, ``360x`` and ``diverse360``, for pseudo labels.
+"""
+
+from .base import PanoramaFrame, Panoramas
+from .deep360 import Deep360
+from .matterport3d import Matterport3D
+from .pictures import Diverse360, Pictures, Views360x, Zind
+from .registry import PANORAMAS, PICTURES, open_panoramas, open_pictures
+from .stanford2d3d import Stanford2D3D
+from .structured3d import Structured3D
+from .write import write_panoramas, write_pictures
+
+__all__ = [
+    "PANORAMAS",
+    "PICTURES",
+    "Deep360",
+    "Diverse360",
+    "Matterport3D",
+    "PanoramaFrame",
+    "Panoramas",
+    "Pictures",
+    "Stanford2D3D",
+    "Structured3D",
+    "Views360x",
+    "Zind",
+    "open_panoramas",
+    "open_pictures",
+    "write_panoramas",
+    "write_pictures",
+]

@@ -1,0 +1,146 @@
+"""Panoramas without range, which a student learns from by the labels of its teacher."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...io.depth_files import read_depth
+from ...io.images import IMAGE_SUFFIXES, read_image
+
+_LEFT_OUT = frozenset(
+    (
+        "d7bcd8d5-755e-4de1-9782-7ae8d030a0d9",
+        "cb9a173c-859b-4ac1-9b30-3c099309c076",
+        "39311111-417c-4c7f-b96e-8f0ae5f8a393",
+        "91901e40-5f67-461a-aab9-110ab46970ea",
+        "9201f6ab-4002-4a87-a9a6-3b56b7fbbc54",
+        "451f9a32-8e68-46a0-9bb6-e60a3c2cf6a6",
+        "3af3e0a7-4f80-4f7d-9f56-aad9381bc42c",
+    )
+)
+
+
+class Pictures(ABC):
+    """Pictures below a folder.
+
+    Args:
+        root: the folder.
+        listing: a list of the pictures, one in each line, relative to the root; None takes all.
+
+    Attributes:
+        names: the pictures, relative to the root.
+
+    Raises:
+        FileNotFoundError: there is no picture, or one of the list is missing.
+    """
+
+    def __init__(self, root: str | Path, *, listing: str | Path | None = None) -> None:
+        self.root = Path(root)
+        if listing is None:
+            found = sorted(path.relative_to(self.root).as_posix() for path in self._find())
+        else:
+            lines = Path(listing).read_text(encoding="utf-8-sig").splitlines()
+            found = [line.strip().lstrip("/") for line in lines if line.strip()]
+        self.names = tuple(
+            name for name in found if not _LEFT_OUT.intersection(PurePosixPath(name).parts)
+        )
+        if not self.names:
+            raise FileNotFoundError(
+                f"no {type(self).__name__} pictures in {self.root}; expected {self.layout()}"
+            )
+        for name in self.names if listing is not None else ():
+            if not (self.root / name).is_file():
+                raise FileNotFoundError(f"{listing} names {self.root / name}, which is missing")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> Tensor:
+        """A picture (3, H, W) uint8 RGB.
+
+        Raises:
+            ImageReadError: it is damaged.
+        """
+        rgb = read_image(self.root / self.names[index])
+        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+
+    def label_name(self, index: int) -> str:
+        """The name of its pseudo label, relative to the folder of labels."""
+        return str(PurePosixPath(self.names[index].replace("pano_", "depth_")).with_suffix(".npy"))
+
+    def sky(self, index: int) -> Tensor | None:
+        """Where there is sky, (H, W) bool of any size; None where nobody said."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def layout(cls) -> str:
+        """Where the pictures lie below the root."""
+
+    @classmethod
+    @abstractmethod
+    def place(cls, number: int) -> str:
+        """The name that a picture may have, for writing."""
+
+    @abstractmethod
+    def _find(self) -> list[Path]: ...
+
+
+class Zind(Pictures):
+    """Zillow Indoor Dataset (Cruz et al., CVPR 2021): empty homes."""
+
+    @classmethod
+    def layout(cls) -> str:
+        return "HOME/panos/floor_NN_partial_room_NN_pano_N.jpg"
+
+    @classmethod
+    def place(cls, number: int) -> str:
+        return f"{number:04d}/panos/floor_01_partial_room_01_pano_{number}.jpg"
+
+    def _find(self) -> list[Path]:
+        return list(self.root.glob("*/panos/*.jpg"))
+
+
+class Views360x(Pictures):
+    """360+x (Chen et al., CVPR 2024): frames of videos.
+
+    Masks of the sky, made by a segmentation network, lie in ``360x_masks`` under the name of the
+    picture with the suffix ``.npy``, not 0 where sky is. Seven recordings are left out, as PanDA
+    does.
+    """
+
+    @classmethod
+    def layout(cls) -> str:
+        return "360x_frames/RECORDING/NAME.jpg, 360x_masks/RECORDING/NAME.npy"
+
+    @classmethod
+    def place(cls, number: int) -> str:
+        return f"360x_frames/{number // 2:08d}-0000-4000-8000-000000000000/{number:06d}.jpg"
+
+    def sky(self, index: int) -> Tensor | None:
+        name = PurePosixPath(self.names[index].replace("360x_frames", "360x_masks"))
+        path = self.root / name.with_suffix(".npy")
+        return torch.from_numpy(read_depth(path) > 0) if path.is_file() else None
+
+    def _find(self) -> list[Path]:
+        return list(self.root.glob("360x_frames/**/*.jpg"))
+
+
+class Diverse360(Pictures):
+    """The authors' own panoramas, or any folder of pictures: whatever lies below the root."""
+
+    @classmethod
+    def layout(cls) -> str:
+        return "pictures in folders of any name"
+
+    @classmethod
+    def place(cls, number: int) -> str:
+        return f"{number:05d}.jpg"
+
+    def _find(self) -> list[Path]:
+        return [p for p in self.root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES]
