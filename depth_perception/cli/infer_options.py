@@ -226,7 +226,9 @@ class InferOptions:
         if weights.is_file():
             stat = weights.stat()
             values["checkpoint"] = [str(weights.resolve()), stat.st_size, stat.st_mtime_ns]
-        states = [(path, path.stat()) for path in self.metres.files() if path.is_file()]
-        values["scale files"] = [(str(path), s.st_size, s.st_mtime_ns) for path, s in states]
+        others = (self.network.semantics_checkpoint, self.network.moge_checkpoint)
+        files = (*self.metres.files(), *filter(None, others))
+        states = [(path, path.stat()) for path in files if path.is_file()]
+        values["other files"] = [(str(path), s.st_size, s.st_mtime_ns) for path, s in states]
         text = json.dumps([__version__, values], default=str, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +78,9 @@ def test_options_reach_the_network(tmp_path: Path, infer: Infer, ppd: list[str],
     first = (tmp_path / "out" / "photo.png").stat().st_mtime_ns
     assert infer(photo, *ppd, "--align", "none", "--seed", 3, "--raw", "npy") == 0
     assert (tmp_path / "out" / "photo.png").stat().st_mtime_ns == first
+    os.utime(ppd[5])  # other weights of the semantics
+    assert infer(photo, *ppd, "--align", "none", "--seed", 3, "--raw", "npy") == 0
+    assert (tmp_path / "out" / "photo.png").stat().st_mtime_ns > first
     assert infer(photo, *ppd, "--align", "none", "--seed", 4, "--raw", "npy") == 0
     assert not np.array_equal(np.load(tmp_path / "out" / "photo_values.npy"), expected)
 
