@@ -100,3 +100,21 @@ def test_instance_mask_must_fill_its_box() -> None:
     moved = predict(torch.ones(4, 6), instances=(segment,)).to("meta")
     assert moved.values.is_meta
     assert moved.instances[0].mask.is_meta
+
+
+def test_segments_belong_to_the_grid_and_have_statistics() -> None:
+    depth = torch.full((4, 6), 2.0)
+    segments = torch.ones((4, 6), dtype=torch.int32)
+    segments[:, 3:] = 7
+    mask = torch.ones((4, 3), dtype=torch.bool)
+    instance = Instance(7, 2, "car", 0.5, True, (3, 0, 6, 4), mask)
+    prediction = predict(depth, segments=segments, instances=(instance,))
+    found = prediction.to("cpu").segment_statistics()
+    assert found.count.tolist() == [12]
+    assert found.median.tolist() == [2.0]
+    torch.testing.assert_close(found.centroid[0], prediction.points()[:, 3:].mean((0, 1)))
+    with pytest.raises(ValueError, match="panoptic model"):
+        predict(depth).segment_statistics()
+    for wrong in (segments[:2], segments.long()):
+        with pytest.raises(ValueError, match="segments must be int32"):
+            predict(depth, segments=wrong)
