@@ -87,6 +87,7 @@ class KittiRaw:
         pairs: see :func:`find_pairs` and :func:`read_pairs`.
         size: (height, width) of the pictures; None keeps theirs, which differ between days.
         truth: project the lidar into the left picture; the depth is all 0 otherwise.
+        of_camera: see :meth:`~.kitti_calibration.KittiCalibration.depth`.
     """
 
     def __init__(
@@ -95,10 +96,12 @@ class KittiRaw:
         *,
         size: tuple[int, int] | None = None,
         truth: bool = False,
+        of_camera: bool = False,
     ) -> None:
         if truth and size is not None:
             raise ValueError("truth is of the pictures' own size: leave size out, or truth")
         self.pairs, self.size, self.truth = tuple(pairs), size, truth
+        self.of_camera = of_camera
         self._calibrations: dict[Path, KittiCalibration] = {}
 
     def __len__(self) -> int:
@@ -121,7 +124,8 @@ class KittiRaw:
         calibration = self._calibration(files.day)
         depth = np.zeros(size, np.float32)
         if self.truth:
-            depth = calibration.depth(read_lidar(files.lidar), *native)
+            points = read_lidar(files.lidar)
+            depth = calibration.depth(points, *native, of_camera=self.of_camera)
         return StereoFrame(
             resized(left, size),
             resized(right, size),

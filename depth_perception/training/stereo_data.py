@@ -313,7 +313,7 @@ def _pairs(data: DataRecipe, validation: bool = False) -> Sequence[StereoReader]
         )
         files = files if validation else files[: data.limit]
         if data.panorama_fov_deg is not None:
-            pinholes = KittiRaw(files, truth=validation)
+            pinholes = KittiRaw(files, truth=validation, of_camera=True)
             return [PanoramasOfPinholes(pinholes, data.panorama_fov_deg, data.size)]
         return [KittiRaw(files, truth=validation, size=None if validation else data.size)]
     places = read_list(listing, root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,6 +98,16 @@ def test_what_is_written_can_be_read(tmp_path):
         assert frame.kind is DepthKind.Z
         assert (frame.range_m >= frame.depth_m).all()
     assert KittiRaw(pairs)[1].left.shape == (3, 12, 20)
+
+
+def test_depth_of_the_camera_is_less_than_that_of_the_lidar_behind_it(tmp_path):
+    files = read_pairs(write_kitti_raw(tmp_path, frames()), tmp_path)
+    plain = read_calibration(files[0].day)
+    write_calibration(files[0].day, replace(plain, translation=np.array([0, 0, -0.27])))
+    lidar, camera = (KittiRaw(files, truth=True, of_camera=c)[0].depth_m for c in (False, True))
+    known = lidar > 0
+    assert known.any()
+    torch.testing.assert_close(lidar[known] - 0.27, camera[known])
 
 
 def test_lists_with_the_other_kind_of_picture(tmp_path):
