@@ -224,8 +224,8 @@ def test_scan_of_a_bag_drop_out_and_missing_transform(
     options = ("--scale", "points", "--points-topic", "scan", "--hold", 0.45)
     assert run(infer, bag, *options, *MOUNT) == 0
     names = sorted(p.name for p in (tmp_path / "out/drive").glob("*.npy"))
-    assert [name.split("_")[-1] for name in names] == ["depth.npy"] * 8 + ["values.npy"] * 4
-    for name in names[:8]:
+    assert [name.split("_")[-1] for name in names] == ["depth.npy"] * 9 + ["values.npy"] * 3
+    for name in names[:9]:
         assert error(tmp_path / "out/drive" / name) < 0.06
     assert "nothing on scan within 0.1 s of the image" in capsys.readouterr().out
     assert run(infer, bag, *options, "--overwrite") == 0
