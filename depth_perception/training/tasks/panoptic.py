@@ -1,0 +1,241 @@
+"""PanopticDepth (CVPR 2022, arXiv 2206.00468): segments, then larger pictures, then depth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...evaluation.panoptic import (
+    CITYSCAPES_DVPS,
+    DPQ_THRESHOLDS,
+    PanopticCounts,
+    PanopticPair,
+    depth_steps,
+    match_segments,
+    panoptic_quality,
+    with_good_depth,
+)
+from ...systems import card
+from ...systems.catalog import recipe as catalogued
+from ...systems.panopticdepth import PanopticDepth
+from ...systems.panopticdepth_config import Norm, PanopticLimits
+from ...systems.panopticdepth_files import load_imagenet, load_panoptic, load_segmentation
+from ...systems.panopticdepth_input import normalised, padded
+from ...systems.panopticdepth_kernels import segment_kernels
+from ...systems.panopticdepth_lean import lean_map
+from ...systems.panopticdepth_maps import PanopticMap, View
+from .. import module, recipe
+from ..panoptic_data import DataRecipe, PanopticBatch, PanopticData
+from ..panoptic_losses import PanopticLosses, batch_targets, panoptic_losses
+from ..panoptic_optim import motions
+from ..panoptic_targets import ImageTruth
+from ..strict_mapping import RecipeError
+
+_OCCURRING = replace(CITYSCAPES_DVPS, averaged="occurring")
+_MOST_DEPTH_M = 80.0
+_COUNTS = ("iou", "tp", "fn", "fp")
+
+
+@dataclass(frozen=True)
+class ModelRecipe(recipe.ModelRecipe):
+    """Where the network starts, and what of it stays.
+
+    Attributes:
+        checkpoint: file of the same model. segmentation: one without depth, whose depth branch
+            starts anew. imagenet: Detectron2's ResNet-50 alone. At most one of the three.
+        depth: whether there is a depth branch; None as the catalogue says.
+        norm: of the ResNet; ``batch`` is trained.
+        frozen_stages: parts of the ResNet that stay: the stem, its first stage, ...
+    """
+
+    segmentation: str | None = None
+    imagenet: str | None = None
+    depth: bool | None = None
+    norm: Norm = "frozen"
+    frozen_stages: int = 2
+
+    def __post_init__(self) -> None:
+        files = (self.checkpoint, self.segmentation, self.imagenet)
+        if sum(file is not None for file in files) > 1:
+            raise ValueError("give one of checkpoint, segmentation and imagenet at most")
+        if not 0 <= self.frozen_stages <= 5:
+            raise ValueError(f"frozen_stages must lie in 0..5, got {self.frozen_stages}")
+
+
+@dataclass(frozen=True)
+class RunRecipe(recipe.RunRecipe):
+    """Length and bookkeeping; see the base class."""
+
+    metric: str = "pq"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(recipe.Recipe):
+    """A whole training run.
+
+    Attributes:
+        limits: of segments in validation.
+    """
+
+    model: ModelRecipe
+    run: RunRecipe
+    data: DataRecipe
+    losses: PanopticLosses = field(default_factory=PanopticLosses)
+    limits: PanopticLimits = field(default_factory=PanopticLimits)
+
+
+class PanopticTraining(module.Training):
+    """Trains RGB to segments and their depth.
+
+    Validation counts as PanopticDepth's evaluator does. ``pq`` and ``dpq`` are means over the
+    classes that occur, those with ``_all`` the published ones over all classes.
+    """
+
+    lower = ("abs_rel", "rmse")
+    higher = (
+        *("pq", "pq_things", "pq_stuff", "pq_all"),
+        *(f"dpq_{threshold}" for threshold in DPQ_THRESHOLDS),
+        *("dpq", "dpq_all"),
+    )
+    recipe: Recipe
+    network: PanopticDepth
+
+    def __init__(self, recipe: Recipe, network: PanopticDepth) -> None:
+        super().__init__(recipe, network)
+        self._motions = motions(network)
+
+    def motion(self, name: str, parameter: nn.Parameter) -> module.Motion:
+        return self._motions[name]
+
+    def losses(self, batch: PanopticBatch) -> Mapping[str, Tensor]:
+        network = self.network
+        images = stacked(batch.images)
+        features = network(images)
+        truths = [ImageTruth(*truth) for truth in batch.truths]
+        return panoptic_losses(
+            features,
+            batch_targets(features, truths, images.shape[-2:], network.config),
+            network.thing_embedding,
+            network.stuff_embedding,
+            self.recipe.losses,
+            network.config.first_thing,
+        )
+
+    def judge(self, batch: PanopticBatch) -> Mapping[str, float] | None:
+        found = predicted(self.judged, batch.images[0], self.recipe.limits)
+        segments = torch.where(found.ids < 0, -1, found.classes * 1000 + found.ids).long()
+        truth, depth_m = batch.segments[0], ImageTruth(*batch.truths[0]).depth_m
+        crowds = batch.crowds[0].tolist()
+        row: dict[str, float] = {}
+        known = (depth_m > 0) & (depth_m <= _MOST_DEPTH_M)
+        pair = PanopticPair(segments, truth)
+        if found.depth is not None:
+            depth = torch.nan_to_num(found.depth)
+            pair = replace(pair, depth=depth_steps(depth), truth_depth=depth_steps(depth_m))
+            if known.any():
+                error = depth[known] - depth_m[known]
+                row["abs_rel"] = float((error.abs() / depth_m[known]).mean())
+                row["rmse"] = float(error.square().mean().sqrt())
+        for threshold in (0.0, *(DPQ_THRESHOLDS if found.depth is not None else ())):
+            judged = with_good_depth(pair, threshold, CITYSCAPES_DVPS)
+            counts = match_segments(judged, truth, CITYSCAPES_DVPS, crowds)
+            for name in _COUNTS:
+                values = getattr(counts, name).tolist()
+                row |= {f"{threshold}/{name}/{i}": value for i, value in enumerate(values)}
+        return row
+
+    def summary(self, rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+        numbers = {}
+        pq = panoptic_quality(_summed(rows, 0.0), _OCCURRING).pq
+        numbers["pq"], numbers["pq_things"], numbers["pq_stuff"] = pq
+        numbers["pq_all"] = panoptic_quality(_summed(rows, 0.0), CITYSCAPES_DVPS).pq[0]
+        if not self.network.config.depth:
+            return numbers
+        everything = []
+        for threshold in DPQ_THRESHOLDS:
+            counts = _summed(rows, threshold)
+            numbers[f"dpq_{threshold}"] = panoptic_quality(counts, _OCCURRING).pq[0]
+            everything.append(panoptic_quality(counts, CITYSCAPES_DVPS).pq[0])
+        occurring = [numbers[f"dpq_{threshold}"] for threshold in DPQ_THRESHOLDS]
+        numbers["dpq"] = sum(occurring) / len(occurring)
+        numbers["dpq_all"] = sum(everything) / len(everything)
+        for name in self.lower:
+            values = [row[name] for row in rows if name in row]
+            numbers[name] = sum(values) / len(values) if values else float("nan")
+        return numbers
+
+
+def prepare(
+    recipe: Recipe, track: Callable[[range, str], Iterable[int]] | None = None
+) -> module.Prepared:
+    """Network and frames of a recipe.
+
+    Raises:
+        RecipeError: no such model, or one of another family, or a metric that it cannot have.
+        CheckpointError: a file does not fit.
+        OSError, NoFramesError: data are missing.
+    """
+    model = recipe.model
+    try:
+        card(model.name)
+    except KeyError as error:
+        raise RecipeError(f"model.name: {error.args[0]}") from error
+    plan = catalogued(model.name)
+    if plan.family != "panopticdepth":
+        raise RecipeError(f"model.name: {model.name} is no PanopticDepth")
+    config = replace(plan.arguments["config"], norm=model.norm)
+    if model.depth is not None:
+        config = replace(config, depth=model.depth)
+    if not config.depth and not recipe.run.metric.startswith("pq"):
+        raise RecipeError(f"run.metric: {recipe.run.metric} needs a depth branch")
+    torch.manual_seed(recipe.run.seed)
+    network = PanopticDepth(config)
+    if model.checkpoint is not None:
+        load_panoptic(network, model.checkpoint)
+    if model.segmentation is not None:
+        load_segmentation(network, model.segmentation)
+    if model.imagenet is not None:
+        load_imagenet(network, model.imagenet)
+    network.backbone.freeze(model.frozen_stages)
+    try:
+        data = PanopticData(recipe.data, recipe.run.val_frames)
+    except ValueError as error:
+        raise RecipeError(f"data: {error}") from error
+    return module.Prepared(PanopticTraining(recipe, network.train()), data)
+
+
+def stacked(images: Sequence[Tensor]) -> Tensor:
+    """Network input of pictures (3, H, W) uint8, each with zeros to the right and below."""
+    height = max(image.shape[-2] for image in images)
+    width = max(image.shape[-1] for image in images)
+    return padded(
+        torch.cat(
+            [
+                F.pad(normalised(i[None]), (0, width - i.shape[-1], 0, height - i.shape[-2]))
+                for i in images
+            ]
+        )
+    )
+
+
+@torch.no_grad()
+def predicted(network: PanopticDepth, image: Tensor, limits: PanopticLimits) -> PanopticMap:
+    """Segments and depth of a picture (3, H, W) uint8 RGB, at its own size."""
+    size = tuple(image.shape[-2:])
+    features = network(stacked([image]))
+    things, stuff = segment_kernels(network, features, limits)
+    return lean_map(things, stuff, features, View(size, size), network.config, limits)
+
+
+def _summed(rows: Sequence[Mapping[str, float]], threshold: float) -> PanopticCounts:
+    classes = range(CITYSCAPES_DVPS.classes)
+
+    def total(name: str) -> Tensor:
+        keys = [f"{threshold}/{name}/{i}" for i in classes]
+        return torch.tensor([[row[key] for key in keys] for row in rows]).double().sum(0)
+
+    return PanopticCounts(*(total(name) for name in _COUNTS))
