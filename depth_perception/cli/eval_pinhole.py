@@ -93,7 +93,8 @@ def _ppd(job: Job) -> Judged:
         indices=job.track(job.model, job.indices(len(reader))),
     )
     published = None
-    if job.report.limit is None and job.model in PUBLISHED:
+    as_published = job.report.limit is None and job.network.height is None
+    if as_published and job.network.steps is None and job.model in PUBLISHED:
         published = dict(zip(("abs_rel", "d1"), PUBLISHED[job.model][job.dataset], strict=True))
     return Judged(
         Sheet.of([result], published),
