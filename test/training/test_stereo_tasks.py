@@ -180,6 +180,27 @@ def test_the_fixture_of_3d60_trains_through_the_command(tmp_path: Path) -> None:
         assert "val/abs_rel" in (out / "history.jsonl").read_text()
 
 
+def test_pairs_of_kitti_train_and_are_judged_through_the_command(pairs: str, tmp_path) -> None:
+    out, listing = tmp_path / "run", f"{pairs}/pairs.txt"
+    code = main(
+        [
+            "train", "blindspot-kitti", f"data.root={pairs}", "data.train=null",
+            "data.val=pairs.txt", "data.height=128", "data.width=128",
+            "run={steps: 1, batch: 1, val_every: 1, val_frames: 1}",
+            "--out", str(out), "--device", "cpu",
+        ]
+    )  # fmt: skip
+    assert code == 0
+    (row,) = map(json.loads, (out / "history.jsonl").read_text().splitlines())
+    report = tmp_path / "report.json"
+    weights = ["--checkpoint", str(out / "best.safetensors"), "--device", "cpu"]
+    rules = ["--list", listing, "--limit", "1", "--height", "128", "--json", str(report)]
+    assert main(["eval", "blindspot-vgg-rectilinear", "kitti-raw", pairs, *weights, *rules]) == 0
+    (result,) = json.loads(report.read_text())["evaluations"]
+    assert result["frames"] == 1
+    assert 0 < result["metrics"]["abs_rel"] < 2 * row["val/abs_rel"] + 1
+
+
 def test_turn_and_mirror_keep_the_geometry(places: str) -> None:
     """Where truth warps one view into the other, so it does after every change of the pair."""
     data = DataRecipe("threed60", places, "split.txt", height=32, width=64, seconds=("right", "up"))
