@@ -32,6 +32,7 @@ def load(
         options: fields of the options in :mod:`depth_perception.estimators`: ``MogeOptions`` for
             MoGe-2, ``PpdOptions`` for Pixel-Perfect Depth, ``ScaleDepthOptions`` for ScaleDepth,
             ``BlindSpotOptions`` and ``BlindSpotPinholeOptions`` for the blind-spot VGG,
+            ``PanopticDepthOptions`` for PanopticDepth,
             :class:`EstimatorOptions` for the others. Weights of :mod:`depth_perception.training`
             carry those of their training (:func:`stored_options`), which hold where nothing else
             is asked for; ``height=None`` asks for nothing.

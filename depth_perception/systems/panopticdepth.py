@@ -150,14 +150,20 @@ class PanopticDepth(nn.Module):
                 f"multiples of {MULTIPLE}: pad them to the right and below"
             )
         levels = self.levels(images)
-        mask_input = with_places(self.semantic(levels[:4]))
+        merged = self.semantic(levels[:4])
+        mask_input = with_places(merged)
         placed = [with_places(level) for level in levels[1:]]
         positions = [self.position(level) for level in levels[1:]]
         depth_kernels: tuple[Tensor, ...] = ()
         depths = None
         if self.depth_encoder is not None and self.depth_kernel is not None:
-            depth_kernels = tuple(self.depth_kernel(level) for level in placed)
-            depths = self.depth_encoder(mask_input)
+            # places are exact for depth at any precision of the rest
+            is_exact = merged.dtype == torch.float32
+            depth_kernels = tuple(
+                self.depth_kernel(known if is_exact else with_places(level.float()))
+                for known, level in zip(placed, levels[1:], strict=True)
+            )
+            depths = self.depth_encoder(mask_input if is_exact else with_places(merged.float()))
         return PanopticFeatures(
             things=tuple(things for things, _ in positions),
             stuff=tuple(stuff for _, stuff in positions),
@@ -245,7 +251,7 @@ class _Head(nn.Module):
         self.out = nn.Identity() if out is None else out
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.out(self.stack(x.to(next(self.parameters()).dtype)))
+        return self.out(self.stack(x))
 
 
 class _PositionHead(nn.Module):

@@ -102,6 +102,16 @@ def test_batches_and_other_sizes(estimator: PanopticDepthEstimator) -> None:
     estimator.warm_up(32, 64)
 
 
+def test_half_precision_finds_nearly_the_same(checkpoint: Path, prediction: dp.Prediction) -> None:
+    half = dp.load(MODEL, checkpoint, "cpu", precision="float16")
+    found = half(GOLDEN.image, CAMERA)
+    same = found.segments == prediction.segments
+    assert same.float().mean() > 0.95
+    assert found.values.dtype == torch.float32
+    difference = (found.values - prediction.values)[same].abs()
+    assert difference.median() < 0.5  # random weights answer with 0.2 m over a range of 88 m
+
+
 def test_nothing_found_is_a_prediction(estimator: PanopticDepthEstimator) -> None:
     strict = PanopticLimits(combine_score=1.0, stuff_area_px=10**9)
     found = estimator.with_options(limits=strict)(GOLDEN.image, CAMERA)
