@@ -41,7 +41,7 @@ def judged_ranges(
         if not known.any():
             continue
         target, weights = truth[known], solid.expand_as(truth)[known]
-        found = pred[known].clamp_min(1e-3)
+        found = pred[known].clamp(1e-3, 1e3)  # a disparity of 0 is infinitely far
         middle = target.median()
         scaled = found * (middle / found.median())
         rows.append(
