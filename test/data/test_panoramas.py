@@ -21,10 +21,10 @@ from depth_perception.data.panoramas import (
     write_pictures,
 )
 from depth_perception.io.images import write_image
-from depth_perception.training.augment import turn
-from depth_perception.training.frames import DataRecipe, make_target, normalise
-from depth_perception.training.panoramas import FrameFiles
-from depth_perception.training.student_data import LabelledPictures, UnlabelledRecipe
+from depth_perception.training.panda.augment import turn
+from depth_perception.training.panda.frames import DataRecipe, make_target, normalise
+from depth_perception.training.panda.panoramas import FrameFiles
+from depth_perception.training.panda.student_data import LabelledPictures, UnlabelledRecipe
 
 SHORT = {
     "structured3d": "s3d", "deep360": "deep360", "matterport3d": "m3d", "stanford2d3d": "s2d",

@@ -160,8 +160,7 @@ uint32 = st.integers(0, 2**32 - 1) | st.integers(0, 40)
 def test_any_cloud_is_refused_or_gives_points(**fields: Any) -> None:
     try:
         points = cloud_points(SimpleNamespace(**fields))
-    except RangeMessageError as error:
-        assert str(error)
+    except RangeMessageError:  # anything else fails the test
         return
     assert points.ndim == 2
     assert points.shape[1] == 3

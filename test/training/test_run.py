@@ -12,17 +12,17 @@ from safetensors import safe_open
 
 import depth_perception as dp
 from depth_perception.systems import build_network, save_network
-from depth_perception.training.augment import AugmentRecipe
-from depth_perception.training.frames import (
+from depth_perception.training.module import move_average
+from depth_perception.training.panda.augment import AugmentRecipe
+from depth_perception.training.panda.frames import (
     DataRecipe,
     FrameBank,
     RangeData,
     SizePhase,
     make_target,
 )
-from depth_perception.training.loss_terms import LossRecipe
-from depth_perception.training.module import move_average
-from depth_perception.training.networks import trainable_network
+from depth_perception.training.panda.loss_terms import LossRecipe
+from depth_perception.training.panda.networks import trainable_network
 from depth_perception.training.recipe import OptimRecipe, load_recipe
 from depth_perception.training.run import train
 from depth_perception.training.schedules import Clock, Cosine

@@ -39,5 +39,7 @@ average of the weights, validation, saving, exact resume. Randomness within the 
 depth) may use torch's global generator, which is seeded at each step; ``run.workers`` must then
 be 1.
 
-Recipes are ``recipes/NAME.yaml``, and a test runs each of them in small.
+What only the trainings of one system need (frames, losses, augmentation) lies in a folder of that
+system beside this one; ``losses.py`` is for several. Recipes are ``recipes/NAME.yaml``, and a test
+runs each of them in small.
 """

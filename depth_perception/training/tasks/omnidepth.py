@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from ...systems.omnidepth import OmniDepth, RectNet
 from .. import module, recipe
 from ..module import Motion
-from ..omnidepth_losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
-from ..panorama_judge import HIGHER, LOWER, judged_ranges, panorama_picture
-from ..stereo_augment import StereoAugmentation
-from ..stereo_data import DataRecipe, PanoramaBatch, PanoramaData
+from ..stereo.augment import StereoAugmentation
+from ..stereo.data import DataRecipe, PanoramaBatch, PanoramaData
+from ..stereo.judge import HIGHER, LOWER, judged_ranges, panorama_picture
+from ..stereo.omnidepth_losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
 from ..strict_mapping import RecipeError
 from .stereo import made_network
 
@@ -35,7 +35,7 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """See :class:`..omnidepth_losses.MultiScaleOptions`; weights are those of the network."""
+    """See ``stereo.omnidepth_losses.MultiScaleOptions``; the weights are those of the network."""
 
     masked: bool = True
     solid_angle: bool = True

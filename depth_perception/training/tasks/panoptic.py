@@ -29,10 +29,10 @@ from ...systems.panopticdepth_kernels import segment_kernels
 from ...systems.panopticdepth_lean import lean_map
 from ...systems.panopticdepth_maps import PanopticMap, View
 from .. import module, recipe
-from ..panoptic_data import DataRecipe, PanopticBatch, PanopticData
-from ..panoptic_losses import PanopticLosses, batch_targets, panoptic_losses
-from ..panoptic_optim import motions
-from ..panoptic_targets import ImageTruth
+from ..panoptic.data import DataRecipe, PanopticBatch, PanopticData
+from ..panoptic.losses import PanopticLosses, batch_targets, panoptic_losses
+from ..panoptic.optim import motions
+from ..panoptic.targets import ImageTruth
 from ..strict_mapping import RecipeError
 
 _OCCURRING = replace(CITYSCAPES_DVPS, averaged="occurring")

@@ -16,8 +16,8 @@ from ...systems.ppd import PixelPerfectDepth
 from ...systems.semantics import DepthAnythingSemantics, MogeSemantics, semantics_of
 from ...systems.spdit import SpDit
 from .. import module, recipe
-from ..diffusion import FARTHEST_M, gradient_loss, normalised_target, velocity_loss
-from ..ppd_data import DataRecipe, PpdBatch, PpdData
+from ..ppd.data import DataRecipe, PpdBatch, PpdData
+from ..ppd.diffusion import FARTHEST_M, gradient_loss, normalised_target, velocity_loss
 from ..strict_mapping import RecipeError
 
 

@@ -13,10 +13,10 @@ from ...evaluation.metrics import depth_metrics
 from ...evaluation.protocols import Alignment, align
 from ...io.colormaps import depth_picture
 from .. import module, recipe
-from ..augment import AugmentRecipe
-from ..frames import Batch, DataRecipe, RangeData, denormalised, read_frames
-from ..loss_terms import LossRecipe, loss_value
-from ..networks import trainable_network
+from ..panda.augment import AugmentRecipe
+from ..panda.frames import Batch, DataRecipe, RangeData, denormalised, read_frames
+from ..panda.loss_terms import LossRecipe, loss_value
+from ..panda.networks import trainable_network
 from ..stream import seed_of
 
 

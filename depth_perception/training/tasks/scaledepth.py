@@ -15,9 +15,9 @@ from ...systems.scaledepth import ScaleDepth
 from ...systems.scaledepth_files import load_clip_trunk, read_class_embeddings
 from ...systems.scaledepth_windows import fitted_size, scaledepth_input, scene_depth
 from .. import module, recipe
-from ..scaledepth_data import DataRecipe, PhotoBatch, PhotoData
-from ..scaledepth_losses import ScaleDepthLosses, scaledepth_losses
-from ..scaledepth_optim import OptimRecipe, motions
+from ..scaledepth.data import DataRecipe, PhotoBatch, PhotoData
+from ..scaledepth.losses import ScaleDepthLosses, scaledepth_losses
+from ..scaledepth.optim import OptimRecipe, motions
 from ..strict_mapping import RecipeError
 
 _NYU_SIDES = 2000, 480  # the longer and the shorter side of a picture at most, when judged

@@ -24,10 +24,10 @@ from ...systems import build_network, card, load_network
 from ...systems.blindspot import DISPARITY_LIMIT, BlindSpotVgg
 from ...systems.blindspot_depth import KITTI_BASELINE_M
 from .. import module, recipe
-from ..panorama_judge import HIGHER, LOWER, judged_ranges, panorama_picture
-from ..photometric import PhotometricOptions, stereo_loss
-from ..stereo_augment import StereoAugmentation
-from ..stereo_data import DataRecipe, StereoBatch, StereoData
+from ..stereo.augment import StereoAugmentation
+from ..stereo.data import DataRecipe, StereoBatch, StereoData
+from ..stereo.judge import HIGHER, LOWER, judged_ranges, panorama_picture
+from ..stereo.photometric import PhotometricOptions, stereo_loss
 from ..strict_mapping import RecipeError
 
 
@@ -83,8 +83,8 @@ class Recipe(recipe.Recipe):
 class StereoTraining(module.Training):
     """Trains (B, 3, H, W) RGB in [0, 1] to disparities of four scales.
 
-    Validation of panoramas: see :func:`..panorama_judge.judged_ranges`. Of KITTI: the numbers of
-    :class:`...evaluation.stereo_metrics.EigenProtocol`, without any scaling.
+    Validation of panoramas: see ``stereo.judge.judged_ranges``. Of KITTI: the numbers of
+    ``evaluation.stereo_metrics.EigenProtocol``, without any scaling.
     """
 
     lower = (*LOWER, "rmse", "rmse_log", "silog")
@@ -198,7 +198,7 @@ def full_turn_options(
 ) -> dict[str, object]:
     """How a network that was trained on whole panoramas of a size (height, width) runs on others.
 
-    Fields of :class:`...estimators.blindspot.BlindSpotOptions`.
+    Fields of ``estimators.blindspot.BlindSpotOptions``.
     """
     height, width = size
     return {

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from ...geometry.mobius import Mobius, mobius_grid
 from .. import module
-from ..augment import AugmentRecipe
-from ..loss_terms import loss_value
-from ..networks import trainable_network
-from ..pseudo_labels import TeacherRecipe, write_pseudo_labels
+from ..panda.augment import AugmentRecipe
+from ..panda.loss_terms import loss_value
+from ..panda.networks import trainable_network
+from ..panda.pseudo_labels import TeacherRecipe, write_pseudo_labels
+from ..panda.student_data import DataRecipe, LabelledPictures, StudentBatch, StudentData
 from ..stream import NoFramesError, seed_of
-from ..student_data import DataRecipe, LabelledPictures, StudentBatch, StudentData
 from . import range as supervised
 
 _LABELLED, _PSEUDO, _WARP = 3, 4, 5  # streams of random numbers of a step

@@ -1,0 +1,1 @@
+"""What the trainings of PanDA share: frames, augmentation, losses."""

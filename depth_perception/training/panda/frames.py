@@ -1,0 +1,286 @@
+"""Panoramas in memory, and training batches made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ...data.frames import FrameReader
+from ...systems.image_input import IMAGENET_MEAN, IMAGENET_STD
+from ..batch import StepBatch
+from ..stream import Draw, NoFramesError
+from .augment import AugmentRecipe, augment
+from .panoramas import FrameFiles, SourceKind, SourceRecipe, open_source
+
+
+@dataclass(frozen=True)
+class SizePhase:
+    """From ``start`` (fraction of all steps) on, train at ``height`` (width is twice that)."""
+
+    start: float
+    height: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < 1:
+            raise ValueError(f"start must lie in [0, 1), got {self.start}")
+        if self.height < 14 or self.height % 14:
+            raise ValueError(f"height must be a multiple of 14, got {self.height}")
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Frames and what the network shall say about them.
+
+    Attributes:
+        kind, root, split, listing: the training frames, see
+            :class:`~depth_perception.training.panda.panoramas.SourceRecipe`. Worlds are decoded
+            once and kept in memory, the others are read when they are needed.
+        also: further training frames.
+        val_kind, val_root, val_split, val_listing: frames to judge by; ``val_kind`` is ``kind``
+            where it is not given, and without ``val_root`` nothing is judged.
+        sizes: resolution over the run, coarse to fine.
+        max_depth_m: largest range of the target, in metres.
+        beyond: ``clip`` brings farther truth to ``max_depth_m``; ``ignore`` leaves it out of the
+            losses.
+        sky: ``far`` gives pixels without a surface the range ``max_depth_m``; ``ignore`` leaves
+            them out of the losses.
+        target: ``metric`` (metres) or ``quantiles`` (2 % to 98 % of each frame to [0.01, 1], the
+            affine-invariant target of PanDA's teacher).
+        limit: use only the first so many training frames.
+    """
+
+    root: str
+    val_root: str | None = None
+    kind: SourceKind = "worlds"
+    sizes: tuple[SizePhase, ...] = (SizePhase(0.0, 504),)
+    max_depth_m: float = 20.0
+    sky: Literal["far", "ignore"] = "ignore"
+    target: Literal["metric", "quantiles"] = "metric"
+    limit: int | None = None
+    beyond: Literal["clip", "ignore"] = "clip"
+    split: str = "train"
+    listing: str | None = None
+    also: tuple[SourceRecipe, ...] = ()
+    val_kind: SourceKind | None = None
+    val_split: str = "val"
+    val_listing: str | None = None
+
+    def __post_init__(self) -> None:
+        starts = [phase.start for phase in self.sizes]
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+            raise ValueError(f"sizes must start at 0 and then rise, got starts {starts}")
+        if self.max_depth_m <= 0:
+            raise ValueError(f"max_depth_m must be positive, got {self.max_depth_m}")
+        if self.beyond == "ignore" and (self.sky == "far" or self.target != "metric"):
+            raise ValueError("beyond: ignore goes with target metric and sky ignore")
+
+    def height(self, progress: float) -> int:
+        """Height to train at."""
+        return [phase.height for phase in self.sizes if phase.start <= progress][-1]
+
+    @property
+    def sources(self) -> tuple[SourceRecipe, ...]:
+        """Where the training frames are."""
+        return (SourceRecipe(self.kind, self.root, self.split, self.listing), *self.also)
+
+    @property
+    def val_source(self) -> SourceRecipe | None:
+        """Where the frames to judge by are."""
+        if self.val_root is None:
+            return None
+        kind = self.val_kind or self.kind
+        return SourceRecipe(kind, self.val_root, self.val_split, self.val_listing)
+
+
+@dataclass(frozen=True)
+class Batch(StepBatch):
+    """Network input and truth.
+
+    Attributes:
+        images: (B, 3, H, W) float32, RGB normalised by the statistics of ImageNet.
+        target: (B, 1, H, W) float32 in the unit of the recipe's target.
+        mask: (B, 1, H, W) bool, where the target counts.
+    """
+
+    images: Tensor
+    target: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class FrameBank:
+    """All frames of a data set, decoded once.
+
+    Attributes:
+        rgb: (N, 3, H, W) uint8.
+        range_m: (N, H, W) float16 metres, 0 where there is no surface (0.05 % rounding).
+    """
+
+    rgb: Tensor
+    range_m: Tensor
+
+    @classmethod
+    def read(
+        cls,
+        reader: FrameReader,
+        limit: int | None = None,
+        progress: Callable[[range], Iterable[int]] = iter,
+    ) -> FrameBank:
+        """Read the first ``limit`` frames (all if None), which have one size.
+
+        Raises:
+            NoFramesError: there are no frames.
+        """
+        count = len(reader) if limit is None else min(limit, len(reader))
+        if count < 1:
+            raise NoFramesError("the data set holds no frames")
+        first = reader[0]
+        rgb = torch.empty((count, *first.rgb.shape), dtype=torch.uint8)
+        range_m = torch.empty((count, *first.range_m.shape), dtype=torch.float16)
+        for index in progress(range(count)):
+            frame = reader[index]
+            rgb[index], range_m[index] = frame.rgb, frame.range_m
+        return cls(rgb, range_m)
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+    def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]:
+        """Pictures and ranges as :func:`resized` gives them."""
+        chosen = torch.tensor(tuple(items))
+        return resized(self.rgb[chosen], self.range_m[chosen], height)
+
+
+class Frames(Protocol):
+    """Frames that can be asked for at a height."""
+
+    def __len__(self) -> int: ...
+    def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]: ...
+
+
+def read_frames(
+    sources: Sequence[SourceRecipe],
+    limit: int | None = None,
+    progress: Callable[[range], Iterable[int]] = iter,
+) -> Frames:
+    """The frames of data sets: one folder of worlds in memory, all others from disk.
+
+    Raises:
+        OSError: a folder or file is missing. RecipeError: no such split, or a broken list.
+        NoFramesError: there are no frames.
+    """
+    readers = [open_source(source) for source in sources]
+    if len(sources) == 1 and sources[0].kind == "worlds":
+        return FrameBank.read(readers[0], limit, progress)
+    return FrameFiles(readers, limit)
+
+
+def normalise(rgb: Tensor) -> Tensor:
+    """(B, 3, H, W) RGB in [0, 1] to network input, in channels-last memory."""
+    mean, std = (rgb.new_tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return ((rgb - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def denormalised(images: Tensor) -> Tensor:
+    """The inverse of :func:`normalise`."""
+    mean, std = (images.new_tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (images * std + mean).clamp(0, 1)
+
+
+def resized(rgb: Tensor, range_m: Tensor, height: int) -> tuple[Tensor, Tensor]:
+    """Frames at ``height`` x ``2 * height``: pictures bilinear without aliasing, ranges nearest.
+
+    ``rgb`` (B, 3, H, W) uint8 comes back as float32 in [0, 1], ``range_m`` as (B, 1, h, w) float32.
+    """
+    size = (height, 2 * height)
+    rgb, range_m = rgb.float() / 255, range_m.float().unsqueeze(1)
+    if tuple(rgb.shape[-2:]) != size:
+        rgb = F.interpolate(rgb, size, mode="bilinear", antialias=True)
+        range_m = F.interpolate(range_m, size, mode="nearest-exact")
+    return rgb, range_m
+
+
+def make_target(range_m: Tensor, recipe: DataRecipe) -> tuple[Tensor, Tensor]:
+    """Target and mask (B, 1, H, W) of ranges in metres, as the recipe wants them."""
+    surface = range_m > 0
+    if recipe.beyond == "ignore":
+        return range_m, surface & (range_m <= recipe.max_depth_m)
+    clipped = range_m.clamp(max=recipe.max_depth_m)
+    if recipe.sky == "far":
+        clipped = torch.where(surface, clipped, recipe.max_depth_m)
+        surface = torch.ones_like(surface)
+    if recipe.target == "metric":
+        return clipped, surface
+    return by_quantiles(clipped, surface), surface
+
+
+def by_quantiles(depth: Tensor, mask: Tensor) -> Tensor:
+    """Depth (B, 1, H, W) of each image with its 2 % to 98 % under the mask brought to [0.01, 1].
+
+    Without any pixel in the mask an image becomes 0.
+    """
+    target = torch.zeros_like(depth)
+    for t, values, known in zip(target, depth, mask, strict=True):
+        if known.any():
+            low, high = torch.quantile(values[known], values.new_tensor([0.02, 0.98]))
+            t.copy_(((values - low) / (high - low).clamp_min(1e-6)).clamp(0.01, 1))
+    return target
+
+
+class RangeData:
+    """Frames of panoramas as the training of ranges wants them.
+
+    Args:
+        held_out: frames to judge by, or None. val_frames: how many of them.
+    """
+
+    def __init__(
+        self,
+        frames: Frames,
+        data: DataRecipe,
+        changes: AugmentRecipe,
+        held_out: Frames | None = None,
+        val_frames: int = 64,
+    ) -> None:
+        self._frames, self._data, self._changes = frames, data, changes
+        self.held_out = () if held_out is None else ValidationFrames(held_out, data, val_frames)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def batch(self, draw: Draw) -> Batch:
+        """The batch of a step, at the resolution of its progress."""
+        height = self._data.height(draw.progress)
+        rgb, range_m = self._frames.at(draw.items, height)
+        changed = [
+            augment(picture[None], ranges[None], self._changes, generator)
+            for picture, ranges, generator in zip(rgb, range_m, draw.generators, strict=True)
+        ]
+        rgb, range_m = (torch.cat(maps) for maps in zip(*changed, strict=True))
+        return Batch(normalise(rgb), *make_target(range_m, self._data), step=draw.step)
+
+
+class ValidationFrames(Dataset):
+    """Frames as they are, spread evenly over the bank, in batches of one."""
+
+    def __init__(self, bank: Frames, data: DataRecipe, count: int) -> None:
+        self._bank, self._data = bank, data
+        count = min(count, len(bank))
+        self._indices = [i * len(bank) // count for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Batch of one frame; the target is in metres and the mask excludes sky."""
+        i = self._indices[index]
+        height = self._data.sizes[-1].height
+        rgb, range_m = self._bank.at((i,), height)
+        mask = (range_m > 0) & (range_m <= self._data.max_depth_m)
+        return Batch(normalise(rgb), range_m, mask)

@@ -1,0 +1,1 @@
+"""Pixel-Perfect Depth: frames and the diffusion target."""

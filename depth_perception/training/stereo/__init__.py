@@ -1,0 +1,1 @@
+"""The blind-spot VGG and OmniDepth: pairs, panoramas, their losses."""

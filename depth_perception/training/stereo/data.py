@@ -1,0 +1,372 @@
+"""Stereo pairs and single panoramas for the training of the blind-spot VGG and of OmniDepth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ...data.kitti_raw import KittiRaw, PairFiles, find_pairs, read_pairs
+from ...data.stereo import PanoramasOfPinholes, StereoFrame, StereoReader
+from ...data.threed60 import BASELINE_M, Pairs, Placement, View, Views, read_list
+from ...geometry import Equirectangular, Pinhole
+from ...geometry.stereo import RIGHT, RectilinearStereo, SphericalStereo, StereoGeometry
+from ..batch import StepBatch
+from ..stream import Draw, NoFramesError, seeded
+from .augment import StereoAugmentation
+
+T = TypeVar("T")
+
+_SECONDS = {"right": Placement.RIGHT, "up": Placement.UP}
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """Where the panoramas or pairs are.
+
+    Attributes:
+        kind: ``threed60`` (full panoramas) or ``kitti`` (rectified pinhole pairs).
+        root: folder of the data set.
+        train, val: lists, paths or names in the root. None trains on all of KITTI, and judges
+            nothing.
+        val_root: its folder for validation, where it is another one.
+        height, width: of all pictures.
+        coarse_until: up to this fraction of the run, training pictures have half that size, which
+            is four times as fast.
+        seconds: which views of 3D60 are compared with the centre, in turns from step to step.
+        baseline_m: distance of the views of 3D60; KITTI has its calibration.
+        panorama_fov_deg: pinhole pairs become panoramas of this horizontal and vertical field of
+            view, as the authors of the blind-spot network have it (82.5 by 29.7).
+        max_range_m: farther truth does not count.
+        limit: use only the first so many places of the training list.
+        keep: decoded pictures stay in memory.
+    """
+
+    kind: Literal["threed60", "kitti"]
+    root: str
+    train: str | None = None
+    val: str | None = None
+    val_root: str | None = None
+    height: int = 256
+    width: int = 512
+    coarse_until: float = 0.0
+    seconds: tuple[Literal["right", "up"], ...] = ("right",)
+    baseline_m: float = BASELINE_M
+    panorama_fov_deg: tuple[float, float] | None = None
+    max_range_m: float = 8.0
+    limit: int | None = None
+    keep: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind == "threed60" and self.train is None:
+            raise ValueError("train: which list of 3D60?")
+        if not self.seconds:
+            raise ValueError("seconds must name a view: right, up or both")
+        for name in ("height", "width", "max_range_m", "baseline_m"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 <= self.coarse_until <= 1:
+            raise ValueError(f"coarse_until must lie in [0, 1], got {self.coarse_until}")
+        if self.panorama_fov_deg is not None:
+            if self.kind != "kitti":
+                raise ValueError("panorama_fov_deg is for pinhole pairs, kind: kitti")
+            if not all(0 < angle < 180 for angle in self.panorama_fov_deg):
+                raise ValueError(
+                    f"panorama_fov_deg must lie between 0 and 180, got {self.panorama_fov_deg}"
+                )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of all pictures."""
+        return self.height, self.width
+
+    def size_at(self, progress: float) -> tuple[int, int]:
+        """(height, width) of training pictures when a fraction of the run is done."""
+        part = 2 if progress < self.coarse_until else 1
+        return self.height // part, self.width // part
+
+    def source(self, validation: bool) -> tuple[Path, Path | None]:
+        """Folder and list of training or validation."""
+        is_other = validation and self.val_root is not None
+        root = Path(self.val_root if is_other else self.root)
+        name = self.val if validation else self.train
+        if name is None:
+            return root, None
+        return root, root / name if (root / name).is_file() else Path(name)
+
+
+@dataclass(frozen=True)
+class StereoBatch(StepBatch):
+    """Pairs of one geometry.
+
+    Attributes:
+        here, there: (B, 3, H, W) RGB in [0, 1].
+        truth_m: (B, 1, h, w) of the view ``here``, 0 where unknown: range of panoramas at the size
+            of the pictures, z-depth of pinhole pictures at their own size.
+        geometry: the pair as ``here`` sees it.
+        baseline_m: distance of the cameras.
+        focal_px: horizontal focal length of pinhole pairs at the size of ``truth_m``, else 0.
+        covered: (B, 1, H, W) bool, what both pictures show; None is all of them.
+    """
+
+    here: Tensor
+    there: Tensor
+    truth_m: Tensor
+    geometry: StereoGeometry
+    baseline_m: float
+    focal_px: float = 0.0
+    covered: Tensor | None = None
+
+
+class StereoData:
+    """Pairs, changed alike: colours, mirror, and a turn of both panoramas about the vertical axis.
+
+    Args:
+        augment: colours of each pair, and how often a step is mirrored.
+        turn: panoramas of a step are rolled by a random number of columns, their geometry with
+            them, so that a network sees no direction more often than others.
+
+    Raises:
+        NoFramesError: there are no pairs.
+        OSError, ValueError: data are missing, or of another layout.
+    """
+
+    def __init__(
+        self,
+        data: DataRecipe,
+        augment: StereoAugmentation,
+        turn: bool,
+        seed: int,
+        val_frames: int,
+    ) -> None:
+        self._augment, self._turn, self._seed = augment, turn, seed
+        self._readers = [_Kept(reader, data.keep) for reader in _pairs(data)]
+        if len(self._readers[0]) == 0:
+            raise NoFramesError(f"{data.root} holds no pairs")
+        self._data = data
+        self.held_out = () if data.val is None else StereoValidation(data, val_frames)
+
+    def __len__(self) -> int:
+        return len(self._readers[0])
+
+    def batch(self, draw: Draw) -> StereoBatch:
+        """The batch of a step: all its pairs share one second view, turn and mirror."""
+        reader = self._readers[draw.step % len(self._readers)]
+        frames = [reader(item) for item in draw.items]
+        shared = seeded(self._seed, 6, draw.step)
+        size = self._data.size_at(draw.progress)
+        here, there = _planes(frames, size)
+        geometry = _geometry(frames[0], size)
+        colours = replace(self._augment, mirror=0.0)
+        changed = [colours(a, b, g) for a, b, g in zip(here, there, draw.generators, strict=True)]
+        here, there = (torch.stack(views) for views in zip(*changed, strict=True))
+        is_mirrored = float(torch.rand((), generator=shared)) < self._augment.mirror
+        if is_mirrored:
+            here, there, geometry = _mirrored(here, there, geometry)
+        if self._turn and isinstance(geometry, SphericalStereo):
+            columns = int(torch.randint(size[1], (), generator=shared))
+            here, there = here.roll(columns, -1), there.roll(columns, -1)
+            geometry = geometry.rolled(columns)
+        truth = here.new_zeros(len(here), 1, *size)
+        covered = _covered(frames, size)
+        if covered is not None and is_mirrored:
+            covered = covered.flip(-1)
+        return StereoBatch(
+            *(here, there, truth, geometry, frames[0].baseline_m), covered=covered, step=draw.step
+        )
+
+
+class StereoValidation(Dataset):
+    """Pairs with truth, spread evenly over the list, in batches of one."""
+
+    def __init__(self, data: DataRecipe, count: int) -> None:
+        self._size = data.size
+        self._frames = _pairs(data, validation=True)[0]
+        count = min(count, len(self._frames))
+        self._indices = [i * len(self._frames) // count for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> StereoBatch:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        frame = self._frames[self._indices[index]]
+        here, there = _planes([frame], self._size)
+        geometry, focal, truth = _geometry(frame, self._size), 0.0, frame.depth_m[None, None]
+        if isinstance(frame.camera, Pinhole):
+            focal = frame.camera.fx
+        else:
+            truth = F.interpolate(truth, self._size, mode="nearest-exact")
+        covered = _covered([frame], self._size)
+        return StereoBatch(here, there, truth, geometry, frame.baseline_m, focal, covered)
+
+
+@dataclass(frozen=True)
+class PanoramaBatch(StepBatch):
+    """Panoramas with range.
+
+    Attributes:
+        images: (B, 3, H, W) RGB in [0, 1].
+        range_m: (B, 1, H, W) metres, 0 where unknown.
+    """
+
+    images: Tensor
+    range_m: Tensor
+
+
+class PanoramaData:
+    """Centre views of 3D60 with their range.
+
+    Args:
+        turn: each panorama is rolled by a random number of columns.
+        augment: its colours, and how often it is mirrored.
+
+    Raises:
+        NoFramesError: there are no panoramas.
+        OSError, ValueError: data are missing, or of another layout.
+    """
+
+    def __init__(
+        self, data: DataRecipe, augment: StereoAugmentation, turn: bool, val_frames: int
+    ) -> None:
+        if data.kind != "threed60":
+            raise ValueError("kind: panoramas with range are those of threed60")
+        self._data, self._turn, self._augment = data, turn, augment
+        self._reader = _Kept(_views(data), data.keep)
+        if len(self._reader) == 0:
+            raise NoFramesError(f"{data.root} holds no panoramas")
+        self.held_out = () if data.val is None else _PanoramaValidation(data, val_frames)
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def batch(self, draw: Draw) -> PanoramaBatch:
+        """The batch of a step."""
+        rows, size = [], self._data.size_at(draw.progress)
+        colours = replace(self._augment, mirror=0.0)
+        for item, generator in zip(draw.items, draw.generators, strict=True):
+            image, range_m = _panorama(self._reader(item), size)
+            image, _ = colours(image, image, generator)
+            if float(torch.rand((), generator=generator)) < self._augment.mirror:
+                image, range_m = image.flip(-1), range_m.flip(-1)
+            if self._turn:
+                columns = int(torch.randint(size[1], (), generator=generator))
+                image, range_m = image.roll(columns, -1), range_m.roll(columns, -1)
+            rows.append((image, range_m))
+        return PanoramaBatch(*(torch.stack(m) for m in zip(*rows, strict=True)), step=draw.step)
+
+
+class _PanoramaValidation(Dataset):
+    def __init__(self, data: DataRecipe, count: int) -> None:
+        self._size, self._views = data.size, _views(data, validation=True)
+        count = min(count, len(self._views))
+        self._indices = [i * len(self._views) // count for i in range(count)]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> PanoramaBatch:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        maps = _panorama(self._views[self._indices[index]], self._size)
+        return PanoramaBatch(*(m[None] for m in maps))
+
+
+class _Kept(Generic[T]):
+    """A reader whose items stay in memory if ``keep``."""
+
+    def __init__(self, reader: Sequence[T], keep: bool) -> None:
+        self._reader, self._items = reader, {} if keep else None
+
+    def __len__(self) -> int:
+        return len(self._reader)
+
+    def __call__(self, index: int) -> T:
+        if self._items is None:
+            return self._reader[index]
+        if index not in self._items:
+            self._items[index] = self._reader[index]
+        return self._items[index]
+
+
+def _views(data: DataRecipe, validation: bool = False) -> Views:
+    root, listing = data.source(validation)
+    places = read_list(listing, root)
+    if not validation:
+        places = places[: data.limit]
+    return Views(places, max_range_m=data.max_range_m)
+
+
+def _pairs(data: DataRecipe, validation: bool = False) -> Sequence[StereoReader]:
+    """A reader for each second view."""
+    root, listing = data.source(validation)
+    if data.kind == "kitti":
+        files: Sequence[PairFiles] = (
+            find_pairs(root) if listing is None else read_pairs(listing, root)
+        )
+        files = files if validation else files[: data.limit]
+        if data.panorama_fov_deg is not None:
+            pinholes = KittiRaw(files, truth=validation, of_camera=True)
+            return [PanoramasOfPinholes(pinholes, data.panorama_fov_deg, data.size)]
+        return [KittiRaw(files, truth=validation, size=None if validation else data.size)]
+    places = read_list(listing, root)
+    if not validation:
+        places = places[: data.limit]
+    limits = {"max_range_m": data.max_range_m, "baseline_m": data.baseline_m}
+    return [Pairs(places, _SECONDS[second], **limits) for second in data.seconds]
+
+
+def _planes(frames: Sequence[StereoFrame], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Both views (B, 3, H, W) in [0, 1]."""
+    here, there = (
+        torch.stack([_resized(view, size) for view in views])
+        for views in zip(*((f.left, f.right) for f in frames), strict=True)
+    )
+    return here, there
+
+
+def _covered(frames: Sequence[StereoFrame], size: tuple[int, int]) -> Tensor | None:
+    """(B, 1, H, W) bool: all that a pixel stands for is covered; None where everything is."""
+    masks = [frame.covered for frame in frames]
+    if any(mask is None for mask in masks):
+        return None
+    share = F.interpolate(torch.stack(masks)[:, None].float(), size, mode="area")
+    return share > 1 - 1e-5
+
+
+def _panorama(view: View, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Picture (3, H, W) in [0, 1] and range (1, H, W) of the nearest pixel."""
+    range_m = F.interpolate(view.range_m[None, None], size, mode="nearest-exact")[0]
+    return _resized(view.rgb, size), range_m
+
+
+def _resized(rgb: Tensor, size: tuple[int, int]) -> Tensor:
+    """(3, H, W) uint8 to [0, 1] at another size; each pixel is the mean of what it covers."""
+    image = rgb.float() / 255
+    return (
+        image if tuple(rgb.shape[-2:]) == size else F.interpolate(image[None], size, mode="area")[0]
+    )
+
+
+def _geometry(frame: StereoFrame, size: tuple[int, int]) -> StereoGeometry:
+    if isinstance(frame.camera, Equirectangular):
+        return SphericalStereo(frame.camera.resize(*size), frame.direction)
+    return RectilinearStereo()
+
+
+def _mirrored(
+    here: Tensor, there: Tensor, geometry: StereoGeometry
+) -> tuple[Tensor, Tensor, StereoGeometry]:
+    """The mirror image of a pair. Views side by side change places: the second stays right."""
+    here, there = here.flip(-1), there.flip(-1)
+    if isinstance(geometry, SphericalStereo) and geometry.direction != RIGHT:
+        x, y, z = geometry.direction
+        return here, there, replace(geometry, direction=(-x, y, z))
+    return there, here, geometry
