@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +17,6 @@ from ..systems.scaledepth_config import MIN_SCALE_M, SCENE_CLASSES
 from ..systems.scaledepth_windows import SceneDepth, Windows, scaledepth_input, scene_depth
 from .base import Estimator, EstimatorOptions
 
-NYU_FOCAL_PX = 519.163756
-
 
 @dataclass(frozen=True)
 class ScaleDepthOptions(EstimatorOptions):
@@ -29,7 +28,8 @@ class ScaleDepthOptions(EstimatorOptions):
             ``flip=True, windows=Windows(scale="own")``.
         reference_focal_px: focal length, at the size of the network input, of the camera that the
             network was trained with (519.16 for NYU at 480 rows). Depth is then multiplied by the
-            ratio of the real one to it: longer lenses make things look nearer. None leaves it.
+            ratio of the real one to it: longer lenses make things look nearer. None takes that of
+            the card, if there is one, where a camera is given; 0 leaves depth as it is.
         head_size: (height, width) through which depth of a whole image goes on its way to the size
             of the image. The authors' evaluation of KITTI crops the image but comes by its
             uncropped size; None does not.
@@ -41,8 +41,10 @@ class ScaleDepthOptions(EstimatorOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.reference_focal_px is not None and not self.reference_focal_px > 0:
-            raise ValueError(f"reference_focal_px must be positive, got {self.reference_focal_px}")
+        if self.reference_focal_px is not None and not 0 <= self.reference_focal_px < math.inf:
+            raise ValueError(
+                f"reference_focal_px must be finite and not negative, got {self.reference_focal_px}"
+            )
         if self.head_size is not None and (self.windows or self.output_size == "network"):
             raise ValueError("head_size is for whole images brought back to their own size")
 
@@ -60,16 +62,18 @@ class ScaleDepthEstimator(Estimator):
 
         Raises:
             ValueError: also for images of which the network would see less than 32 pixels a side,
-                and where ``reference_focal_px`` is set but no camera given.
+                and where ``reference_focal_px`` is above 0 but no camera given.
         """
         pixels = self._to_device(image)
-        factor = 1.0
-        if self.options.reference_focal_px is not None and camera is None:
+        factor, reference = 1.0, self.options.reference_focal_px
+        if reference is None and camera is not None:
+            reference = self.card.reference_focal_px
+        if reference and camera is None:
             raise ValueError("reference_focal_px needs the camera of the image")
         camera = self._camera_of(camera, *pixels.shape[:2])
         size = self.input_size(camera)
-        if self.options.reference_focal_px is not None and isinstance(camera, Pinhole):
-            factor = camera.resize(*size).fx / self.options.reference_focal_px
+        if reference and isinstance(camera, Pinhole):
+            factor = camera.resize(*size).fx / reference
         with torch.inference_mode():
             result = scene_depth(
                 self.network,

@@ -12,9 +12,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..systems.scaledepth_config import NYU_FOCAL_PX
+
 Crop = Literal["none", "nyu", "eigen", "garg"]
 
-NYU_FOCAL_PX = 519.163756
 CROP_SHARES = {
     "eigen": (0.3324324, 0.91351351, 0.0359477, 0.96405229),
     "garg": (0.40810811, 0.99189189, 0.03594771, 0.96405229),

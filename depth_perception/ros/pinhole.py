@@ -107,7 +107,7 @@ def model_options(settings: PinholeSettings) -> dict[str, object]:
         options["num_tokens"] = settings.moge.num_tokens or None
     if "scaledepth" in known:
         options["windows"] = _windows(settings.scaledepth)
-        options["reference_focal_px"] = settings.scaledepth.reference_focal_px or None
+        options["reference_focal_px"] = settings.scaledepth.reference_focal
     if "ppd" in known:
         options |= {item.name: getattr(settings.ppd, item.name) for item in fields(settings.ppd)}
         for name in ("semantics_checkpoint", "moge_checkpoint"):

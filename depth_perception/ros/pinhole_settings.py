@@ -141,17 +141,28 @@ class ScaleDepthSettings:
         reload=True,
     )
     reference_focal_px: float = parameter(
-        0.0,
+        -1.0,
         "Focal length, at the size of the network input, of the camera that the model was trained "
         "with (519.16 for NYU at 480 rows): depth is multiplied by the ratio of the real one to "
-        "it. 0 leaves depth as it is.",
-        minimum=0.0,
+        "it. -1 takes that of the model: scaledepth-n knows one; scaledepth-nk and -k had several "
+        "cameras and leave depth as it is, as does 0.",
+        minimum=-1.0,
         maximum=1e5,
         reload=True,
     )
 
+    @property
+    def reference_focal(self) -> float | None:
+        """``reference_focal_px`` as the library takes it."""
+        return None if self.reference_focal_px < 0 else self.reference_focal_px
+
     def check(self) -> None:
-        """Raise ValueError if windows would leave gaps."""
+        """Raise ValueError if windows would leave gaps or the focal length makes no sense."""
+        if -1 < self.reference_focal_px < 0:
+            raise ValueError(
+                "scaledepth.reference_focal_px must be -1 or not negative, got "
+                f"{self.reference_focal_px:g}"
+            )
         if self.window_stride > min(self.window_height, self.window_width):
             raise ValueError(
                 f"scaledepth.window_stride ({self.window_stride}) must not exceed "

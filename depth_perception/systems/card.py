@@ -36,6 +36,9 @@ class ModelCard:
             published models never do it.
         finds_camera: it estimates the field of view where no camera is given.
         hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
+        reference_focal_px: focal length, in pixels of the network input, of the only camera that
+            the model was trained with and that its metres hold for; None where there were several,
+            or the model takes the focal length into account itself.
         is_panoptic: it also finds what stands where: predictions have segments.
         has_depth: false for a model that returns segments alone.
         notes: what the model is good for and what it is not.
@@ -64,6 +67,7 @@ class ModelCard:
     sky_above_m: float | None = None
     is_panoptic: bool = False
     has_depth: bool = True
+    reference_focal_px: float | None = None
 
     @property
     def source(self) -> str:

@@ -18,7 +18,7 @@ from .card import ModelCard
 from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL, DepthAnythingConfig
 from .omnidepth_config import RECTNET, RECTNET_TINY, URESNET
 from .panopticdepth_config import PANOPTICDEPTH, PANOPTICDEPTH_SEG, PANOPTICDEPTH_TINY
-from .scaledepth_config import SCALEDEPTH, SCALEDEPTH_REDUCED
+from .scaledepth_config import NYU_FOCAL_PX, SCALEDEPTH, SCALEDEPTH_REDUCED
 
 DEFAULT_MODEL = "panda-tiny-metric"
 
@@ -268,6 +268,7 @@ def _scaledepth_models() -> Iterator[_Entry]:
             default_height=height,
             file_name=f"scaledepth_{variant}.{ending}",
             home_page=home,
+            reference_focal_px=NYU_FOCAL_PX if variant == "n" else None,
             notes="Metres hold for scenes and cameras like those of the training sets.",
         )
         yield _made(card, "scaledepth", config=SCALEDEPTH, classes=classes)

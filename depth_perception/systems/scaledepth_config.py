@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 MIN_RELATIVE_DEPTH = 0.001
 MIN_SCALE_M = 0.1
+NYU_FOCAL_PX = 519.163756  # of NYU's camera at 480 rows, the authors' number
 
 SCENE_CLASSES = (
     "printer_room",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -131,6 +132,21 @@ def test_focal_length_scales_depth(checkpoint: Path) -> None:
     assert after.scene.scale_m == pytest.approx(2 * before.scene.scale_m)
     with pytest.raises(ValueError, match="needs the camera"):
         corrected(small_image())
+
+
+def test_the_card_may_know_the_focal_length_of_the_training(checkpoint: Path) -> None:
+    assert card("scaledepth-n").reference_focal_px == 519.163756
+    assert card("scaledepth-nk").reference_focal_px is None  # two cameras
+    camera = dp.Pinhole(96, 128, 200.0, 200.0, 64.0, 48.0)
+    plain = dp.load(MODEL, checkpoint, "cpu", height=48)
+    of_one_camera = replace(plain.card, reference_focal_px=50.0)
+    options = plain.options
+    known = ScaleDepthEstimator(of_one_camera, plain.network, options=options)
+    before = plain(small_image(), camera)
+    torch.testing.assert_close(known(small_image(), camera).values, 2 * before.values)
+    torch.testing.assert_close(known(small_image()).values, before.values)  # no camera is known
+    off = known.with_options(reference_focal_px=0.0)
+    torch.testing.assert_close(off(small_image(), camera).values, before.values)
 
 
 def test_wrong_options_are_named(checkpoint: Path) -> None:
