@@ -30,6 +30,7 @@ def main(
     console = Console(soft_wrap=True, highlight=False, markup=False)
     try:
         model = card(options.model)
+        model = options.looks_with(model)
         options.check(model)
         _check_folder(options.out)
         journal = Journal(options.out, options.settings(), overwrite=options.overwrite)

@@ -13,6 +13,7 @@ import tyro
 
 from .. import __version__
 from ..estimators import ASSUMED_PINHOLE_FOV_DEG, options_of
+from ..estimators.panels import panels_card
 from ..geometry import Camera, Equirectangular, Pinhole
 from ..prediction import ScaleKind
 from ..systems import ModelCard, models, weights_path
@@ -30,6 +31,10 @@ class NetworkOptions:
     """Evaluations of the diffusion transformer (default 4); more are sharper and slower."""
     seed: int | None = None
     """Of the noise field, the same for every picture of a size (default 0)."""
+    reference_focal_px: float | None = None
+    """ScaleDepth, PanopticDepth: focal length of the camera of the training, in pixels of the
+    network input (519.16 for NYU at 480 rows); depth is scaled by the ratio of the real one to it.
+    Default: that of scaledepth-n."""
     max_pixels: int | None = None
     """Area at which the transformer sees a picture (default 786432 = 1024 x 768)."""
     align: Literal["robust", "ransac", "none"] | None = None
@@ -84,8 +89,11 @@ class InferOptions:
     out: Path = Path("out/infer")
     """Folder for the results."""
 
+    panels: bool = False
+    """The input are panoramas: a pinhole model looks around in eight panels."""
     height: int | None = None
-    """Height at which the network sees the picture; default: that of the model."""
+    """Height at which the network sees the picture (side of the --panels); default: that of the
+    model."""
     resize: bool = False
     """Results at the size of the input instead of that of the network (videos: always)."""
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
@@ -143,6 +151,19 @@ class InferOptions:
     """Write the depth of an input bag into this new bag too (32FC1, metres)."""
     overwrite: bool = False
     """Do everything again and replace what is there."""
+
+    def looks_with(self, card: ModelCard) -> ModelCard:
+        """What the model is with these options: of panoramas with ``--panels``.
+
+        Raises:
+            OptionError: panels are not for this model, or it is for nothing else.
+        """
+        if not self.panels:
+            return card
+        try:
+            return panels_card(card)
+        except ValueError as error:
+            raise OptionError(f"--panels: {error}") from error
 
     def check(self, card: ModelCard) -> None:
         """Refuse what the model cannot give.
@@ -203,7 +224,7 @@ class InferOptions:
         if self.focal is not None:
             return Pinhole(height, width, self.focal, self.focal, width / 2, height / 2)
         if not self.fov:
-            if card.camera != "pinhole" or card.finds_camera or self.save_cloud:
+            if card.camera != "pinhole" or card.finds_camera or self._needs_camera(card):
                 return None
             # Only points depend on the angle: without a cloud there is nothing to warn of.
             return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
@@ -218,6 +239,11 @@ class InferOptions:
             return Pinhole(height, width, camera.fx, focal, width / 2, height / 2)
         except ValueError as error:
             raise OptionError(f"--fov {' '.join(map(str, self.fov))}: {error}") from error
+
+    def _needs_camera(self, card: ModelCard) -> bool:
+        """Whether results depend on the focal length of a model that does not find it."""
+        reference = self.network.reference_focal_px
+        return self.save_cloud or bool(card.reference_focal_px if reference is None else reference)
 
     def settings(self) -> str:
         """Digest of everything that decides what result files hold."""

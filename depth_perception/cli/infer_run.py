@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..estimators import Estimator, OutputSize, PanelsEstimator, SteadyScale
 from ..geometry import Camera, Pinhole
+from ..geometry.panel_merge import surrounding_panels
 from ..io.bags import BagFrame, DepthBagWriter, choose_image_topic, read_frames
 from ..io.colormaps import RunningRange
 from ..io.exif import exif_focal
@@ -103,7 +104,7 @@ class InferRun:
         self._console = console
         self._load = load
         self._estimator: Estimator | None = None
-        self._estimators: dict[OutputSize, Estimator] = {}
+        self._estimators: dict[OutputSize, Predictor] = {}
         self._reference: Predictor | None = None
         self._tally = Tally(
             failures=[(str(path), why) for path, why in found.missing],
@@ -317,7 +318,7 @@ class InferRun:
                 "sphere, give its field of view in degrees: --fov H V"
             ) from error
 
-    def _estimator_for(self, output_size: OutputSize) -> Estimator:
+    def _estimator_for(self, output_size: OutputSize) -> Predictor:
         """The estimator, loaded when first needed; all sizes share one network."""
         if self._estimator is None:
             options = self._options
@@ -334,8 +335,12 @@ class InferRun:
                 )
             except Exception as error:
                 raise StartError(_reason(error)) from error
-            self._estimators[self._estimator.options.output_size] = self._estimator
-        if output_size not in self._estimators:
+        if output_size not in self._estimators and self._options.panels:
+            side = self._options.height or self._model.default_height
+            self._estimators[output_size] = PanelsEstimator(
+                self._estimator, surrounding_panels(side), output_size=output_size
+            )
+        elif output_size not in self._estimators:
             self._estimators[output_size] = self._estimator.with_options(output_size=output_size)
         return self._estimators[output_size]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ from torch import Tensor
 from ..geometry import Camera, DepthKind, Equirectangular, Panel
 from ..geometry.panel_merge import PanelDepth, merge_panels, surrounding_panels
 from ..prediction import DepthSpace, Prediction, ScaleKind, Scene
-from .base import Estimator
+from ..systems.card import ModelCard
+from .base import Estimator, OutputSize
 
 _ASPECT_TOLERANCE = 0.01
 
@@ -28,6 +30,8 @@ class PanelsEstimator:
         estimator: a pinhole model with metric or scale-invariant depth.
         panels: where to look; None looks everywhere, at the model's own resolution, see
             :func:`~depth_perception.geometry.panel_merge.surrounding_panels`.
+        output_size: ``input`` returns the grid of the image, ``network`` one as dense as the panels
+            in their middle, but not denser than the image.
         joint_scale: False leaves each panel its own scale; then steps remain where panels end.
 
     Attributes:
@@ -43,23 +47,19 @@ class PanelsEstimator:
         panels: Sequence[Panel] | None = None,
         *,
         joint_scale: bool = True,
+        output_size: OutputSize = "input",
     ) -> None:
-        card = estimator.card
-        if card.camera != "pinhole":
-            raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
-        if card.scale is ScaleKind.AFFINE_INVARIANT:
+        self.card = panels_card(estimator.card)
+        if output_size not in get_args(OutputSize):
             raise ValueError(
-                f"{card.name} returns values of unknown scale and shift, which panels cannot share:"
-                " use a metric model"
+                f"output_size must be one of {', '.join(get_args(OutputSize))}, got {output_size!r}"
             )
         if panels is not None and not panels:
             raise ValueError("panels must name at least one panel, or be None to look everywhere")
         self.pinhole = estimator
-        self.panels = tuple(panels or surrounding_panels(card.default_height))
+        self.panels = tuple(panels or surrounding_panels(self.card.default_height))
         self.joint_scale = joint_scale
-        self.card = replace(
-            card, camera="equirectangular", kind=DepthKind.RANGE, space=DepthSpace.DEPTH
-        )
+        self.output_size = output_size
 
     @property
     def device(self) -> torch.device:
@@ -74,8 +74,10 @@ class PanelsEstimator:
             camera: its pixel grid; None is the full sphere of a 2:1 image.
 
         Returns:
-            Range on the grid of the image; what no panel sees is not valid. ``scene`` has the mean
-            of the panels' scales and class probabilities, where the model tells them.
+            Range; what no panel sees is not valid. ``scene`` has the mean of the panels' scales and
+            class probabilities, where the model tells them. Panels of which the model gives no
+            depth (Pixel-Perfect Depth whose fit was refused) count as not seen; if there are no
+            others, nothing is metric, and ``note`` says why.
 
         Raises:
             TypeError, ValueError: as :meth:`Estimator.__call__`.
@@ -89,20 +91,34 @@ class PanelsEstimator:
             for panel in self.panels:
                 view = panel.cut_image(planes, camera).permute(1, 2, 0).contiguous()
                 found.append(self.pinhole(view, panel.camera))
-            parts = [
-                PanelDepth(panel, said.depth, said.valid, said.camera, said.kind, _trust(said))
-                for panel, said in zip(self.panels, found, strict=True)
-            ]
-            merged = merge_panels(parts, camera, joint_scale=self.joint_scale)
+            parts = [self._part(*pair) for pair in zip(self.panels, found, strict=True)]
+            grid = self._grid(camera)
+            merged = merge_panels(parts, grid, joint_scale=self.joint_scale)
+        has_depth = any(said.scale is self.card.scale for said in found)
         return Prediction(
             values=merged.range_m.clone(),
             valid=merged.valid.clone(),
-            camera=camera,
+            camera=grid,
             kind=DepthKind.RANGE,
             space=DepthSpace.DEPTH,
-            scale=self.card.scale,
+            scale=self.card.scale if has_depth else ScaleKind.SCALE_INVARIANT,
             scene=_scene([said.scene for said in found], merged.factors.tolist()),
+            note="" if has_depth else f"no panel is metric: {found[0].note}",
         )
+
+    def _part(self, panel: Panel, said: Prediction) -> PanelDepth:
+        if said.scale is not self.card.scale:
+            nothing = torch.zeros_like(said.valid)
+            return PanelDepth(panel, said.values, nothing, said.camera, said.kind, 0.0)
+        return PanelDepth(panel, said.depth, said.valid, said.camera, said.kind, _trust(said))
+
+    def _grid(self, camera: Equirectangular) -> Equirectangular:
+        if self.output_size == "input":
+            return camera
+        density = max(panel.camera.fx for panel in self.panels)  # pixels for each radian
+        height = min(camera.height, max(1, round(camera.vertical_fov * density)))
+        width = min(camera.width, max(1, round(camera.horizontal_fov * density)))
+        return camera.resize(height, width)
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real one is not the slowest."""
@@ -111,11 +127,29 @@ class PanelsEstimator:
             torch.cuda.synchronize(self.device)
 
 
+def panels_card(card: ModelCard) -> ModelCard:
+    """What a pinhole model is when it looks at panoramas panel by panel.
+
+    Raises:
+        ValueError: it is no pinhole model, or panels could not share a scale.
+    """
+    if card.camera != "pinhole":
+        raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
+    if not card.has_depth:
+        raise ValueError(f"{card.name} returns segments alone: choose a model with depth")
+    if card.scale is ScaleKind.AFFINE_INVARIANT:
+        raise ValueError(
+            f"{card.name} returns values of unknown scale and shift, which panels cannot share:"
+            " use a metric model"
+        )
+    return replace(card, camera="equirectangular", kind=DepthKind.RANGE, space=DepthSpace.DEPTH)
+
+
 def _is_array(image: object) -> bool:
     return isinstance(image, np.ndarray)
 
 
-def _checked(camera: Camera | None, shape: tuple[int, ...]) -> Camera:
+def _checked(camera: Camera | None, shape: tuple[int, ...]) -> Equirectangular:
     if len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(f"image must be (height, width, 3) RGB with pixels, got shape {shape}")
     height, width = shape[:2]

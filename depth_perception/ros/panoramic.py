@@ -10,8 +10,9 @@ import torch
 from geometry_msgs.msg import TransformStamped
 from torch import Tensor
 
-from ..estimators import Estimator, load
+from ..estimators import Estimator, PanelsEstimator, load
 from ..geometry import Equirectangular
+from ..systems.catalog import card
 from .base_node import Loaded
 from .compat.transforms import Broadcaster, static_broadcaster
 from .frames import UPRIGHT, rotation_message, static_transform
@@ -19,8 +20,9 @@ from .images import read_rgb
 from .masks import fit_mask, hide, read_mask
 from .matching import Arrival
 from .outputs import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
+from .panel_model import load_around
 from .scaled_node import ScaledNode
-from .settings import PanoramicSettings
+from .settings import PanelModelSettings, PanoramicSettings
 
 _ASPECT_TOLERANCE = 0.02
 
@@ -29,7 +31,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     """Depth, cloud, pinhole panels and scan from an equirectangular image."""
 
     def __init__(self, **options: Any) -> None:
-        self._estimator: Estimator | None = None
+        self._estimator: Estimator | PanelsEstimator | None = None
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
         self._panels: tuple[PanelOutput, ...] = ()
@@ -38,21 +40,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         super().__init__("panoramic_depth", PanoramicSettings, **options)
 
     def load(self, settings: PanoramicSettings) -> Loaded:
-        estimator = load(
-            settings.model,
-            settings.checkpoint or None,
-            None if settings.device == "auto" else settings.device,
-            height=settings.height or None,
-            precision=settings.precision,
-            seam=settings.seam,
-            flip=settings.flip,
-            output_size=settings.output_size,
-        )
-        if estimator.card.camera != "equirectangular":
-            raise ValueError(
-                f"model {settings.model} is for {estimator.card.camera} images; this node needs a "
-                "panoramic model (`depth-perception models` lists them)"
-            )
+        estimator = load_model(settings)
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
         height = settings.height or estimator.card.default_height
         estimator.warm_up(height, 2 * height)
@@ -119,6 +107,31 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
             orientation = rotation_message(output.panel.rotation)
             transforms.append(static_transform(camera_frame, child, orientation))
         self._broadcaster.sendTransform(transforms)
+
+
+def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
+    """The model of the parameters, which looks around panel by panel if it is a pinhole model.
+
+    Raises:
+        KeyError, ValueError, OSError: no such model, it does not suit, or it cannot be loaded.
+    """
+    if card(settings.model).camera == "pinhole":
+        return load_around(settings)
+    if settings.scaledepth != PanelModelSettings():
+        raise ValueError(
+            f"model {settings.model} does not know scaledepth.reference_focal_px: leave it at the "
+            "default, or choose another model"
+        )
+    return load(
+        settings.model,
+        settings.checkpoint or None,
+        None if settings.device == "auto" else settings.device,
+        height=settings.height or None,
+        precision=settings.precision,
+        seam=settings.seam,
+        flip=settings.flip,
+        output_size=settings.output_size,
+    )
 
 
 def panorama_camera(

@@ -215,13 +215,45 @@ class ScanSettings:
 
 
 @dataclass(frozen=True)
+class PanelModelSettings:
+    """Parameters of ScaleDepth where it looks around panel by panel."""
+
+    reference_focal_px: float = parameter(
+        -1.0,
+        "Focal length, at the size of the network input, of the camera that the model was trained "
+        "with (519.16 for NYU): depth is multiplied by the ratio of that of a panel to it. -1 "
+        "takes that of the model: scaledepth-n knows one; scaledepth-nk and -k had several cameras "
+        "and leave depth as it is, as does 0.",
+        minimum=-1.0,
+        maximum=1e5,
+        reload=True,
+    )
+
+
+@dataclass(frozen=True)
 class PanoramicSettings(NodeSettings):
     """The parameters of ``panoramic_depth``."""
 
+    model: str = parameter(
+        "panda-tiny-metric",
+        "Name of the model; `depth-perception models` lists them. A metric pinhole model looks "
+        "around in eight panels, whose scales are made to agree where they overlap.",
+        reload=True,
+    )
+    height: int = parameter(
+        0,
+        "Rows of the network input, for a pinhole model the side of its panels; 0 takes the "
+        "default of the model. Fewer are faster. The model inside the package works at its own 112 "
+        "rows only.",
+        minimum=0,
+        maximum=4096,
+        reload=True,
+    )
     seam: str = parameter(
         "circular",
         "Left and right border: off (as the authors of the model), circular (padding with the "
-        "other side) or blend (mean with a half-turned image, twice the time).",
+        "other side) or blend (mean with a half-turned image, twice the time). Pinhole models have "
+        "no such border.",
         choices=("off", "circular", "blend"),
         reload=True,
     )
@@ -249,4 +281,5 @@ class PanoramicSettings(NodeSettings):
     cloud: CloudSettings = field(default_factory=CloudSettings)
     panels: PanelSettings = field(default_factory=PanelSettings)
     scan: ScanSettings = field(default_factory=ScanSettings)
+    scaledepth: PanelModelSettings = field(default_factory=PanelModelSettings)
     scale: ScaleSettings = field(default_factory=ScaleSettings)

@@ -406,3 +406,39 @@ def test_pinhole_camera_with_its_field_of_view(
     np.testing.assert_allclose(x / z, np.tile(columns, (32, 1)), atol=1e-5)
     rows = ((np.arange(32) + 0.5) / 16 - 1) * np.tan(np.radians(30))
     np.testing.assert_allclose(y / z, np.tile(rows[:, None], (1, 64)), atol=1e-5)
+
+
+def test_a_pinhole_model_looks_around_a_panorama(
+    tmp_path: Path, infer: Infer, picture: Picture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from depth_perception.estimators import PanelsEstimator, load
+    from depth_perception.geometry.panel_merge import surrounding_panels
+    from depth_perception.io.images import read_image
+    from depth_perception.systems import build_network, save_network
+
+    model, weights = "scaledepth-tiny", tmp_path / "weights.safetensors"
+    torch.manual_seed(0)
+    save_network(build_network(model), weights)
+    source = picture(tmp_path / "a.png")
+    asked = ["--model", model, "--checkpoint", weights, "--height", 32, "--raw", "npy", "--panels"]
+    asked += ["--device", "cpu"]
+
+    assert infer(source, *asked, "--save-cloud", "--reference-focal-px", 32) == 0
+
+    pinhole = load(model, weights, "cpu", height=32)
+    around = PanelsEstimator(pinhole, surrounding_panels(32), output_size="network")
+    plain = around(read_image(source))
+    corrected = PanelsEstimator(
+        pinhole.with_options(reference_focal_px=32.0), surrounding_panels(32), output_size="network"
+    )(read_image(source))
+    depth = np.load(tmp_path / "out/a_depth.npy")
+    np.testing.assert_allclose(depth, corrected.depth.numpy(), rtol=1e-5)
+    assert depth.shape == (plain.camera.height, plain.camera.width)
+    assert np.median(depth / plain.depth.numpy()) < 0.7  # 16 pixels, or fewer, for 32
+    points, _ = read_ply(tmp_path / "out/a.ply")
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), depth.ravel(), rtol=1e-4)
+    capsys.readouterr()
+    assert infer(source, *asked, "--resize", "--overwrite") == 0
+    assert np.load(tmp_path / "out/a_depth.npy").shape == read_image(source).shape[:2]
+    assert infer(source, *asked, "--focal", 50) == 2
+    assert "--focal is for pinhole models" in capsys.readouterr().err

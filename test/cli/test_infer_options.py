@@ -25,6 +25,8 @@ Infer = Callable[..., int]
         (["--limits", "3", "1"], "--limits must be LOW HIGH"),
         (["--topic", "/image"], "--topic is for bags"),
         (["--height", "0"], "height must be positive, got 0"),
+        (["--panels"], "--panels: panda-tiny takes panoramas as they are"),
+        (["--reference-focal-px", "519"], "no option of panda-tiny; it is one of scaledepth-nk"),
         (["--device", "cuda:7"], "device|CUDA"),
         (["--checkpoint", "no_such.pth"], "no_such.pth"),
     ],

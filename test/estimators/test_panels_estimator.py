@@ -214,3 +214,42 @@ def test_what_panels_cannot_do_is_named(image: torch.Tensor) -> None:
         estimator(image, Pinhole.from_fov(128, 256, 1.0))
     with pytest.raises(ValueError, match="RGB"):
         estimator(image[..., 0])
+
+
+def test_the_grid_may_be_as_dense_as_the_panels(image: torch.Tensor) -> None:
+    large = torch.zeros(320, 640, 3, dtype=torch.uint8)
+    prediction = PanelsEstimator(Oracle([1.0] * 8), PANELS, output_size="network")(large)
+    assert prediction.camera == Equirectangular(151, 302)  # 48 pixels for each radian
+    truth = render(WORLD, prediction.camera, POSE, shadows=False).range_m
+    assert relative_error(prediction, truth).median() < 5e-4
+    small = PanelsEstimator(Oracle([1.0] * 8), PANELS, output_size="network")(image)
+    assert small.camera == CAMERA
+    with pytest.raises(ValueError, match="output_size must be one of"):
+        PanelsEstimator(Oracle([1.0] * 8), PANELS, output_size="large")
+
+
+class Refused(Oracle):
+    """Some of its panels could not be made metric."""
+
+    def __init__(self, panels: range) -> None:
+        super().__init__([1.0] * 8)
+        self.refused = panels
+
+    def __call__(self, image: torch.Tensor, camera: Pinhole) -> Prediction:
+        said = super().__call__(image, camera)
+        if self.calls - 1 not in self.refused:
+            return said
+        return replace(said, scale=ScaleKind.AFFINE_INVARIANT, note="the fit was refused")
+
+
+def test_panels_without_metres_count_as_not_seen(truth: torch.Tensor, image: torch.Tensor) -> None:
+    prediction = PanelsEstimator(Refused(range(7, 8)), PANELS)(image)
+    assert prediction.is_metric
+    assert not prediction.valid[-1].any()
+    seen = prediction.valid & ~edge_mask(truth, 0.05, wraps=True)
+    assert seen[:64].float().mean() > 0.7
+    assert (prediction.depth / truth - 1).abs()[seen].median() < 2e-4
+    nothing = PanelsEstimator(Refused(range(8)), PANELS)(image)
+    assert not nothing.is_metric
+    assert not nothing.valid.any()
+    assert nothing.note == "no panel is metric: the fit was refused"

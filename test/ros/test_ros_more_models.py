@@ -1,4 +1,4 @@
-"""Other panoramic models in ``panoramic_depth``: the node gives what the library gives."""
+"""Other models in ``panoramic_depth``: the node gives what the library gives."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ import torch
 from ros_harness import READY, NodeProcess, Probe, cloud_of, depth_of, image, panorama
 
 import depth_perception as dp
-from depth_perception.estimators import BlindSpotPinholeEstimator, BlindSpotPinholeOptions
+from depth_perception.estimators import (
+    BlindSpotPinholeEstimator,
+    BlindSpotPinholeOptions,
+    PanelsEstimator,
+)
+from depth_perception.geometry.panel_merge import surrounding_panels
+from depth_perception.ros.panoramic import load_model
 from depth_perception.ros.pinhole import model_options
 from depth_perception.ros.pinhole_settings import PinholeSettings
+from depth_perception.ros.settings import PanelModelSettings, PanoramicSettings
 from depth_perception.systems import build_network, card, save_network
 
 HEIGHT = 64
+PINHOLE = "scaledepth-tiny"
 TOPICS = ("depth/image", "depth/points", "depth/scale")
 
 
-@pytest.mark.parametrize("model", ["blindspot-tiny", "omnidepth-rectnet-tiny"])
+@pytest.mark.parametrize("model", ["blindspot-tiny", "omnidepth-rectnet-tiny", PINHOLE])
 def test_node_and_library_agree(
     model: str,
     start_node: Callable[..., NodeProcess],
@@ -39,8 +47,13 @@ def test_node_and_library_agree(
     probe.wait_matched()
     pixels = panorama(HEIGHT)
     found = probe.ask(image(pixels), TOPICS)
-    options = {"seam": "circular", "flip": False, "output_size": "network"}
-    expected = dp.load(model, weights, "cpu", height=HEIGHT, **options)(pixels)
+    if model == PINHOLE:
+        pinhole = dp.load(model, weights, "cpu", height=HEIGHT)
+        estimator = PanelsEstimator(pinhole, surrounding_panels(HEIGHT), output_size="network")
+    else:
+        options = {"seam": "circular", "flip": False, "output_size": "network"}
+        estimator = dp.load(model, weights, "cpu", height=HEIGHT, **options)
+    expected = estimator(pixels)
     valid = expected.valid.numpy()
     depth = depth_of(found["depth/image"])
     assert depth.shape == valid.shape
@@ -54,6 +67,46 @@ def test_node_and_library_agree(
     code, _ = node.stop()
     assert code == 0
     assert "Traceback" not in node.text
+
+
+def test_focal_length_over_panels(tmp_path: Path) -> None:
+    save_network(build_network(PINHOLE), tmp_path / "weights.safetensors")
+    settings = PanoramicSettings(
+        model=PINHOLE,
+        checkpoint=str(tmp_path / "weights.safetensors"),
+        height=40,
+        flip=True,
+        device="cpu",
+        output_size="input",
+        scaledepth=PanelModelSettings(reference_focal_px=50.0),
+    )
+    estimator = load_model(settings)
+    assert estimator.panels == surrounding_panels(40)
+    assert estimator.output_size == "input"
+    options = estimator.pinhole.options
+    assert (options.reference_focal_px, options.height, options.flip) == (50.0, 40, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"model": "depth-anything-v2-small"}, "unknown scale and shift"),
+        ({"model": "panopticdepth-r50-seg"}, "segments alone"),
+        ({"model": "panopticdepth-tiny"}, "cannot run in this node"),
+        ({"model": "moge-2-tiny", "flip": True}, "does not know flip"),
+        (
+            {"model": "moge-2-tiny", "scaledepth": PanelModelSettings(519.0)},
+            "does not know scaledepth.reference_focal_px",
+        ),
+        (
+            {"model": "panda-tiny", "scaledepth": PanelModelSettings(519.0)},
+            "does not know scaledepth.reference_focal_px",
+        ),
+    ],
+)
+def test_what_panels_cannot_do_is_refused(changes: dict[str, object], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        load_model(PanoramicSettings(**changes))
 
 
 def test_pinhole_node_knows_the_rectilinear_vgg() -> None:
