@@ -44,6 +44,15 @@ def agreement(prediction: Prediction, reference: Reference, fit: ScaleFit, ratio
     return float(((fitted / truth - 1).abs() < ratio).float().mean())  # NaN does not agree
 
 
+def loose_agreement(
+    prediction: Prediction, reference: Reference, model: FitModel, ratio: float
+) -> float:
+    """Share of the known depths that agree with the best fit, however poor; 0 without one."""
+    known = prediction.valid & torch.isfinite(reference.depth_m)
+    values = values_for(model, prediction)[known]
+    return _fitted_share(values, reference.depth_m[known], model, ratio)
+
+
 def best_turn(
     prediction: Prediction, reference: Reference, model: FitModel, ratio: float, angle: float
 ) -> Turned:
@@ -87,6 +96,10 @@ def _share(
     x, truth = values[row, column][valid], depth[valid]
     if truth.numel() < len(points) // 2:
         return 0.0  # mostly out of sight: nothing to compare
+    return _fitted_share(x, truth, model, ratio)
+
+
+def _fitted_share(x: Tensor, truth: Tensor, model: FitModel, ratio: float) -> float:
     try:
         fit = fit_depth(x, truth, model, options=_LOOSE)
     except FitError:

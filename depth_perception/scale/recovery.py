@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..prediction import Prediction, ScaleKind
-from .agreement import agreement, best_turn
+from .agreement import Turned, agreement, best_turn, loose_agreement
 from .alignment import apply_fit, blocks, default_model, values_for
 from .filter import FilterStatus, ScaleFilter
 from .fits import FitError, FitModel, ScaleFit, fit_depth
@@ -104,6 +104,7 @@ class ScaleRecovery:
         self._believed_s = math.nan
         self._agreement, self._agreement_s = math.nan, math.nan
         self._turn_text, self._turn_s = "", math.nan
+        self._blame_text, self._blame_s = "", math.nan
 
     def recover(
         self,
@@ -158,6 +159,8 @@ class ScaleRecovery:
         except FitError as error:
             fit = None
             warnings.append(str(error))
+            if reference is not None and not isinstance(error, SourceError):
+                warnings += self._blamed(prediction, reference, model, stamp_s)
         if fit is None:
             estimate = self._filter.at(stamp_s)
         else:
@@ -265,10 +268,7 @@ class ScaleRecovery:
             self._turn_s, self._turn_text = stamp_s, ""
             turned = best_turn(prediction, reference, fit.model, options.agree_ratio, options.turn)
             if turned.agreement > share + _BETTER_TURNED:
-                self._turn_text = (
-                    f"{turned.agreement:.0%} of the points agree with the image when turned by "
-                    f"{turned.text}, as they are only {share:.0%}: check the extrinsics"
-                )
+                self._turn_text = _turn_sentence(turned, share)
         if self._turn_text:
             raise SourceError(self._turn_text)
         if self._agreement < options.min_agreement:
@@ -277,6 +277,21 @@ class ScaleRecovery:
                 f"{options.agree_ratio:.0%}: need {options.min_agreement:.0%}; check extrinsics, "
                 "time stamps and the model"
             )
+
+    def _blamed(
+        self, prediction: Prediction, reference: Reference, model: FitModel, stamp_s: float
+    ) -> list[str]:
+        """A sentence if points that cannot be fitted agree with the image when turned."""
+        options = self.options
+        if options.source is not ScaleSource.POINTS:
+            return []
+        if not (stamp_s - self._blame_s < options.check_turns_s):
+            self._blame_s, self._blame_text = stamp_s, ""
+            share = loose_agreement(prediction, reference, model, options.agree_ratio)
+            turned = best_turn(prediction, reference, model, options.agree_ratio, options.turn)
+            if turned.agreement > max(share + _BETTER_TURNED, options.min_agreement):
+                self._blame_text = _turn_sentence(turned, share)
+        return [self._blame_text] if self._blame_text else []
 
     def _averaged(self, share: float, stamp_s: float) -> float:
         before, self._agreement_s = self._agreement_s, stamp_s
@@ -332,6 +347,13 @@ def _of_model(prediction: Prediction) -> Recovered:
         report = ScaleReport("model", ScaleStatus.NONE, warnings=(note,))
         return Recovered(_unmetric(prediction, note), report)
     return Recovered(prediction, ScaleReport("model", ScaleStatus.MODEL, prediction.fit))
+
+
+def _turn_sentence(turned: Turned, share: float) -> str:
+    return (
+        f"{turned.agreement:.0%} of the points agree with the image when turned by {turned.text}, "
+        f"as they are only {share:.0%}: check the extrinsics"
+    )
 
 
 def _unmetric(prediction: Prediction, note: str) -> Prediction:

@@ -294,7 +294,9 @@ def test_extrinsics_wrong_by_30_degrees_give_no_metres(panoramic: Robot) -> None
         assert not probe.set_parameters(**{f"scale__extrinsics__{k}": v for k, v in wrong.items()})
         for red, green in DISTORTIONS[:2]:
             panoramic.see(red, green).check_unknown()
-        assert probe.wait_status("message", "not metric: ")["level"] == "1"
+        status = probe.wait_status("message", "not metric: ")
+        assert status["level"] == "1"
+        assert "check the extrinsics" in status["message"]
     assert not probe.set_parameters(**{f"scale__extrinsics__{k}": v for k, v in right.items()})
     panoramic.see().check_metric()
 

@@ -136,7 +136,17 @@ def test_extrinsics_wrong_by_30_degrees_are_refused(axis: int, side: int) -> Non
         result = recovery.recover(jumping(index), known, FRAME_S * index)
         assert result.report.status is ScaleStatus.NONE
         assert not result.prediction.is_metric
-        assert result.prediction.note
+        assert "when turned by" in result.prediction.note
+        assert "check the extrinsics" in result.prediction.note
+
+
+def test_points_that_are_noise_do_not_blame_the_extrinsics() -> None:
+    known = reference()
+    wild = 30 * torch.rand(known.depth_m.shape, generator=torch.Generator().manual_seed(1))
+    known = replace(known, depth_m=torch.where(torch.isfinite(known.depth_m), wild, torch.nan))
+    result = ScaleRecovery(POINTS).recover(prediction(), known, 0.0)
+    assert result.report.status is ScaleStatus.NONE
+    assert "extrinsics" not in result.prediction.note
 
 
 def test_extrinsics_that_go_wrong_on_the_way_are_held_then_refused() -> None:
