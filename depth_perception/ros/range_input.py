@@ -70,7 +70,7 @@ class RangeInput:
 
         A message that cannot be used is dropped, and the next nearest one counts.
         """
-        why = f"nothing came on {self.topic} yet"
+        why, is_refused = f"nothing came on {self.topic} yet", False
         wanted = stamp_ns(header)
         while True:
             with self._lock:
@@ -80,7 +80,7 @@ class RangeInput:
                 return None, why
             apart_s = (nearest - wanted) * 1e-9
             if abs(apart_s) > settings.tolerance_s:
-                if not self.refusal:
+                if not is_refused:
                     why = (
                         f"nothing on {self.topic} within {settings.tolerance_s:g} s of the image: "
                         f"the nearest is {abs(apart_s):.2f} s "
@@ -90,8 +90,10 @@ class RangeInput:
             try:
                 points = torch.from_numpy(self._decode(message))
             except RangeMessageError as error:
+                is_refused = True
                 with self._lock:
-                    self._drop(nearest)
+                    if self._messages.get(nearest) is message:
+                        self._drop(nearest)
                     self.refused += 1
                     self.refusal = why = f"a message on {self.topic} was refused: {error}"
                 continue

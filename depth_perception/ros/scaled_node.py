@@ -98,6 +98,8 @@ class ScaledNode(DepthNode[S]):
         self._is_reset_wanted = True
         if self._ranges is not None:
             self._ranges.clear()
+        if self._lookup is not None:
+            self._lookup.forget()
 
     def reset_scale(self) -> str:
         source = _scale(self.settings).source

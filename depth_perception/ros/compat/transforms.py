@@ -73,12 +73,15 @@ class TransformLookup(Protocol):
             LookupError: it is not known at this time; the text says why.
         """
 
+    def forget(self) -> None:
+        """Drop what moved: the clock jumped, and a past that lies ahead would hide the present."""
+
 
 class BufferLookup:
     """A lookup in a buffer of ``tf2_ros``.
 
     Args:
-        buffer: a ``tf2_ros.Buffer``, or anything with its ``lookup_transform``.
+        buffer: a ``tf2_ros.Buffer``, or anything with its ``lookup_transform`` and ``clear``.
         expected: the errors that it raises where it knows no transform.
         listener: what fills the buffer; kept alive with it.
     """
@@ -96,6 +99,10 @@ class BufferLookup:
             return self._buffer.lookup_transform(target, source, Time.from_msg(stamp))
         except self._expected as error:
             raise LookupError(f"no transform from {source!r} to {target!r}: {error}") from error
+
+    def forget(self) -> None:
+        """See :class:`TransformLookup`; static transforms stay."""
+        self._buffer.clear()
 
 
 def transform_lookup(node: Node) -> TransformLookup | None:
