@@ -21,6 +21,7 @@ from .sources.camera_height import ground_reference
 from .sources.fixed import fixed_fit
 
 _OUTSIDE = (ScaleSource.POINTS, ScaleSource.OBJECT_SIZE, ScaleSource.REFERENCE)
+_POOR_RESIDUAL, _POOR_SIGMA, _POOR_AGREEMENT = 0.2, 0.1, 0.5  # believed, but a warning
 _BETTER_TURNED = 0.05  # a turn must agree better by this share to blame the extrinsics
 
 
@@ -181,6 +182,8 @@ class ScaleRecovery:
         status = ScaleStatus(estimate.status.value)
         if status is ScaleStatus.HELD:
             warnings.append(f"scale held for {estimate.age_s:.1f} s")
+        elif fit is not None:
+            warnings += _poor(fit, sigma, self._agreement)
         limit = self.options.max_depth_m
         report = ScaleReport(
             name, status, final, sigma, estimate.age_s, self._agreement, tuple(warnings)
@@ -347,6 +350,16 @@ def _of_model(prediction: Prediction) -> Recovered:
         report = ScaleReport("model", ScaleStatus.NONE, warnings=(note,))
         return Recovered(_unmetric(prediction, note), report)
     return Recovered(prediction, ScaleReport("model", ScaleStatus.MODEL, prediction.fit))
+
+
+def _poor(fit: ScaleFit, sigma_ratio: float, agreement: float) -> list[str]:
+    is_poor = fit.residual_ratio > _POOR_RESIDUAL or sigma_ratio > _POOR_SIGMA
+    if not is_poor and not agreement < _POOR_AGREEMENT:
+        return []
+    return [
+        f"poor fit: {fit.inliers} of {fit.samples} known depths agree with it but for "
+        f"{fit.residual_ratio:.0%}, the metres are sure to {sigma_ratio:.0%}"
+    ]
 
 
 def _turn_sentence(turned: Turned, share: float) -> str:

@@ -140,6 +140,14 @@ def test_extrinsics_wrong_by_30_degrees_are_refused(axis: int, side: int) -> Non
         assert "check the extrinsics" in result.prediction.note
 
 
+def test_a_fit_that_is_poor_but_believed_is_told() -> None:
+    fine = ScaleRecovery(POINTS).recover(prediction(), reference(), 0.0)
+    assert fine.report.warnings == ()
+    poor = ScaleRecovery(POINTS).recover(prediction(noise=0.3), reference(), 0.0)
+    assert poor.report.status is ScaleStatus.TRACKING
+    assert "poor fit: " in " ".join(poor.report.warnings)
+
+
 def test_points_that_are_noise_do_not_blame_the_extrinsics() -> None:
     known = reference()
     wild = 30 * torch.rand(known.depth_m.shape, generator=torch.Generator().manual_seed(1))
