@@ -406,7 +406,8 @@ def test_moge_uses_the_intrinsics_and_agrees_with_the_library(
     network: Running, files: dict[str, Path]
 ) -> None:
     network.reconfigure(model="moge-2-tiny", checkpoint=str(files["moge"]), moge__num_tokens=48)
-    estimator = dp.load("moge-2-tiny", files["moge"], "cpu", num_tokens=48)
+    options = {"num_tokens": 48, "output_size": "network"}  # as the node does by default
+    estimator = dp.load("moge-2-tiny", files["moge"], "cpu", **options)
     expected = estimator(PIXELS, CAMERA)
     assert not torch.allclose(estimator(PIXELS).depth, expected.depth)  # the focal length counts
 
