@@ -23,26 +23,22 @@ from .compat.qos_events import PublisherEventCallbacks, SubscriptionEventCallbac
 
 def input_profile() -> QoSProfile:
     """Sensor data of which only the newest counts: matches every publisher."""
-    return QoSProfile(
-        depth=1,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
+    return _sensor_data(1)
 
 
 def info_profile() -> QoSProfile:
     """Small messages of which each may be the one that an image waits for."""
-    return QoSProfile(
-        depth=30,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
+    return _sensor_data(30)
 
 
 def range_profile() -> QoSProfile:
     """Measurements of which each may be the one of an image: matches every publisher."""
+    return _sensor_data(5)
+
+
+def _sensor_data(depth: int) -> QoSProfile:
     return QoSProfile(
-        depth=5,
+        depth=depth,
         reliability=ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.VOLATILE,
     )

@@ -37,8 +37,6 @@ class DataRecipe:
             nothing.
         val_root: its folder for validation, where it is another one.
         height, width: of all pictures.
-        coarse_until: up to this fraction of the run, training pictures have half that size, which
-            is four times as fast.
         seconds: which views of 3D60 are compared with the centre, in turns from step to step.
         baseline_m: distance of the views of 3D60; KITTI has its calibration.
         panorama_fov_deg: pinhole pairs become panoramas of this horizontal and vertical field of
@@ -55,7 +53,6 @@ class DataRecipe:
     val_root: str | None = None
     height: int = 256
     width: int = 512
-    coarse_until: float = 0.0
     seconds: tuple[Literal["right", "up"], ...] = ("right",)
     baseline_m: float = BASELINE_M
     panorama_fov_deg: tuple[float, float] | None = None
@@ -71,8 +68,6 @@ class DataRecipe:
         for name in ("height", "width", "max_range_m", "baseline_m"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if not 0 <= self.coarse_until <= 1:
-            raise ValueError(f"coarse_until must lie in [0, 1], got {self.coarse_until}")
         if self.panorama_fov_deg is not None:
             if self.kind != "kitti":
                 raise ValueError("panorama_fov_deg is for pinhole pairs, kind: kitti")
@@ -85,11 +80,6 @@ class DataRecipe:
     def size(self) -> tuple[int, int]:
         """(height, width) of all pictures."""
         return self.height, self.width
-
-    def size_at(self, progress: float) -> tuple[int, int]:
-        """(height, width) of training pictures when a fraction of the run is done."""
-        part = 2 if progress < self.coarse_until else 1
-        return self.height // part, self.width // part
 
     def source(self, validation: bool) -> tuple[Path, Path | None]:
         """Folder and list of training or validation."""
@@ -160,7 +150,7 @@ class StereoData:
         reader = self._readers[draw.step % len(self._readers)]
         frames = [reader(item) for item in draw.items]
         shared = seeded(self._seed, 6, draw.step)
-        size = self._data.size_at(draw.progress)
+        size = self._data.size
         here, there = _planes(frames, size)
         geometry = _geometry(frames[0], size)
         colours = replace(self._augment, mirror=0.0)
@@ -249,7 +239,7 @@ class PanoramaData:
 
     def batch(self, draw: Draw) -> PanoramaBatch:
         """The batch of a step."""
-        rows, size = [], self._data.size_at(draw.progress)
+        rows, size = [], self._data.size
         colours = replace(self._augment, mirror=0.0)
         for item, generator in zip(draw.items, draw.generators, strict=True):
             image, range_m = _panorama(self._reader(item), size)

@@ -112,7 +112,7 @@ def prepare(
         OSError, NoFramesError: data are missing.
     """
     network = made_network(recipe, OmniDepth)
-    if any(side % network.multiple for side in recipe.data.size_at(0.0)):
+    if any(side % network.multiple for side in recipe.data.size):
         raise RecipeError(
             f"data.height and data.width must be multiples of {network.multiple} for "
             f"{recipe.model.name}, got {recipe.data.height} and {recipe.data.width}"

@@ -155,7 +155,7 @@ def prepare(
     """
     network = made_network(recipe, BlindSpotVgg)
     multiple = network.config.multiple
-    if any(side % multiple for side in recipe.data.size_at(0.0)):
+    if any(side % multiple for side in recipe.data.size):
         raise RecipeError(
             f"data.height and data.width must be multiples of {multiple} for {recipe.model.name}, "
             f"got {recipe.data.height} and {recipe.data.width}"

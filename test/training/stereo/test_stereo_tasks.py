@@ -71,7 +71,6 @@ def small(name: str, root: str, *overrides: str):
             "data.val_root=null",
             f"data.height={64 if model.startswith('blind') else 32}",
             f"data.width={128 if model.startswith('blind') else 64}",
-            "data.coarse_until=0",
             "data.keep=true",
             "run={steps: 4, batch: 2, val_every: 2, val_frames: 2, save_every: 2, log_every: 1}",
             *overrides,
@@ -337,17 +336,6 @@ def test_what_is_wrong_is_named(name, override, message, places, tmp_path, capsy
     root = f"data.root={places}"
     assert main(["train", name, root, override, "--out", str(tmp_path), "--device", "cpu"]) == 1
     assert message in capsys.readouterr().err
-
-
-def test_pictures_begin_at_half_their_size(places: str) -> None:
-    data = DataRecipe("threed60", places, "split.txt", height=32, width=64, coarse_until=0.5)
-    for reader in (StereoData(data, QUIET, True, 5, 1), PanoramaData(data, QUIET, True, 1)):
-        for progress, size in ((0.0, (16, 32)), (0.49, (16, 32)), (0.5, (32, 64))):
-            batch = reader.batch(Draw(0, progress, (0,), (seeded(1),)))
-            images = batch.here if isinstance(reader, StereoData) else batch.images
-            assert tuple(images.shape[-2:]) == size
-            if isinstance(reader, StereoData):
-                assert batch.geometry.camera == Equirectangular(*size)
 
 
 def test_one_step_sees_one_geometry(places: str) -> None:
