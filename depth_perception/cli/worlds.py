@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
+from ..data.dvps_write import street_sequences, write_cityscapes_dvps
 from ..data.threed60 import View
 from ..data.threed60_write import write_threed60
 from ..data.worlds import FolderOptions, Walk, make_world, write_bag, write_folder
@@ -168,6 +169,48 @@ class Stereo:
         console.print(f"{listing}: panoramas of {self.count} worlds from seed {self.seed}")
 
 
+@dataclass(frozen=True)
+class Dvps:
+    """Write short videos of streets with segments and depth, in the layout of Cityscapes-DVPS.
+
+    Attributes:
+        out: its folder.
+        split: part of the data set.
+        seed: first seed; each video has its own street.
+        count: number of videos.
+        frames: of each video.
+        step: way between two frames, metres.
+        height: rows of the pictures.
+        width: columns of the pictures.
+        fov: horizontal field of view, degrees.
+        sensor: strength of noise and blur, 0 to 1.
+    """
+
+    out: tyro.conf.Positional[Path]
+    split: str = "train"
+    seed: int = 0
+    count: int = 100
+    frames: int = 6
+    step: float = 0.5
+    height: int = 128
+    width: int = 256
+    fov: float = 90.0
+    sensor: float = 0.0
+
+    def run(self, console: Console) -> None:
+        camera = Pinhole.from_fov(self.height, self.width, math.radians(self.fov))
+        seeds = range(self.seed, self.seed + self.count)
+        videos = street_sequences(
+            track(seeds, "streets", console=console),
+            camera,
+            self.frames,
+            step_m=self.step,
+            sensor=self.sensor,
+        )
+        written = write_cityscapes_dvps(self.out, self.split, videos)
+        console.print(f"{self.out}: {written} pictures of {self.count} streets from {self.seed}")
+
+
 def _view(frame: Frame) -> View:
     known = torch.isfinite(frame.range_m)
     return View(frame.rgb.permute(2, 0, 1), torch.where(known, frame.range_m, 0))
@@ -178,11 +221,12 @@ Action = (
     | Annotated[Folder, tyro.conf.subcommand("folder", prefix_name=False)]
     | Annotated[Bag, tyro.conf.subcommand("bag", prefix_name=False)]
     | Annotated[Stereo, tyro.conf.subcommand("stereo", prefix_name=False)]
+    | Annotated[Dvps, tyro.conf.subcommand("dvps", prefix_name=False)]
 )
 
 
 def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
-    """Make synthetic worlds with exact ground truth: ``sheet``, ``folder``, ``bag`` or ``stereo``.
+    """Make synthetic worlds with exact ground truth: pictures, data sets or bags.
 
     Args:
         action: what to make.

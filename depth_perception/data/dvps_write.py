@@ -121,11 +121,17 @@ def write_cityscapes_dvps(
 
 
 def street_sequences(
-    seeds: Iterable[int], camera: Pinhole, frames: int = FRAMES_PER_SEQUENCE, sensor: float = 0.0
+    seeds: Iterable[int],
+    camera: Pinhole,
+    frames: int = FRAMES_PER_SEQUENCE,
+    *,
+    step_m: float = 0.5,
+    sensor: float = 0.0,
 ) -> Iterator[list[PanopticFrame]]:
-    """A video from the street of each seed."""
+    """A video from the street of each seed; see :func:`walk_through`."""
     for seed in seeds:
-        yield walk_through(make_world("street", seed), camera, frames, sensor=sensor)
+        world = make_world("street", seed)
+        yield walk_through(world, camera, frames, step_m=step_m, sensor=sensor)
 
 
 def _known_depth(z_m: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ except ImportError:  # the same in plain PyTorch is below
     deform_conv2d = None
 
 _TAPS = 9
+_CORNERS = 4
 _TILE_VALUES = 1 << 25  # of the table of samples in plain PyTorch: 128 MB
 
 
@@ -39,14 +40,15 @@ def modulated_conv(
         offsets: (B, 18, H, W) pixels; channels 2k and 2k + 1 are dy and dx of tap k, row by row.
         weights: (B, 9, H, W) factor of each tap.
         kernel, bias: (D, C, 3, 3) and (D,).
-        fused: take torchvision's kernel; None where torchvision is installed.
+        fused: take torchvision's kernel; None on CUDA where torchvision is installed. On a CPU
+            that kernel is slow, its gradient above all.
 
     Returns:
         (B, D, H, W) in the precision of ``kernel``.
     """
     precision = torch.promote_types(x.dtype, torch.float32)
     inputs = (x.to(precision), offsets.to(precision), weights.to(precision))
-    if deform_conv2d is not None if fused is None else fused:
+    if deform_conv2d is not None and x.is_cuda if fused is None else fused:
         if deform_conv2d is None:
             raise ImportError("fused=True needs torchvision, which is not installed")
         value, shifts, shares = inputs
@@ -62,33 +64,49 @@ def _tiled_conv(
     """A few rows at a time, so that the samples of all taps never lie in memory at once."""
     batch, channels, height, width = x.shape
     rows = max(1, _TILE_VALUES // (batch * channels * _TAPS * width))
-    matrix = kernel.flatten(1)
+    matrix = kernel.permute(2, 3, 1, 0).reshape(_TAPS * channels, -1)
+    table = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1)).flatten(0, 2)
     parts = []
     for top in range(0, height, rows):
         tile = slice(top, min(top + rows, height))
-        samples = _samples(x, offsets[:, :, tile], weights[:, :, tile], top)
-        part = matrix @ samples.to(kernel.dtype)
-        parts.append(part.view(batch, len(matrix), -1, width))
+        places, shares = _corners(offsets[:, :, tile], weights[:, :, tile], top, height)
+        samples = F.embedding_bag(places, table, mode="sum", per_sample_weights=shares)
+        part = samples.view(batch, -1, width, _TAPS * channels).to(kernel.dtype) @ matrix
+        parts.append(part.permute(0, 3, 1, 2))
     result = torch.cat(parts, 2)
     return result if bias is None else result + bias[:, None, None]
 
 
-def _samples(x: Tensor, offsets: Tensor, weights: Tensor, top: int) -> Tensor:
-    """Weighted samples (B, C * 9, rows * W) of the rows from ``top`` on."""
-    batch, channels, height, width = x.shape
-    rows = offsets.shape[2]
-    v = torch.arange(top, top + rows, device=x.device, dtype=x.dtype)[:, None]
-    u = torch.arange(width, device=x.device, dtype=x.dtype)
-    tap = torch.arange(3, device=x.device, dtype=x.dtype) - 1
-    tap_v = tap.repeat_interleave(3)[:, None, None]
-    tap_u = tap.repeat(3)[:, None, None]
-    y = offsets[:, 0::2] + tap_v + v
-    x_position = offsets[:, 1::2] + tap_u + u
-    grid = torch.stack(((2 * x_position + 1) / width - 1, (2 * y + 1) / height - 1), -1)
-    grid = grid.view(batch, _TAPS * rows, width, 2)
-    samples = F.grid_sample(x, grid, align_corners=False)
-    samples = samples.view(batch, channels, _TAPS, rows, width) * weights[:, None]
-    return samples.view(batch, channels * _TAPS, rows * width)
+def _corners(offsets: Tensor, weights: Tensor, top: int, height: int) -> tuple[Tensor, Tensor]:
+    """The four pixels around every sample of the rows from ``top`` on, and their shares.
+
+    Returns:
+        Two (N, 4), N in the order batch, row, column, tap: rows of the flattened image with a
+        border of one pixel of zeros, and factors.
+    """
+    batch, _, rows, width = offsets.shape
+    options = {"device": offsets.device, "dtype": offsets.dtype}
+    v = torch.arange(top, top + rows, **options)[:, None, None]
+    u = torch.arange(width, **options)[:, None]
+    tap = torch.arange(3, **options) - 1
+    offsets = offsets.reshape(batch, _TAPS, 2, rows, width).permute(2, 0, 3, 4, 1)
+    y = (offsets[0] + v + tap.repeat_interleave(3)).clamp(-1, height)
+    x = (offsets[1] + u + tap.repeat(3)).clamp(-1, width)
+    row, column = _before(y, height), _before(x, width)
+    down, right = y - row, x - column
+    image = torch.arange(batch, device=offsets.device)[:, None, None, None] * (height + 2)
+    first = ((image + row.long() + 1) * (width + 2) + column.long() + 1)[..., None]
+    places = first + first.new_tensor((0, 1, width + 2, width + 3))
+    shares = torch.stack(
+        ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right), -1
+    )
+    shares = shares * weights.permute(0, 2, 3, 1)[..., None]
+    return places.reshape(-1, _CORNERS), shares.reshape(-1, _CORNERS)
+
+
+def _before(place: Tensor, size: int) -> Tensor:
+    """The whole number at or before a place in -1..size, at most size - 1; of NaN it is -1."""
+    return torch.nan_to_num(place.detach(), nan=-1.0).floor().clamp(max=size - 1)
 
 
 class DeformConv(nn.Module):
