@@ -36,7 +36,8 @@ class PanopticDepthOptions(EstimatorOptions):
             know are passed over.
         reference_focal_px: focal length, at the size of the network input, of the camera that the
             network was trained with (2262.5 for Cityscapes at 2048 columns). Depth is then
-            multiplied by the ratio of the real one to it. None leaves it.
+            multiplied by the ratio of the real one to it. None takes that of the card, if there is
+            one, where a camera is given; 0 leaves depth as it is.
         lean: make masks and depth only where they matter; the plain way of the authors has the
             same results and needs gigabytes.
         crop_depth: see :class:`~depth_perception.systems.panopticdepth_maps.View`.
@@ -58,8 +59,8 @@ class PanopticDepthOptions(EstimatorOptions):
                 raise TypeError(f"{name} must be a tuple of names, got {getattr(self, name)!r}")
             object.__setattr__(self, name, tuple(getattr(self, name)))
         focal = self.reference_focal_px
-        if focal is not None and not (math.isfinite(focal) and focal > 0):
-            raise ValueError(f"reference_focal_px must be positive, got {focal}")
+        if focal is not None and not 0 <= focal < math.inf:
+            raise ValueError(f"reference_focal_px must be finite and not negative, got {focal}")
 
 
 class PanopticDepthEstimator(Estimator):
@@ -97,7 +98,7 @@ class PanopticDepthEstimator(Estimator):
         """As :meth:`Estimator.__call__`.
 
         Raises:
-            ValueError: also where ``reference_focal_px`` is set but no camera given.
+            ValueError: also where ``reference_focal_px`` is above 0 but no camera given.
         """
         pixels = self._to_device(image)
         return self._batch((pixels,), (camera,))[0]
@@ -128,7 +129,7 @@ class PanopticDepthEstimator(Estimator):
     def _batch(
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
     ) -> tuple[Prediction, ...]:
-        if self.options.reference_focal_px is not None and None in cameras:
+        if self.options.reference_focal_px and None in cameras:
             raise ValueError("reference_focal_px needs the camera of the image")
         size = tuple(images[0].shape[:2])
         known = [self._camera_of(camera, *size) for camera in cameras]
@@ -138,15 +139,17 @@ class PanopticDepthEstimator(Estimator):
             planes = [resized(image, network_size).permute(2, 0, 1) for image in images]
             maps = self.maps(normalised(torch.stack(planes)), output)
         # outside of inference mode, so that autograd and in-place operations accept the tensors
-        factors = [self._focal_factor(camera, network_size) for camera in known]
+        factors = [self._focal_factor(camera, network_size) for camera in cameras]
         return tuple(
             self._prediction(found, camera.resize(*output), factor)
             for found, camera, factor in zip(maps, known, factors, strict=True)
         )
 
-    def _focal_factor(self, camera: Camera, network_size: tuple[int, int]) -> float:
+    def _focal_factor(self, camera: Camera | None, network_size: tuple[int, int]) -> float:
         reference = self.options.reference_focal_px
-        if reference is None or not isinstance(camera, Pinhole):
+        if reference is None:
+            reference = self.card.reference_focal_px
+        if not reference or not isinstance(camera, Pinhole):
             return 1.0
         return camera.resize(*network_size).fx / reference
 

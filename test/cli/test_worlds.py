@@ -9,6 +9,7 @@ import pytest
 from rosbags.rosbag2 import Reader
 
 from depth_perception.cli.main import main
+from depth_perception.data.dvps import CityscapesDvps
 from depth_perception.data.worlds import WorldFolder
 
 
@@ -22,6 +23,16 @@ def test_sheet_folder_and_bag(tmp_path: Path) -> None:
     assert main(["worlds", "bag", str(bag), "--frames", "2", "--storage", "sqlite3", *common]) == 0
     with Reader(bag) as reader:
         assert reader.message_count == 2 * 4 + 1
+
+
+def test_streets_in_the_layout_of_cityscapes_dvps(tmp_path: Path) -> None:
+    size = ["--height", "12", "--width", "24", "--fov", "60"]
+    args = ["worlds", "dvps", str(tmp_path), "--seed", "3", "--count", "2", "--frames", "2"]
+    assert main([*args, "--split", "val", *size]) == 0
+    frames = CityscapesDvps(tmp_path, "val")
+    assert len(frames) == 4
+    assert frames[3].rgb.shape == (3, 12, 24)
+    assert frames[0].depth_m.max() > 0
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def test_wrong_options_are_named(estimator: PanopticDepthEstimator) -> None:
     with pytest.raises(ValueError, match="flip"):
         PanopticDepthOptions(flip=True)
     with pytest.raises(ValueError, match="reference_focal_px"):
-        PanopticDepthOptions(reference_focal_px=0.0)
+        PanopticDepthOptions(reference_focal_px=-1.0)
     with pytest.raises(ValueError, match="seam"):
         estimator.with_options(seam="blend")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -50,6 +51,7 @@ class ModelRecipe(recipe.ModelRecipe):
         depth: whether there is a depth branch; None as the catalogue says.
         norm: of the ResNet; ``batch`` is trained.
         frozen_stages: parts of the ResNet that stay: the stem, its first stage, ...
+        height: the shorter side of the network input when the weights are used; kept with them.
     """
 
     segmentation: str | None = None
@@ -57,6 +59,7 @@ class ModelRecipe(recipe.ModelRecipe):
     depth: bool | None = None
     norm: Norm = "frozen"
     frozen_stages: int = 2
+    height: int | None = None
 
     def __post_init__(self) -> None:
         files = (self.checkpoint, self.segmentation, self.imagenet)
@@ -110,6 +113,10 @@ class PanopticTraining(module.Training):
 
     def motion(self, name: str, parameter: nn.Parameter) -> module.Motion:
         return self._motions[name]
+
+    def metadata(self) -> dict[str, str]:
+        height = self.recipe.model.height
+        return {} if height is None else {"options": json.dumps({"height": height})}
 
     def losses(self, batch: PanopticBatch) -> Mapping[str, Tensor]:
         network = self.network
