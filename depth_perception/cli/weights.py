@@ -26,6 +26,8 @@ from ..systems import (
     weights_path,
 )
 from ..systems.catalog import recipe
+from ..systems.checkpoints import read_metadata
+from ..systems.weights import find_weights
 
 PLAIN_WIDTH = 160  # columns of a table that is piped into a file or another program
 
@@ -94,9 +96,11 @@ def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool
         )
         return 2
     try:
-        network = load_network(name, checkpoint)
+        source = find_weights(name) if checkpoint is None else checkpoint
+        network = load_network(name, source)
+        told = read_metadata(source)  # how it was trained and how it runs
         with replacing(output) as path:
-            save_network(network, path, dtype=torch.float16 if half else None)
+            save_network(network, path, dtype=torch.float16 if half else None, metadata=told)
     except (CheckpointError, OSError) as error:
         print(f"depth-perception weights: {error}", file=sys.stderr)
         return 1

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from depth_perception.cli.main import main
-from depth_perception.systems import build_network, load_network, models
+from depth_perception.estimators import load
+from depth_perception.systems import build_network, load_network, models, save_network
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,16 @@ def test_converted_files_load_and_hold_the_same(
     loaded = load_network(name, tmp_path / "o.safetensors")
     for key, value in load_network(name, tmp_path / "theirs.pth").state_dict().items():
         assert torch.equal(value, loaded.state_dict()[key]), key
+
+
+def test_conversion_keeps_how_the_network_runs(tmp_path: Path) -> None:
+    network = build_network("omnidepth-rectnet-tiny")
+    source, output = tmp_path / "trained.safetensors", tmp_path / "half.safetensors"
+    told = {"model": "omnidepth-rectnet-tiny", "options": '{"height": 64}'}
+    save_network(network, source, metadata=told)
+    files = ("--checkpoint", str(source), "--output", str(output), "--half")
+    assert main(["weights", "convert", "omnidepth-rectnet-tiny", *files]) == 0
+    assert load("omnidepth-rectnet-tiny", output, "cpu").options.height == 64
 
 
 def test_conversion_can_halve_and_tells_what_is_wrong(
