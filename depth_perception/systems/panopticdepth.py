@@ -184,6 +184,12 @@ class PanopticDepth(nn.Module):
             if part is not None:
                 part.float()
 
+    def hold_offsets_still(self) -> None:
+        """Make ordinary convolutions of the deformable ones, for good."""
+        for part in self.modules():
+            if isinstance(part, DeformConv):
+                part.hold_still()
+
     def official_names(self) -> dict[str, str]:
         """Our name of every entry of the state dict -> its name in the authors' files."""
         return {name: _official(name) for name in self.state_dict()}

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from golden.panopticdepth_reference import case
+from torch import nn
 
 from depth_perception.networks import deform_conv
 from depth_perception.networks.deform_conv import DeformConv, modulated_conv
@@ -91,3 +92,20 @@ def test_without_torchvision_the_plain_way_runs() -> None:
             modulated_conv(**given, fused=True)
     layer = DeformConv(5, 4, norm=None)
     assert layer(given["x"]).shape == (2, 4, 9, 13)
+
+
+@pytest.mark.parametrize("norm", [None, nn.BatchNorm2d])
+def test_held_still_it_is_an_ordinary_convolution(norm: type[nn.Module] | None) -> None:
+    torch.manual_seed(0)
+    layer, again = (DeformConv(5, 4, norm=norm) for _ in range(2))
+    layer.hold_still()
+    x = torch.randn(2, 5, 9, 13)
+    moved = layer.offsets(x)
+    assert not moved.any()
+    slow = layer.conv(x, moved[:, :18], moved[:, 18:].sigmoid())
+    torch.testing.assert_close(layer(x), slow, atol=1e-5, rtol=1e-5)
+    assert not again.is_still
+    again.load_state_dict(layer.state_dict())
+    assert again.is_still
+    again.load_state_dict(DeformConv(5, 4, norm=norm).state_dict())
+    assert not again.is_still

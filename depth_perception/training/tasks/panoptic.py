@@ -32,13 +32,12 @@ from ...systems.panopticdepth_maps import PanopticMap, View
 from .. import module, recipe
 from ..panoptic.data import DataRecipe, PanopticBatch, PanopticData
 from ..panoptic.losses import PanopticLosses, batch_targets, panoptic_losses
-from ..panoptic.optim import centre_offsets, motions
+from ..panoptic.optim import motions
 from ..panoptic.targets import ImageTruth
 from ..strict_mapping import RecipeError
 
 _OCCURRING = replace(CITYSCAPES_DVPS, averaged="occurring")
 _MOST_DEPTH_M = 80.0
-_CALM = 0.1
 _COUNTS = ("iou", "tp", "fn", "fp")
 
 
@@ -53,9 +52,9 @@ class ModelRecipe(recipe.ModelRecipe):
         norm: of the ResNet; ``batch`` is trained.
         frozen_stages: parts of the ResNet that stay: the stem, its first stage, ...
         height: the shorter side of the network input when the weights are used; kept with them.
-        calm_offsets: deformable convolutions begin as ordinary ones, and their offsets learn at a
-            tenth of the rate. Without it, features of a trunk that starts from random parameters
-            drive them out of the picture, where nothing can be learnt any more.
+        still: deformable convolutions stay ordinary ones, which are several times as fast on a
+            CPU. Features of a trunk that starts from random parameters would drive their offsets
+            out of the picture, where nothing can be learnt any more.
     """
 
     segmentation: str | None = None
@@ -64,7 +63,7 @@ class ModelRecipe(recipe.ModelRecipe):
     norm: Norm = "frozen"
     frozen_stages: int = 2
     height: int | None = None
-    calm_offsets: bool = False
+    still: bool = False
 
     def __post_init__(self) -> None:
         files = (self.checkpoint, self.segmentation, self.imagenet)
@@ -114,7 +113,7 @@ class PanopticTraining(module.Training):
 
     def __init__(self, recipe: Recipe, network: PanopticDepth) -> None:
         super().__init__(recipe, network)
-        self._motions = motions(network, _CALM if recipe.model.calm_offsets else 1.0)
+        self._motions = motions(network)
 
     def motion(self, name: str, parameter: nn.Parameter) -> module.Motion:
         return self._motions[name]
@@ -206,8 +205,6 @@ def prepare(
         raise RecipeError(f"run.metric: {recipe.run.metric} needs a depth branch")
     torch.manual_seed(recipe.run.seed)
     network = PanopticDepth(config)
-    if model.calm_offsets:
-        centre_offsets(network)
     if model.checkpoint is not None:
         load_panoptic(network, model.checkpoint)
     if model.segmentation is not None:
@@ -215,6 +212,8 @@ def prepare(
     if model.imagenet is not None:
         load_imagenet(network, model.imagenet)
     network.backbone.freeze(model.frozen_stages)
+    if model.still:
+        network.hold_offsets_still()
     try:
         data = PanopticData(recipe.data, recipe.run.val_frames)
     except ValueError as error:

@@ -93,11 +93,11 @@ def test_bad_recipes_are_refused(root: Path, tmp_path: Path) -> None:
         prepare(small(STAGES[1], root, f"model.checkpoint={tmp_path / 'nothing.pth'}"))
 
 
-def test_calm_offsets_begin_at_nothing_and_learn_slowly(root: Path) -> None:
-    for calm, rate in (("true", 0.1), ("false", 1.0)):
-        training = prepare(small(STAGES[2], root, f"model.calm_offsets={calm}")).training
-        layers = training.network.mask_encoder.stack
-        assert all((layer.offsets.weight == 0).all() for layer in layers) == (calm == "true")
-        moved = {n: training.motion(n, p) for n, p in training.network.named_parameters()}
-        assert {m.rate for name, m in moved.items() if ".offsets." in name} == {rate}
-        assert {m.rate for name, m in moved.items() if ".offsets." not in name} == {1.0}
+def test_offsets_may_be_held_still(root: Path) -> None:
+    training = prepare(small(STAGES[2], root, "model.still=true")).training
+    layers = training.network.mask_encoder.stack
+    assert all(layer.is_still for layer in layers)
+    assert not any(p.requires_grad for layer in layers for p in layer.offsets.parameters())
+    assert not any(
+        x.is_still for x in prepare(small(STAGES[2], root)).training.network.mask_encoder.stack
+    )
