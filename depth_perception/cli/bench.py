@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -84,6 +84,44 @@ class Ppd:
 
 
 @dataclass(frozen=True)
+class Panoptic:
+    """PanopticDepth: from kernels of segments to maps, the plain way of the authors against ours.
+
+    Attributes:
+        segments: things that are proposed, 200 at most.
+        height: of picture and maps, a multiple of 32.
+        width: of picture and maps, a multiple of 32.
+        whole: also the peak memory of a whole frame by this model, with random weights.
+        repeats: timed runs of each way.
+        warm_up: runs before them.
+        device: cpu, cuda, ...; otherwise CUDA where there is one.
+        precision: of the products with kernels, and of the network.
+        threads: of torch on the CPU; otherwise torch's choice.
+        seed: of the scene.
+        output: where results go besides the terminal.
+    """
+
+    segments: int = 60
+    height: int = 1024
+    width: int = 2048
+    whole: Literal["panopticdepth-r50", "panopticdepth-tiny"] | None = None
+    repeats: int = 3
+    warm_up: int = 1
+    device: str | None = None
+    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    threads: int | None = None
+    seed: int = 0
+    output: Output = field(default_factory=Output)
+
+    def run(self, console: Console) -> None:
+        from ..bench.panoptic import PanopticBenchOptions, bench_panoptic
+
+        options = {f.name: getattr(self, f.name) for f in fields(PanopticBenchOptions)}
+        options["device"] = _device(self.device)
+        _show(bench_panoptic(PanopticBenchOptions(**options)), self.output, console)
+
+
+@dataclass(frozen=True)
 class Machine:
     """The hardware alone: rates of a matrix product and of a copy.
 
@@ -111,6 +149,7 @@ class Machine:
 
 Action = (
     Annotated[Ppd, tyro.conf.subcommand("ppd", prefix_name=False)]
+    | Annotated[Panoptic, tyro.conf.subcommand("panoptic", prefix_name=False)]
     | Annotated[Machine, tyro.conf.subcommand("machine", prefix_name=False)]
 )
 
