@@ -38,7 +38,8 @@ def main(
     """Judge a model on a data set by the numbers of its paper, mean over the frames.
 
     `worlds` and `3d60` are for panoramic models, the others for pinhole models: five benchmarks
-    with their published crops and masks, and the lidar of KITTI raw.
+    with their published crops and masks, the lidar of KITTI raw, and three data sets with segments
+    for panoptic models.
 
     Args:
         model: name of the model (see `depth-perception models`).
@@ -71,6 +72,7 @@ def _family(model: str) -> str:
 
 def _judge(job: Job) -> Judged:
     from ..systems.catalog import card
+    from .eval_panoptic import judge_panoptic
     from .eval_panoramas import judge_threed60, judge_worlds
     from .eval_pinhole import judge_benchmark, judge_kitti_raw
 
@@ -78,17 +80,21 @@ def _judge(job: Job) -> Judged:
     if card(job.model).camera != wanted:
         kind = "panoramic model" if wanted == "equirectangular" else "model of pinhole cameras"
         raise ValueError(f"{job.model} is no {kind}, as {job.dataset} needs")
+    if job.protocol == "panoptic":
+        return judge_panoptic(job)
     by_name = {"worlds": judge_worlds, "3d60": judge_threed60, "kitti-raw": judge_kitti_raw}
     return by_name.get(job.dataset, judge_benchmark)(job)
 
 
 def _show(result: Judged, job: Job) -> None:
-    job.console.print(result.sheet.table())
+    sheets = (result.sheet, *result.more)
+    for sheet in sheets:
+        job.console.print(sheet.table())
     job.console.print(result.summary)
     if job.report.json_file is not None:
         _write(job.report.json_file, json.dumps(result.document, indent=2) + "\n")
     if job.report.markdown is not None:
-        _write(job.report.markdown, result.sheet.markdown())
+        _write(job.report.markdown, "\n".join(sheet.markdown() for sheet in sheets))
 
 
 def _write(path: Path, text: str) -> None:

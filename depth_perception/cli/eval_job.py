@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from ..evaluation.protocols import Alignment
     from ..evaluation.report import Sheet
 
-Dataset = Literal["worlds", "3d60", "nyu", "kitti", "eth3d", "scannet", "diode", "kitti-raw"]
-Protocol = Literal["plain", "ppd", "scaledepth", "omnidepth", "view-synthesis"]
+Dataset = Literal[
+    "worlds", "3d60", "nyu", "kitti", "eth3d", "scannet", "diode", "kitti-raw",
+    "cityscapes", "cityscapes-dvps", "semkitti-dvps",
+]  # fmt: skip
+Protocol = Literal["plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panoptic"]
 Rules = Literal[
     "nyu", "kitti", "sunrgbd", "ibims", "diode-indoor", "hypersim", "diode-outdoor",
     "diml-outdoor", "ddad", "vkitti",
@@ -27,6 +30,7 @@ _BENCHMARKS = ("nyu", "kitti", "eth3d", "scannet", "diode")
 _BORROW = {"align", "median", "max_depth"}
 _PANORAMA = {"solid_angle", "clamp", "baselines", "constant_depth"} | _BORROW
 _PLACES = {"listing", "view"}
+_SEGMENTS = {"split", "stuff_area"}
 TAKES: dict[tuple[str, str], set[str]] = {
     ("worlds", "plain"): _PANORAMA,
     ("3d60", "plain"): _PANORAMA | _PLACES,
@@ -37,6 +41,9 @@ TAKES: dict[tuple[str, str], set[str]] = {
     ("nyu", "scaledepth"): {"rules", "focal"},
     ("kitti", "scaledepth"): {"rules", "focal", "listing"},
     ("kitti-raw", "plain"): _BORROW | {"listing", "crop"},
+    ("cityscapes", "panoptic"): _SEGMENTS,
+    ("cityscapes-dvps", "panoptic"): _SEGMENTS | {"window"},
+    ("semkitti-dvps", "panoptic"): _SEGMENTS | {"window", "reference_focal_px"},
 }
 """Options of the rules and baselines that a data set and protocol take, the first protocol of a
 data set being its usual one."""
@@ -62,9 +69,11 @@ class ModelOptions:
 class RuleOptions:
     """What counts and how it is compared."""
 
-    protocol: Literal["auto", "plain", "ppd", "scaledepth", "omnidepth", "view-synthesis"] = "auto"
+    protocol: Literal[
+        "auto", "plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panoptic"
+    ] = "auto"
     """`plain` gives nine numbers (kitti-raw: ten), the others those of their papers; `auto` is
-    `ppd` for Pixel-Perfect Depth and `plain` for other models."""
+    `ppd` for Pixel-Perfect Depth, `panoptic` for data sets with segments and `plain` for others."""
     listing: Annotated[Path | None, tyro.conf.arg(name="list")] = None
     """List of the frames; otherwise the only *.txt in the folder, or all pairs of kitti-raw."""
     align: Literal["auto", "none", "median", "scale_shift"] = "auto"
@@ -88,6 +97,16 @@ class RuleOptions:
     nyu or kitti; otherwise those of nyu or kitti itself."""
     focal: float | None = None
     """--rules sunrgbd: focal length of the pictures in pixels."""
+    split: str = "val"
+    """cityscapes, cityscapes-dvps, semkitti-dvps: part of the data set."""
+    window: tuple[int, ...] = ()
+    """cityscapes-dvps, semkitti-dvps: also DVPQ over so many successive frames, such as 2 3 4."""
+    stuff_area: int | None = None
+    """Panoptic models: least area of stuff in pixels of the picture; otherwise that of the
+    model."""
+    reference_focal_px: float | None = None
+    """semkitti-dvps: focal length in pixels of the camera that the model was trained with (2262.52
+    for Cityscapes); its depth is scaled by the ratio of the real one to it."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +139,7 @@ class Judged:
     sheet: Sheet
     summary: str
     document: dict[str, Any]
+    more: tuple[Sheet, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -276,36 +276,6 @@ def dvpq(
     return panoptic_quality(counts, rules)
 
 
-class DpqTable:
-    """PQ and DPQ of single frames at several thresholds, frame after frame.
-
-    Args:
-        thresholds: see :func:`with_good_depth`.
-    """
-
-    def __init__(self, rules: PanopticRules, thresholds: Sequence[float] = DPQ_THRESHOLDS) -> None:
-        self.rules = rules
-        self.counts = {t: PanopticCounts.none(rules.classes) for t in (0.0, *thresholds)}
-
-    def add(self, pair: PanopticPair) -> None:
-        """Count one more frame.
-
-        Raises:
-            ValueError: it has no depth.
-        """
-        for threshold, before in self.counts.items():
-            self.counts[threshold] = before + dvpq_counts([pair], self.rules, threshold=threshold)
-
-    def quality(self, threshold: float) -> PanopticQuality:
-        """At one of the thresholds; at 0 depth does not count."""
-        return panoptic_quality(self.counts[threshold], self.rules)
-
-    def dpq(self) -> tuple[float, float, float]:
-        """Mean over the thresholds, of all classes, things and stuff, in percent."""
-        found = torch.tensor([self.quality(t).pq for t in self.counts if t > 0])
-        return tuple(found.double().mean(0).tolist())
-
-
 def absolute_relative(pairs: Iterable[PanopticPair]) -> float:
     """Mean of \\|d - d*\\| / d* over all pixels of the frames whose depth is known; NaN of none."""
     errors, count = 0.0, 0

@@ -36,3 +36,14 @@ OMNIDEPTH_PUBLISHED: Mapping[str, Mapping[str, float]] = MappingProxyType(
 )  # fmt: skip
 """Model -> numbers on 3D60 up to 8 m, from the README of meder411/OmniDepth-PyTorch, which does not
 name the list; the 1298 panoramas of ``eccv18/caffe_test`` fit."""
+
+PANOPTICDEPTH_PUBLISHED: Mapping[str, Mapping[str, Mapping[str, tuple[float, float, float]]]] = (
+    MappingProxyType(
+        {
+            "panopticdepth-r50-seg": {"cityscapes": {"pq": (64.1, 58.8, 68.0)}},
+            "panopticdepth-r50": {"cityscapes-dvps": {"dpq": (58.3, 52.1, 62.8)}},
+        }
+    )
+)
+"""Model -> data set -> number -> percent of all classes, things and stuff on the split ``val``,
+from the README of NaiyuGao/PanopticDepth. ``dpq`` is the mean over three thresholds."""

@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import lightning
 import torch
@@ -70,7 +70,7 @@ class Training(lightning.LightningModule):
         if recipe.optim.ema is not None:
             self.average = copy.deepcopy(network).requires_grad_(False).eval()
         self.clock = Clock(recipe.run.steps, recipe.run.max_minutes)
-        self._rows: list[Mapping[str, float]] = []
+        self._rows: list[Any] = []
 
     # What a task says
 
@@ -81,11 +81,12 @@ class Training(lightning.LightningModule):
         """
         raise NotImplementedError
 
-    def judge(self, batch: StepBatch) -> Mapping[str, float] | None:
-        """Numbers of the :attr:`judged` network on a batch; None where there is no truth."""
+    def judge(self, batch: StepBatch) -> Any | None:
+        """What :meth:`summary` takes of the :attr:`judged` network on a batch, by default numbers
+        by name; None where there is no truth."""
         raise NotImplementedError
 
-    def summary(self, rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
+    def summary(self, rows: Sequence[Any]) -> Mapping[str, float]:
         """The numbers of a validation, from those of its batches: by default their mean."""
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 

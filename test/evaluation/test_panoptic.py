@@ -17,7 +17,6 @@ from depth_perception.evaluation.panoptic import (
     CITYSCAPES_DVPS,
     CITYSCAPES_PQ,
     SEMKITTI_DVPS,
-    DpqTable,
     PanopticCounts,
     PanopticPair,
     absolute_relative,
@@ -129,13 +128,14 @@ def test_wrong_depth_takes_pixels_from_their_segment() -> None:
     near[:3] = 8 * 256  # wrong by 20 %
     far[9] = 0  # unknown: whatever is predicted there is good
     near[9] = 1
-    table = DpqTable(replace(CITYSCAPES_DVPS, averaged="occurring"))
-    table.add(PanopticPair(truth, truth, near, far))
-    assert table.quality(0.0).pq[0] == 100
-    assert table.quality(0.25).pq[0] == 100
-    assert table.quality(0.1).pq[0] == pytest.approx(70)
-    assert table.dpq()[0] == pytest.approx(90)
-    assert math.isnan(table.dpq()[1])
+    pair, rules = (
+        PanopticPair(truth, truth, near, far),
+        replace(CITYSCAPES_DVPS, averaged="occurring"),
+    )
+    found = {t: dvpq([[pair]], rules, threshold=t).pq for t in (0.0, 0.25, 0.1)}
+    assert (found[0.0][0], found[0.25][0]) == (100, 100)
+    assert found[0.1][0] == pytest.approx(70)
+    assert math.isnan(found[0.1][1])
 
 
 def test_nothing_predicted_and_nothing_true() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,16 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...evaluation.panoptic import (
-    CITYSCAPES_DVPS,
-    DPQ_THRESHOLDS,
-    PanopticCounts,
-    PanopticPair,
-    depth_steps,
-    match_segments,
-    panoptic_quality,
-    with_good_depth,
-)
+from ...evaluation.panoptic import CITYSCAPES_DVPS, DPQ_THRESHOLDS
+from ...evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticRow, PanopticScore
 from ...systems import card
 from ...systems.catalog import recipe as catalogued
 from ...systems.panopticdepth import PanopticDepth
@@ -35,10 +28,6 @@ from ..panoptic.losses import PanopticLosses, batch_targets, panoptic_losses
 from ..panoptic.optim import motions
 from ..panoptic.targets import ImageTruth
 from ..strict_mapping import RecipeError
-
-_OCCURRING = replace(CITYSCAPES_DVPS, averaged="occurring")
-_MOST_DEPTH_M = 80.0
-_COUNTS = ("iou", "tp", "fn", "fp")
 
 
 @dataclass(frozen=True)
@@ -136,47 +125,31 @@ class PanopticTraining(module.Training):
             network.config.first_thing,
         )
 
-    def judge(self, batch: PanopticBatch) -> Mapping[str, float] | None:
+    def judge(self, batch: PanopticBatch) -> PanopticRow:
         found = predicted(self.judged, batch.images[0], self.recipe.limits)
         segments = torch.where(found.ids < 0, -1, found.classes * 1000 + found.ids).long()
-        truth, depth_m = batch.segments[0], ImageTruth(*batch.truths[0]).depth_m
-        crowds = batch.crowds[0].tolist()
-        row: dict[str, float] = {}
-        known = (depth_m > 0) & (depth_m <= _MOST_DEPTH_M)
-        pair = PanopticPair(segments, truth)
-        if found.depth is not None:
-            depth = torch.nan_to_num(found.depth)
-            pair = replace(pair, depth=depth_steps(depth), truth_depth=depth_steps(depth_m))
-            if known.any():
-                error = depth[known] - depth_m[known]
-                row["abs_rel"] = float((error.abs() / depth_m[known]).mean())
-                row["rmse"] = float(error.square().mean().sqrt())
-        for threshold in (0.0, *(DPQ_THRESHOLDS if found.depth is not None else ())):
-            judged = with_good_depth(pair, threshold, CITYSCAPES_DVPS)
-            counts = match_segments(judged, truth, CITYSCAPES_DVPS, crowds)
-            for name in _COUNTS:
-                values = getattr(counts, name).tolist()
-                row |= {f"{threshold}/{name}/{i}": value for i, value in enumerate(values)}
-        return row
+        frame = JudgedFrame(
+            segments,
+            batch.segments[0],
+            found.depth,
+            ImageTruth(*batch.truths[0]).depth_m,
+            tuple(batch.crowds[0].tolist()),
+        )
+        return PanopticJudge(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
 
-    def summary(self, rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
-        numbers = {}
-        pq = panoptic_quality(_summed(rows, 0.0), _OCCURRING).pq
-        numbers["pq"], numbers["pq_things"], numbers["pq_stuff"] = pq
-        numbers["pq_all"] = panoptic_quality(_summed(rows, 0.0), CITYSCAPES_DVPS).pq[0]
+    def summary(self, rows: Sequence[PanopticRow]) -> Mapping[str, float]:
+        score = PanopticScore.of(rows, CITYSCAPES_DVPS)
+        numbers = {"pq_all": score.quality(averaged="all").pq[0]}
+        pq = score.quality(averaged="occurring").pq
+        numbers |= dict(zip(("pq", "pq_things", "pq_stuff"), pq, strict=True))
         if not self.network.config.depth:
             return numbers
-        everything = []
-        for threshold in DPQ_THRESHOLDS:
-            counts = _summed(rows, threshold)
-            numbers[f"dpq_{threshold}"] = panoptic_quality(counts, _OCCURRING).pq[0]
-            everything.append(panoptic_quality(counts, CITYSCAPES_DVPS).pq[0])
-        occurring = [numbers[f"dpq_{threshold}"] for threshold in DPQ_THRESHOLDS]
-        numbers["dpq"] = sum(occurring) / len(occurring)
-        numbers["dpq_all"] = sum(everything) / len(everything)
+        for threshold in score.thresholds:
+            numbers[f"dpq_{threshold}"] = score.quality(threshold, averaged="occurring").pq[0]
+        numbers["dpq"] = score.dpq(averaged="occurring")[0]
+        numbers["dpq_all"] = score.dpq(averaged="all")[0]
         for name in self.lower:
-            values = [row[name] for row in rows if name in row]
-            numbers[name] = sum(values) / len(values) if values else float("nan")
+            numbers[name] = math.nan if score.depth is None else getattr(score.depth, name)
         return numbers
 
 
@@ -242,13 +215,3 @@ def predicted(network: PanopticDepth, image: Tensor, limits: PanopticLimits) -> 
     features = network(stacked([image]))
     things, stuff = segment_kernels(network, features, limits)
     return lean_map(things, stuff, features, View(size, size), network.config, limits)
-
-
-def _summed(rows: Sequence[Mapping[str, float]], threshold: float) -> PanopticCounts:
-    classes = range(CITYSCAPES_DVPS.classes)
-
-    def total(name: str) -> Tensor:
-        keys = [f"{threshold}/{name}/{i}" for i in classes]
-        return torch.tensor([[row[key] for key in keys] for row in rows]).double().sum(0)
-
-    return PanopticCounts(*(total(name) for name in _COUNTS))
