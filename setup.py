@@ -121,6 +121,7 @@ setup(
             "depth-perception = depth_perception.cli.main:main",
             "bag_player = depth_perception.ros.bag_player:main",
             "bag_recorder = depth_perception.ros.bag_recorder:main",
+            "panoptic_depth = depth_perception.ros.panoptic_node:main",
             "panoramic_depth = depth_perception.ros.panoramic_node:main",
             "pinhole_depth = depth_perception.ros.pinhole_node:main",
         ]

@@ -34,16 +34,17 @@ def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
             f"the mask is {columns} x {rows} (width x height), which does not fit a depth image "
             f"of {width} x {height}"
         )
-    return _nearest(mask, height, width)
+    return on_grid(mask, height, width)
 
 
 def hide(prediction: Prediction, mask: Tensor) -> Prediction:
     """The prediction without the depth where a mask (H, W) of the same view is true."""
-    hidden = _nearest(mask, *prediction.values.shape).to(prediction.valid.device)
+    hidden = on_grid(mask, *prediction.values.shape).to(prediction.valid.device)
     return replace(prediction, valid=prediction.valid & ~hidden)
 
 
-def _nearest(mask: Tensor, height: int, width: int) -> Tensor:
+def on_grid(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask of the same view on another grid, nearest pixel."""
     rows, columns = mask.shape
     if (rows, columns) == (height, width):
         return mask

@@ -137,10 +137,15 @@ class CloudOutput:
             kept_points(frame.prediction, settings.edge_threshold),
             frame.colours() if settings.colour else None,
             options,
+            self.labels(frame.prediction),
         )
         self._publisher.publish(
             cloud_message(frame.header, fields, settings.organised, self._buffer)
         )
+
+    def labels(self, prediction: Prediction) -> Tensor | None:
+        """(H, W, 2) int32 class and instance of every pixel; None where clouds have no labels."""
+        return None
 
 
 class PanelOutput:

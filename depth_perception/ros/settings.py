@@ -44,9 +44,6 @@ class NodeSettings:
         maximum=4096,
         reload=True,
     )
-    flip: bool = parameter(
-        False, "Average with the mirrored image: a little better, twice the time.", reload=True
-    )
     output_size: str = parameter(
         "network",
         "Grid of the outputs: that of the network, or that of the input image.",
@@ -248,6 +245,9 @@ class PanoramicSettings(NodeSettings):
         minimum=0,
         maximum=4096,
         reload=True,
+    )
+    flip: bool = parameter(
+        False, "Average with the mirrored image: a little better, twice the time.", reload=True
     )
     seam: str = parameter(
         "circular",

@@ -17,7 +17,12 @@ from .blindspot_config import BLINDSPOT_TINY, BLINDSPOT_VGG
 from .card import ModelCard
 from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL, DepthAnythingConfig
 from .omnidepth_config import RECTNET, RECTNET_TINY, URESNET
-from .panopticdepth_config import PANOPTICDEPTH, PANOPTICDEPTH_SEG, PANOPTICDEPTH_TINY
+from .panopticdepth_config import (
+    CITYSCAPES_FOCAL_PX,
+    PANOPTICDEPTH,
+    PANOPTICDEPTH_SEG,
+    PANOPTICDEPTH_TINY,
+)
 from .scaledepth_config import NYU_FOCAL_PX, SCALEDEPTH, SCALEDEPTH_REDUCED
 
 DEFAULT_MODEL = "panda-tiny-metric"
@@ -347,8 +352,9 @@ def _panopticdepth_models() -> Iterator[_Entry]:
         parameters=42_667_763,
         max_depth_m=80.0,
         file_name="panopticdepth_r50.pth",
-        notes="Streets as Cityscapes shows them. Metres hold for its camera: give "
-        "reference_focal_px for another.",
+        reference_focal_px=CITYSCAPES_FOCAL_PX,
+        notes="Streets as Cityscapes shows them. Metres hold for its camera at 2048 columns; where "
+        "the camera is known they are brought to its focal length.",
         **shared,
     )
     yield _made(card, "panopticdepth", config=PANOPTICDEPTH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,11 @@ from depth_perception.estimators import PanopticDepthEstimator, PanopticDepthOpt
 from depth_perception.estimators.panopticdepth import segment_boxes
 from depth_perception.systems import card
 from depth_perception.systems.panopticdepth import PanopticDepth
-from depth_perception.systems.panopticdepth_config import PANOPTICDEPTH_TINY_SEG, PanopticLimits
+from depth_perception.systems.panopticdepth_config import (
+    CITYSCAPES_FOCAL_PX,
+    PANOPTICDEPTH_TINY_SEG,
+    PanopticLimits,
+)
 
 MODEL = "panopticdepth-tiny"
 GOLDEN = case("infer-tiny-dps")
@@ -138,6 +143,18 @@ def test_focal_length_scales_depth(
     torch.testing.assert_close(corrected(GOLDEN.image, CAMERA).values, 2 * prediction.values)
     with pytest.raises(ValueError, match="needs the camera"):
         corrected(GOLDEN.image)
+
+
+def test_the_card_knows_the_camera_of_the_training(
+    estimator: PanopticDepthEstimator, prediction: dp.Prediction
+) -> None:
+    known = replace(estimator.card, reference_focal_px=400.0)
+    plain = PanopticDepthEstimator(known, estimator.network)
+    torch.testing.assert_close(plain(GOLDEN.image, CAMERA).values, prediction.values / 2)
+    torch.testing.assert_close(plain(GOLDEN.image).values, prediction.values)  # no camera
+    left = plain.with_options(reference_focal_px=0.0)
+    torch.testing.assert_close(left(GOLDEN.image, CAMERA).values, prediction.values)
+    assert card("panopticdepth-r50").reference_focal_px == CITYSCAPES_FOCAL_PX
 
 
 def test_a_model_without_depth_has_segments_alone() -> None:

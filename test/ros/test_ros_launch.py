@@ -18,13 +18,27 @@ import pytest
 import yaml
 from ros_harness import ROOT
 
+from depth_perception.ros.panoptic_settings import PanopticSettings
 from depth_perception.ros.parameters import build, specs
 from depth_perception.ros.pinhole_settings import PinholeSettings
 from depth_perception.ros.settings import PanoramicSettings
 
 LAUNCHING = ROOT / "depth_perception" / "ros" / "launching.py"
-SETTINGS = {"panoramic": PanoramicSettings, "pinhole": PinholeSettings}
-INPUTS = {"panoramic": ["image"], "pinhole": ["image", "camera_info"]}
+SETTINGS = {
+    "panoramic": PanoramicSettings,
+    "pinhole": PinholeSettings,
+    "panoptic": PanopticSettings,
+}
+INPUTS = {
+    "panoramic": ["image"],
+    "pinhole": ["image", "camera_info"],
+    "panoptic": ["image", "camera_info"],
+}
+SHOWN = {
+    "panoramic": {"image", "depth/image", "depth/points", "scan"},
+    "pinhole": {"image", "depth/image", "depth/points"},
+    "panoptic": {"panoptic/overlay", "depth/image", "depth/points", "instances/markers"},
+}
 HAS_LAUNCH = find_spec("launch") is not None and find_spec("launch_ros") is not None
 ARGUMENTS = {
     "image_transport", "model", "checkpoint", "device", "namespace", "params_file",
@@ -164,8 +178,7 @@ def test_rviz_view_shows_topics_that_the_node_has(stem: str) -> None:
     view = yaml.safe_load((ROOT / "rviz" / f"{stem}.rviz").read_text())
     displays = view["Visualization Manager"]["Displays"]
     topics = {d["Topic"]["Value"] for d in displays if "Topic" in d}
-    own = {"scan"} if stem == "panoramic" else set()
-    assert topics == {"image", "depth/image", "depth/points"} | own
+    assert topics == SHOWN[stem]
 
 
 def _launched(prefix: Path, stem: str, arguments: dict[str, str]) -> dict[str, str]:
@@ -234,9 +247,9 @@ def test_launch_description(stem: str, tmp_path: Path, monkeypatch: pytest.Monke
     node, player = started[name], started["bag_player"]
     assert "__ns:=/robot" in node
     assert "image:=/cam/image" in node
-    if stem == "pinhole":
+    if "camera_info" in INPUTS[stem]:
         assert "camera_info:=/cam/camera_info" in node
-        assert "camera_info:=camera_info" in untuned["pinhole_depth"]
+        assert "camera_info:=camera_info" in untuned[name]
     assert f"{stem}.yaml" in node
     assert "--log-level info" in node
     assert f"{tmp_path} --clock --wait 60 --wait-for /cam/image" in player

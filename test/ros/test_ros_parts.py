@@ -17,6 +17,7 @@ from rclpy.parameter import Parameter
 from depth_perception.ros.diagnostics import NodeState, Statistics, quantile, status_message
 from depth_perception.ros.mailbox import Mailbox, Worker
 from depth_perception.ros.outputs import RateLimit
+from depth_perception.ros.panoptic_settings import PanopticSettings
 from depth_perception.ros.parameters import ParameterTable, specs
 from depth_perception.ros.pinhole_settings import PinholeSettings
 from depth_perception.ros.settings import (
@@ -139,7 +140,7 @@ def table(make_node: Callable[..., Node]) -> tuple[Node, ParameterTable[Panorami
     return node, ParameterTable(node, PanoramicSettings, lambda: False)
 
 
-@pytest.mark.parametrize("kind", [PanoramicSettings, PinholeSettings])
+@pytest.mark.parametrize("kind", [PanoramicSettings, PinholeSettings, PanopticSettings])
 def test_declared_parameters_are_described_with_their_limits(
     make_node: Callable[..., Node], kind: type[NodeSettings]
 ) -> None:

@@ -1,0 +1,82 @@
+"""Segments as colours over a picture, on the device of the segments."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..prediction import Instance
+
+Colour = tuple[int, int, int]
+
+_GOLDEN = 0.618034  # its multiples spread evenly over a circle, however many there are
+_UNKNOWN: Colour = (160, 160, 160)
+
+
+def segment_colour(instance: Instance, classes: Sequence[Colour]) -> Colour:
+    """RGB, 0..255: that of its class; things of one class get different shades of it.
+
+    Args:
+        instance: of a class beyond ``classes`` it is grey.
+        classes: colours of the classes by their numbers.
+    """
+    known = 0 <= instance.class_id < len(classes)
+    colour = classes[instance.class_id] if known else _UNKNOWN
+    if not instance.is_thing:
+        return colour
+    hue, saturation, value = colorsys.rgb_to_hsv(*(part / 255 for part in colour))
+    turn = instance.id * _GOLDEN % 1.0
+    saturation = saturation * (0.6 + 0.4 * (instance.id * _GOLDEN**2 % 1.0))
+    shade = colorsys.hsv_to_rgb((hue + 0.14 * (turn - 0.5)) % 1.0, saturation, max(value, 0.85))
+    return tuple(round(255 * part) for part in shade)
+
+
+def segment_palette(instances: Sequence[Instance], classes: Sequence[Colour]) -> Tensor:
+    """(M, 3) uint8 colours by id, M one more than the highest; black where there is no segment."""
+    palette = torch.zeros((1 + max((i.id for i in instances), default=0), 3), dtype=torch.uint8)
+    for instance in instances:
+        palette[instance.id] = torch.tensor(segment_colour(instance, classes), dtype=torch.uint8)
+    return palette
+
+
+def overlay(image: Tensor, segments: Tensor, palette: Tensor, opacity: float) -> Tensor:
+    """(H, W, 3) uint8: the image, tinted where there are segments, which have a line around them.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        segments: (h, w) integer ids of the same view, 0 for none; read at the nearest pixel.
+        palette: (M, 3) uint8 colours of all ids, see :func:`segment_palette`.
+        opacity: 0 shows the image alone, 1 the colours alone.
+
+    Raises:
+        ValueError: the opacity is not within [0, 1].
+    """
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"opacity must lie in [0, 1], got {opacity}")
+    height, width = image.shape[:2]
+    segments = _nearest(segments.long(), height, width)
+    image = image.to(segments.device).float()
+    colours = palette.to(segments.device)[segments].float()
+    weight = torch.where(segments > 0, opacity, 0.0)
+    weight = torch.where(_borders(segments) & (segments > 0), (1.0 + opacity) / 2, weight)
+    return torch.lerp(image, colours, weight[..., None]).round().to(torch.uint8)
+
+
+def _borders(segments: Tensor) -> Tensor:
+    """(H, W) bool: another segment is to the left or above."""
+    found = torch.zeros_like(segments, dtype=torch.bool)
+    found[:, 1:] |= segments[:, 1:] != segments[:, :-1]
+    found[1:] |= segments[1:] != segments[:-1]
+    return found
+
+
+def _nearest(segments: Tensor, height: int, width: int) -> Tensor:
+    rows, columns = segments.shape
+    if (rows, columns) == (height, width):
+        return segments
+    v = ((torch.arange(height, device=segments.device) + 0.5) * rows / height).long()
+    u = ((torch.arange(width, device=segments.device) + 0.5) * columns / width).long()
+    return segments[v[:, None], u[None, :]]
