@@ -12,7 +12,8 @@ from ..prediction import Instance
 
 Colour = tuple[int, int, int]
 
-_GOLDEN = 0.618034  # its multiples spread evenly over a circle, however many there are
+# Multiples of the two, modulo 1, cover a square evenly, however many there are.
+_TURN, _FADE = 0.7548776662, 0.5698402910
 _UNKNOWN: Colour = (160, 160, 160)
 
 
@@ -28,9 +29,9 @@ def segment_colour(instance: Instance, classes: Sequence[Colour]) -> Colour:
     if not instance.is_thing:
         return colour
     hue, saturation, value = colorsys.rgb_to_hsv(*(part / 255 for part in colour))
-    turn = instance.id * _GOLDEN % 1.0
-    saturation = saturation * (0.6 + 0.4 * (instance.id * _GOLDEN**2 % 1.0))
-    shade = colorsys.hsv_to_rgb((hue + 0.14 * (turn - 0.5)) % 1.0, saturation, max(value, 0.85))
+    hue = (hue + 0.16 * (instance.id * _TURN % 1.0 - 0.5)) % 1.0
+    saturation *= 0.55 + 0.45 * (instance.id * _FADE % 1.0)
+    shade = colorsys.hsv_to_rgb(hue, saturation, max(value, 0.85))
     return tuple(round(255 * part) for part in shade)
 
 
@@ -61,7 +62,7 @@ def overlay(image: Tensor, segments: Tensor, palette: Tensor, opacity: float) ->
     image = image.to(segments.device).float()
     colours = palette.to(segments.device)[segments].float()
     weight = torch.where(segments > 0, opacity, 0.0)
-    weight = torch.where(_borders(segments) & (segments > 0), (1.0 + opacity) / 2, weight)
+    weight = torch.where(_borders(segments), weight.sqrt(), weight)
     return torch.lerp(image, colours, weight[..., None]).round().to(torch.uint8)
 
 

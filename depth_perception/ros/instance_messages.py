@@ -184,5 +184,5 @@ def _rgba(colour: Sequence[float], opacity: float) -> dict[str, float]:
 
 
 def _duration(seconds: float) -> Duration:
-    whole = int(seconds)
-    return Duration(sec=whole, nanosec=round((seconds - whole) * 1e9))
+    whole, rest = divmod(round(seconds * 1e9), 1_000_000_000)
+    return Duration(sec=whole, nanosec=rest)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from depth_perception.msg import DepthScale
+from depth_perception.msg import DepthScale, InstanceDepthArray
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
@@ -25,6 +25,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan, PointCloud2
+from visualization_msgs.msg import MarkerArray
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0  # on a busy machine; nothing waits longer than it must
@@ -38,6 +39,11 @@ OUTPUTS: Mapping[str, type[Any]] = {
     "panels/right/image": Image,
     "panels/right/depth": Image,
     "panels/right/camera_info": CameraInfo,
+    "panoptic/image": Image,
+    "panoptic/camera_info": CameraInfo,
+    "panoptic/overlay": Image,
+    "instances": InstanceDepthArray,
+    "instances/markers": MarkerArray,
 }
 FRAME = "head_optical_frame"
 READY = "is ready on cpu"
@@ -198,7 +204,7 @@ class Probe(Node):
         """Wait for the outputs of an image that was sent."""
 
         def found(topic: str) -> Any:
-            return next((m for m in self.heard[topic] if m.header.stamp.sec == stamp_s), None)
+            return next((m for m in self.heard[topic] if _stamp_s(m) == stamp_s), None)
 
         self.spin_until(lambda: all(map(found, topics)), f"output of {', '.join(topics)}")
         return {topic: found(topic) for topic in topics}
@@ -258,6 +264,11 @@ class Probe(Node):
                 values = {pair.key: pair.value for pair in status.values}
                 level = int.from_bytes(status.level, "little")
                 self.statuses.append({**values, "level": str(level), "message": status.message})
+
+
+def _stamp_s(message: Any) -> int:
+    header = message.markers[0].header if isinstance(message, MarkerArray) else message.header
+    return header.stamp.sec
 
 
 def image(pixels: np.ndarray, encoding: str = "rgb8", **fields: Any) -> Image:

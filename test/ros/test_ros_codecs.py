@@ -130,19 +130,29 @@ def test_payload_buffer_keeps_its_memory_while_the_size_stays() -> None:
     stride=st.integers(1, 4),
     organised=st.booleans(),
     coloured=st.booleans(),
+    labelled=st.booleans(),
     low=st.floats(0, 3),
     high=st.floats(3, 9),
 )
 def test_cloud_holds_exactly_the_points_asked_for(
-    seed: int, stride: int, organised: bool, coloured: bool, low: float, high: float
+    seed: int,
+    stride: int,
+    organised: bool,
+    coloured: bool,
+    labelled: bool,
+    low: float,
+    high: float,
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     points = torch.randn(7, 10, 3, generator=generator) * 4
     keep = torch.rand(7, 10, generator=generator) > 0.3
     colours = torch.randint(0, 256, (7, 10, 3), generator=generator, dtype=torch.uint8)
+    labels = torch.randint(-(2**31), 2**31 - 1, (7, 10, 2), generator=generator).int()
     options = CloudOptions(stride, organised, low, high)
 
-    fields = pack_cloud(points, keep, colours if coloured else None, options)
+    fields = pack_cloud(
+        points, keep, colours if coloured else None, options, labels if labelled else None
+    )
     message = cloud_message(HEADER, fields, organised)
 
     found, found_colours = cloud_of(message)
@@ -165,6 +175,16 @@ def test_cloud_holds_exactly_the_points_asked_for(
         expected = colours[::stride, ::stride].numpy()
         expected = expected if organised else expected[wanted][None]
         np.testing.assert_array_equal(found_colours, expected)
+    names = [field.name for field in message.fields]
+    assert names == [*"xyz", *["rgb"] * coloured, *["label", "instance"] * labelled]
+    assert [field.offset for field in message.fields] == [4 * k for k in range(len(names))]
+    if labelled:
+        shape = (message.height, message.width, len(names))
+        cells = np.frombuffer(message.data, np.int32).reshape(shape)
+        expected = labels[::stride, ::stride].numpy()
+        np.testing.assert_array_equal(
+            cells[..., -2:], expected if organised else expected[wanted][None]
+        )
 
 
 def _box_prediction(height: int) -> tuple[Prediction, np.ndarray]:
