@@ -31,7 +31,7 @@ help: ## this text
 	echo "  VENV=$(VENV)   the virtual environment; several clones may share one"
 	echo "  PYTHON=$(PYTHON)   the interpreter to make it from, 3.10 to 3.13"
 	echo "  TORCH_INDEX=   https://download.pytorch.org/whl/cpu for a small PyTorch without CUDA"
-	echo "  IMAGE= BAG= NODE=   demo: a panorama of yours, a bag of yours, another node"
+	echo "  IMAGE= BAG= NODE=   demo: a panorama of yours, a bag of yours, another node (panoptic)"
 	echo "  TESTS=   test: which ones"
 	echo "  ARGS=   further options of the demo or of pytest"
 

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from rich.console import Console
 
 from ..demo.bags import SourceError, WorldWalk
-from ..demo.replay import NodeSetup, SetupError
+from ..demo.replay import PANOPTIC, PANORAMIC, NodeSetup, SetupError
 from ..demo.run import DemoOptions, run_demo
 from ..demo.session import SessionError
 from ..io.bags import BagReadError
 from ..io.images import ImageReadError
 from ..systems.catalog import DEFAULT_MODEL
 
+# World and model of each node.
+_USUAL = MappingProxyType(
+    {PANORAMIC: ("any", DEFAULT_MODEL), PANOPTIC: ("street", "panopticdepth-tiny")}
+)
+
 
 def main(
     image: Path | None = None,
     bag: Path | None = None,
     topic: str | None = None,
-    node: Literal["panoramic_depth"] = "panoramic_depth",
+    node: Literal["panoramic_depth", "panoramic", "panoptic_depth", "panoptic"] = "panoramic_depth",
     out: Path = Path("out/demo"),
-    model: str = DEFAULT_MODEL,
+    model: str | None = None,
     checkpoint: Path | None = None,
     device: str | None = None,
     input_height: int | None = None,
-    world: Literal["any", "room", "corridor", "courtyard", "street"] = "any",
+    world: Literal["any", "room", "corridor", "courtyard", "street"] | None = None,
     seed: int = 910_000_014,
     frames: int = 30,
     height: int = 256,
@@ -43,17 +49,20 @@ def main(
         image: a panorama of yours (equirectangular, twice as wide as high).
         bag: a ROS 2 bag of yours.
         topic: image topic of the bag; by default the only one with panoramas.
-        node: executable to run.
+        node: executable to run, with or without _depth at its end. panoptic_depth plays a street
+            as a pinhole camera sees it, or the images of a bag that have a camera_info beside them.
         out: folder for the results; those of an earlier run are replaced.
-        model: name in the catalogue (see `depth-perception models`); it must return metres.
+        model: name in the catalogue (see `depth-perception models`); it must return metres. By
+            default the one inside the package.
         checkpoint: weights file of the model; by default the embedded or fetched one.
         device: cpu, cuda, cuda:1, ...; by default the best there is.
         input_height: rows of the network input; by default that of the model.
-        world: kind of synthetic world; any: the seed decides.
+        world: kind of synthetic world; any: the seed decides. By default any, for panoptic_depth a
+            street.
         seed: of the synthetic world. Training used none from 910000000 on.
-        frames: how many panoramas of it.
-        height: rows of its panoramas.
-        frame_rate: its panoramas per second.
+        frames: how many images of it.
+        height: rows of its images, which are twice as wide.
+        frame_rate: its images per second.
         seconds: play at most so much of the bag.
         rate: speed of the replay, 1 as recorded.
     """
@@ -62,10 +71,12 @@ def main(
     if image is not None and bag is not None:
         errors.print("demo: --image and --bag exclude each other")
         return 2
-    walk = WorldWalk(world, seed, frames, frame_rate, height)
+    node = f"{node.removesuffix('_depth')}_depth"
+    usual_world, usual_model = _USUAL[node]
+    walk = WorldWalk(world or usual_world, seed, frames, frame_rate, height)
     options = DemoOptions(image, bag, topic, walk, out, seconds, rate)
     try:
-        setup = NodeSetup(node, model, checkpoint, device, input_height)
+        setup = NodeSetup(node, model or usual_model, checkpoint, device, input_height)
         return run_demo(options, setup, console)
     except (SetupError, SourceError, BagReadError, ImageReadError, SessionError) as error:
         errors.print("[bold red]demo failed:[/] ", end="")

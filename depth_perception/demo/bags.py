@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import posixpath
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +17,10 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ..data.worlds import BagNames, Walk, make_world, write_bag
-from ..geometry import Equirectangular
+from ..geometry import Camera, Equirectangular, Pinhole
 from ..io.bags import IMAGE_TYPE, ImageTopic, choose_image_topic, image_topics, read_frames
 from ..io.images import read_image
+from .recording import topics
 
 TRUTH_TOPIC = BagNames().depth
 PICTURE_TOPIC = "/image"
@@ -39,6 +42,7 @@ class Source:
         truth_topic: topic of the ground truth with the same stamps, or None.
         stamps_ns: header stamps of the images that will be played.
         description: what it is, for the headline.
+        camera_info: topic of the intrinsics of a pinhole camera; None for panoramas.
     """
 
     bag: Path
@@ -46,6 +50,7 @@ class Source:
     truth_topic: str | None
     stamps_ns: tuple[int, ...]
     description: str
+    camera_info: str | None = None
 
     @property
     def is_compressed(self) -> bool:
@@ -62,6 +67,7 @@ class WorldWalk:
         frames, rate_hz: number and rate of the panoramas.
         height: rows of a panorama; it has twice as many columns.
         speed_mps: speed of the camera.
+        pinhole: pictures of a pinhole camera of 90 degrees in their place.
     """
 
     kind: str = "any"
@@ -70,19 +76,30 @@ class WorldWalk:
     rate_hz: float = 5.0
     height: int = 256
     speed_mps: float = 0.6
+    pinhole: bool = False
+
+    @property
+    def camera(self) -> Camera:
+        """The camera on its grid."""
+        size = self.height, 2 * self.height
+        return Pinhole.from_fov(*size, math.pi / 2) if self.pinhole else Equirectangular(*size)
 
 
-def describe_bag(bag: Path, topic: str | None, description: str, seconds: float) -> Source:
+def describe_bag(
+    bag: Path, topic: str | None, description: str, seconds: float, *, pinhole: bool = False
+) -> Source:
     """Find the panoramas, and the ground truth if there is one, in a bag.
 
     ``topic`` names the images; without it they are the only pictures, or the only ones that are
-    twice as wide as high. Only the first ``seconds`` of the bag count.
+    twice as wide as high. Only the first ``seconds`` of the bag count. Images of a ``pinhole``
+    camera have their camera_info beside them.
 
     Raises:
         BagReadError: no bag, or not such a topic.
-        SourceError: the topic holds no image.
+        SourceError: the topic holds no image, or has no camera_info.
     """
-    image = choose_image_topic(bag, topic or _only_panorama(bag))
+    image = choose_image_topic(bag, topic or (None if pinhole else _only_panorama(bag)))
+    info = _info_of(bag, image.name) if pinhole else None
     truth = next(
         (t.name for t in image_topics(bag) if (t.name, t.encoding) == (TRUTH_TOPIC, "32FC1")), None
     )
@@ -90,7 +107,7 @@ def describe_bag(bag: Path, topic: str | None, description: str, seconds: float)
     if not stamps:
         raise SourceError(f"{bag} has no message on {image.name}")
     played = tuple(stamp for stamp in stamps if stamp - stamps[0] <= seconds * 1e9)
-    return Source(bag, image, truth, played, description)
+    return Source(bag, image, truth, played, description, info)
 
 
 def image_at(source: Source, stamp_ns: int) -> NDArray[np.uint8]:
@@ -133,6 +150,14 @@ def write_picture_bag(bag: Path, picture: Path, frames: int, rate_hz: float) -> 
             writer.write(connection, stamp_ns, store.serialize_cdr(message, IMAGE_TYPE))
 
 
+def _info_of(bag: Path, image: str) -> str:
+    """The camera_info beside a topic of images."""
+    wanted = posixpath.join(posixpath.dirname(image.removesuffix("/compressed")), "camera_info")
+    if wanted not in {topic.name for topic in topics(bag)}:
+        raise SourceError(f"{bag} has no {wanted}, which the images on {image} need")
+    return wanted
+
+
 def _only_panorama(bag: Path) -> str | None:
     """The topic that is twice as wide as high, if there are several with pictures."""
     pictures = [topic for topic in image_topics(bag) if topic.holds_pictures]
@@ -154,12 +179,11 @@ def write_world_bag(bag: Path, walk: WorldWalk, on_frame: Callable[[int], None])
     wait for each other on a busy machine make the many small steps of rendering far slower.
     """
     world = make_world(walk.kind, walk.seed)
-    camera = Equirectangular(walk.height, 2 * walk.height)
     pace = Walk(frames=walk.frames, rate_hz=walk.rate_hz, speed_mps=walk.speed_mps)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        write_bag(bag, world, camera, pace, on_frame=on_frame)
+        write_bag(bag, world, walk.camera, pace, on_frame=on_frame)
     finally:
         torch.set_num_threads(threads)
     return world.kind

@@ -27,8 +27,8 @@ ERROR_LIMIT = 0.5
 MOST_FACTS = 5
 
 _INK, _SOFT, _UNKNOWN = "#1c2430", "#66707d", "#b9bec5"
-_MARGIN, _COLUMN, _GAP = 36, 660, 118
-_HEADER, _TITLE, _ROW, _CLOUD_ROW, _FOOT = 186, 40, 330, 470, 30
+_MARGIN, COLUMN_PX, _GAP = 36, 660, 118
+_HEADER, _TITLE, _ROW, CLOUD_ROW_PX, _FOOT = 186, 40, 330, 470, 30
 _DEPTH_TICKS = (0.25, 0.5, 1, 2, 3, 5, 10, 20, 40, 80)
 
 
@@ -66,33 +66,33 @@ class BoardContent:
 
 def write_board(path: Path, content: BoardContent) -> None:
     """Draw the whole board into one picture file, 1600 pixels wide."""
-    sheet = _Sheet(3 if content.truth_m is not None else 2)
-    sheet.headline(content)
-    _draw_image(sheet.panel(0, 0, "What the camera saw"), content.image)
-    norm = _depth_norm(content)
-    _draw_depth(sheet, 0, 1, "Depth from the node", content.predicted_m, norm)
+    sheet = Sheet(3 if content.truth_m is not None else 2)
+    sheet.headline(content.title, content.subtitle, content.facts)
+    draw_image(sheet.panel(0, 0, "What the camera saw"), content.image)
+    norm = depth_norm(content)
+    draw_depth(sheet, 0, 1, "Depth from the node", content.predicted_m, norm)
     if content.truth_m is not None:
-        truth = np.where(_counts(content), content.truth_m, np.nan)
-        _draw_depth(sheet, 1, 0, "True depth", truth, norm, unknown=_unknown_note(content))
-        _draw_error(sheet, content)
+        truth = np.where(known_truth(content), content.truth_m, np.nan)
+        draw_depth(sheet, 1, 0, "True depth", truth, norm, unknown=unknown_note(content))
+        draw_error(sheet, content)
     notes = ("without what is 0.5 m above the camera", "left half, cut at the camera")
     for column, (view, note) in enumerate(zip(_views(content), notes, strict=True)):
-        _draw_view(sheet.cloud_panel(column, view.title, note), view)
+        draw_view(sheet.cloud_panel(column, view.title, note), view)
     sheet.save(path)
 
 
 def write_pictures(folder: Path, content: BoardContent) -> tuple[Path, ...]:
     """Save the parts of the board as pictures of their own, without axes; returns their paths."""
-    norm = _depth_norm(content)
+    norm = depth_norm(content)
     parts: dict[str, NDArray[np.uint8]] = {
         "input": content.image,
-        "depth": _colours(content.predicted_m, norm, "turbo_r"),
+        "depth": depth_colours(content.predicted_m, norm, "turbo_r"),
     }
     if content.truth_m is not None:
         error = relative_error(content.predicted_m, content.truth_m, content.max_depth_m)
-        truth = np.where(_counts(content), content.truth_m, np.nan)
-        parts["ground_truth"] = _colours(truth, norm, "turbo_r")
-        parts["error"] = _colours(error, Normalize(-ERROR_LIMIT, ERROR_LIMIT), "RdBu_r")
+        truth = np.where(known_truth(content), content.truth_m, np.nan)
+        parts["ground_truth"] = depth_colours(truth, norm, "turbo_r")
+        parts["error"] = depth_colours(error, Normalize(-ERROR_LIMIT, ERROR_LIMIT), "RdBu_r")
     for view in _views(content):
         parts[view.name] = view.picture
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,12 +103,12 @@ def write_pictures(folder: Path, content: BoardContent) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-class _Sheet:
+class Sheet:
     """A white page measured in pixels from its top left corner."""
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self.height = _HEADER + (rows - 1) * (_TITLE + _ROW) + _TITLE + _CLOUD_ROW + _FOOT
+        self.height = _HEADER + (rows - 1) * (_TITLE + _ROW) + _TITLE + CLOUD_ROW_PX + _FOOT
         self.figure = Figure(figsize=(WIDTH_PX / DPI, self.height / DPI), dpi=DPI)
         FigureCanvasAgg(self.figure)
 
@@ -127,30 +127,31 @@ class _Sheet:
             left / WIDTH_PX, 1 - top / self.height, words, va="top", **{"color": _INK, **style}
         )
 
-    def headline(self, content: BoardContent) -> None:
-        self.text(_MARGIN, 24, content.title, fontsize=23, fontweight="bold")
-        self.text(_MARGIN, 68, content.subtitle, fontsize=13.5, color=_SOFT)
+    def headline(self, title: str, subtitle: str, facts: Sequence[Fact]) -> None:
+        """What it is, and the figures in a row."""
+        self.text(_MARGIN, 24, title, fontsize=23, fontweight="bold")
+        self.text(_MARGIN, 68, subtitle, fontsize=13.5, color=_SOFT)
         slot = (WIDTH_PX - 2 * _MARGIN) / MOST_FACTS
-        for index, fact in enumerate(content.facts):
+        for index, fact in enumerate(facts):
             left = _MARGIN + index * slot
             self.text(left, 102, fact.value, fontsize=20, fontweight="bold", color="#0b5cad")
             self.text(left, 138, fact.label, fontsize=12, color=_SOFT)
 
     def panel(self, row: int, column: int, title: str, note: str = "") -> Axes:
-        left = _MARGIN + column * (_COLUMN + _GAP)
+        left = _MARGIN + column * (COLUMN_PX + _GAP)
         top = _HEADER + row * (_TITLE + _ROW)
         self._title(left, top, title, note)
-        return _without_ticks(self.axes(left, top + _TITLE - 6, _COLUMN, _ROW - 12))
+        return _without_ticks(self.axes(left, top + _TITLE - 6, COLUMN_PX, _ROW - 12))
 
     def colour_bar(self, row: int, column: int) -> Axes:
-        left = _MARGIN + column * (_COLUMN + _GAP) + _COLUMN + 12
+        left = _MARGIN + column * (COLUMN_PX + _GAP) + COLUMN_PX + 12
         return self.axes(left, _HEADER + row * (_TITLE + _ROW) + _TITLE - 6, 15, _ROW - 12)
 
     def cloud_panel(self, column: int, title: str, note: str) -> Axes:
-        left = _MARGIN + column * (_COLUMN + _GAP)
+        left = _MARGIN + column * (COLUMN_PX + _GAP)
         top = _HEADER + (self.rows - 1) * (_TITLE + _ROW)
         self._title(left, top, title, note)
-        return _without_ticks(self.axes(left, top + _TITLE - 6, _COLUMN, _CLOUD_ROW))
+        return _without_ticks(self.axes(left, top + _TITLE - 6, COLUMN_PX, CLOUD_ROW_PX))
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,19 +161,20 @@ class _Sheet:
     def _title(self, left: float, top: float, title: str, note: str = "") -> None:
         self.text(left, top + 4, title, fontsize=15, fontweight="bold")
         if note:
-            right = (left + _COLUMN) / WIDTH_PX
+            right = (left + COLUMN_PX) / WIDTH_PX
             self.figure.text(
                 right, 1 - (top + 9) / self.height, note, va="top", ha="right", fontsize=11.5,
                 color=_SOFT,
             )  # fmt: skip
 
 
-def _draw_image(axes: Axes, image: NDArray[np.uint8]) -> None:
+def draw_image(axes: Axes, image: NDArray[np.uint8]) -> None:
+    """A picture (H, W, 3) that fills its panel."""
     axes.imshow(image, interpolation="bicubic", aspect="auto")
 
 
-def _draw_depth(
-    sheet: _Sheet,
+def draw_depth(
+    sheet: Sheet,
     row: int,
     column: int,
     title: str,
@@ -180,6 +182,7 @@ def _draw_depth(
     norm: LogNorm,
     unknown: str = "",
 ) -> None:
+    """A depth map with its colour bar; ``unknown`` is the note above."""
     axes = sheet.panel(row, column, title, unknown)
     axes.set_facecolor(_UNKNOWN)
     drawn = axes.imshow(
@@ -194,10 +197,12 @@ def _draw_depth(
     bar.ax.tick_params(labelsize=12, colors=_INK)
 
 
-def _draw_error(sheet: _Sheet, content: BoardContent) -> None:
+def draw_error(sheet: Sheet, content: BoardContent, unknown: str = "") -> None:
+    """Where the depth is too far or too near, beside it; ``unknown`` is the note above."""
     assert content.truth_m is not None
     error = relative_error(content.predicted_m, content.truth_m, content.max_depth_m)
-    axes = sheet.panel(1, 1, "Error of the depth", "white: exact   red: too far   blue: too near")
+    note = "white: exact   red: too far   blue: too near"
+    axes = sheet.panel(1, 1, "Error of the depth", f"{note}   {unknown}".rstrip())
     axes.set_facecolor(_UNKNOWN)
     drawn = axes.imshow(
         np.ma.masked_invalid(error), norm=Normalize(-ERROR_LIMIT, ERROR_LIMIT), cmap="RdBu_r",
@@ -211,7 +216,8 @@ def _draw_error(sheet: _Sheet, content: BoardContent) -> None:
     bar.ax.tick_params(labelsize=12, colors=_INK)
 
 
-def _draw_view(axes: Axes, view: View) -> None:
+def draw_view(axes: Axes, view: View) -> None:
+    """A picture of a cloud, and the true outline where it is known."""
     left, right, bottom, top = view.extent_m
     axes.imshow(view.picture, extent=view.extent_m, aspect="auto", interpolation="antialiased")
     if view.outline_m is not None:
@@ -222,31 +228,35 @@ def _draw_view(axes: Axes, view: View) -> None:
 
 
 def _views(content: BoardContent) -> tuple[View, View]:
-    size = (_CLOUD_ROW, _COLUMN)
+    size = (CLOUD_ROW_PX, COLUMN_PX)
     return both_views(content.cloud, size, content.predicted_m, content.truth_m)
 
 
-def _depth_norm(content: BoardContent) -> LogNorm:
+def depth_norm(content: BoardContent) -> LogNorm:
+    """From the nearest depth to the farthest that counts."""
     shown = content.predicted_m[np.isfinite(content.predicted_m) & (content.predicted_m > 0)]
     if content.truth_m is not None:
-        shown = np.concatenate([shown, content.truth_m[_counts(content)]])
+        shown = np.concatenate([shown, content.truth_m[known_truth(content)]])
     near = float(np.percentile(shown, 0.5)) if shown.size else 0.5
     return LogNorm(min(max(near, 0.1), content.max_depth_m / 4), content.max_depth_m)
 
 
-def _counts(content: BoardContent) -> NDArray[np.bool_]:
+def known_truth(content: BoardContent) -> NDArray[np.bool_]:
+    """(H, W) bool: where there is a true depth that counts."""
     truth = content.truth_m
     assert truth is not None
     return np.isfinite(truth) & (truth > 0) & (truth <= content.max_depth_m)
 
 
-def _unknown_note(content: BoardContent) -> str:
-    if bool(_counts(content).all()):
+def unknown_note(content: BoardContent) -> str:
+    """What grey means, or nothing where there is none."""
+    if bool(known_truth(content).all()):
         return ""
     return f"grey: sky, or farther than {content.max_depth_m:g} m"
 
 
-def _colours(values: Depth, norm: Normalize, name: str) -> NDArray[np.uint8]:
+def depth_colours(values: Depth, norm: Normalize, name: str) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 of a map in a colour map of matplotlib, grey where unknown."""
     shade = colormaps[name].with_extremes(bad=_UNKNOWN)
     return np.asarray(shade(norm(np.ma.masked_invalid(values)), bytes=True)[..., :3])
 

@@ -34,10 +34,12 @@ class Cloud:
     Attributes:
         points: (N, 3) float32 metres in the frame of the message.
         colours: (N, 3) uint8 RGB, grey where the message has none.
+        instances: (N,) ids of the segments they belong to; None where the message has none.
     """
 
     points: NDArray[np.float32]
     colours: NDArray[np.uint8]
+    instances: NDArray[np.uint32] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def decode_cloud(message: Any) -> Cloud:
     if missing:
         raise ValueError(f"the cloud has no field {', '.join(sorted(missing))}")
     colour = next((name for name in ("rgb", "rgba") if name in offsets), None)
-    names = ["x", "y", "z"] + ([colour] if colour else [])
+    names = ["x", "y", "z", *([colour] if colour else [])]
+    names += ["instance"] if "instance" in offsets else []
     byte_order = ">" if message.is_bigendian else "<"
     record = np.dtype(
         {
@@ -132,7 +135,8 @@ def decode_cloud(message: Any) -> Cloud:
     usable = np.isfinite(points).all(-1)
     packed = cells[colour][usable] if colour else np.full(int(usable.sum()), 0x808080, np.uint32)
     colours = np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=-1)
-    return Cloud(points[usable], colours.astype(np.uint8))
+    ids = cells["instance"][usable].astype(np.uint32) if "instance" in offsets else None
+    return Cloud(points[usable], colours.astype(np.uint8), ids)
 
 
 def cloud_at(bag: Path, topic: str, wanted_ns: int) -> Cloud:

@@ -15,9 +15,16 @@ from .session import Session
 
 IMAGE, CLOUD, CAMERA_INFO, SCALE = "depth/image", "depth/points", "depth/camera_info", "depth/scale"
 DIAGNOSTICS = "/diagnostics"
+OVERLAY, INSTANCES = "panoptic/overlay", "instances"
 RECORDED = (IMAGE, CLOUD, CAMERA_INFO, SCALE, DIAGNOSTICS)
 
-NODES = MappingProxyType({"panoramic_depth": "depth_perception.ros.panoramic_node"})
+PANORAMIC, PANOPTIC = "panoramic_depth", "panoptic_depth"
+NODES = MappingProxyType(
+    {
+        PANORAMIC: "depth_perception.ros.panoramic_node",
+        PANOPTIC: "depth_perception.ros.panoptic_node",
+    }
+)
 
 _CLOUD_SHARE = 0.9
 _START_S = 180.0  # a large model on a slow disk
@@ -61,6 +68,19 @@ class NodeSetup:
                 f"{self.model} returns no metres, so there is nothing to compare and no cloud; "
                 f"models that do: {metric}"
             )
+        if self.is_panoptic and not (model.is_panoptic and model.has_depth):
+            suited = ", ".join(m.name for m in models() if m.is_panoptic and m.has_depth)
+            raise SetupError(f"{self.model} finds no segments with depth; models that do: {suited}")
+
+    @property
+    def is_panoptic(self) -> bool:
+        """Whether the node finds segments in pictures of a pinhole camera."""
+        return self.node == PANOPTIC
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Topics that the recording must hold."""
+        return (*RECORDED, OVERLAY, INSTANCES) if self.is_panoptic else RECORDED
 
     @property
     def node_name(self) -> str:
@@ -77,12 +97,19 @@ class NodeSetup:
             parameters["checkpoint"] = str(self.checkpoint.resolve())
         if self.device is not None:
             parameters["device"] = self.device
-        if self.height is not None:
-            parameters["height"] = str(self.height)
+        height = self.height
+        if height is None and self.is_panoptic:  # it takes images of any size as they come
+            height = card(self.model).default_height
+        if height is not None:
+            parameters["height"] = str(height)
         if source.is_compressed:
             parameters["image_transport"] = "compressed"
         words = [word for pair in parameters.items() for word in ("-p", "{}:={}".format(*pair))]
-        return ["--ros-args", *words, "-r", _remapping(source), "-r", f"__node:={self.node_name}"]
+        rules = [_remapping(source), f"__node:={self.node_name}"]
+        if source.camera_info is not None:
+            rules.append(f"camera_info:={source.camera_info}")
+        words += [word for rule in rules for word in ("-r", rule)]
+        return ["--ros-args", *words]
 
 
 def replay(
@@ -110,7 +137,7 @@ def replay(
         recorder = session.start(
             "recorder",
             "depth_perception.ros.bag_recorder",
-            [str(recording), "--topics", *RECORDED],
+            [str(recording), "--topics", *setup.recorded],
         )
         node = session.start("node", NODES[setup.node], setup.arguments(source))
         session.wait_for_line(
@@ -121,7 +148,8 @@ def replay(
             "player",
             "depth_perception.ros.bag_player",
             [
-                str(source.bag), "--topics", source.image.name, "--rate", str(rate),
+                str(source.bag), "--topics", source.image.name,
+                *([source.camera_info] if source.camera_info else []), "--rate", str(rate),
                 "--duration", str(seconds + 1e-3), "--wait", str(_START_S), "--delay", "1",
             ],
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from rich.table import Table
 from . import recording as recorded
 from .bags import Source
 from .compare import Comparison, compare
-from .replay import CLOUD, IMAGE, RECORDED
+from .replay import CLOUD, IMAGE, INSTANCES, OVERLAY, RECORDED
 
 # Keys of the node's diagnostic status.
 FRAMES_IN, FRAMES_DROPPED = "frames in", "frames dropped"
@@ -52,37 +53,47 @@ class Report:
         comparison: against the ground truth, None where the source has none.
         topics: what the recording holds.
         problems: why the demonstration failed; empty if it did not.
+        drawn: topics without which there is nothing to draw.
     """
 
     traffic: Traffic
     comparison: Comparison | None
     topics: tuple[recorded.Topic, ...]
     problems: tuple[str, ...]
+    drawn: tuple[str, ...] = (IMAGE, CLOUD)
 
     @property
     def is_drawable(self) -> bool:
         """Whether there is a depth image and a cloud to draw."""
         counts = {topic.name: topic.count for topic in self.topics}
-        return all(counts.get(f"/{name}") for name in (IMAGE, CLOUD))
+        return all(counts.get(f"/{name}") for name in self.drawn)
 
 
-def make_report(source: Source, recording: Path, node_name: str) -> Report:
-    """Read a recording of the node of this name and hold it against its source."""
+def make_report(
+    source: Source, recording: Path, node_name: str, wanted: Sequence[str] = RECORDED
+) -> Report:
+    """Read a recording of the node of this name and hold it against its source.
+
+    ``wanted`` are the topics on which something must have been recorded.
+    """
     topics = recorded.topics(recording)
     depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
     comparison = None
     if source.truth_topic is not None:
         comparison = compare(depth_m, recorded.depth_maps(source.bag, source.truth_topic))
     traffic = _traffic(source, recording, node_name, tuple(depth_m))
-    return Report(traffic, comparison, topics, tuple(_problems(traffic, comparison, topics)))
+    problems = tuple(_problems(traffic, comparison, topics, wanted))
+    drawn = tuple(name for name in wanted if name in (IMAGE, CLOUD, OVERLAY, INSTANCES))
+    return Report(traffic, comparison, topics, problems, drawn)
 
 
 def median_frame(report: Report, stamps_ns: tuple[int, ...]) -> int:
-    """Stamp of the frame to show: the median AbsRel, or the middle one without ground truth."""
-    if report.comparison is None:
+    """Stamp of the frame to show of these: the median AbsRel, or the middle one without truth."""
+    judged = [] if report.comparison is None else report.comparison.frames
+    frames = [frame for frame in judged if frame.stamp_ns in stamps_ns]
+    if not frames:
         return stamps_ns[len(stamps_ns) // 2]
-    frames = [f for f in report.comparison.frames if math.isfinite(f.abs_rel)]
-    frames = frames or list(report.comparison.frames)
+    frames = [frame for frame in frames if math.isfinite(frame.abs_rel)] or frames
     return sorted(frames, key=lambda frame: frame.abs_rel)[len(frames) // 2].stamp_ns
 
 
@@ -144,11 +155,14 @@ def _traffic(
 
 
 def _problems(
-    traffic: Traffic, comparison: Comparison | None, topics: tuple[recorded.Topic, ...]
+    traffic: Traffic,
+    comparison: Comparison | None,
+    topics: tuple[recorded.Topic, ...],
+    wanted: Sequence[str],
 ) -> list[str]:
     counts = {topic.name: topic.count for topic in topics}
     problems = []
-    silent = [name for name in RECORDED if not counts.get(f"/{name.lstrip('/')}")]
+    silent = [name for name in wanted if not counts.get(f"/{name.lstrip('/')}")]
     if silent:
         problems.append(f"nothing was recorded on {', '.join(silent)}")
     if traffic.published == 0:

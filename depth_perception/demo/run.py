@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from . import recording as recorded
 from .bags import (
     PICTURE_TOPIC,
     Source,
+    SourceError,
     WorldWalk,
     describe_bag,
     image_at,
@@ -21,6 +22,7 @@ from .bags import (
     write_world_bag,
 )
 from .board import BoardContent, Fact, write_board, write_pictures
+from .panoptic_run import draw_panoptic, shown_stamps
 from .replay import CLOUD, IMAGE, NodeSetup, replay
 from .report import Report, make_report, median_frame, print_report
 
@@ -57,11 +59,11 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
         SessionError: a process failed.
     """
     options.out.mkdir(parents=True, exist_ok=True)
-    source = make_source(options, console)
+    source = make_source(options, console, pinhole=setup.is_panoptic)
     with console.status("") as status:
         recording = replay(source, setup, options.out, rate=options.rate, say=status.update)
         status.update("comparing")
-        report = make_report(source, recording, setup.node_name)
+        report = make_report(source, recording, setup.node_name, setup.recorded)
         if report.is_drawable:
             status.update("drawing")
             draw(source, setup, recording, report, options.out)
@@ -76,22 +78,25 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
     return 1 if report.problems else 0
 
 
-def make_source(options: DemoOptions, console: Console) -> Source:
-    """The bag to play, made if it has to be."""
+def make_source(options: DemoOptions, console: Console, *, pinhole: bool = False) -> Source:
+    """The bag to play, made if it has to be; of a ``pinhole`` camera, or panoramas."""
+    if pinhole and options.image is not None:
+        raise SourceError(f"{options.image} has no camera_info: give a bag that holds both")
     if options.bag is not None:
         name = options.bag.resolve().name
-        return describe_bag(options.bag, options.topic, name, options.seconds)
+        return describe_bag(options.bag, options.topic, name, options.seconds, pinhole=pinhole)
     made = options.out / "input"
     if made.exists():
         shutil.rmtree(made)
     if options.image is not None:
         write_picture_bag(made, options.image, _PICTURE_FRAMES, _PICTURE_RATE_HZ)
         return describe_bag(made, PICTURE_TOPIC, options.image.name, options.seconds)
+    walk = replace(options.walk, pinhole=pinhole)
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("rendering a world", total=options.walk.frames)
-        kind = write_world_bag(made, options.walk, lambda _: progress.advance(task))
-    description = f"a synthetic {kind}, seed {options.walk.seed}"
-    return describe_bag(made, None, description, options.seconds)
+        task = progress.add_task("rendering a world", total=walk.frames)
+        kind = write_world_bag(made, walk, lambda _: progress.advance(task))
+    description = f"a synthetic {kind}, seed {walk.seed}"
+    return describe_bag(made, None, description, options.seconds, pinhole=pinhole)
 
 
 def _print_paths(console: Console, out: Path, recording: Path, report: Report) -> None:
@@ -106,6 +111,11 @@ def _print_paths(console: Console, out: Path, recording: Path, report: Report) -
 def draw(source: Source, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:
     """Write the board (png, and a smaller jpg), pictures/ and cloud.ply for one frame."""
     depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
+    if setup.is_panoptic:
+        stamp = median_frame(report, shown_stamps(recording))
+        subtitle = _subtitle(source, setup, stamp, compared=report.comparison is not None)
+        draw_panoptic(source, setup, recording, report, out, subtitle, stamp)
+        return
     stamp = median_frame(report, tuple(depth_m))
     truth_m = None
     if source.truth_topic is not None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
-
-from ..prediction import Instance
 
 Colour = tuple[int, int, int]
 
@@ -17,7 +16,20 @@ _TURN, _FADE = 0.7548776662, 0.5698402910
 _UNKNOWN: Colour = (160, 160, 160)
 
 
-def segment_colour(instance: Instance, classes: Sequence[Colour]) -> Colour:
+class Segment(Protocol):
+    """What decides the colour of a segment: an Instance, or what a message tells of one."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def class_id(self) -> int: ...
+
+    @property
+    def is_thing(self) -> bool: ...
+
+
+def segment_colour(instance: Segment, classes: Sequence[Colour]) -> Colour:
     """RGB, 0..255: that of its class; things of one class get different shades of it.
 
     Args:
@@ -35,7 +47,7 @@ def segment_colour(instance: Instance, classes: Sequence[Colour]) -> Colour:
     return tuple(round(255 * part) for part in shade)
 
 
-def segment_palette(instances: Sequence[Instance], classes: Sequence[Colour]) -> Tensor:
+def segment_palette(instances: Sequence[Segment], classes: Sequence[Colour]) -> Tensor:
     """(M, 3) uint8 colours by id, M one more than the highest; black where there is no segment."""
     palette = torch.zeros((1 + max((i.id for i in instances), default=0), 3), dtype=torch.uint8)
     for instance in instances:

@@ -1,0 +1,100 @@
+"""Recorded instances, with the true depth of the places where they were seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .compare import Depth, on_grid
+from .recording import messages, stamp_ns
+
+
+@dataclass(frozen=True)
+class Found:
+    """One instance of a recording.
+
+    Attributes:
+        id, class_id, label, is_thing: as in InstanceDepth.
+        box: left, top, width and height, pixels.
+        distance_m: median depth, NaN where unknown.
+        true_m: median of the true depth inside the mask, NaN where unknown.
+        size_m: edges of its box: along its x axis, its height, along its z axis.
+    """
+
+    id: int
+    class_id: int
+    label: str
+    is_thing: bool
+    box: tuple[int, int, int, int]
+    distance_m: float
+    true_m: float
+    size_m: tuple[float, float, float]
+
+    @property
+    def text(self) -> str:
+        """What is written beside it."""
+        known = math.isfinite(self.distance_m)
+        return f"{self.label} {self.distance_m:.1f} m" if known else self.label
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The instances of one image.
+
+    Attributes:
+        stamp_ns: header stamp.
+        grid: (height, width) that boxes count in.
+        found: nearest first.
+    """
+
+    stamp_ns: int
+    grid: tuple[int, int]
+    found: tuple[Found, ...]
+
+
+def findings(bag: Path, topic: str, truth_m: Mapping[int, Depth]) -> Iterator[Findings]:
+    """The instances of every image of a recording; ``truth_m`` is z-depth by header stamp."""
+    for message in messages(bag, topic):
+        stamp, grid = stamp_ns(message), (message.height, message.width)
+        truth = truth_m.get(stamp)
+        truth = None if truth is None else on_grid(truth, *grid)
+        yield Findings(stamp, grid, tuple(_found(one, truth) for one in message.instances))
+
+
+def distance_error(images: Mapping[int, Findings]) -> float:
+    """Median of \\|distance - truth\\| / truth over all things of all images; NaN of none."""
+    errors = [
+        abs(one.distance_m - one.true_m) / one.true_m
+        for image in images.values()
+        for one in image.found
+        if one.is_thing and math.isfinite(one.distance_m) and math.isfinite(one.true_m)
+    ]
+    return float(np.median(errors)) if errors else math.nan
+
+
+def _found(one: Any, truth_m: Depth | None) -> Found:
+    box = (one.box_x, one.box_y, one.box_width, one.box_height)
+    return Found(
+        id=one.id,
+        class_id=one.class_id,
+        label=one.label,
+        is_thing=one.is_thing,
+        box=box,
+        distance_m=one.depth_median,
+        true_m=math.nan if truth_m is None else _median(truth_m, box, one.mask),
+        size_m=(one.size.x, one.size.y, one.size.z),
+    )
+
+
+def _median(truth_m: Depth, box: tuple[int, int, int, int], mask: Any) -> float:
+    left, top, width, height = box
+    inside: NDArray[np.bool_] = np.asarray(mask.data, np.uint8).reshape(mask.height, -1) > 0
+    values = truth_m[top : top + height, left : left + width][inside[:, :width]]
+    values = values[np.isfinite(values) & (values > 0)]
+    return float(np.median(values)) if values.size else math.nan
