@@ -197,12 +197,11 @@ def draw_depth(
     bar.ax.tick_params(labelsize=12, colors=_INK)
 
 
-def draw_error(sheet: Sheet, content: BoardContent, unknown: str = "") -> None:
-    """Where the depth is too far or too near, beside it; ``unknown`` is the note above."""
+def draw_error(sheet: Sheet, content: BoardContent) -> None:
+    """Where the depth is too far or too near, with its colour bar."""
     assert content.truth_m is not None
     error = relative_error(content.predicted_m, content.truth_m, content.max_depth_m)
-    note = "white: exact   red: too far   blue: too near"
-    axes = sheet.panel(1, 1, "Error of the depth", f"{note}   {unknown}".rstrip())
+    axes = sheet.panel(1, 1, "Error of the depth", "white: exact   red: too far   blue: too near")
     axes.set_facecolor(_UNKNOWN)
     drawn = axes.imshow(
         np.ma.masked_invalid(error), norm=Normalize(-ERROR_LIMIT, ERROR_LIMIT), cmap="RdBu_r",

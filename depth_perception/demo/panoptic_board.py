@@ -26,7 +26,6 @@ from .board import (
     draw_error,
     draw_image,
     draw_view,
-    unknown_note,
 )
 from .cloud_views import View
 from .instances import Found
@@ -73,13 +72,11 @@ def write_panoptic_board(path: Path, content: PanopticContent) -> None:
     if content.truth_m is None:
         _draw_table(sheet.panel(1, 1, "Things, nearest first"), content)
     else:
-        draw_error(sheet, content, unknown_note(content))
+        draw_error(sheet, content)
     view = _above(content)
     draw_view(sheet.cloud_panel(0, view.title, "colours of the segments"), view)
     if content.truth_m is not None:
-        _draw_table(
-            sheet.cloud_panel(1, "Things, nearest first", "z-depth of their middle"), content
-        )
+        _draw_table(sheet.cloud_panel(1, "Things, nearest first", "by z-depth"), content)
     else:
         plain = View("cloud", "", _picture(content, content.cloud.colours), view.extent_m, None)
         draw_view(sheet.cloud_panel(1, "Point cloud from above", "colours of the camera"), plain)
@@ -138,7 +135,7 @@ def _draw_names(axes: Axes, content: PanopticContent) -> None:
                       edgecolor=tuple(0.5 + 0.5 * shade))
         )  # fmt: skip
         place = ((left + box_width / 2) * across, max(top * down, 0.05 * height))
-        if any(abs(place[0] - x) < 0.13 * width and abs(place[1] - y) < 0.055 * height
+        if any(abs(place[0] - x) < 0.2 * width and abs(place[1] - y) < 0.06 * height
                for x, y in taken):  # fmt: skip
             continue
         taken.append(place)
