@@ -94,6 +94,8 @@ def _found(one: Any, truth_m: Depth | None) -> Found:
 
 def _median(truth_m: Depth, box: tuple[int, int, int, int], mask: Any) -> float:
     left, top, width, height = box
+    if not mask.height:  # masks are switched off
+        return math.nan
     inside: NDArray[np.bool_] = np.asarray(mask.data, np.uint8).reshape(mask.height, -1) > 0
     values = truth_m[top : top + height, left : left + width][inside[:, :width]]
     values = values[np.isfinite(values) & (values > 0)]
