@@ -78,7 +78,7 @@ def test_board_with_truth_and_without(tmp_path: Path, content: PanopticContent) 
     assert full.shape == short.shape == empty.shape
     assert full.shape[1] == 1600
     for picture in (full, short):
-        assert all((part < 240).mean() > 0.1 for part in np.array_split(picture, 3))
+        assert min((part < 240).mean() for part in np.array_split(picture, 3)) > 0.01
     panel = np.s_[220:540, 814:1474]  # segments: the name is written there
     assert (full[panel] != empty[panel]).any(-1).mean() > 0.01
 
