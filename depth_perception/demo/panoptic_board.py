@@ -134,7 +134,8 @@ def _draw_names(axes: Axes, content: PanopticContent) -> None:
             Rectangle(corner, box_width * across, box_height * down, fill=False, linewidth=1.4,
                       edgecolor=tuple(0.5 + 0.5 * shade))
         )  # fmt: skip
-        place = ((left + box_width / 2) * across, max(top * down, 0.05 * height))
+        middle = (left + box_width / 2) * across
+        place = (min(max(middle, 0.11 * width), 0.89 * width), max(top * down, 0.07 * height))
         if any(abs(place[0] - x) < 0.2 * width and abs(place[1] - y) < 0.06 * height
                for x, y in taken):  # fmt: skip
             continue
