@@ -53,7 +53,9 @@ class Instance:
         class_id, label: class index and its name in the model's class list.
         score: confidence in [0, 1].
         is_thing: countable object (True) or stuff such as road and sky (False).
-        box: (left, top, right, bottom) in pixels, right and bottom exclusive.
+        box: (left, top, right, bottom) in pixels, right and bottom exclusive. Left is a column of
+            the image; on a full turn a box may cross the right border: then right exceeds the
+            width, and the columns go on at the left border.
         mask: (bottom - top, right - left) bool, the segment within its box.
     """
 
@@ -67,6 +69,10 @@ class Instance:
 
     def __post_init__(self) -> None:
         left, top, right, bottom = self.box
+        if not (0 <= left < right and 0 <= top < bottom):
+            raise ValueError(
+                f"box must satisfy 0 <= left < right and 0 <= top < bottom, got {self.box}"
+            )
         if tuple(self.mask.shape) != (bottom - top, right - left):
             raise ValueError(
                 f"mask is {tuple(self.mask.shape)} but box {self.box} is "
@@ -161,6 +167,8 @@ class Prediction:
                 f"segments must be int32 of shape {grid}, got {self.segments.dtype} of shape "
                 f"{tuple(self.segments.shape)}"
             )
+        for instance in self.instances:
+            self._check_box(instance)
         object.__setattr__(self, "valid", self.valid & torch.isfinite(self.values))
 
     @property
@@ -225,6 +233,16 @@ class Prediction:
             instances=tuple(replace(i, mask=i.mask.to(device)) for i in self.instances),
             segments=None if self.segments is None else self.segments.to(device),
         )
+
+    def _check_box(self, instance: Instance) -> None:
+        left, _, right, bottom = instance.box
+        height, width = self.camera.height, self.camera.width
+        end = left + width if self.camera.is_full_turn else width
+        if left >= width or right > end or bottom > height:
+            raise ValueError(
+                f"box {instance.box} of instance {instance.id} leaves the {width} x {height} image"
+                + (" (it may cross the right border, once around at most)" * (end > width))
+            )
 
     def _as_depth(self) -> Tensor:
         if self.space is DepthSpace.INVERSE_DEPTH:

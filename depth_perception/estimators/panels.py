@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..geometry import Camera, DepthKind, Equirectangular, Panel
 from ..geometry.panel_merge import PanelDepth, merge_panels, surrounding_panels
-from ..prediction import DepthSpace, Prediction, ScaleKind, Scene
+from ..prediction import DepthSpace, Instance, Prediction, ScaleKind, Scene
 from ..systems.card import ModelCard
 from .base import Estimator, OutputSize
+from .panel_instances import merge_panel_segments, panorama_instances
 
 _ASPECT_TOLERANCE = 0.01
 
@@ -24,7 +25,9 @@ class PanelsEstimator:
     """Runs a pinhole estimator on panels of a panorama and merges what it says.
 
     Each panel may have a scale of its own: all are brought to the one on which they agree best
-    where they overlap. Models whose shift is unknown cannot be merged.
+    where they overlap. Models whose shift is unknown cannot be merged. What a panoptic model finds
+    in several panels becomes one instance, see
+    :func:`~depth_perception.geometry.segment_merge.merge_segments`.
 
     Args:
         estimator: a pinhole model with metric or scale-invariant depth.
@@ -75,9 +78,10 @@ class PanelsEstimator:
 
         Returns:
             Range; what no panel sees is not valid. ``scene`` has the mean of the panels' scales and
-            class probabilities, where the model tells them. Panels of which the model gives no
-            depth (Pixel-Perfect Depth whose fit was refused) count as not seen; if there are no
-            others, nothing is metric, and ``note`` says why.
+            class probabilities, where the model tells them. Of a panoptic model ``segments`` and
+            ``instances``, whose boxes may cross the right border of a full turn. Panels of which
+            the model gives no depth (Pixel-Perfect Depth whose fit was refused) count as not seen;
+            if there are no others, nothing is metric, and ``note`` says why.
 
         Raises:
             TypeError, ValueError: as :meth:`Estimator.__call__`.
@@ -94,6 +98,14 @@ class PanelsEstimator:
             parts = [self._part(*pair) for pair in zip(self.panels, found, strict=True)]
             grid = self._grid(camera)
             merged = merge_panels(parts, grid, joint_scale=self.joint_scale)
+            joined = None
+            if self.card.is_panoptic:
+                joined = merge_panel_segments(self.panels, found, grid)
+        # outside of inference mode, so that autograd and in-place operations accept the tensors
+        segments = None if joined is None else joined.segments.clone()
+        instances: tuple[Instance, ...] = ()
+        if joined is not None and segments is not None:
+            instances = panorama_instances(segments, joined.members, found, grid)
         has_depth = any(said.scale is self.card.scale for said in found)
         return Prediction(
             values=merged.range_m.clone(),
@@ -103,6 +115,8 @@ class PanelsEstimator:
             space=DepthSpace.DEPTH,
             scale=self.card.scale if has_depth else ScaleKind.SCALE_INVARIANT,
             scene=_scene([said.scene for said in found], merged.factors.tolist()),
+            segments=segments,
+            instances=instances,
             note="" if has_depth else f"no panel is metric: {found[0].note}",
         )
 

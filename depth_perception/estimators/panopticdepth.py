@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Camera, Pinhole
+from ..geometry.segment_boxes import segment_boxes
 from ..prediction import Instance, Prediction
 from ..systems.card import ModelCard
 from ..systems.panopticdepth import PanopticDepth, PanopticFeatures
@@ -203,32 +204,3 @@ class PanopticDepthEstimator(Estimator):
 
     def _set_precision(self, precision: torch.dtype) -> None:
         self.network.set_precision(precision)
-
-
-def segment_boxes(segments: Tensor, ids: Sequence[int]) -> list[tuple[int, int, int, int]]:
-    """(left, top, right, bottom) of segments of a map (H, W), right and bottom exclusive.
-
-    All of ``ids`` must occur in the map.
-    """
-    if not ids:
-        return []
-    height, width = segments.shape
-    table = segments.new_full((max(max(ids), int(segments.max())) + 1,), len(ids)).long()
-    table[torch.tensor(ids, device=segments.device)] = torch.arange(
-        len(ids), device=segments.device
-    )
-    place = table[segments.long()]
-    rows = torch.arange(height, device=segments.device)[:, None].expand_as(place).flatten()
-    columns = torch.arange(width, device=segments.device).expand_as(place).flatten()
-    place = place.flatten()
-    spare = place.new_zeros(len(ids) + 1)
-    edges = [
-        spare.scatter_reduce(0, place, positions, reduce, include_self=False)
-        for positions, reduce in (
-            (columns, "amin"),
-            (rows, "amin"),
-            (columns + 1, "amax"),
-            (rows + 1, "amax"),
-        )
-    ]
-    return [tuple(box) for box in torch.stack(edges, 1)[:-1].tolist()]

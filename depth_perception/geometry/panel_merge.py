@@ -112,7 +112,7 @@ def surrounding_panels(side: int) -> tuple[Panel, ...]:
 
 def _read(part: PanelDepth, camera: Camera) -> tuple[Tensor, Tensor]:
     """ln(range) (H, W) of a panel on the panorama, NaN where unknown, and its weight there."""
-    grid, weight = _grid(part.panel, part.camera, camera, part.depth.device)
+    grid, weight = seen_by_panel(part.panel, part.camera, camera, part.depth.device)
     distance = part.camera.convert(part.depth.float(), part.kind, DepthKind.RANGE)
     usable = part.valid & torch.isfinite(distance) & (distance > 0)
     distance = torch.where(usable, distance, torch.full_like(distance, math.nan))
@@ -140,10 +140,21 @@ def _joint(logs: Tensor, known: Tensor, trust: Sequence[float]) -> Tensor:
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def _grid(
+def seen_by_panel(
     panel: Panel, source: Pinhole, camera: Camera, device: torch.device
 ) -> tuple[SamplingGrid, Tensor]:
-    """Where the panorama's pixels lie in a panel, and the weight of the panel there."""
+    """Where the pixels of a panorama lie in a panel, and how well the panel sees them.
+
+    Args:
+        panel: where it looks.
+        source: camera of the panel's maps, its own perhaps at another size.
+        camera: the panorama.
+        device: of the results; they are kept.
+
+    Returns:
+        The grid that reads maps of the panel, and a weight (H, W) float32: 1 in the middle of the
+        panel, falling towards its borders, 0 where it does not see.
+    """
     grid = SamplingGrid.of(source, camera.rays(dtype=torch.float64) @ panel.rotation)
     across = torch.minimum(grid.u, source.width - grid.u) / source.width
     down = torch.minimum(grid.v, source.height - grid.v) / source.height

@@ -12,7 +12,7 @@ from golden.panopticdepth_reference import case
 
 import depth_perception as dp
 from depth_perception.estimators import PanopticDepthEstimator, PanopticDepthOptions
-from depth_perception.estimators.panopticdepth import segment_boxes
+from depth_perception.geometry.segment_boxes import segment_boxes
 from depth_perception.systems import card
 from depth_perception.systems.panopticdepth import PanopticDepth
 from depth_perception.systems.panopticdepth_config import (

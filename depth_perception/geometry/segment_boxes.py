@@ -1,0 +1,68 @@
+"""Boxes around the segments of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+Box = tuple[int, int, int, int]
+
+
+def segment_boxes(segments: Tensor, ids: Sequence[int], *, wraps: bool = False) -> list[Box]:
+    """(left, top, right, bottom) of segments of a map (H, W), right and bottom exclusive.
+
+    Args:
+        segments: (H, W) integers, not negative.
+        ids: segments asked for; all must occur in the map.
+        wraps: the left and right border are neighbours (full panoramas). A box is then the
+            shortest run of columns that holds the segment: where it crosses the right border,
+            ``right`` exceeds the width and columns count modulo the width.
+    """
+    if not ids:
+        return []
+    height, width = segments.shape
+    device = segments.device
+    table = torch.full((max(max(ids), int(segments.max())) + 1,), len(ids), device=device)
+    table[torch.tensor(ids, device=device)] = torch.arange(len(ids), device=device)
+    place = table[segments.long()]
+    columns = torch.arange(width, device=device).expand_as(place)
+    rows = torch.arange(height, device=device)[:, None].expand_as(place)
+    top, bottom = _least_and_last(place, rows, len(ids))
+    if wraps:
+        left, right = _shortest_runs(place, columns, len(ids))
+    else:
+        left, right = _least_and_last(place, columns, len(ids))
+    boxes = torch.stack((left, top, right + 1, bottom + 1), 1).tolist()
+    return [(box[0], box[1], box[2], box[3]) for box in boxes]
+
+
+def box_columns(box: Box, width: int, device: torch.device | str = "cpu") -> Tensor:
+    """(columns,) int64 columns of a box in an image of ``width`` columns, from left to right."""
+    return torch.arange(box[0], box[2], device=device) % width
+
+
+def _least_and_last(place: Tensor, positions: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    place, positions = place.flatten(), positions.flatten()
+    spare = place.new_zeros(count + 1)
+    low, high = (
+        spare.scatter_reduce(0, place, positions, reduce, include_self=False)[:count]
+        for reduce in ("amin", "amax")
+    )
+    return low, high
+
+
+def _shortest_runs(place: Tensor, columns: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """First and last column of every segment; what is left out is the longest empty run."""
+    width = place.shape[1]
+    holds = torch.zeros((count + 1) * width, dtype=torch.bool, device=place.device)
+    holds[(place * width + columns).flatten()] = True
+    twice = holds.view(count + 1, width)[:count].repeat(1, 2)
+    column = torch.arange(2 * width, device=place.device)
+    last = torch.where(twice, column, -1).cummax(1).values  # the nearest column before, or this
+    # an empty run ends before a column that holds the segment; on a tie the run at the seam wins
+    before = torch.where(twice, column - last.roll(1, 1), 0)[:, width:]
+    first = before.argmax(1)
+    gap = before.gather(1, first[:, None])[:, 0]
+    return first, first + width - gap
