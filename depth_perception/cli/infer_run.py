@@ -27,6 +27,7 @@ from ..io.bags import BagFrame, DepthBagWriter, choose_image_topic, read_frames
 from ..io.colormaps import RunningRange
 from ..io.exif import exif_focal
 from ..io.images import read_image
+from ..io.segment_colours import Colour
 from ..io.video import VideoReader, VideoWriter
 from ..prediction import Prediction
 from ..scale.sources.other_model import Predictor
@@ -190,7 +191,9 @@ class InferRun:
                 prediction = scale.frame(prediction, image, source.path, stamp_s)
                 prediction = limit_range(prediction, self._options.max_range)
                 colours = self._limits(prediction, limits)
-                video.write(picture_of(prediction, image, self._options, colours))
+                video.write(
+                    picture_of(prediction, image, self._options, colours, self._class_colours())
+                )
                 frame, what = stem / f"{count:06d}", f"{source.path} frame {count}"
                 done = self._reporter(what)
                 self._write(
@@ -344,6 +347,10 @@ class InferRun:
             self._estimators[output_size] = self._estimator.with_options(output_size=output_size)
         return self._estimators[output_size]
 
+    def _class_colours(self) -> Sequence[Colour]:
+        """Colours of the classes of a panoptic model, nothing of another."""
+        return self._estimator.class_colours if self._model.is_panoptic else ()  # type: ignore[union-attr]
+
     def _limits(self, prediction: Prediction, limits: RunningRange) -> tuple[float, float] | None:
         if self._options.limits:
             return self._options.limits
@@ -364,7 +371,12 @@ class InferRun:
     ) -> None:
         """Write the files of a picture or frame in the background; ``done`` hears of the end."""
         self._tally.frames += 1
-        wanted: Sequence[str] = endings(self._options, prediction.scale, picture=with_picture)
+        wanted: Sequence[str] = endings(
+            self._options,
+            prediction.scale,
+            picture=with_picture,
+            segments=prediction.segments is not None,
+        )
         if prediction.scale is not self._options.expected_scale(self._model):
             missing = withheld(self._options, prediction.scale)
             wanted = [ending for ending in wanted if ending not in missing]
@@ -376,10 +388,11 @@ class InferRun:
             return
         paths = self._journal.claim(key, state, stem, tuple(wanted))
         files = tuple(zip(wanted, paths, strict=True))
-        prediction = prediction.to("cpu")
+        prediction, colours = prediction.to("cpu"), self._class_colours()
 
         def write() -> None:
-            write_results(files, image, prediction, self._options, limits or self._options.limits)
+            chosen = limits or self._options.limits
+            write_results(files, image, prediction, self._options, chosen, colours)
             self._journal.finish(key, limits, note)
 
         self._background.submit(write, done)

@@ -1,8 +1,8 @@
-"""The files of one picture or frame: depth picture, raw depth, cloud."""
+"""The files of one picture or frame: picture, raw depth, cloud, segments and their distances."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from ..geometry.outliers import outlier_mask
 from ..io.colormaps import DEFAULT_COLORMAP, depth_picture
 from ..io.depth_files import write_depth
 from ..io.images import write_image
+from ..io.instance_files import write_instances, write_segments
 from ..io.ply import write_ply
+from ..io.segment_colours import Colour, overlay, segment_palette
 from ..io.side_by_side import side_by_side
 from ..prediction import Prediction, ScaleKind
 from .infer_options import InferOptions
@@ -25,19 +27,29 @@ from .infer_options import InferOptions
 Limits = tuple[float, float]
 PICTURE_ENDING = ".png"
 CLOUD_ENDING = ".ply"
+INSTANCES_ENDING = "_instances.json"
+_SEGMENTS = "_segments"
+_OPACITY = 0.6
 _RAW_SUFFIX = {"npy": ".npy", "png16": ".png", "exr": ".exr"}
 
 
-def endings(options: InferOptions, scale: ScaleKind, *, picture: bool = True) -> tuple[str, ...]:
+def endings(
+    options: InferOptions, scale: ScaleKind, *, picture: bool = True, segments: bool = False
+) -> tuple[str, ...]:
     """What is appended to the name of an input for each of its files.
 
     Raw files are called ``_depth`` where their numbers are depths, up to a factor at most, and
-    ``_values`` where they are what the network says in its own space.
+    ``_values`` where they are what the network says in its own space. With ``segments`` there are
+    those of a panoptic model besides; EXR holds none.
     """
     noun = "values" if scale is ScaleKind.AFFINE_INVARIANT else "depth"
     raw = [f"_{noun}{_RAW_SUFFIX[name]}" for name in dict.fromkeys(options.raw)]
     pictures = [PICTURE_ENDING] if picture else []
-    return (*pictures, *raw, *([CLOUD_ENDING] if options.save_cloud else []))
+    found = []
+    if segments:
+        formats = [name for name in dict.fromkeys(options.raw) if name != "exr"]
+        found = [INSTANCES_ENDING, *(f"{_SEGMENTS}{_RAW_SUFFIX[name]}" for name in formats)]
+    return (*pictures, *raw, *([CLOUD_ENDING] if options.save_cloud else []), *found)
 
 
 def withheld(options: InferOptions, scale: ScaleKind) -> tuple[str, ...]:
@@ -68,16 +80,29 @@ def raw_depth(prediction: Prediction) -> np.ndarray:
 
 
 def picture_of(
-    prediction: Prediction, image: np.ndarray, options: InferOptions, limits: Limits | None
+    prediction: Prediction,
+    image: np.ndarray,
+    options: InferOptions,
+    limits: Limits | None,
+    colours: Sequence[Colour] = (),
 ) -> np.ndarray:
-    """The depth as an RGB picture, beside the input unless ``--pred-only``."""
+    """The depth as an RGB picture, beside the input unless ``--pred-only``.
+
+    Segments come between them as colours over the input; ``colours`` are those of the classes.
+    """
     depth = depth_picture(
         prediction.values.cpu().numpy(),
         prediction.valid.cpu().numpy(),
         limits=limits,
         colormap=None if options.grayscale else DEFAULT_COLORMAP,
     )
-    return depth if options.pred_only else side_by_side(image, depth)
+    shown = [] if options.pred_only else [image]
+    if prediction.segments is not None:
+        below = cv2.resize(image, depth.shape[1::-1], interpolation=cv2.INTER_AREA)
+        palette = segment_palette(prediction.instances, colours)
+        tinted = overlay(torch.from_numpy(below), prediction.segments.cpu(), palette, _OPACITY)
+        shown.append(tinted.numpy())
+    return side_by_side(*shown, depth)
 
 
 def cloud_of(
@@ -109,11 +134,16 @@ def write_results(
     prediction: Prediction,
     options: InferOptions,
     limits: Limits | None = None,
+    colours: Sequence[Colour] = (),
 ) -> None:
     """Write the files of one input, pairs of an ending (see :func:`endings`) and a path."""
     for ending, path in files:
         if ending == PICTURE_ENDING:
-            write_image(path, picture_of(prediction, image, options, limits))
+            write_image(path, picture_of(prediction, image, options, limits, colours))
+        elif ending == INSTANCES_ENDING:
+            write_instances(path, prediction)
+        elif ending.startswith(_SEGMENTS):
+            write_segments(path, prediction)
         elif ending == CLOUD_ENDING:
             write_ply(path, *cloud_of(prediction, image, options))
         else:

@@ -64,6 +64,15 @@ class PanelsEstimator:
         self.joint_scale = joint_scale
         self.output_size = output_size
 
+    def with_model_options(self, **changes: object) -> PanelsEstimator:
+        """The same panels with other options of the model, see :meth:`Estimator.with_options`."""
+        return PanelsEstimator(
+            self.pinhole.with_options(**changes),
+            self.panels,
+            joint_scale=self.joint_scale,
+            output_size=self.output_size,
+        )
+
     @property
     def device(self) -> torch.device:
         """Where the network runs."""

@@ -95,6 +95,11 @@ class PanopticDepthEstimator(Estimator):
         """Names of the classes by their numbers."""
         return tuple(entry.name for entry in self.network.config.classes)
 
+    @property
+    def class_colours(self) -> tuple[tuple[int, int, int], ...]:
+        """Colours of the classes by their numbers, RGB, 0..255."""
+        return tuple(entry.colour for entry in self.network.config.classes)
+
     def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
         """As :meth:`Estimator.__call__`.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from ..estimators import PanelsEstimator, load
 from ..estimators.panels import panels_card
 from ..geometry.panel_merge import surrounding_panels
@@ -9,6 +11,8 @@ from ..systems.catalog import card
 from .pinhole import model_options
 from .pinhole_settings import PinholeSettings, ScaleDepthSettings
 from .settings import PanoramicSettings
+
+PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")
 
 
 def load_around(settings: PanoramicSettings) -> PanelsEstimator:
@@ -18,6 +22,34 @@ def load_around(settings: PanoramicSettings) -> PanelsEstimator:
         KeyError, ValueError, OSError: no such model, it does not suit, or it cannot be loaded.
     """
     model = panels_card(card(settings.model))
+    pinhole = load(
+        settings.model,
+        settings.checkpoint or None,
+        None if settings.device == "auto" else settings.device,
+        **(_panoptic_options if model.is_panoptic else _depth_options)(settings),
+    )
+    panels = surrounding_panels(settings.height or model.default_height)
+    return PanelsEstimator(pinhole, panels, output_size=settings.output_size)  # type: ignore[arg-type]
+
+
+def refuse_foreign(settings: PanoramicSettings, *groups: str) -> None:
+    """Raise ValueError if a parameter of these groups, which the model does not know, is set."""
+    usual = PanoramicSettings()
+    changed = [
+        f"{group}.{item.name}"
+        for group in groups
+        for item in fields(getattr(usual, group))
+        if getattr(getattr(settings, group), item.name) != getattr(getattr(usual, group), item.name)
+    ]
+    if changed:
+        raise ValueError(
+            f"model {settings.model} does not know {', '.join(changed)}: leave it at the default, "
+            "or choose another model"
+        )
+
+
+def _depth_options(settings: PanoramicSettings) -> dict[str, object]:
+    refuse_foreign(settings, *PANOPTIC_GROUPS)
     focal = settings.scaledepth.reference_focal_px
     options = model_options(
         PinholeSettings(
@@ -30,11 +62,16 @@ def load_around(settings: PanoramicSettings) -> PanelsEstimator:
     )
     if "height" in options:
         options["height"] = settings.height or None
-    pinhole = load(
-        settings.model,
-        settings.checkpoint or None,
-        None if settings.device == "auto" else settings.device,
-        **options,
-    )
-    panels = surrounding_panels(settings.height or model.default_height)
-    return PanelsEstimator(pinhole, panels, output_size=settings.output_size)  # type: ignore[arg-type]
+    return options
+
+
+def _panoptic_options(settings: PanoramicSettings) -> dict[str, object]:
+    refuse_foreign(settings, "scaledepth")
+    focal = settings.panoptic.reference_focal_px
+    return {
+        "height": settings.height or None,
+        "precision": settings.precision,
+        "flip": settings.flip,
+        "output_size": "network",
+        "reference_focal_px": None if focal < 0 else focal,
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,18 +20,24 @@ from .images import read_rgb
 from .masks import fit_mask, hide, read_mask
 from .matching import Arrival
 from .outputs import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
-from .panel_model import load_around
+from .panel_model import PANOPTIC_GROUPS, load_around, refuse_foreign
 from .scaled_node import ScaledNode
-from .settings import PanelModelSettings, PanoramicSettings
+from .segments import LabelledCloudOutput
+from .settings import PanoramicSettings
+from .surrounding_segments import SurroundingSegments
 
 _ASPECT_TOLERANCE = 0.02
 
 
 class PanoramicNode(ScaledNode[PanoramicSettings]):
-    """Depth, cloud, pinhole panels and scan from an equirectangular image."""
+    """Depth, cloud, pinhole panels and scan from an equirectangular image.
+
+    With a panoptic model also segments and their distances.
+    """
 
     def __init__(self, **options: Any) -> None:
         self._estimator: Estimator | PanelsEstimator | None = None
+        self._segments: SurroundingSegments | None = None
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
         self._panels: tuple[PanelOutput, ...] = ()
@@ -41,6 +47,9 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def load(self, settings: PanoramicSettings) -> Loaded:
         estimator = load_model(settings)
+        self._segments = None
+        if isinstance(estimator, PanelsEstimator) and estimator.card.is_panoptic:
+            self._segments = SurroundingSegments(estimator, settings)
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
         height = settings.height or estimator.card.default_height
         estimator.warm_up(height, 2 * height)
@@ -51,7 +60,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     def unload(self) -> None:
         super().unload()
         had_estimator = self._estimator is not None
-        self._estimator = self._mask = self._scan = None
+        self._estimator = self._segments = self._mask = self._scan = None
         self._panels = ()
         self._known_frames.clear()
         if had_estimator and torch.cuda.is_available():
@@ -67,11 +76,16 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         self._scan = ScanOutput(self.make_publisher, lambda: self.settings.scan)
         panels = settings.panels.panels() if settings.panels.enabled else ()
         self._panels = tuple(PanelOutput(self.make_publisher, panel) for panel in panels)
+        cloud, segments = CloudOutput, ()
+        if self._segments is not None:
+            cloud = LabelledCloudOutput
+            segments = self._segments.outputs(self.make_publisher, lambda: self.settings)
         return (
             DepthOutput(self.make_publisher),
-            CloudOutput(self.make_publisher, lambda: self.settings.cloud),
+            cloud(self.make_publisher, lambda: self.settings.cloud),
             self._scan,
             *self._panels,
+            *segments,
         )
 
     def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
@@ -82,12 +96,22 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         camera = panorama_camera(
             height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg
         )
+        if self._segments is not None and isinstance(self._estimator, PanelsEstimator):
+            self._estimator = self._segments.limited(self._estimator, settings)
         prediction = self._estimator(image, camera)
+        mask = None
         if self._mask is not None:
-            prediction = hide(prediction, fit_mask(self._mask, *prediction.values.shape))
+            mask = fit_mask(self._mask, *prediction.values.shape)
+            prediction = hide(prediction, mask)
+        if self._segments is not None:
+            prediction = self._segments.chosen(prediction, settings, mask)
         header = arrival.message.header
         self._publish_frames(header.frame_id, settings)
         return self.in_metres(header, image, prediction, settings)
+
+    def details(self) -> Mapping[str, str]:
+        found = {} if self._segments is None else {"segments": str(self._segments.count)}
+        return {**super().details(), **found}
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Send the static transforms of a camera frame when it is first seen."""
@@ -117,11 +141,7 @@ def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
     """
     if card(settings.model).camera == "pinhole":
         return load_around(settings)
-    if settings.scaledepth != PanelModelSettings():
-        raise ValueError(
-            f"model {settings.model} does not know scaledepth.reference_focal_px: leave it at the "
-            "default, or choose another model"
-        )
+    refuse_foreign(settings, "scaledepth", *PANOPTIC_GROUPS)
     return load(
         settings.model,
         settings.checkpoint or None,

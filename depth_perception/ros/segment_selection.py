@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..estimators.panopticdepth import segment_boxes
+from ..geometry import Camera
+from ..geometry.segment_boxes import box_columns, segment_boxes
 from ..prediction import Instance, Prediction
 from ..systems.panopticdepth_config import PanopticClass
 from .masks import on_grid
@@ -33,7 +34,7 @@ def selected(
         drop: names of classes.
         least_area_px: things of fewer pixels are left out.
         unseen: (H, W) bool of the same view at any size, pixels without content, which belong to
-            no segment; for pinhole cameras.
+            no segment.
     """
     if prediction.segments is None or not prediction.instances:
         return prediction
@@ -50,18 +51,17 @@ def selected(
     table = segments.new_zeros(1 + max(i.id for i in given))
     table[ids.long()] = ids
     segments = table[segments.long()]
-    instances = kept if unseen is None else _cut(kept, segments)
+    instances = kept if unseen is None else _cut(kept, segments, prediction.camera)
     return replace(prediction, segments=segments, instances=tuple(instances))
 
 
-def _cut(instances: Sequence[Instance], segments: Tensor) -> list[Instance]:
+def _cut(instances: Sequence[Instance], segments: Tensor, camera: Camera) -> list[Instance]:
     """Instances with the boxes and masks that a map tells."""
-    boxes = segment_boxes(segments, [instance.id for instance in instances])
-    return [
-        replace(
-            instance,
-            box=(left, top, right, bottom),
-            mask=segments[top:bottom, left:right] == instance.id,
-        )
-        for instance, (left, top, right, bottom) in zip(instances, boxes, strict=True)
-    ]
+    ids = [instance.id for instance in instances]
+    found = []
+    boxes = segment_boxes(segments, ids, wraps=camera.is_full_turn)
+    for instance, box in zip(instances, boxes, strict=True):
+        columns = box_columns(box, camera.width, segments.device)
+        mask = segments[box[1] : box[3], columns] == instance.id
+        found.append(replace(instance, box=box, mask=mask))
+    return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ..geometry import Panel
 from .parameters import parameter
 from .scale_settings import ScaleSettings
+from .segment_settings import InstanceSettings, MarkerSettings, SegmentSettings
 
 _LONGEST_M = 1000.0
 
@@ -228,13 +229,43 @@ class PanelModelSettings:
 
 
 @dataclass(frozen=True)
+class PanelPanopticSettings:
+    """Parameters of a panoptic model where it looks around panel by panel."""
+
+    classes_file: str = parameter(
+        "",
+        "YAML file with a name and a colour for each class of a panoptic model, in its order, such "
+        "as config/cityscapes_classes.yaml. Empty: the classes of the model.",
+        reload=True,
+    )
+    reference_focal_px: float = parameter(
+        -1.0,
+        "Focal length, at the size of the network input, of the camera that a panoptic model was "
+        "trained with (2262.5 for Cityscapes at 2048 columns): depth is multiplied by the ratio of "
+        "that of a panel to it. -1 takes that of the model; 0 leaves depth as it is.",
+        minimum=-1.0,
+        maximum=1e5,
+        reload=True,
+    )
+
+    def check(self) -> None:
+        """Raise ValueError if the focal length makes no sense."""
+        if -1 < self.reference_focal_px < 0:
+            raise ValueError(
+                "panoptic.reference_focal_px must be -1 or not negative, got "
+                f"{self.reference_focal_px:g}"
+            )
+
+
+@dataclass(frozen=True)
 class PanoramicSettings(NodeSettings):
     """The parameters of ``panoramic_depth``."""
 
     model: str = parameter(
         "panda-tiny-metric",
         "Name of the model; `depth-perception models` lists them. A metric pinhole model looks "
-        "around in eight panels, whose scales are made to agree where they overlap.",
+        "around in eight panels, whose scales are made to agree where they overlap; a panoptic one "
+        "also finds what stands where.",
         reload=True,
     )
     height: int = parameter(
@@ -282,4 +313,8 @@ class PanoramicSettings(NodeSettings):
     panels: PanelSettings = field(default_factory=PanelSettings)
     scan: ScanSettings = field(default_factory=ScanSettings)
     scaledepth: PanelModelSettings = field(default_factory=PanelModelSettings)
+    panoptic: PanelPanopticSettings = field(default_factory=PanelPanopticSettings)
+    segments: SegmentSettings = field(default_factory=SegmentSettings)
+    instances: InstanceSettings = field(default_factory=InstanceSettings)
+    markers: MarkerSettings = field(default_factory=MarkerSettings)
     scale: ScaleSettings = field(default_factory=ScaleSettings)
