@@ -92,7 +92,6 @@ def test_focal_length_over_panels(tmp_path: Path) -> None:
     [
         ({"model": "depth-anything-v2-small"}, "unknown scale and shift"),
         ({"model": "panopticdepth-r50-seg"}, "segments alone"),
-        ({"model": "panopticdepth-tiny"}, "cannot run in this node"),
         ({"model": "moge-2-tiny", "flip": True}, "does not know flip"),
         (
             {"model": "moge-2-tiny", "scaledepth": PanelModelSettings(519.0)},
