@@ -102,6 +102,29 @@ def test_instance_mask_must_fill_its_box() -> None:
     assert moved.instances[0].mask.is_meta
 
 
+def test_boxes_lie_in_the_image_and_may_cross_the_border_of_a_full_turn() -> None:
+    def segment(box: tuple[int, int, int, int]) -> Instance:
+        mask = torch.ones((box[3] - box[1], box[2] - box[0]), dtype=torch.bool)
+        return Instance(1, 0, "car", 0.9, True, box, mask)
+
+    with pytest.raises(ValueError, match="0 <= left < right"):
+        Instance(1, 0, "car", 0.9, True, (3, 0, 3, 2), torch.ones(2, 0, dtype=torch.bool))
+    with pytest.raises(ValueError, match="0 <= left < right"):
+        segment((-1, 0, 2, 2))
+    for box in ((4, 0, 7, 2), (0, 3, 2, 5), (6, 0, 7, 1)):
+        with pytest.raises(ValueError, match="leaves the 6 x 4 image"):
+            predict(torch.ones(4, 6), instances=(segment(box),))
+    around = {"camera": Equirectangular(4, 8), "kind": DepthKind.RANGE}
+    for box in ((6, 0, 11, 2), (7, 0, 15, 4), (0, 0, 8, 4)):
+        assert predict(torch.ones(4, 8), instances=(segment(box),), **around).instances
+    for box in ((8, 0, 9, 2), (3, 0, 12, 2)):
+        with pytest.raises(ValueError, match="may cross the right border"):
+            predict(torch.ones(4, 8), instances=(segment(box),), **around)
+    part = Equirectangular.partial(4, 8, 3.0, 1.0)
+    with pytest.raises(ValueError, match=r"leaves the 8 x 4 image$"):
+        predict(torch.ones(4, 8), instances=(segment((6, 0, 11, 2)),), **{**around, "camera": part})
+
+
 def test_segments_belong_to_the_grid_and_have_statistics() -> None:
     depth = torch.full((4, 6), 2.0)
     segments = torch.ones((4, 6), dtype=torch.int32)
