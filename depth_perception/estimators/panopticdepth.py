@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,7 +30,8 @@ class PanopticDepthOptions(EstimatorOptions):
     """How PanopticDepth runs. ``height`` is the shorter side of the network input.
 
     Attributes:
-        limits: least scores and areas of segments.
+        limits: least scores and areas of segments; a mapping gives some, as the header of a weights
+            file does.
         drop: names of classes that are no segments of the result, such as ground and sky; their
             depth stays.
         without_depth: names of classes whose depth is not valid; names that the model does not
@@ -53,6 +54,8 @@ class PanopticDepthOptions(EstimatorOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.limits, Mapping):
+            object.__setattr__(self, "limits", PanopticLimits(**self.limits))
         if self.flip:
             raise ValueError("flip=True is not possible: segments of two runs are not the same")
         for name in ("drop", "without_depth"):

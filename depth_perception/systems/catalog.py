@@ -153,6 +153,19 @@ def _embedded() -> Iterator[_Entry]:
         notes="Part of the package. Trained on rendered scenes only: a first look, not a surveyor.",
     )
     yield _made(card, "panda_hybrid", config=PANDA_TINY_METRIC, max_depth=20.0, lora_rank=None)
+    card = _panopticdepth(
+        name="panopticdepth-tiny",
+        title="PanopticDepth in a small size, trained on synthetic streets",
+        parameters=2_856_227,
+        weights_licence="Apache-2.0",
+        max_depth_m=80.0,
+        default_height=128,
+        file_name="panopticdepth_tiny.safetensors",
+        embedded=True,
+        reference_focal_px=128.0,
+        notes="Part of the package. Trained on rendered streets only: to try the node with.",
+    )
+    yield _made(card, "panopticdepth", config=PANOPTICDEPTH_TINY)
 
 
 def _panda_models() -> Iterator[_Entry]:
@@ -425,16 +438,6 @@ def _test_models() -> Iterator[_Entry]:
         **unreleased,
     )
     yield _made(moge, "moge", size="tiny", normal=True)
-    panoptic = _panopticdepth(
-        name="panopticdepth-tiny",
-        title="PanopticDepth in a small size, for training on little",
-        parameters=2_856_227,
-        max_depth_m=80.0,
-        default_height=128,
-        file_name="panopticdepth_tiny.safetensors",
-        **unreleased,
-    )
-    yield _made(panoptic, "panopticdepth", config=PANOPTICDEPTH_TINY)
     ppd = _ppd(
         name="ppd-tiny",
         title="Pixel-Perfect Depth architecture in the smallest size, for tests",

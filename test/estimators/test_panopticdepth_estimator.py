@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from golden.panopticdepth_reference import case
 import depth_perception as dp
 from depth_perception.estimators import PanopticDepthEstimator, PanopticDepthOptions
 from depth_perception.geometry.segment_boxes import segment_boxes
-from depth_perception.systems import card
+from depth_perception.systems import card, load_network, save_network
 from depth_perception.systems.panopticdepth import PanopticDepth
 from depth_perception.systems.panopticdepth_config import (
     CITYSCAPES_FOCAL_PX,
@@ -35,7 +36,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def estimator(checkpoint: Path) -> PanopticDepthEstimator:
-    return dp.load(MODEL, checkpoint, "cpu")
+    return dp.load(MODEL, checkpoint, "cpu", reference_focal_px=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_batches_and_other_sizes(estimator: PanopticDepthEstimator) -> None:
 
 
 def test_half_precision_finds_nearly_the_same(checkpoint: Path, prediction: dp.Prediction) -> None:
-    half = dp.load(MODEL, checkpoint, "cpu", precision="float16")
+    half = dp.load(MODEL, checkpoint, "cpu", precision="float16", reference_focal_px=0.0)
     found = half(GOLDEN.image, CAMERA)
     same = found.segments == prediction.segments
     assert same.float().mean() > 0.95
@@ -139,8 +140,12 @@ def test_classes_may_be_dropped(
 def test_focal_length_scales_depth(
     estimator: PanopticDepthEstimator, prediction: dp.Prediction
 ) -> None:
+    for reference, factor in ((100.0, 2.0), (None, 200.0 / card(MODEL).reference_focal_px)):
+        corrected = estimator.with_options(reference_focal_px=reference)
+        found = corrected(GOLDEN.image, CAMERA).values
+        torch.testing.assert_close(found, factor * prediction.values)
+    torch.testing.assert_close(corrected(GOLDEN.image).values, prediction.values)
     corrected = estimator.with_options(reference_focal_px=100.0)
-    torch.testing.assert_close(corrected(GOLDEN.image, CAMERA).values, 2 * prediction.values)
     with pytest.raises(ValueError, match="needs the camera"):
         corrected(GOLDEN.image)
 
@@ -180,6 +185,17 @@ def test_wrong_options_are_named(estimator: PanopticDepthEstimator) -> None:
         PanopticDepthOptions(reference_focal_px=-1.0)
     with pytest.raises(ValueError, match="seam"):
         estimator.with_options(seam="blend")
+
+
+def test_weights_may_bring_their_limits(checkpoint: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "stored.safetensors"
+    options = {"height": 32, "limits": {"stuff_area_px": 7}}
+    header = {"model": MODEL, "options": json.dumps(options)}
+    save_network(load_network(MODEL, checkpoint), stored, metadata=header)
+    found = dp.load(MODEL, stored, "cpu").options
+    assert (found.height, found.limits) == (32, PanopticLimits(stuff_area_px=7))
+    with pytest.raises(TypeError, match="banana"):
+        PanopticDepthOptions(limits={"banana": 1})
 
 
 def test_boxes_of_segments() -> None:

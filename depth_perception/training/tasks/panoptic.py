@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -108,8 +108,10 @@ class PanopticTraining(module.Training):
         return self._motions[name]
 
     def metadata(self) -> dict[str, str]:
-        height = self.recipe.model.height
-        return {} if height is None else {"options": json.dumps({"height": height})}
+        options: dict[str, object] = {"limits": asdict(self.recipe.limits)}
+        if self.recipe.model.height is not None:
+            options["height"] = self.recipe.model.height
+        return {"options": json.dumps(options)}
 
     def losses(self, batch: PanopticBatch) -> Mapping[str, Tensor]:
         network = self.network
