@@ -1,4 +1,4 @@
-"""Every data set of the registry: written tiny, checked, read, and checked again with a file less."""
+"""Every data set of the registry: written tiny, checked, read, and checked without a file."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_data_set_has_a_writer_and_says_what_it_is() -> None:
     assert set(WRITERS) == set(DATA_SETS)
     for name, entry in DATA_SETS.items():
         assert name == entry.name
-        assert entry.layout and entry.unit and entry.rule and entry.used_by and entry.splits
+        assert all((entry.layout, entry.unit, entry.rule, entry.used_by, entry.splits))
         assert (name in WITHOUT_DEPTH) == entry.unit.startswith("no depth")
     assert set(PANORAMAS) | set(PICTURES) <= set(DATA_SETS)
     with pytest.raises(KeyError, match="did you mean 'stanford2d3d'"):

@@ -5,7 +5,7 @@ have it. Where there is none, what lies in the published archive is found by its
 
 | name | list | depth | without a list |
 |---|---|---|---|
-| sunrgbd | ``SUNRGBD_val_splits.txt`` with a focal length | PNG, mm, rotated by 3 bits | all frames |
+| sunrgbd | ``SUNRGBD_val_splits.txt``, focal length | PNG, mm, rotated 3 bits | all frames |
 | ibims | ``imagelist.txt``, names only | PNG, mm or 50/65535 m | all of ``rgb/`` |
 | diode-indoor | ``indoors_test.txt`` | PNG, mm | |
 | diode-outdoor | ``outdoor_test.txt`` | PNG, 1/256 m | |

@@ -205,7 +205,9 @@ def hypersim_json(root: Path) -> dict[str, list[Scene]]:
         for (image, depth), scene in zip(pairs, scenes, strict=True):
             write_picture(root / image, scene.rgb)
             write_samples(root / depth, steps(scene.depth_m, 1000))
-        lists[f"{split}_rgb_paths"], lists[f"{split}_dpt_paths"] = map(list, zip(*pairs))
+        lists[f"{split}_rgb_paths"], lists[f"{split}_dpt_paths"] = map(
+            list, zip(*pairs, strict=True)
+        )
     write_lines(root / "hypersim.json", [json.dumps(lists)])
     return made
 
