@@ -17,16 +17,25 @@ if TYPE_CHECKING:
     from ..evaluation.report import Sheet
 
 Dataset = Literal[
-    "worlds", "3d60", "nyu", "kitti", "eth3d", "scannet", "diode", "kitti-raw",
+    "worlds", "3d60", "structured3d", "deep360", "matterport3d", "stanford2d3d",
+    "nyu", "kitti", "eth3d", "scannet", "diode", "kitti-raw",
+    "sunrgbd", "ibims", "diode-indoor", "diode-outdoor", "hypersim-list", "diml", "ddad", "vkitti2",
     "cityscapes", "cityscapes-dvps", "semkitti-dvps",
 ]  # fmt: skip
-Protocol = Literal["plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panoptic"]
+Protocol = Literal[
+    "plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panda", "panoptic"
+]
 Rules = Literal[
     "nyu", "kitti", "sunrgbd", "ibims", "diode-indoor", "hypersim", "diode-outdoor",
     "diml-outdoor", "ddad", "vkitti",
 ]  # fmt: skip
 
+PANORAMAS = ("structured3d", "deep360", "matterport3d", "stanford2d3d")
+"""Panoramas with range in the layouts that PanDA reads."""
 _BENCHMARKS = ("nyu", "kitti", "eth3d", "scannet", "diode")
+_ZERO_SHOT = (
+    "sunrgbd", "ibims", "diode-indoor", "diode-outdoor", "hypersim-list", "diml", "ddad", "vkitti2",
+)  # fmt: skip
 _BORROW = {"align", "median", "max_depth"}
 _PANORAMA = {"solid_angle", "clamp", "baselines", "constant_depth"} | _BORROW
 _PLACES = {"listing", "view"}
@@ -44,6 +53,10 @@ TAKES: dict[tuple[str, str], set[str]] = {
     ("cityscapes", "panoptic"): _SEGMENTS,
     ("cityscapes-dvps", "panoptic"): _SEGMENTS | {"window"},
     ("semkitti-dvps", "panoptic"): _SEGMENTS | {"window", "reference_focal_px"},
+    **{(name, "panda"): {"listing", "split", "align", "median"} for name in PANORAMAS},
+    **{(name, "plain"): _PANORAMA | {"listing", "split"} for name in PANORAMAS},
+    **{(name, "scaledepth"): {"listing"} for name in _ZERO_SHOT},
+    **{(name, "plain"): _BORROW | {"listing"} for name in _ZERO_SHOT},
 }
 """Options of the rules and baselines that a data set and protocol take, the first protocol of a
 data set being its usual one."""
@@ -70,12 +83,16 @@ class RuleOptions:
     """What counts and how it is compared."""
 
     protocol: Literal[
-        "auto", "plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panoptic"
+        "auto", "plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panda", "panoptic"
     ] = "auto"
     """`plain` gives nine numbers (kitti-raw: ten), the others those of their papers; `auto` is
-    `ppd` for Pixel-Perfect Depth, `panoptic` for data sets with segments and `plain` for others."""
+    `ppd` for Pixel-Perfect Depth, `panda` for panoramas of its data sets, `scaledepth` for the
+    data sets of that paper's zero-shot tables, `panoptic` for data sets with segments, and
+    `plain` otherwise."""
     listing: Annotated[Path | None, tyro.conf.arg(name="list")] = None
     """List of the frames; otherwise the only *.txt in the folder, or all pairs of kitti-raw."""
+    split: Literal["train", "val", "test"] = "test"
+    """Panoramas of PanDA's data sets: which part is judged."""
     align: Literal["auto", "none", "median", "scale_shift"] = "auto"
     """What a prediction may borrow from the truth of its frame. `auto` is nothing for metric
     models and scale and shift for relative ones."""
@@ -83,7 +100,8 @@ class RuleOptions:
     """Short for --align median."""
     max_depth: float | None = None
     """Truth farther than this, in metres, does not count; nor does sky. Otherwise 20 m for worlds,
-    8 m for 3d60, 80 m for kitti-raw, and what is published for a benchmark."""
+    8 m for 3d60, 10 m for other panoramas (deep360: 100 m), 80 m for kitti-raw, and what is
+    published for a benchmark."""
     clamp: bool = False
     """Bring panoramic predictions into 1 mm to --max-depth after the alignment."""
     solid_angle: bool = False
