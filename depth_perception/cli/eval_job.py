@@ -91,8 +91,8 @@ class RuleOptions:
     `plain` otherwise."""
     listing: Annotated[Path | None, tyro.conf.arg(name="list")] = None
     """List of the frames; otherwise the only *.txt in the folder, or all pairs of kitti-raw."""
-    split: Literal["train", "val", "test"] = "test"
-    """Panoramas of PanDA's data sets: which part is judged."""
+    split: str | None = None
+    """Part of the data set: otherwise `test` of panoramas, `val` of those with segments."""
     align: Literal["auto", "none", "median", "scale_shift"] = "auto"
     """What a prediction may borrow from the truth of its frame. `auto` is nothing for metric
     models and scale and shift for relative ones."""
@@ -115,8 +115,6 @@ class RuleOptions:
     nyu or kitti; otherwise those of nyu or kitti itself."""
     focal: float | None = None
     """--rules sunrgbd: focal length of the pictures in pixels."""
-    split: str = "val"
-    """cityscapes, cityscapes-dvps, semkitti-dvps: part of the data set."""
     window: tuple[int, ...] = ()
     """cityscapes-dvps, semkitti-dvps: also DVPQ over so many successive frames, such as 2 3 4."""
     stuff_area: int | None = None
@@ -201,6 +199,11 @@ class Job:
             )
         if self.rules.median and self.rules.align not in ("auto", "median"):
             raise ValueError(f"--median and --align {self.rules.align} contradict each other")
+
+    @property
+    def split(self) -> str:
+        """The part of the data set that is judged."""
+        return self.rules.split or ("val" if self.protocol == "panoptic" else "test")
 
     def max_depth_m(self, usual: float) -> float:
         """The limit of the truth."""

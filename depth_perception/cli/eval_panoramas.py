@@ -53,7 +53,7 @@ def judge_panoramas(job: Job) -> Judged:
     """
     from ..data.panoramas import open_panoramas
 
-    split, listing = job.rules.split, job.rules.listing
+    split, listing = job.split, job.rules.listing
     reader = open_panoramas(job.dataset, job.root, split, listing=listing)
     if job.protocol == "plain":
         return _plain(job, reader, job.max_depth_m(_MAX_M.get(job.dataset, 10.0)))
@@ -80,11 +80,11 @@ def _panda(job: Job, reader: FrameReader) -> Judged:
     published = None
     is_whole = job.report.limit is None and job.network.height is None
     usual = job.rules.align == "auto" and not job.rules.median
-    if is_whole and usual and job.rules.split == "test":
+    if is_whole and usual and job.split == "test":
         published = PANDA_PUBLISHED.get(job.model, {}).get(job.dataset)
     return Judged(
         Sheet.of([result], published),
-        f"{result.frames} frames of {job.rules.split}, {result.skipped} without truth, "
+        f"{result.frames} frames of {job.split}, {result.skipped} without truth, "
         f"{result.pixels} pixels, protocol: panda, alignment: {how.value}, "
         f"{result.seconds / result.frames:.3f} s a frame",
         document([result], published, **job.about, rules={"alignment": how.value}),

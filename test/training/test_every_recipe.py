@@ -31,6 +31,7 @@ METRICS = {
     "panda": NINE, "scaledepth": TEN, "ppd": ("abs_rel", "d0_5", "d1", "d2", "d3"),
     "blindspot-kitti": EIGEN, "blindspot-kitti-panorama": RANGES, "blindspot-worlds": RANGES,
     "omnidepth": RANGES, "rectnet": RANGES, "panopticdepth": PQ,
+    "panopticdepth-tiny": (*PQ, "dpq", "dpq_all"),
     "panopticdepth-depth": (*PQ, "dpq", "dpq_all", "abs_rel", "rmse"),
 }  # fmt: skip
 """What the papers report, by the longest beginning of the name of a recipe."""
@@ -79,10 +80,8 @@ def changes(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
 def of_panda(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
     quiet = {"augment": {"yaw": False, "flip": 0, "jitter": 0}, "run.align": False}
     sizes = {"data.sizes": [{"start": 0, "height": 98}]}  # the least for EPNL's rectangles
-    if name == "panda-tiny-metric":
-        root = tiny("worlds")
-        small = {"data.sizes": [{"start": 0, "height": 28}], "run.workers": 1, "optim.lr": 3e-4}
-        return quiet | small | {"data.root": root, "data.val_root": root, "run.align": None}
+    if name.startswith("panda-tiny"):
+        return quiet | of_panda_tiny(name, tiny, files)
     start = {"name": "panda-tiny", "train": "lora", "checkpoint": str(files / "panda.safetensors")}
     plan = {**quiet, **sizes, "model": start, "optim.lr": 3e-4, "run.align": None}
     if name in ("panda-matterport", "panda-stanford"):
@@ -102,6 +101,27 @@ def of_panda(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
             for kind in ("zind", "360x")
         ],
     }
+
+
+def of_panda_tiny(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
+    """The small model on worlds, by itself or in three stages."""
+    root, start = tiny("worlds"), str(files / "panda.safetensors")
+    plan = {
+        "data.root": root,
+        "data.val_root": root,
+        "data.sizes": [{"start": 0, "height": 28}],
+        "run.workers": 1,
+        "run.align": None,
+        "optim.lr": 3e-4,
+    }
+    if load_recipe(name).data.target == "metric":
+        return plan | {"model": {"name": "panda-tiny-metric"}}
+    plan["model"] = {"name": "panda-tiny", "checkpoint": start}
+    if load_recipe(name).task == "student":
+        plan["teacher"] = {"name": "panda-tiny", "checkpoint": start, "height": 28}
+        labels = str(files / name)
+        plan["data.unlabelled"] = [{"kind": "worlds", "root": root, "labels": labels}]
+    return plan
 
 
 def of_ppd(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
@@ -159,7 +179,7 @@ def of_stereo(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
 
 
 def of_panoptic(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
-    layout = "cityscapes-dvps" if name == "panopticdepth-depth" else "cityscapes"
+    layout = load_recipe(name).data.train.kind
     return {
         "model.name": "panopticdepth-tiny",
         "model.imagenet": None,
