@@ -1,4 +1,4 @@
-"""Depth of a video that was estimated in windows, each with a scale and shift of its own, as one."""
+"""Depth of a video from windows that each have a scale and shift of their own."""
 
 from __future__ import annotations
 

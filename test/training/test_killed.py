@@ -62,7 +62,7 @@ def whole(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 250
     while not condition():
         assert time.monotonic() < deadline, f"waited too long for {what}"
         time.sleep(0.002)
@@ -108,24 +108,24 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(
     server: Server, whole: Path, tmp_path: Path
 ) -> None:
     rng = random.Random(0)
-    for kill_after in (2, 5, 7, 10):  # steps in all runs; two of them before a checkpoint
-        before = steps_of(tmp_path)
-        process = server.start(tmp_path, resume=saved_step(tmp_path) > 0)
-        wait_for(lambda n=kill_after: max(steps_of(tmp_path), default=0) >= n, "a step")
+    for kill_at in (2, 5, 7, 10):  # two of them before a checkpoint
+        saved, count = saved_step(tmp_path), len(steps_of(tmp_path))
+        if saved == STEPS:  # a slow machine killed the last run too late
+            break
+        process = server.start(tmp_path, resume=saved > 0)
+        wait_for(lambda n=kill_at, k=count: max(steps_of(tmp_path)[k:], default=0) >= n, "a step")
         time.sleep(0.05 * rng.random())
         os.kill(process, signal.SIGKILL)
         assert server.finish() in (-signal.SIGKILL, 0)
+        new = steps_of(tmp_path)[count:]
+        assert new == list(range(saved + 1, saved + 1 + len(new))), (
+            "no more is done again than lost"
+        )
         assert_whole_files(tmp_path)
-        done, saved = max(steps_of(tmp_path)), saved_step(tmp_path)
-        assert done - saved <= EVERY  # a step may be done while the checkpoint is being written
-        new = steps_of(tmp_path)[len(before) :]
-        assert new == list(range(new[0], new[0] + len(new))), "a run does each step once, in order"
+        assert new[-1] - saved_step(tmp_path) <= EVERY
     if saved_step(tmp_path) < STEPS:
-        first = saved_step(tmp_path) + 1
-        count = len(steps_of(tmp_path))
         server.start(tmp_path, resume=True)
         assert server.finish() == 0
-        assert steps_of(tmp_path)[count] == first, "no more is done again than was lost"
     assert_same_end(tmp_path, whole)
 
 
