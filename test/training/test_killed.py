@@ -119,7 +119,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(
         assert server.finish() in (-signal.SIGKILL, 0)
         new = steps_of(tmp_path)[count:]
         assert new == list(range(saved + 1, saved + 1 + len(new))), (
-            "no more is done again than lost"
+            "more is done again than was lost"
         )
         assert_whole_files(tmp_path)
         assert new[-1] - saved_step(tmp_path) <= EVERY
