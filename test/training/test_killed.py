@@ -31,15 +31,21 @@ class Server:
     """The program below, waiting for runs."""
 
     process: subprocess.Popen
+    run: int | None = None
 
     def start(self, folder: Path, *, resume: bool = False, trap: str = "") -> int:
-        """Begin a run; returns its process."""
+        """Begin a run; returns its process. One that a failed test left behind ends first."""
+        if self.run is not None:
+            os.kill(self.run, signal.SIGKILL)
+            self.finish()
         self.process.stdin.write(f"{json.dumps([str(folder), resume, trap])}\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        self.run = int(self.process.stdout.readline())
+        return self.run
 
     def finish(self) -> int:
         """Wait for the run and return its exit status, negative for a signal."""
+        self.run = None
         return int(self.process.stdout.readline())
 
 
