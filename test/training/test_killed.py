@@ -105,8 +105,11 @@ def assert_same_end(folder: Path, whole: Path) -> None:
         [json.loads(line) for line in (f / "history.jsonl").read_text().splitlines()]
         for f in (folder, whole)
     ]
-    assert [r["step"] for r in rows[0]] == [r["step"] for r in rows[1]] == [EVERY, 2 * EVERY, STEPS]
-    assert [r["val/abs_rel"] for r in rows[0]] == [r["val/abs_rel"] for r in rows[1]]
+    found, expected = ([(row["step"], row["val/abs_rel"]) for row in side] for side in rows)
+    assert [step for step, _ in expected] == [EVERY, 2 * EVERY, STEPS]
+    # the validation of a step is missing if the run was killed between its checkpoint and that
+    assert found == [row for row in expected if row in found]
+    assert found[-1] == expected[-1]
     assert list(folder.glob(".*")) == []
 
 
