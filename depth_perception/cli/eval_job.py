@@ -22,9 +22,7 @@ Dataset = Literal[
     "sunrgbd", "ibims", "diode-indoor", "diode-outdoor", "hypersim-list", "diml", "ddad", "vkitti2",
     "cityscapes", "cityscapes-dvps", "semkitti-dvps",
 ]  # fmt: skip
-Protocol = Literal[
-    "plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panda", "panoptic"
-]
+Protocol = Literal["plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panda", "panoptic"]
 Rules = Literal[
     "nyu", "kitti", "sunrgbd", "ibims", "diode-indoor", "hypersim", "diode-outdoor",
     "diml-outdoor", "ddad", "vkitti",

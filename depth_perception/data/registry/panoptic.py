@@ -22,6 +22,7 @@ def _prefixed(ending: str) -> tuple[str, object]:
 
 
 _STAGES = ("train panopticdepth-panoptic", "train panopticdepth-full-scale", "eval panoptic")
+_DEPTH = ("train panopticdepth-depth", "eval panoptic")
 
 ENTRIES: tuple[DataSet, ...] = (
     DataSet(
@@ -38,7 +39,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "pinhole", "panoptic",
         "SPLIT/SEQ_FRAME_CITY_X_Y_{leftImg8bit,gtFine_instanceTrainIds,depth}.png",
         "PNG of 16 bits in 1/256 m, 0 unknown", ("train", "val", "test"),
-        "the folders: 2400 train, 300 val, 300 test", ("train panopticdepth-depth", "eval panoptic"),
+        "the folders: 2400 train, 300 val, 300 test", _DEPTH,
         lambda root, split, listing: CityscapesDvps(root, split), _dvps_files,
         _prefixed("depth"), (1.0, 200.0),
     ),
@@ -47,7 +48,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "pinhole", "panoptic",
         "SPLIT/SEQ_FRAME_{leftImg8bit,gtFine_class,gtFine_instance,depth_FOCAL}.png",
         "PNG of 16 bits in 1/256 m, 0 unknown", ("train", "val"),
-        "the folders: sequence 8 val, the others train", ("train panopticdepth-depth", "eval panoptic"),
+        "the folders: sequence 8 val, the others train", _DEPTH,
         lambda root, split, listing: SemKittiDvps(root, split), _dvps_files,
         _prefixed("depth_"), (1.0, 200.0),
     ),
