@@ -188,8 +188,9 @@ def of_stereo(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
     model = "omnidepth-uresnet" if "uresnet" in name else "omnidepth-rectnet-tiny"
     model = tiny_models.get(name.split("-")[0], model)
     turn = {} if kitti else {"turn": False}
-    # UResNet overshoots; the steps of blindspot-worlds see pairs side by side and above in turns
-    rates = {"omnidepth-uresnet": 5e-5, "blindspot-worlds": 2e-3}
+    rates = {"omnidepth-uresnet": 5e-5}  # it overshoots
+    if name == "blindspot-worlds":  # otherwise steps see pairs side by side and above in turns
+        turn["data.seconds"] = ["right"]
     return turn | {
         "model.name": model,
         "data.root": tiny("kitti-raw" if kitti else "3d60"),
