@@ -11,6 +11,7 @@ import tyro
 from rich.console import Console
 
 from .eval_job import (
+    PANORAMAS,
     BaselineOptions,
     Dataset,
     Job,
@@ -22,7 +23,7 @@ from .eval_job import (
 
 _PLAIN_WIDTH = 160  # columns of a table that is piped into a file or another program
 _FLAT = tyro.conf.arg(name="")
-_PANORAMIC = ("worlds", "3d60")
+_PANORAMIC = ("worlds", "3d60", *PANORAMAS)
 
 
 def main(
@@ -37,9 +38,10 @@ def main(
 ) -> int:
     """Judge a model on a data set by the numbers of its paper, mean over the frames.
 
-    `worlds` and `3d60` are for panoramic models, the others for pinhole models: five benchmarks
-    with their published crops and masks, the lidar of KITTI raw, and three data sets with segments
-    for panoptic models.
+    `worlds`, `3d60`, `structured3d`, `deep360`, `matterport3d` and `stanford2d3d` are for panoramic
+    models, the others for pinhole models: five benchmarks with their published crops and masks,
+    the lidar of KITTI raw, eight data sets by the rules of ScaleDepth, and three with segments for
+    panoptic models. `depth-perception data list NAME` says what has to lie where.
 
     Args:
         model: name of the model (see `depth-perception models`).
@@ -73,7 +75,7 @@ def _family(model: str) -> str:
 def _judge(job: Job) -> Judged:
     from ..systems.catalog import card
     from .eval_panoptic import judge_panoptic
-    from .eval_panoramas import judge_threed60, judge_worlds
+    from .eval_panoramas import judge_panoramas, judge_threed60, judge_worlds
     from .eval_pinhole import judge_benchmark, judge_kitti_raw
 
     wanted = "equirectangular" if job.dataset in _PANORAMIC else "pinhole"
@@ -83,6 +85,7 @@ def _judge(job: Job) -> Judged:
     if job.protocol == "panoptic":
         return judge_panoptic(job)
     by_name = {"worlds": judge_worlds, "3d60": judge_threed60, "kitti-raw": judge_kitti_raw}
+    by_name |= dict.fromkeys(PANORAMAS, judge_panoramas)
     return by_name.get(job.dataset, judge_benchmark)(job)
 
 

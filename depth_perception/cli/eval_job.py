@@ -17,16 +17,23 @@ if TYPE_CHECKING:
     from ..evaluation.report import Sheet
 
 Dataset = Literal[
-    "worlds", "3d60", "nyu", "kitti", "eth3d", "scannet", "diode", "kitti-raw",
+    "worlds", "3d60", "structured3d", "deep360", "matterport3d", "stanford2d3d",
+    "nyu", "kitti", "eth3d", "scannet", "diode", "kitti-raw",
+    "sunrgbd", "ibims", "diode-indoor", "diode-outdoor", "hypersim-list", "diml", "ddad", "vkitti2",
     "cityscapes", "cityscapes-dvps", "semkitti-dvps",
 ]  # fmt: skip
-Protocol = Literal["plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panoptic"]
+Protocol = Literal["plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panda", "panoptic"]
 Rules = Literal[
     "nyu", "kitti", "sunrgbd", "ibims", "diode-indoor", "hypersim", "diode-outdoor",
     "diml-outdoor", "ddad", "vkitti",
 ]  # fmt: skip
 
+PANORAMAS = ("structured3d", "deep360", "matterport3d", "stanford2d3d")
+"""Panoramas with range in the layouts that PanDA reads."""
 _BENCHMARKS = ("nyu", "kitti", "eth3d", "scannet", "diode")
+_ZERO_SHOT = (
+    "sunrgbd", "ibims", "diode-indoor", "diode-outdoor", "hypersim-list", "diml", "ddad", "vkitti2",
+)  # fmt: skip
 _BORROW = {"align", "median", "max_depth"}
 _PANORAMA = {"solid_angle", "clamp", "baselines", "constant_depth"} | _BORROW
 _PLACES = {"listing", "view"}
@@ -44,6 +51,10 @@ TAKES: dict[tuple[str, str], set[str]] = {
     ("cityscapes", "panoptic"): _SEGMENTS,
     ("cityscapes-dvps", "panoptic"): _SEGMENTS | {"window"},
     ("semkitti-dvps", "panoptic"): _SEGMENTS | {"window", "reference_focal_px"},
+    **{(name, "panda"): {"listing", "split", "align", "median"} for name in PANORAMAS},
+    **{(name, "plain"): _PANORAMA | {"listing", "split"} for name in PANORAMAS},
+    **{(name, "scaledepth"): {"listing"} for name in _ZERO_SHOT},
+    **{(name, "plain"): _BORROW | {"listing"} for name in _ZERO_SHOT},
 }
 """Options of the rules and baselines that a data set and protocol take, the first protocol of a
 data set being its usual one."""
@@ -70,12 +81,16 @@ class RuleOptions:
     """What counts and how it is compared."""
 
     protocol: Literal[
-        "auto", "plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panoptic"
+        "auto", "plain", "ppd", "scaledepth", "omnidepth", "view-synthesis", "panda", "panoptic"
     ] = "auto"
     """`plain` gives nine numbers (kitti-raw: ten), the others those of their papers; `auto` is
-    `ppd` for Pixel-Perfect Depth, `panoptic` for data sets with segments and `plain` for others."""
+    `ppd` for Pixel-Perfect Depth, `panda` for panoramas of its data sets, `scaledepth` for the
+    data sets of that paper's zero-shot tables, `panoptic` for data sets with segments, and
+    `plain` otherwise."""
     listing: Annotated[Path | None, tyro.conf.arg(name="list")] = None
     """List of the frames; otherwise the only *.txt in the folder, or all pairs of kitti-raw."""
+    split: str | None = None
+    """Part of the data set: otherwise `test` of panoramas, `val` of those with segments."""
     align: Literal["auto", "none", "median", "scale_shift"] = "auto"
     """What a prediction may borrow from the truth of its frame. `auto` is nothing for metric
     models and scale and shift for relative ones."""
@@ -83,7 +98,8 @@ class RuleOptions:
     """Short for --align median."""
     max_depth: float | None = None
     """Truth farther than this, in metres, does not count; nor does sky. Otherwise 20 m for worlds,
-    8 m for 3d60, 80 m for kitti-raw, and what is published for a benchmark."""
+    8 m for 3d60, 10 m for other panoramas (deep360: 100 m), 80 m for kitti-raw, and what is
+    published for a benchmark."""
     clamp: bool = False
     """Bring panoramic predictions into 1 mm to --max-depth after the alignment."""
     solid_angle: bool = False
@@ -97,8 +113,6 @@ class RuleOptions:
     nyu or kitti; otherwise those of nyu or kitti itself."""
     focal: float | None = None
     """--rules sunrgbd: focal length of the pictures in pixels."""
-    split: str = "val"
-    """cityscapes, cityscapes-dvps, semkitti-dvps: part of the data set."""
     window: tuple[int, ...] = ()
     """cityscapes-dvps, semkitti-dvps: also DVPQ over so many successive frames, such as 2 3 4."""
     stuff_area: int | None = None
@@ -183,6 +197,11 @@ class Job:
             )
         if self.rules.median and self.rules.align not in ("auto", "median"):
             raise ValueError(f"--median and --align {self.rules.align} contradict each other")
+
+    @property
+    def split(self) -> str:
+        """The part of the data set that is judged."""
+        return self.rules.split or ("val" if self.protocol == "panoptic" else "test")
 
     def max_depth_m(self, usual: float) -> float:
         """The limit of the truth."""

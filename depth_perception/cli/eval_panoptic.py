@@ -33,7 +33,7 @@ def judge_panoptic(job: Job) -> Judged:
     if len(windows) > 1 and job.report.limit is not None:
         raise ValueError("--limit leaves out frames that --window needs: give one of them")
     benchmark = PANOPTIC_BENCHMARKS[job.dataset]
-    reader = benchmark.open(job.root, job.rules.split)
+    reader = benchmark.open(job.root, job.split)
     estimator = job.estimator()
     if not isinstance(estimator, PanopticDepthEstimator):
         raise ValueError(f"{job.model} is not judged by its segments yet")
@@ -56,7 +56,7 @@ def judge_panoptic(job: Job) -> Judged:
     more = (class_sheet(score, benchmark.names), *_depth_sheets(result))
     document = {
         **job.about,
-        "split": job.rules.split,
+        "split": job.split,
         "rules": {**asdict(benchmark.rules), "stuff_area_px": limits.stuff_area_px},
         "evaluations": [
             {
@@ -75,7 +75,7 @@ def _published(job: Job) -> Published | None:
     from ..evaluation.published import PANOPTICDEPTH_PUBLISHED
 
     changed = job.report.limit, job.network.height, job.rules.stuff_area
-    if any(value is not None for value in changed) or job.rules.split != "val":
+    if any(value is not None for value in changed) or job.split != "val":
         return None
     return PANOPTICDEPTH_PUBLISHED.get(job.model, {}).get(job.dataset)
 
@@ -99,7 +99,7 @@ def _summary(
     score = result.score
     usual = "all" if score.rules.averaged == "all" else "the occurring"
     lines = [
-        f"{score.frames} frames, {job.dataset} {job.rules.split}, published means are over {usual} "
+        f"{score.frames} frames, {job.dataset} {job.split}, published means are over {usual} "
         f"classes, {result.seconds / score.frames:.3f} s a frame"
     ]
     if len(score.windows) > 1:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..evaluation.protocols import Alignment
 
 _WORLDS_MAX_M = 20.0
+_MAX_M = {"deep360": 100.0}
 
 
 def judge_worlds(job: Job) -> Judged:
@@ -42,6 +43,52 @@ def judge_threed60(job: Job) -> Judged:
         raise ValueError(f"the list of {job.root} names no places")
     reader = Views(places, placement, max_range_m=limit)
     return (_plain if job.protocol == "plain" else _published)(job, reader, limit)
+
+
+def judge_panoramas(job: Job) -> Judged:
+    """Judge a model on a data set of PanDA, by its rules or by the plain ones.
+
+    Raises:
+        OSError, ValueError: files are missing, or the list is broken.
+    """
+    from ..data.panoramas import open_panoramas
+
+    split, listing = job.split, job.rules.listing
+    reader = open_panoramas(job.dataset, job.root, split, listing=listing)
+    if job.protocol == "plain":
+        return _plain(job, reader, job.max_depth_m(_MAX_M.get(job.dataset, 10.0)))
+    return _panda(job, reader)
+
+
+def _panda(job: Job, reader: FrameReader) -> Judged:
+    from ..evaluation.evaluate import of_estimator
+    from ..evaluation.panda import NETWORK_HEIGHT, evaluate_panda
+    from ..evaluation.published import PANDA_PUBLISHED
+    from ..evaluation.report import Sheet, document
+
+    estimator = job.estimator(**({"height": NETWORK_HEIGHT} if job.family == "panda" else {}))
+    how = job.alignment(estimator)
+    indices = job.track(job.model, job.indices(len(reader)))
+    result = evaluate_panda(
+        job.model,
+        of_estimator(estimator, how),
+        reader,
+        how,
+        height=job.network.height,
+        indices=indices,
+    )
+    published = None
+    is_whole = job.report.limit is None and job.network.height is None
+    usual = job.rules.align == "auto" and not job.rules.median
+    if is_whole and usual and job.split == "test":
+        published = PANDA_PUBLISHED.get(job.model, {}).get(job.dataset)
+    return Judged(
+        Sheet.of([result], published),
+        f"{result.frames} frames of {job.split}, {result.skipped} without truth, "
+        f"{result.pixels} pixels, protocol: panda, alignment: {how.value}, "
+        f"{result.seconds / result.frames:.3f} s a frame",
+        document([result], published, **job.about, rules={"alignment": how.value}),
+    )
 
 
 def _the_list(job: Job) -> Any:

@@ -19,9 +19,12 @@ _KITTI_ROWS = 352  # of the pictures, which ScaleDepth's authors do not resample
 
 
 def judge_benchmark(job: Job) -> Judged:
-    """Judge a model on one of Pixel-Perfect Depth's five benchmarks, or by ScaleDepth's rules."""
+    """Judge a model on one of Pixel-Perfect Depth's five benchmarks, or by ScaleDepth's rules on
+    NYU, KITTI and the data sets that it has not seen."""
+    from ..data.benchmarks import ZERO_SHOT
+
     if job.protocol == "scaledepth":
-        return _scaledepth(job)
+        return (_zero_shot if job.dataset in ZERO_SHOT else _scaledepth)(job)
     return (_ppd if job.protocol == "ppd" else _plain)(job)
 
 
@@ -105,17 +108,31 @@ def _ppd(job: Job) -> Judged:
 
 
 def _plain(job: Job) -> Judged:
-    from ..data.benchmarks import BENCHMARKS
+    from ..data.benchmarks import BENCHMARKS, ZERO_SHOT
     from ..evaluation.evaluate import EvaluationProtocol, evaluate, of_estimator
-    from ..evaluation.pinhole import BENCHMARK_PARTS, MOST_DEPTH_M, AsRanges, without_holes
+    from ..evaluation.nyu_kitti import PROTOCOLS
+    from ..evaluation.pinhole import (
+        BENCHMARK_PARTS,
+        MOST_DEPTH_M,
+        AsRanges,
+        part_of_rules,
+        without_holes,
+    )
     from ..evaluation.report import Sheet, document
+    from ..evaluation.zero_shot import ZERO_SHOT as RULES
 
     _refuse_relative(job)
-    reader = BENCHMARKS[job.dataset](job.root, job.rules.listing)
+    if job.dataset in ZERO_SHOT:
+        reader = ZERO_SHOT[job.dataset](job.root, job.rules.listing)
+        limits = PROTOCOLS[RULES[job.dataset].rules]
+        most_m, part_of = limits.max_depth_m, part_of_rules(limits)
+    else:
+        reader = BENCHMARKS[job.dataset](job.root, job.rules.listing)
+        most_m, part_of = MOST_DEPTH_M[job.dataset], BENCHMARK_PARTS[job.dataset]
     estimator = job.estimator()
     how = job.alignment(estimator)
-    rules = EvaluationProtocol(job.max_depth_m(MOST_DEPTH_M[job.dataset]), how)
-    frames = AsRanges(reader, BENCHMARK_PARTS[job.dataset])
+    rules = EvaluationProtocol(job.max_depth_m(most_m), how)
+    frames = AsRanges(reader, part_of)
     indices = job.track(job.model, job.indices(len(reader)))
     estimate = without_holes(of_estimator(estimator, how))
     result = evaluate(job.model, estimate, frames, rules, indices=indices)
@@ -168,6 +185,46 @@ def _scaledepth(job: Job) -> Judged:
         f"{rules.max_depth_m:g} m, protocol: scaledepth on {name}, crop: {rules.crop}, "
         f"{result.seconds / (result.frames + result.skipped):.3f} s a frame",
         document([result], published, **job.about, rules={"name": name, **asdict(rules)}),
+    )
+
+
+def _zero_shot(job: Job) -> Judged:
+    from ..data.benchmarks import ZERO_SHOT, BenchmarkFrame
+    from ..evaluation.nyu_kitti import PROTOCOLS
+    from ..evaluation.photos import evaluate_photos
+    from ..evaluation.pinhole import filled
+    from ..evaluation.report import Sheet, document
+    from ..evaluation.zero_shot import ZERO_SHOT as RULES
+    from ..evaluation.zero_shot import Viewed, depth_as_seen
+
+    _refuse_relative(job)
+    how = RULES[job.dataset]
+    rules = PROTOCOLS[how.rules]
+    estimator = job.estimator()
+    if not estimator.card.is_metric:
+        raise ValueError(f"--protocol scaledepth judges metres, which {job.model} does not give")
+    reader = Viewed(ZERO_SHOT[job.dataset](job.root, job.rules.listing), how.view)
+    as_published = job.family == "scaledepth" and job.network.height is None
+
+    def depth_of(frame: BenchmarkFrame) -> Tensor:
+        if as_published:
+            return depth_as_seen(estimator, frame.rgb, how.view)
+        return filled(estimator(frame.rgb.permute(1, 2, 0).contiguous()).depth)
+
+    def judge(depth_m: Tensor, frame: BenchmarkFrame) -> PhotoMetrics | None:
+        focal = None if frame.camera is None else frame.camera.fx
+        found = rules.judge(depth_m, frame.depth_m, focal_px=focal)
+        return None if found is None else found[0]
+
+    indices = job.track(job.model, job.indices(len(reader)))
+    result = evaluate_photos(job.model, depth_of, judge, reader, indices=indices)
+    return Judged(
+        Sheet.of([result]),
+        f"{result.frames} frames, {result.skipped} without truth, {rules.min_depth_m:g} to "
+        f"{rules.max_depth_m:g} m, protocol: scaledepth on {how.rules}, crop: {rules.crop}, "
+        f"seen: {how.view if as_published else 'as usual'}, "
+        f"{result.seconds / (result.frames + result.skipped):.3f} s a frame",
+        document([result], **job.about, rules={"name": how.rules, **asdict(rules)}),
     )
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "models": "the catalogue of models",
     "weights": "fetch official weights and say where they are",
     "worlds": "make synthetic worlds: pictures, data sets, bags",
+    "data": "data sets: which there are, whether one is whole, tiny ones",
     "train": "train a model from a recipe",
     "scenes": "text embeddings of kinds of scenes, to train ScaleDepth with",
     "eval": "judge a model on a data set",

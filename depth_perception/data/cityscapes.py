@@ -74,6 +74,13 @@ class CityscapesPanoptic:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def paths(self) -> list[Path]:
+        """All files of the frames."""
+        pictures, found = self.root / "leftImg8bit" / self.split, []
+        for truth, picture in map(_names, self._entries):
+            found += [pictures / picture, self._truth / truth]
+        return found
+
     def __getitem__(self, index: int) -> PanopticFrame:
         """One frame.
 
@@ -82,9 +89,7 @@ class CityscapesPanoptic:
             ValueError: picture and labels differ in size.
         """
         entry = self._entries[index]
-        truth_name = entry["file_name"]
-        stem = truth_name.removesuffix(_TRUTH_SUFFIX)
-        name = f"{stem.partition('_')[0]}/{stem}{_IMAGE_SUFFIX}"
+        truth_name, name = _names(entry)
         image = read_image(self.root / "leftImg8bit" / self.split / name)
         colours = label_samples(self._truth / truth_name)
         check_sizes(name, image=image, labels=colours)
@@ -101,3 +106,10 @@ class CityscapesPanoptic:
             name,
             tuple((segment // 1000, segment % 1000) for segment in found),
         )
+
+
+def _names(entry: dict[str, Any]) -> tuple[str, str]:
+    """Labels and picture of an entry of the list, below their folders."""
+    truth = entry["file_name"]
+    stem = truth.removesuffix(_TRUTH_SUFFIX)
+    return truth, f"{stem.partition('_')[0]}/{stem}{_IMAGE_SUFFIX}"

@@ -22,7 +22,7 @@ from ..prediction import DepthSpace, Prediction
 from ..systems.flow import noise_field
 from ..systems.ppd_input import ppd_size
 from .evaluate import Estimate, Values
-from .nyu_kitti import crop_mask
+from .nyu_kitti import PhotoProtocol, crop_mask
 from .relative import RelativeMetrics, aligned_metrics
 
 ETH3D_SIZE = (1360, 2048)
@@ -48,6 +48,16 @@ def within(frame: PinholeFrame, low_m: float, high_m: float) -> JudgedFrame:
     """The whole frame; truth between the limits counts."""
     mask = (frame.depth_m > low_m) & (frame.depth_m < high_m)
     return JudgedFrame(frame.rgb, frame.depth_m, mask, frame.camera)
+
+
+def part_of_rules(rules: PhotoProtocol) -> Callable[[PinholeFrame], JudgedFrame]:
+    """What the rules of a data set let count: a crop of the frame, truth between two limits."""
+
+    def part(frame: PinholeFrame) -> JudgedFrame:
+        judged = within(frame, rules.min_depth_m, rules.max_depth_m)
+        return replace(judged, mask=judged.mask & crop_mask(rules.crop, *frame.depth_m.shape))
+
+    return part
 
 
 def kitti_part(frame: PinholeFrame) -> JudgedFrame:

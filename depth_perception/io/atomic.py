@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PARTIAL = ".partial"
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -17,9 +19,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    partial = path.with_name(f".{path.stem}.{os.getpid()}{_PARTIAL}{path.suffix}")
     try:
         yield partial
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial(folder: str | Path) -> None:
+    """Remove what processes left in a folder that were killed while they wrote there.
+
+    Nobody else may be writing there with :func:`replacing`.
+    """
+    for path in Path(folder).glob(f".*{_PARTIAL}*"):
+        path.unlink(missing_ok=True)

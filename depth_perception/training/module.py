@@ -127,6 +127,9 @@ class Training(lightning.LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = lr * group["rate"]
         optimizer.step()
+        if self.average is not None:  # here: callbacks save before the hook at the batch's end
+            done = step + 1
+            move_average(self.average, self.network, min(optim.ema, done / (done + 9)))
         shared = {"batch_size": len(batch), "sync_dist": self.trainer.world_size > 1}
         self.log("lr", lr, batch_size=len(batch))
         self.log("loss", sum(values.values()), prog_bar=True, **shared)
@@ -198,10 +201,7 @@ class Training(lightning.LightningModule):
         self.clock.start()
 
     def on_train_batch_end(self, outputs: object, batch: StepBatch, batch_idx: int) -> None:
-        step = self.global_step
-        if self.average is not None:
-            move_average(self.average, self.network, min(self.recipe.optim.ema, step / (step + 9)))
-        if self.clock.progress(step) >= 1:
+        if self.clock.progress(self.global_step) >= 1:
             self.trainer.should_stop = True
 
     def on_validation_epoch_start(self) -> None:

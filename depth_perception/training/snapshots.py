@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import lightning
 import torch
 
-from ..io.atomic import replacing
+from ..io.atomic import remove_partial, replacing
 from ..systems import save_network
+from .model_card import write_card
 from .module import Training
 
 
@@ -17,19 +19,27 @@ class Snapshots(lightning.Callback):
     """Writes into ``folder``, each file complete or not at all.
 
     ``last.ckpt`` is a Lightning checkpoint to resume from; ``best.safetensors`` and
-    ``last.safetensors`` are weights for :func:`depth_perception.load`; ``history.jsonl`` gets one
-    line of numbers for each validation.
+    ``last.safetensors`` are weights for :func:`depth_perception.load`, each with a card ``.md``;
+    ``history.jsonl`` gets one line of numbers for each validation. A run that goes on takes back
+    the lines of steps that it does again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best: float | None = None
+        self.judged: dict[str, float] = {}
 
-    def state_dict(self) -> dict[str, float | None]:
-        return {"best": self.best}
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "judged": self.judged}
 
-    def load_state_dict(self, state_dict: dict[str, float | None]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
+        self.judged = state_dict.get("judged", {})
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+        if trainer.is_global_zero:
+            remove_partial(self.folder)
+            _cut_history(self.folder / "history.jsonl", trainer.global_step)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Training, *_: object
@@ -45,6 +55,8 @@ class Snapshots(lightning.Callback):
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "history.jsonl").open("a") as file:
             file.write(json.dumps(line | numbers) + "\n")
+        found = {k: v for k, v in numbers.items() if k.startswith("val/")}
+        self.judged = {"step": trainer.global_step, **found}
         metric = pl_module.recipe.run.metric
         value = float(trainer.callback_metrics[f"val/{metric}"])
         higher = metric in pl_module.higher
@@ -65,8 +77,21 @@ class Snapshots(lightning.Callback):
         self._export(pl_module, "last", trainer.global_step)
 
     def _export(self, pl_module: Training, name: str, step: int) -> None:
-        with replacing(self.folder / f"{name}.safetensors") as path:
+        weights = self.folder / f"{name}.safetensors"
+        with replacing(weights) as path:
             export_weights(pl_module, path, step)
+        write_card(pl_module, weights, step, self.judged)
+
+
+def _cut_history(path: Path, step: int) -> None:
+    """Keep the lines up to a step; one that was cut off while it was written goes too."""
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [x for x in lines if x.endswith("\n") and json.loads(x)["step"] <= step]
+    if kept != lines:
+        with replacing(path) as part:
+            part.write_text("".join(kept), encoding="utf-8")
 
 
 def export_weights(

@@ -9,6 +9,8 @@ in some sets, more words, which are passed over unless a module says otherwise.
 | kitti | 16-bit PNG | 1/256 m |
 | eth3d | bare float32 of the size of the picture | metres |
 | diode | .npy (H, W, 1) and a mask, found beside the pictures | metres |
+
+:mod:`.zero_shot` has the data sets that ScaleDepth is judged on beside them.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from .files import BenchmarkFrame, BenchmarkReader
 from .kitti import kitti
 from .nyu import nyu
 from .scannet import scannet
+from .zero_shot import ZERO_SHOT
 
 BENCHMARKS: Mapping[str, Callable[[str | Path, str | Path | None], BenchmarkReader]] = (
     MappingProxyType(
@@ -31,5 +34,13 @@ BENCHMARKS: Mapping[str, Callable[[str | Path, str | Path | None], BenchmarkRead
 )
 """Readers by name, called with the root and the list; None takes the one list in the root."""
 
-__all__ = ["BENCHMARKS", "BenchmarkFrame", "BenchmarkReader", "diode", "eth3d", "kitti", "nyu"]
-__all__ += ["scannet"]
+__all__ = [
+    "BENCHMARKS",
+    "ZERO_SHOT",
+    "BenchmarkFrame",
+    "BenchmarkReader",
+    "diode",
+    "eth3d",
+    "kitti",
+]
+__all__ += ["nyu", "scannet"]

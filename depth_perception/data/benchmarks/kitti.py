@@ -17,10 +17,15 @@ def kitti(root: str | Path, listing: str | Path | None = None) -> BenchmarkReade
     Raises:
         FileNotFoundError, ValueError: the list is missing, unclear or empty.
     """
-    return BenchmarkReader(Path(root), listed(root, listing), png_depth(256), _camera)
+    return BenchmarkReader(Path(root), listed(root, listing), png_depth(256), focal_camera)
 
 
-def _camera(files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
+def focal_camera(files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
+    """The camera whose focal length is the third word of a line, its axis in the middle.
+
+    Raises:
+        ValueError: it is no number.
+    """
     if not files.words:
         return None
     try:

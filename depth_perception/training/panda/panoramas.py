@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from ...data.frames import FrameReader
 from ...data.panoramas import open_panoramas
+from ...data.panoramas.resize import cubic_picture
+from ...data.panoramas.resize import nearest_map as nearest
 from ...data.worlds import WorldFolder
 from ..strict_mapping import RecipeError
 
@@ -79,15 +79,4 @@ class FrameFiles:
 
 def resized_picture(rgb: Tensor, height: int) -> Tensor:
     """(3, H, W) uint8 to (3, height, 2 height) float32 in [0, 1], cubic samples of 8 bits."""
-    pixels = np.ascontiguousarray(rgb.permute(1, 2, 0).numpy())
-    if pixels.shape[:2] != (height, 2 * height):
-        pixels = cv2.resize(pixels, (2 * height, height), interpolation=cv2.INTER_CUBIC)
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous().float() / 255
-
-
-def nearest(values: Tensor, height: int) -> Tensor:
-    """(H, W) float32 to (height, 2 height), the sample at or before the position."""
-    if tuple(values.shape) == (height, 2 * height):
-        return values
-    size = (2 * height, height)
-    return torch.from_numpy(cv2.resize(values.numpy(), size, interpolation=cv2.INTER_NEAREST))
+    return cubic_picture(rgb, height).float() / 255

@@ -1,0 +1,234 @@
+"""Whether a data set is there, whole and plausible: reads only, and only a sample of its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .registry import DataSet, Reader, depth_of, picture_of
+
+_FEW = 5  # files that are named; the rest is counted
+_READ_ERRORS = (OSError, ValueError, KeyError, ImportError)
+
+
+@dataclass(frozen=True)
+class SplitCheck:
+    """What was found of one split.
+
+    Attributes:
+        name: of the split.
+        frames: how many there are; 0 where it cannot be opened.
+        absent: why it cannot be opened.
+    """
+
+    name: str
+    frames: int
+    absent: str = ""
+
+
+@dataclass(frozen=True)
+class DepthSample:
+    """Depth of the sampled frames.
+
+    Attributes:
+        least_m, median_m, most_m: over all known pixels, metres.
+        known: share of the pixels whose depth is known.
+    """
+
+    least_m: float
+    median_m: float
+    most_m: float
+    known: float
+
+
+@dataclass(frozen=True)
+class DataCheck:
+    """The result.
+
+    Attributes:
+        name, root: of the data set.
+        splits: each of its parts.
+        sizes: (height, width) of the sampled pictures, and how many have it.
+        read: frames that were read. depth: what they say, None where there is none.
+        problems: why it cannot be used as it is. oddities: what looks wrong, but may be right.
+    """
+
+    name: str
+    root: Path
+    splits: tuple[SplitCheck, ...] = ()
+    sizes: tuple[tuple[tuple[int, int], int], ...] = ()
+    read: int = 0
+    depth: DepthSample | None = None
+    problems: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing is missing or broken."""
+        return not self.problems
+
+
+@dataclass
+class _Findings:
+    problems: list[str] = field(default_factory=list)
+    oddities: list[str] = field(default_factory=list)
+    sizes: dict[tuple[int, int], int] = field(default_factory=dict)
+    depths: list[Tensor] = field(default_factory=list)
+    pixels: int = 0
+    read: int = 0
+
+
+def check(
+    entry: DataSet,
+    root: str | Path,
+    *,
+    splits: Iterable[str] | None = None,
+    listing: str | Path | None = None,
+    sample: int = 6,
+) -> DataCheck:
+    """Look at a data set.
+
+    Every file that a reader's frames need must be there; ``sample`` frames of each split, spread
+    evenly, are read. A split that is not there is no problem unless it was asked for, but one
+    of them must be there.
+
+    Args:
+        entry: what should be there.
+        root: where.
+        splits: those that must be there; None for any.
+        listing: a list of the frames instead of the usual one; then there is but one split.
+        sample: frames of a split to read; 0 reads all of them.
+
+    Raises:
+        ValueError: no such split.
+    """
+    root, found = Path(root), _Findings()
+    if not root.exists():
+        return DataCheck(entry.name, root, problems=(f"no folder {root}",))
+    wanted = tuple(splits or ())
+    names = wanted or entry.splits
+    if listing is not None:
+        names = names[:1]
+    checked, readers = [], []
+    for name in names:
+        try:
+            reader = entry.open(root, name, listing)
+        except _READ_ERRORS as error:
+            if isinstance(error, ValueError) and name not in entry.splits:
+                raise
+            checked.append(SplitCheck(name, 0, _text(error)))
+            if wanted or _is_broken(error):
+                found.problems.append(f"split {name}: {_text(error)}")
+            continue
+        checked.append(SplitCheck(name, len(reader)))
+        readers.append(reader)
+    if not readers:
+        if not found.problems:
+            found.problems += dict.fromkeys(split.absent for split in checked)
+        found.problems.append(f"expected below {root}: {entry.layout}")
+    _missing(entry, readers, root, found, listing is None and not wanted)
+    for reader in readers:
+        _read(entry, reader, sample, found)
+    _judge(entry, found)
+    return DataCheck(
+        entry.name,
+        root,
+        tuple(checked),
+        tuple(sorted(found.sizes.items())),
+        found.read,
+        _statistics(found),
+        tuple(found.problems),
+        tuple(found.oddities),
+    )
+
+
+def _is_broken(error: Exception) -> bool:
+    """Whether a split is there, but not whole: readers name the file of a frame that is missing."""
+    reason = str(error)
+    if isinstance(error, FileNotFoundError):
+        return any(words in reason for words in ("missing", "no partner", "no such file"))
+    return "has no list" not in reason
+
+
+def _missing(
+    entry: DataSet, readers: list[Reader], root: Path, found: _Findings, orphans: bool
+) -> None:
+    """Files that frames need and that are not there, and what its partners show to be missing."""
+    lost = [path for reader in readers for path in entry.files_of(reader) if not path.is_file()]
+    _tell(lost, "missing", found)
+    if not orphans or entry.partners is None:
+        return
+    pattern, partner = entry.partners
+    _tell(
+        [p for p in map(partner, sorted(root.glob(pattern))) if not p.is_file()], "missing", found
+    )
+
+
+def _tell(paths: list[Path], what: str, found: _Findings) -> None:
+    if not paths:
+        return
+    more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
+    noun = "file is" if len(paths) == 1 else "files are"
+    names = ", ".join(map(str, paths[:_FEW]))
+    found.problems.append(f"{len(paths)} {noun} {what}: {names}{more}")
+
+
+def _read(entry: DataSet, reader: Reader, sample: int, found: _Findings) -> None:
+    count = len(reader) if sample < 1 else min(sample, len(reader))
+    for index in (i * len(reader) // count for i in range(count)):
+        try:
+            frame = reader[index]
+        except _READ_ERRORS as error:
+            found.problems.append(f"frame {index} cannot be read: {_text(error)}")
+            return  # the others are likely to fail alike
+        size = tuple(int(n) for n in picture_of(frame).shape[1:])
+        found.sizes[size] = found.sizes.get(size, 0) + 1
+        found.read += 1
+        depth = depth_of(frame)
+        if depth is not None:
+            found.pixels += depth.numel()
+            found.depths.append(depth[(depth > 0) & depth.isfinite()])
+
+
+def _judge(entry: DataSet, found: _Findings) -> None:
+    if entry.camera in ("panorama", "stereo panoramas") and entry.name != "worlds":
+        wrong = [size for size in found.sizes if size[1] != 2 * size[0]]
+        if wrong:
+            height, width = wrong[0]
+            found.problems.append(f"pictures of {width} x {height} are no panoramas: not 2 to 1")
+    if found.depths and not any(len(depth) for depth in found.depths) and _has_depth(entry):
+        found.problems.append(
+            f"no depth: all of {found.read} frames that were read are 0 or unknown everywhere; "
+            f"expected {entry.unit}"
+        )
+    elif found.depths and _has_depth(entry):
+        low, high = entry.usual_m
+        median = float(torch.cat(found.depths).median())
+        if not low <= median <= high:
+            found.oddities.append(
+                f"the median depth is {median:.3g} m, which is unusual here ({low:g} to {high:g} "
+                f"m): is the unit right? Expected {entry.unit}"
+            )
+        empty = sum(len(depth) == 0 for depth in found.depths)
+        if empty:
+            found.oddities.append(f"{empty} of {found.read} frames that were read have no depth")
+
+
+def _has_depth(entry: DataSet) -> bool:
+    return not entry.unit.startswith("no depth")
+
+
+def _statistics(found: _Findings) -> DepthSample | None:
+    if not any(len(depth) for depth in found.depths):
+        return None
+    depth = torch.cat(found.depths)
+    numbers = (float(depth.min()), float(depth.median()), float(depth.max()))
+    return DepthSample(*numbers, len(depth) / found.pixels)
+
+
+def _text(error: BaseException) -> str:
+    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)

@@ -1,0 +1,132 @@
+"""Hypersim (Roberts et al., ICCV 2021) as it is published: tone-mapped previews and HDF5.
+
+Below the root::
+
+    ai_VVV_NNN/images/scene_cam_XX_final_preview/frame.IIII.tonemap.jpg
+    ai_VVV_NNN/images/scene_cam_XX_geometry_hdf5/frame.IIII.depth_meters.hdf5
+
+The depth files hold, as ``dataset``, the distance to the camera centre in metres, NaN where
+nothing is. It becomes z-depth by the camera that the authors document: 1024 x 768 pixels with a
+focal length of 886.81 and the axis in the middle. (In some scenes the lens is shifted; that is
+not read, as in Depth Anything V2.)
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+
+from ..geometry import DepthKind, Pinhole
+from ..io.atomic import replacing
+from ..io.depth_files import DepthReadError
+from ..io.images import read_image
+from .rendered import RenderedFrame
+
+CAMERA = Pinhole(768, 1024, 886.81, 886.81, 512.0, 384.0)
+_PICTURE, _DEPTH = "_final_preview", "_geometry_hdf5"
+_ENDING, _DEPTH_ENDING = ".tonemap.jpg", ".depth_meters.hdf5"
+_FLOAT16_MAX_M = 65504.0
+
+
+class HypersimArchive:
+    """All frames below a folder, as z-depth.
+
+    Args:
+        root: folder of the scenes ``ai_VVV_NNN``.
+        listing: a list of lines ``image depth`` instead, relative to the root.
+
+    Raises:
+        FileNotFoundError: there is no frame, or no such list.
+        ValueError: a line of the list has not two columns.
+    """
+
+    def __init__(self, root: str | Path, listing: str | Path | None = None) -> None:
+        self.root = Path(root)
+        if listing is None:
+            pictures = self.root.glob(f"ai_*/images/scene_cam_*{_PICTURE}/frame.*{_ENDING}")
+            self.pairs = tuple((path, depth_path(path)) for path in sorted(pictures))
+        else:
+            self.pairs = tuple(_listed(self.root, Path(listing)))
+        if not self.pairs:
+            raise FileNotFoundError(
+                f"no Hypersim frames below {self.root}; expected "
+                f"ai_VVV_NNN/images/scene_cam_XX{_PICTURE}/frame.IIII{_ENDING}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> RenderedFrame:
+        """Read a frame.
+
+        Raises:
+            ImageReadError, DepthReadError: a file is missing or damaged.
+            ValueError: picture and depth have different sizes.
+        """
+        picture, depth = self.pairs[index]
+        rgb = torch.from_numpy(np.ascontiguousarray(read_image(picture).transpose(2, 0, 1)))
+        range_m = torch.from_numpy(read_range(depth))
+        if range_m.shape != rgb.shape[1:]:
+            raise ValueError(
+                f"{depth} is {tuple(range_m.shape)} but its picture is {tuple(rgb.shape[1:])}"
+            )
+        camera = CAMERA.resize(*range_m.shape)
+        depth_m = camera.convert(range_m.nan_to_num(0), DepthKind.RANGE, DepthKind.Z)
+        return RenderedFrame(rgb, depth_m, camera)
+
+
+def depth_path(picture: Path) -> Path:
+    """The depth of a picture."""
+    folder = picture.parent.name.replace(_PICTURE, _DEPTH)
+    return picture.parent.with_name(folder) / picture.name.replace(_ENDING, _DEPTH_ENDING)
+
+
+def read_range(path: Path) -> np.ndarray:
+    """(H, W) float32 metres along the ray, NaN where unknown.
+
+    Raises:
+        DepthReadError: the file is missing, damaged or of another kind.
+        ImportError: there is no h5py.
+    """
+    h5py = _h5py()
+    if not path.is_file():
+        raise DepthReadError(f"cannot read {path}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            values = np.asarray(file["dataset"])
+    except (OSError, KeyError, TypeError) as error:
+        raise DepthReadError(f"{path} holds no HDF5 array 'dataset': {error}") from error
+    if values.ndim != 2 or values.dtype.kind != "f":
+        raise DepthReadError(f"{path} holds {values.dtype} of shape {values.shape}, not (H, W)")
+    return values.astype(np.float32)
+
+
+def write_range(path: Path, range_m: np.ndarray) -> None:
+    """The inverse of :func:`read_range`, in the data set's 16 bits; 0 is written as unknown."""
+    known = (range_m > 0) & (range_m < _FLOAT16_MAX_M)
+    with replacing(path) as part, _h5py().File(part, "w") as file:
+        file["dataset"] = np.where(known, range_m, np.nan).astype(np.float16)
+
+
+def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:
+    if not listing.is_file():
+        raise FileNotFoundError(f"no list {listing}")
+    pairs = []
+    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), 1):
+        words = line.split()
+        if words and len(words) != 2:
+            raise ValueError(f"{listing}, line {number}: expected 'image depth', got {line!r}")
+        if words:
+            pairs.append((root / words[0], root / words[1]))
+    return pairs
+
+
+def _h5py() -> ModuleType:
+    try:
+        return importlib.import_module("h5py")
+    except ImportError as error:
+        raise ImportError("HDF5 files need the h5py package (pip install h5py)") from error

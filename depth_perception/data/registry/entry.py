@@ -1,0 +1,85 @@
+"""What the registry says of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from torch import Tensor
+
+Camera = Literal["panorama", "pinhole", "stereo panoramas", "stereo pinholes"]
+Gives = Literal["range", "depth", "pictures", "panoptic"]
+
+
+class Reader(Protocol):
+    """A data set of frames of any kind."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> Any: ...
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One layout of a data set.
+
+    Attributes:
+        name: for the command line.
+        title: what it is and who made it.
+        camera: of its pictures. Pinhole pictures are rectified unless the title says otherwise.
+        gives: range along the rays of panoramas, z-depth, pictures only, or segments (with z-depth
+            where the data set has it).
+        layout: what has to lie below its root.
+        unit: of the depth files, and how unknown depth is written.
+        splits: its parts by name.
+        rule: how it is split, or which list says it.
+        used_by: commands, recipes and protocols that take it.
+        open_split: root, split and list (None: the usual one) to a reader.
+        files_of: all files of a reader's frames.
+        partners: where the reader finds frames by one kind of file: pattern below the root of
+            another kind, and the file of the first kind that belongs to such a file.
+        usual_m: limits in which the median depth of ordinary frames lies, metres.
+    """
+
+    name: str
+    title: str
+    camera: Camera
+    gives: Gives
+    layout: str
+    unit: str
+    splits: tuple[str, ...]
+    rule: str
+    used_by: tuple[str, ...]
+    open_split: Callable[[Path, str, Path | None], Reader]
+    files_of: Callable[[Any], Iterable[Path]]
+    partners: tuple[str, Callable[[Path], Path]] | None = None
+    usual_m: tuple[float, float] = (0.2, 200.0)
+
+    def open(
+        self, root: str | Path, split: str | None = None, listing: str | Path | None = None
+    ) -> Reader:
+        """The reader of a split, the first one if none is named.
+
+        Raises:
+            ValueError: no such split, or a broken list.
+            OSError: something is missing.
+        """
+        split = self.splits[0] if split is None else split
+        if split not in self.splits:
+            raise ValueError(f"{self.name} has no split {split!r}, only {', '.join(self.splits)}")
+        return self.open_split(Path(root), split, None if listing is None else Path(listing))
+
+
+def picture_of(frame: Any) -> Tensor:
+    """(3, H, W) uint8 of a frame of any reader."""
+    return frame if isinstance(frame, Tensor) else frame.rgb
+
+
+def depth_of(frame: Any) -> Tensor | None:
+    """(H, W) float32 metres of a frame of any reader, range or z-depth, 0 where unknown."""
+    for name in ("depth_m", "range_m"):
+        depth = getattr(frame, name, None)
+        if depth is not None:
+            return depth
+    return None

@@ -1,0 +1,259 @@
+"""Ordinary cameras in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import rendered
+from ..benchmarks import BENCHMARKS, ZERO_SHOT, BenchmarkReader
+from ..hypersim import HypersimArchive
+from ..kitti_raw import KittiRaw, find_pairs, read_pairs
+from ..photos import PhotoFolder, kitti_photos, nyu_photos
+from .entry import DataSet
+
+_INDOOR, _OUTDOOR = (0.3, 20.0), (1.0, 200.0)
+_MM, _KITTI_STEP = "PNG of 16 bits in mm, 0 unknown", "PNG of 16 bits in 1/256 m, 0 unknown"
+
+
+def _benchmark_files(reader: BenchmarkReader) -> list[Path]:
+    masks = [
+        reader.root / word
+        for frame in reader.files
+        for word in frame.words
+        if word.endswith(("_mask.npy", ".png")) and ("mask" in word)
+    ]
+    return [path for f in reader.files for path in (f.image, f.depth)] + masks
+
+
+def _pair_files(reader: Any) -> list[Path]:
+    return [path for pair in reader.pairs for path in pair]
+
+
+def _photo_files(reader: PhotoFolder) -> list[Path]:
+    return [path for f in reader.files for path in (f.image, f.depth)]
+
+
+def _kitti_raw(root: Path, split: str, listing: Path | None) -> KittiRaw:
+    pairs = find_pairs(root) if listing is None else read_pairs(listing, root)
+    if not pairs:
+        raise ValueError(f"{listing} names no pairs")
+    return KittiRaw(pairs, truth=True)
+
+
+def _kitti_raw_files(reader: KittiRaw) -> list[Path]:
+    days = sorted({pair.day for pair in reader.pairs})
+    names = ("calib_cam_to_cam.txt", "calib_velo_to_cam.txt")
+    calibration = [day / name for day in days for name in names]
+    return calibration + [p for f in reader.pairs for p in (f.left, f.right, f.lidar)]
+
+
+def _nyu_folders(root: Path, split: str, listing: Path | None) -> PhotoFolder:
+    reader = nyu_photos(root, split)
+    if not len(reader):
+        raise FileNotFoundError(f"no pictures in {root / 'images' / split}")
+    return reader
+
+
+def _kitti_folders(root: Path, split: str, listing: Path | None) -> PhotoFolder:
+    name = f"kitti_eigen_{split}.txt" if listing is None else str(listing.resolve())
+    reader = kitti_photos(root, name)
+    if not len(reader):
+        raise ValueError(f"{root / name} names no picture with depth")
+    return reader
+
+
+def _hypersim_json(root: Path, split: str, listing: Path | None) -> rendered.Hypersim:
+    lists = [root] if root.is_file() else sorted(root.glob("*.json"))
+    if listing is not None:
+        lists = [listing]
+    if len(lists) != 1:
+        raise FileNotFoundError(f"{root} holds {len(lists)} lists (*.json): name one")
+    return rendered.Hypersim(lists[0], split)
+
+
+def _rendered(reader: Callable[[Path], Any]) -> Callable[[Path, str, Path | None], Any]:
+    return lambda root, split, listing: reader(root)
+
+
+def _listed(
+    name: str,
+    title: str,
+    layout: str,
+    unit: str,
+    usual_m: tuple[float, float],
+    *used_by: str,
+    partners: tuple[str, Callable[[Path], Path]] | None = None,
+) -> DataSet:
+    """A set of :data:`BENCHMARKS` or :data:`ZERO_SHOT`."""
+    reader = (BENCHMARKS | ZERO_SHOT)[name]
+    usual = used_by or ("eval scaledepth", "eval plain")
+    return DataSet(
+        name, title, "pinhole", "depth", layout, unit, ("test",), "the list", usual,
+        lambda root, split, listing: reader(root, listing), _benchmark_files, partners, usual_m,
+    )  # fmt: skip
+
+
+_PPD = ("eval ppd", "eval plain")
+_FINETUNE = ("train ppd-finetune",)
+
+ENTRIES: tuple[DataSet, ...] = (
+    _listed(
+        "nyu", "NYU Depth v2 (ECCV 2012), 654 test pictures of rooms",
+        "a list of lines 'image depth filled'", _MM, _INDOOR, *_PPD,
+    ),
+    DataSet(
+        "nyu-folders", "NYU Depth v2 in the folders of mmsegmentation", "pinhole", "depth",
+        "images/SPLIT/.../SCENE_NNNN.jpg, annotations/SPLIT/.../SCENE_NNNN.png", _MM,
+        ("train", "test"), "the folders; about 50 000 train, 654 test",
+        ("train scaledepth-n", "train scaledepth-nk", "eval scaledepth"),
+        _nyu_folders, _photo_files,
+        ("annotations/*/**/*.png", lambda path: _nyu_picture(path)), _INDOOR,
+    ),
+    _listed(
+        "kitti", "KITTI (CVPR 2012), 652 test pictures of Eigen et al. with dense depth",
+        "a list of lines 'image depth [focal]', depth None where there is none",
+        _KITTI_STEP, _OUTDOOR, *_PPD,
+    ),
+    DataSet(
+        "kitti-folders", "KITTI in the folders of mmsegmentation", "pinhole", "depth",
+        "kitti_eigen_SPLIT.txt with lines 'image depth [focal]'; input/, gt_depth/", _KITTI_STEP,
+        ("train", "test"), "the lists of Eigen et al.",
+        ("train scaledepth-k", "train scaledepth-nk", "eval scaledepth"),
+        _kitti_folders, _photo_files, None, _OUTDOOR,
+    ),
+    DataSet(
+        "kitti-raw", "KITTI raw (IJRR 2013), rectified pairs with lidar", "stereo pinholes",
+        "depth",
+        "DATE/{calib_cam_to_cam.txt,calib_velo_to_cam.txt}, "
+        "DATE/DRIVE/{image_02,image_03,velodyne_points}/data/NNNNNNNNNN.{png,bin}",
+        "lidar points in m, projected", ("all",), "a list of lines 'left right', or all pairs",
+        ("train blindspot-kitti", "train blindspot-kitti-panorama", "eval plain"),
+        _kitti_raw, _kitti_raw_files,
+        ("*/*/image_03/data/*.*",
+         lambda path: path.parents[2] / "image_02" / "data" / path.name), _OUTDOOR,
+    ),
+    _listed(
+        "sunrgbd", "SUN RGB-D (CVPR 2015), four depth cameras in rooms",
+        "SUNRGBD_val_splits.txt with lines 'image depth focal', or the archive: "
+        ".../{image/*.jpg,depth/*.png,intrinsics.txt}",
+        "PNG of 16 bits in mm, rotated left by 3 bits, 0 unknown", _INDOOR,
+    ),
+    _listed(
+        "diode", "DIODE (2019), 771 validation pictures, laser scanner",
+        ".../{NAME.png,NAME_depth.npy,NAME_depth_mask.npy}", "NPY (H, W, 1) in m, mask 0 unknown",
+        (0.6, 350.0), *_PPD,
+        partners=("**/*_depth_mask.npy",
+                  lambda path: path.with_name(path.name.replace("_depth_mask", "_depth"))),
+    ),
+    _listed(
+        "diode-indoor", "DIODE indoors as PNG, as ScaleDepth has it",
+        "indoors_test.txt with lines 'image depth'", _MM, _INDOOR,
+    ),
+    _listed(
+        "diode-outdoor", "DIODE outdoors as PNG, as ScaleDepth has it",
+        "outdoor_test.txt with lines 'image depth'", _KITTI_STEP, _OUTDOOR,
+    ),
+    _listed(
+        "ibims", "iBims-1 (2018), 100 rooms, laser scanner; root is ibims1_core_raw",
+        "imagelist.txt; rgb/NAME.png, masked_depth/NAME.png, or the archive's "
+        "{rgb,depth,mask_invalid,mask_transp}/NAME.png; calib/NAME.txt",
+        "PNG of 16 bits, masked_depth in mm, depth in 50/65535 m", _INDOOR,
+    ),
+    _listed(
+        "ddad", "DDAD (CVPR 2020), CAMERA_01, as PNG of the lidar's depth",
+        "camera01.txt with lines 'NNNNNN/rgb/CAMERA_01/T.png NNNNNN/depth/CAMERA_01/T.png'",
+        _KITTI_STEP, _OUTDOOR,
+    ),
+    _listed(
+        "vkitti2", "Virtual KITTI 2 (2020), rendered drives",
+        "SceneNN/VARIATION/frames/{rgb/Camera_K/rgb_NNNNN.jpg,depth/Camera_K/depth_NNNNN.png}; "
+        "test.txt names pictures", "PNG of 16 bits in cm, sky at 655.35 m", _OUTDOOR,
+        *_FINETUNE, "eval scaledepth", "eval plain",
+        partners=("**/depth_*.png", lambda path: _vkitti_picture(path)),
+    ),
+    DataSet(
+        "hypersim", "Hypersim (ICCV 2021), rendered rooms, as published", "pinhole", "depth",
+        "ai_VVV_NNN/images/{scene_cam_XX_final_preview/frame.IIII.tonemap.jpg,"
+        "scene_cam_XX_geometry_hdf5/frame.IIII.depth_meters.hdf5}",
+        "HDF5 'dataset', range in m, NaN unknown; becomes z-depth", ("all",),
+        "all frames; a list of lines 'image depth' chooses", ("train ppd-pretrain", "eval plain"),
+        lambda root, split, listing: HypersimArchive(root, listing), _pair_files,
+        ("ai_*/images/*_geometry_hdf5/frame.*.depth_meters.hdf5",
+         lambda path: _hypersim_picture(path)), _INDOOR,
+    ),
+    DataSet(
+        "hypersim-json", "Hypersim as Pixel-Perfect Depth lists it", "pinhole", "depth",
+        "*.json with lists SPLIT_rgb_paths and SPLIT_dpt_paths", _MM, ("train", "val"), "the lists",
+        ("train ppd-pretrain", "train ppd-finetune"), _hypersim_json, _pair_files, None, _INDOOR,
+    ),
+    _listed(
+        "hypersim-list", "Hypersim as PNG, as ScaleDepth has it",
+        "hypersim_list2.txt with lines 'image depth'", _MM, _INDOOR,
+    ),
+    _listed(
+        "diml", "DIML/CVL (2018), outdoors, stereo cameras",
+        "test_outdoor.txt with lines 'image depth'", _MM, _OUTDOOR,
+    ),
+    _listed(
+        "eth3d", "ETH3D (CVPR 2017) at high resolution, 454 pictures, not rectified",
+        "a list of lines 'image depth'", "bare float32 in m in files .JPG, infinite unknown",
+        (0.3, 100.0), *_PPD,
+    ),
+    _listed(
+        "scannet", "ScanNet (CVPR 2017), 800 pictures of rooms",
+        "a list of lines 'image depth'", _MM, _INDOOR, *_PPD,
+    ),
+    DataSet(
+        "urbansyn", "UrbanSyn (2023), rendered streets", "pinhole", "depth",
+        "rgb/rgb_NNNN.png, depth/depth_NNNN.exr", "EXR Y in 1e5 m", ("all",), "all frames",
+        _FINETUNE, _rendered(rendered.UrbanSyn), _pair_files,
+        ("depth/depth_*.exr",
+         lambda path: path.parents[1] / "rgb" / f"{path.stem.replace('depth_', 'rgb_')}.png"),
+        _OUTDOOR,
+    ),
+    DataSet(
+        "unrealstereo4k", "UnrealStereo4K (CVPR 2021), rendered pairs", "pinhole", "depth",
+        "0000[0-7]/{Image0/NNNNN.png,Disp0/NNNNN.npy,Extrinsics0/NNNNN.txt,Extrinsics1/NNNNN.txt}",
+        "NPY of disparity in pixels; 0 or NaN: that of 1e-4", ("all",), "folders 00000 to 00007",
+        _FINETUNE, _rendered(rendered.UnrealStereo4K), lambda reader: _unreal_files(reader),
+        ("0000[0-7]/Disp0/*.npy",
+         lambda path: path.parents[1] / "Image0" / f"{path.stem}.png"), (0.2, 1e6),
+    ),
+    DataSet(
+        "tartanair", "TartanAir (IROS 2020), rendered flights, left camera", "pinhole", "depth",
+        ".../{image_left/NNNNNN_left.png,depth_left/NNNNNN_left_depth.npy}", "NPY in m", ("all",),
+        "all frames", _FINETUNE, _rendered(rendered.TartanAir), _pair_files,
+        ("**/depth_left/*_left_depth.npy",
+         lambda path: path.parents[1] / "image_left" / f"{path.stem.removesuffix('_depth')}.png"),
+        (0.2, 1000.0),
+    ),
+)  # fmt: skip
+
+
+def _nyu_picture(depth: Path) -> Path:
+    parts = list(depth.parts)
+    place = len(parts) - 1 - parts[::-1].index("annotations")
+    path = Path(*parts[:place], "images", *parts[place + 1 :])
+    endings = (".jpg", ".jpeg", ".png")
+    found = (path.with_suffix(ending) for ending in endings)
+    return next((p for p in found if p.is_file()), path.with_suffix(endings[0]))
+
+
+def _vkitti_picture(depth: Path) -> Path:
+    parts = [{"depth": "rgb"}.get(part, part) for part in depth.parts[:-1]]
+    return Path(*parts) / f"{depth.stem.replace('depth_', 'rgb_')}.jpg"
+
+
+def _hypersim_picture(depth: Path) -> Path:
+    folder = depth.parent.name.replace("_geometry_hdf5", "_final_preview")
+    return depth.parent.with_name(folder) / depth.name.replace(".depth_meters.hdf5", ".tonemap.jpg")
+
+
+def _unreal_files(reader: rendered.UnrealStereo4K) -> list[Path]:
+    files = _pair_files(reader)
+    for picture, _ in reader.pairs:
+        scene = picture.parents[1]
+        files += [scene / f"Extrinsics{k}" / f"{picture.stem}.txt" for k in (0, 1)]
+    return files

@@ -1,0 +1,83 @@
+"""Tiny data sets of synthetic worlds in the very layouts of the real ones, for tests and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..panoramas.registry import PANORAMAS, PICTURES
+from . import pairs, panoramas, pinhole
+
+Made = Mapping[str, Sequence[Any]]
+"""What was written, by split, in the reader's order: frames as readers give them."""
+
+WRITERS: Mapping[str, Callable[[Path], Made]] = MappingProxyType(
+    {
+        **{name: partial(panoramas.of_range, name) for name in PANORAMAS},
+        **{name: partial(panoramas.of_pictures, name) for name in PICTURES},
+        "3d60": panoramas.threed60,
+        "worlds": panoramas.worlds,
+        "nyu": pinhole.nyu,
+        "nyu-folders": pinhole.nyu_folders,
+        "kitti": pinhole.kitti,
+        "kitti-folders": pinhole.kitti_folders,
+        "kitti-raw": pairs.kitti_raw,
+        "sunrgbd": pinhole.sunrgbd,
+        "diode": pinhole.diode,
+        "diode-indoor": pinhole.listed(
+            "indoors_test.txt", 1000, "val/indoors/{k}.png", "val/indoors/{k}_depth.png",
+            outdoor=False,
+        ),
+        "diode-outdoor": pinhole.listed(
+            "outdoor_test.txt", 256, "val/outdoor/{k}.png", "val/outdoor/{k}_depth.png",
+            outdoor=True,
+        ),
+        "ibims": pinhole.ibims,
+        "ddad": pinhole.listed(
+            "camera01.txt", 256, "000150/rgb/CAMERA_01/{k}.png", "000150/depth/CAMERA_01/{k}.png",
+            outdoor=True,
+        ),
+        "vkitti2": pinhole.vkitti2,
+        "hypersim": pinhole.hypersim,
+        "hypersim-json": pinhole.hypersim_json,
+        "hypersim-list": pinhole.listed(
+            "hypersim_list2.txt", 1000, "ai_001_001/frame.{k:04d}.tonemap.jpg",
+            "ai_001_001/frame.{k:04d}.depth.png", outdoor=False,
+        ),
+        "diml": pinhole.listed(
+            "test_outdoor.txt", 1000, "outdoor/outleft/{k}.png", "outdoor/depthmap/{k}.png",
+            outdoor=True,
+        ),
+        "eth3d": pinhole.eth3d,
+        "scannet": pinhole.listed(
+            "scannet_list.txt", 1000, "scene0707_00/color/{k}.jpg", "scene0707_00/depth/{k}.png",
+            outdoor=False,
+        ),
+        "urbansyn": pinhole.urbansyn,
+        "unrealstereo4k": pinhole.unrealstereo4k,
+        "tartanair": pinhole.tartanair,
+        "cityscapes": pairs.cityscapes,
+        "cityscapes-dvps": pairs.cityscapes_dvps,
+        "semkitti-dvps": pairs.semkitti_dvps,
+    }
+)  # fmt: skip
+"""A writer for every data set of the registry."""
+
+
+def write_tiny(name: str, root: str | Path) -> Made:
+    """Write one or two frames of each split of a data set and say what they hold.
+
+    Raises:
+        KeyError: no such data set.
+        ValueError: the folder is not empty.
+    """
+    root = Path(root)
+    if name not in WRITERS:
+        raise KeyError(f"no data set {name!r}; known: {', '.join(WRITERS)}")
+    if root.exists() and any(root.iterdir()):
+        raise ValueError(f"{root} is not empty: tiny data would mix with what is there")
+    root.mkdir(parents=True, exist_ok=True)
+    return WRITERS[name](root)

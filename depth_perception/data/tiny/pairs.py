@@ -1,0 +1,129 @@
+"""Tiny data sets of KITTI raw and of panoptic labels."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...geometry import DepthKind, Pinhole
+from ..cityscapes import LABEL_IDS
+from ..dvps import DEPTH_PER_METRE
+from ..dvps_write import walk_through, write_cityscapes_dvps
+from ..kitti_raw import write_kitti_raw
+from ..panoptic import VOID_CLASS, PanopticFrame
+from ..stereo import StereoFrame
+from ..worlds import make_world, render
+from ..worlds.stereo import shifted
+from .files import steps, write_lines, write_picture, write_samples
+from .scenes import Scene
+
+_BASELINE_M = 0.54
+_FRAMES = {"train": 2, "val": 1, "test": 1}
+
+
+def kitti_raw(root: Path) -> dict[str, list[Scene]]:
+    """Two pairs of a drive and their lidar, a point in each pixel."""
+    world, camera = make_world("courtyard", 1), Pinhole.from_fov(32, 64, 1.4)
+    frames = []
+    for way_m in (0.0, 0.5):
+        pose = world.pose(way_m)
+        left = render(world, camera, pose, shadows=False)
+        right = render(
+            world, camera, shifted(pose, torch.tensor((_BASELINE_M, 0, 0))), shadows=False
+        )
+        depth = torch.where(torch.isfinite(left.z_m), left.z_m, 0)
+        views = (view.rgb.permute(2, 0, 1) for view in (left, right))
+        frames.append(StereoFrame(*views, depth, DepthKind.Z, camera, _BASELINE_M))
+    write_kitti_raw(root, frames)
+    return {"all": [Scene(f.left, f.range_m, f.depth_m, camera) for f in frames]}
+
+
+@lru_cache(maxsize=2)
+def street_frames(size: tuple[int, int] = (64, 128)) -> dict[str, list[PanopticFrame]]:
+    """Frames of a drive through one street, with labels, for the splits."""
+    height, width = size
+    camera = Pinhole(height, width, 0.78 * width, 0.78 * width, width / 2, height / 2)
+    world, count = make_world("street", 1), sum(_FRAMES.values())
+    frames = iter(walk_through(world, camera, count, step_m=3.0, shadows=False, antialias=False))
+    return {split: list(islice(frames, count)) for split, count in _FRAMES.items()}
+
+
+def cityscapes_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
+    """All three splits, each with its list."""
+    for split, frames in street_frames().items():
+        write_cityscapes_dvps(root, split, [[frame] for frame in frames])
+    return street_frames()
+
+
+def semkitti_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
+    """Class and number in files of their own; labels and depth have the gaps of a lidar."""
+    made: dict[str, list[PanopticFrame]] = {}
+    for split in ("train", "val"):
+        made[split] = []
+        for number, frame in enumerate(street_frames()[split]):
+            hit = torch.zeros_like(frame.depth_m, dtype=torch.bool)
+            hit[::2] = frame.depth_m[::2] > 0
+            classes = torch.where(hit, frame.classes, VOID_CLASS)
+            depth_m = torch.where(hit, frame.depth_m, 0)
+            prefix = root / split / f"{8 if split == 'val' else 0:06d}_{number:06d}_"
+            maps = {
+                "gtFine_class.png": classes.numpy(),
+                "gtFine_instance.png": torch.where(hit, frame.instances, 0)
+                .numpy()
+                .astype(np.uint16),
+                f"depth_{frame.focal_px:.4f}.png": steps(depth_m, DEPTH_PER_METRE),
+            }
+            write_picture(Path(f"{prefix}leftImg8bit.png"), frame.rgb)
+            for ending, samples in maps.items():
+                write_samples(Path(f"{prefix}{ending}"), samples)
+            made[split].append(
+                PanopticFrame(
+                    frame.rgb, classes, torch.where(hit, frame.instances, 0), depth_m, frame.name,
+                    focal_px=frame.focal_px,
+                )
+            )  # fmt: skip
+    return made
+
+
+def cityscapes(root: Path) -> dict[str, list[PanopticFrame]]:
+    """Pictures in folders of cities, labels as createPanopticImgs writes them."""
+    made: dict[str, list[PanopticFrame]] = {}
+    for split in ("train", "val"):
+        entries = []
+        made[split] = street_frames()[split]
+        for number, frame in enumerate(made[split]):
+            stem = f"aachen_{number:06d}_000019"
+            picture = root / "leftImg8bit" / split / "aachen" / f"{stem}_leftImg8bit.png"
+            write_picture(picture, frame.rgb)
+            ids = _label_ids(frame)
+            name = f"{stem}_gtFine_panoptic.png"
+            colours = np.stack((ids % 256, ids // 256 % 256, ids // 65536), -1).astype(np.uint8)
+            write_samples(root / "gtFine" / f"cityscapes_panoptic_{split}" / name, colours)
+            found = np.unique(ids[ids > 0]).tolist()
+            entries.append(
+                {
+                    "image_id": stem,
+                    "file_name": name,
+                    "segments_info": [
+                        {"id": i, "category_id": i if i < 1000 else i // 1000, "iscrowd": 0}
+                        for i in found
+                    ],
+                }
+            )
+        listing = root / "gtFine" / f"cityscapes_panoptic_{split}.json"
+        write_lines(listing, [json.dumps({"annotations": entries})])
+    return made
+
+
+def _label_ids(frame: PanopticFrame) -> np.ndarray:
+    """(H, W) int64: label id of stuff, label id * 1000 + number - 1 of things, 0 unknown."""
+    table = np.zeros(VOID_CLASS + 1, np.int64)
+    table[: len(LABEL_IDS)] = LABEL_IDS
+    label = table[frame.classes.numpy()]
+    number = frame.instances.numpy().astype(np.int64)
+    return np.where(number > 0, label * 1000 + number - 1, label)

@@ -1,0 +1,88 @@
+"""Tiny data sets of panoramas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...geometry import Equirectangular
+from ..panoramas import write_panoramas, write_pictures
+from ..panoramas.registry import PANORAMAS, PICTURES
+from ..threed60 import MAX_RANGE_M, View
+from ..threed60_write import write_threed60
+from ..worlds import FolderOptions, make_world, write_folder
+from ..worlds.folder import frame_pose
+from ..worlds.stereo import render_triplet
+from .files import write_array, write_lines
+from .scenes import PANORAMA, Scene, panorama
+
+_FRAMES = {"train": 2, "val": 1, "test": 1}
+_OUTDOORS = ("deep360", "360x")
+
+
+def of_range(name: str, root: Path) -> dict[str, list[Scene]]:
+    """A set of :data:`~..panoramas.registry.PANORAMAS`, all splits."""
+    made, seed = {}, 0
+    for split in PANORAMAS[name].splits:
+        scenes = [panorama(_kind(name), seed + k) for k in range(_FRAMES[split])]
+        seed += len(scenes)
+        write_panoramas(name, root, scenes, split)
+        made[split] = scenes
+    return made
+
+
+def of_pictures(name: str, root: Path) -> dict[str, list[Scene]]:
+    """A set of :data:`~..panoramas.registry.PICTURES` and a list of them, ``list.txt``."""
+    scenes = [panorama(_kind(name), k) for k in range(4)]
+    write_pictures(name, root, [scene.rgb for scene in scenes])
+    names = [PICTURES[name].place(k) for k in range(len(scenes))]
+    write_lines(root / "list.txt", names)
+    if name == "360x":
+        for picture, scene in zip(names, scenes, strict=True):
+            mask = root / picture.replace("360x_frames", "360x_masks")
+            write_array(mask.with_suffix(".npy"), (scene.range_m == 0).numpy().astype(np.float32))
+    return {"all": scenes}
+
+
+def threed60(root: Path) -> dict[str, list[Scene]]:
+    """Two places in nine columns, ``split.txt``."""
+    camera, triplets, seed = Equirectangular(*PANORAMA), [], 3
+    while len(triplets) < 2:
+        world = make_world("room", seed)
+        triplet = render_triplet(
+            world, camera, frame_pose(world, 0, 1), shadows=False, antialias=False
+        )
+        seed += 1
+        if triplet is not None:
+            triplets.append(triplet)
+    places = [
+        tuple(
+            View(
+                view.rgb.permute(2, 0, 1),
+                torch.where(view.range_m.isfinite(), view.range_m, 0),
+                view.normals.permute(2, 0, 1),
+            )
+            for view in (triplet.centre, triplet.right, triplet.up)
+        )
+        for triplet in triplets
+    ]
+    write_threed60(root, places)
+    return {
+        "all": [
+            Scene(v.rgb, torch.where(v.range_m <= MAX_RANGE_M, v.range_m, 0), v.range_m, camera)
+            for v, _, _ in places
+        ]
+    }
+
+
+def worlds(root: Path) -> dict[str, list[Scene]]:
+    """Two worlds."""
+    options = FolderOptions(kind="room", frames_per_world=1, shadows=False, antialias=False)
+    list(write_folder(root, (0, 1), Equirectangular(*PANORAMA), options))
+    return {"all": [panorama("room", seed) for seed in (0, 1)]}
+
+
+def _kind(name: str) -> str:
+    return "courtyard" if name in _OUTDOORS else "room"

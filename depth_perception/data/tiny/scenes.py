@@ -1,0 +1,75 @@
+"""Small pictures of synthetic worlds, rendered once, for data sets in the layouts of real ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ...geometry import Camera, Equirectangular, Pinhole
+from ..worlds import World, make_world, render
+from ..worlds.folder import frame_pose
+
+PANORAMA = (32, 64)
+SMALL = (48, 64)
+_FOV = math.radians(80)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A picture and what is true about it; a frame as readers give it.
+
+    Attributes:
+        rgb: (3, H, W) uint8.
+        range_m, depth_m: (H, W) float32 metres, along the ray and the axis, 0 where unknown.
+        camera: of the picture.
+    """
+
+    rgb: Tensor
+    range_m: Tensor
+    depth_m: Tensor
+    camera: Camera
+
+
+@lru_cache(maxsize=64)
+def panorama(kind: str, seed: int, height: int = PANORAMA[0]) -> Scene:
+    """A full panorama of a world."""
+    return _rendered(kind, seed, Equirectangular(height, 2 * height))
+
+
+@lru_cache(maxsize=64)
+def photo(kind: str, seed: int, size: tuple[int, int] = SMALL) -> Scene:
+    """What an ordinary camera sees of a world."""
+    return _rendered(kind, seed, Pinhole.from_fov(*size, _FOV))
+
+
+def enlarged(scene: Scene, size: tuple[int, int]) -> Scene:
+    """The scene with pixels repeated: cheap pictures where a protocol wants large ones."""
+    height, width = scene.depth_m.shape
+    rows = torch.arange(size[0]) * height // size[0]
+    columns = torch.arange(size[1]) * width // size[1]
+    rgb = scene.rgb[:, rows][:, :, columns]
+    range_m, depth_m = (m[rows][:, columns] for m in (scene.range_m, scene.depth_m))
+    return replace(
+        scene, rgb=rgb, range_m=range_m, depth_m=depth_m, camera=scene.camera.resize(*size)
+    )
+
+
+@lru_cache(maxsize=16)
+def _world(kind: str, seed: int) -> World:
+    return make_world(kind, seed)
+
+
+def _rendered(kind: str, seed: int, camera: Camera) -> Scene:
+    world = _world(kind, seed)
+    frame = render(world, camera, frame_pose(world, 0, 1), shadows=False)
+    known = torch.isfinite(frame.range_m)
+    return Scene(
+        frame.rgb.permute(2, 0, 1).contiguous(),
+        torch.where(known, frame.range_m, 0),
+        torch.where(known & (frame.z_m > 0), frame.z_m, 0),
+        camera,
+    )
