@@ -33,13 +33,28 @@ def edge_mask(
     if not threshold > 0:
         raise ValueError(f"threshold must be a positive relative jump, got {threshold}")
     depth = depth.detach().float()
+    ratio = 1 + threshold
+    if depth.device.type == "cpu" and _is_all_usable(depth, valid):  # what a comparison costs
+        return _jump(depth, depth, depth, wraps, ratio) > 0
     usable = (depth > 0) & (depth < math.inf)
     if valid is not None:
         usable = usable & valid
-    farthest = _window(torch.where(usable, depth, 0.0), wraps, torch.maximum)
-    nearest = _window(torch.where(usable, depth, math.inf), wraps, torch.minimum)
-    ratio = 1 + threshold
-    return usable & ((farthest > ratio * depth) | (depth > ratio * nearest))
+    far, near = torch.where(usable, depth, 0.0), torch.where(usable, depth, math.inf)
+    return usable & (_jump(depth, far, near, wraps, ratio) > 0)
+
+
+def _is_all_usable(depth: Tensor, valid: Tensor | None) -> bool:
+    if not depth.numel() or not (valid is None or bool(valid.all())):
+        return False
+    low, high = depth.aminmax()
+    return bool(low > 0) and bool(high < math.inf)
+
+
+def _jump(depth: Tensor, far: Tensor, near: Tensor, wraps: bool, ratio: float) -> Tensor:
+    """By how much the neighbourhood, of ``far`` or ``near``, goes beyond the ratio; or less."""
+    farther = _window(far, wraps, torch.maximum).sub_(depth, alpha=ratio)
+    nearer = torch.sub(depth, _window(near, wraps, torch.minimum), alpha=ratio)
+    return torch.maximum(farther, nearer)
 
 
 def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = None) -> Tensor:

@@ -62,15 +62,15 @@ class CloudPacker:
         """
         step = options.stride
         rays, range_m, keep = (x[::step, ::step] for x in (rays, range_m, keep))
-        near = range_m >= options.min_range_m if options.min_range_m > 0 else range_m > 0
-        keep = keep & near & (range_m <= min(options.max_range_m, _LARGEST))
+        keep = _within(range_m, keep, options)
         fields = self._fields((*range_m.shape, 3 if colours is None else 4), range_m.device, options)
         if options.organised:
             range_m = torch.where(keep, range_m, torch.nan)
         torch.mul(rays, range_m[..., None], out=fields[..., :3])
         if colours is not None:
-            red, green, blue = colours[::step, ::step].to(torch.int32).unbind(-1)
-            fields[..., 3] = (red << 16 | green << 8 | blue).view(torch.float32)
+            red, green, blue = colours[::step, ::step].unbind(-1)
+            bits = red.to(torch.int32).mul_(256).add_(green).mul_(256).add_(blue)
+            fields.view(torch.int32)[..., 3] = bits
         if not options.organised:
             fields = self._kept(fields, keep)[None]
         elif fields.device.type != "cpu":
@@ -103,6 +103,17 @@ class CloudPacker:
         if len(chosen):
             torch.masked_select(records, keep, out=chosen.view(_RECORD)[:, 0])
         return chosen
+
+
+def _within(range_m: Tensor, keep: Tensor, options: CloudOptions) -> Tensor:
+    """What is to be kept and lies within the limits, positive and finite."""
+    nearest, farthest = options.min_range_m, min(options.max_range_m, _LARGEST)
+    if range_m.device.type == "cpu" and range_m.numel():  # two comparisons cost more than this
+        low, high = range_m.aminmax()
+        if bool(low >= nearest) and bool(low > 0) and bool(high <= farthest):
+            return keep
+    near = range_m >= nearest if nearest > 0 else range_m > 0
+    return keep & near & (range_m <= farthest)
 
 
 def _message(

@@ -53,11 +53,13 @@ def depth_message(
 ) -> Image:
     """A 32FC1 image of depth (H, W) float32, NaN where not ``valid`` (REP-118)."""
     buffer = buffer or PayloadBuffer()
-    nan = depth_m.new_tensor(torch.nan)
-    if depth_m.device.type == "cpu":
-        torch.where(valid, depth_m, nan, out=buffer.reserve(depth_m.shape, depth_m.dtype))
+    if depth_m.device.type != "cpu":
+        buffer.fill(torch.where(valid, depth_m, torch.nan))
+    elif bool(valid.all()):
+        buffer.fill(depth_m)
     else:
-        buffer.fill(torch.where(valid, depth_m, nan))
+        nan, out = depth_m.new_tensor(torch.nan), buffer.reserve(depth_m.shape, depth_m.dtype)
+        torch.where(valid, depth_m, nan, out=out)
     return _image(header, *depth_m.shape, "32FC1", buffer)
 
 
