@@ -15,8 +15,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+# some releases of torch do not count the fused attention of the CPU
+_UNCOUNTED = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda query, key, value, *_, **__: (
+        sdpa_flop_count(query, key, value)
+    )
+}
 MEMORY_ON_CUDA = "most that the CUDA allocator held during a run, beyond what it held before"
 MEMORY_ON_CPU = (
     "most tensor memory alive during a run, beyond what was there before, from the allocations "
@@ -182,7 +188,7 @@ def memory_means(device: torch.device, python_memory: bool = False) -> str:
 
 def flop_of(run: Callable[[], object]) -> int:
     """Operations of one run: twice the multiply-adds of products, convolutions, attention."""
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=_UNCOUNTED) as counter:
         run()
     return int(counter.get_total_flops())
 
