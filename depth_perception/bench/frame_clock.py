@@ -119,5 +119,9 @@ def memory_sample(frames: int) -> MemorySample:
 
 def peak_resident_bytes() -> int:
     """Most memory this process had; getrusage would also count that of its parent before exec."""
-    found = re.search(r"^VmHWM:\s*(\d+)", _STATUS.read_text(), re.MULTILINE) if _STATUS.is_file() else None
+    found = (
+        re.search(r"^VmHWM:\s*(\d+)", _STATUS.read_text(), re.MULTILINE)
+        if _STATUS.is_file()
+        else None
+    )
     return 1024 * int(found.group(1)) if found else 0

@@ -136,9 +136,7 @@ def seconds_of(run: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def peak_bytes(
-    run: Callable[[], object], device: torch.device, python_memory: bool = False
-) -> int:
+def peak_bytes(run: Callable[[], object], device: torch.device, python_memory: bool = False) -> int:
     """Working memory of one run, see :func:`memory_means`."""
     most = _tensor_peak(run, device)
     return most + _python_peak(run) if python_memory else most

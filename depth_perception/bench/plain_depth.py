@@ -61,9 +61,7 @@ def plain_estimate(
     return values[0, 0].cpu()
 
 
-def _head(
-    head: DptHead, taps: list[Tensor], grid: tuple[int, int], skips: list[Tensor]
-) -> Tensor:
+def _head(head: DptHead, taps: list[Tensor], grid: tuple[int, int], skips: list[Tensor]) -> Tensor:
     levels = []
     for tokens, project, rescale, reduce in zip(
         taps, head.project, head.rescale, head.reduce, strict=True
@@ -81,9 +79,7 @@ def _head(
     return head.out(_enlarged(path, size))
 
 
-def _fused(
-    block: FusionBlock, path: Tensor, level: Tensor | None, size: tuple[int, ...]
-) -> Tensor:
+def _fused(block: FusionBlock, path: Tensor, level: Tensor | None, size: tuple[int, ...]) -> Tensor:
     if level is not None:
         path = path + _residual(block.skip, level)
     return block.out(_enlarged(_residual(block.refine, path), size))

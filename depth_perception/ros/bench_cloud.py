@@ -62,9 +62,7 @@ def bench_cloud(options: CloudBenchOptions) -> Report:
     busy = load_note()
     with torch_threads(options.threads), torch.inference_mode():
         ceiling = measure_ceiling(_CPU)
-        stages = tuple(
-            stage for rows in options.sizes for stage in _Scene(*rows).stages(options)
-        )
+        stages = tuple(stage for rows in options.sizes for stage in _Scene(*rows).stages(options))
         return Report(
             bench="cloud",
             hardware=hardware(_CPU),
@@ -115,15 +113,14 @@ class _Scene:
              lambda: (_floats(self.our_depth()),)),
             ("cloud", size_in + size_depth + size_cloud, _CLOUD,
              lambda: _fields(self.plain_cloud(pixels)), lambda: _fields(self.our_cloud(image))),
-            ("all", whole, ("m", *_CLOUD), lambda: self.plain_whole(by_point=False), self.our_whole),
+            ("all", whole, ("m", *_CLOUD), 
+             lambda: self.plain_whole(by_point=False), self.our_whole),
         )  # fmt: skip
         found = []
         for work, moved, names, plain, ours in works:
             contenders = [Contender("plain", plain), Contender("ours", ours)]
             if work == "all" and options.by_point:
-                contenders.insert(
-                    1, Contender("by point", lambda: self.plain_whole(by_point=True))
-                )
+                contenders.insert(1, Contender("by point", lambda: self.plain_whole(by_point=True)))
             measured = measure(
                 contenders,
                 _CPU,

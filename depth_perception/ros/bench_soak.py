@@ -102,9 +102,7 @@ def judged(options: SoakOptions, samples: Sequence[MemorySample], seconds: float
     filling = 0 if options.frames >= _FULL_AFTER else _BLOCKS_UNTIL_FULL * options.frames // 2
     is_flat = grown_bytes <= _SLACK_BYTES and grown_blocks <= _SLACK_BLOCKS + filling
     machine = hardware(bench_device("cpu"))
-    return SoakReport(
-        options, machine, tuple(samples), seconds, grown_bytes, grown_blocks, is_flat
-    )
+    return SoakReport(options, machine, tuple(samples), seconds, grown_bytes, grown_blocks, is_flat)
 
 
 def lines(report: SoakReport) -> list[str]:

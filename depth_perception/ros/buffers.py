@@ -42,6 +42,6 @@ class PayloadBuffer:
         return torch.frombuffer(self._bytes, dtype=dtype).view(tuple(shape))
 
     def fill(self, values: Tensor) -> array:
-        """Copy a tensor of any device, row-major, and return the bytes: valid until the next call."""
+        """Copy a tensor of any device, row-major; the bytes, valid until the next call."""
         self.reserve(values.shape, values.dtype).copy_(values)
         return self._bytes

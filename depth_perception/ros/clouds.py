@@ -63,7 +63,9 @@ class CloudPacker:
         step = options.stride
         rays, range_m, keep = (x[::step, ::step] for x in (rays, range_m, keep))
         keep = _within(range_m, keep, options)
-        fields = self._fields((*range_m.shape, 3 if colours is None else 4), range_m.device, options)
+        fields = self._fields(
+            (*range_m.shape, 3 if colours is None else 4), range_m.device, options
+        )
         if options.organised:
             range_m = torch.where(keep, range_m, torch.nan)
         torch.mul(rays, range_m[..., None], out=fields[..., :3])
