@@ -19,7 +19,11 @@ class IdentityEstimator:
     """Range on a grid of ``height`` rows and twice as many columns by :func:`identity_depth`."""
 
     height: int
-    device: torch.device = torch.device("cpu")
+
+    @property
+    def device(self) -> torch.device:
+        """Always the CPU."""
+        return torch.device("cpu")
 
     def __call__(self, image: Tensor, camera: Camera | None = None) -> Prediction:
         """The prediction of a full panorama (H, W, 3) uint8."""

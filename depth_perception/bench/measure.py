@@ -19,8 +19,8 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 # some releases of torch do not count the fused attention of the CPU
 _UNCOUNTED = {
-    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: lambda query, key, value, *_, **__: (
-        sdpa_flop_count(query, key, value)
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: (
+        lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value)
     )
 }
 MEMORY_ON_CUDA = "most that the CUDA allocator held during a run, beyond what it held before"
@@ -95,7 +95,7 @@ def measure(
     """Run contenders by turns, so that what else the machine does meets all of them alike.
 
     Memory and operations are taken in runs of their own, which the times do not see;
-    ``python_memory`` says whether memory is also that of Python and NumPy.
+    ``python_memory`` adds that of Python and NumPy, on the CPU.
 
     Raises:
         ValueError: ``repeats`` or ``warm_up`` is less than 1.
@@ -139,7 +139,7 @@ def seconds_of(run: Callable[[], object], device: torch.device) -> float:
 def peak_bytes(run: Callable[[], object], device: torch.device, python_memory: bool = False) -> int:
     """Working memory of one run, see :func:`memory_means`."""
     most = _tensor_peak(run, device)
-    return most + _python_peak(run) if python_memory else most
+    return most + _python_peak(run) if python_memory and device.type == "cpu" else most
 
 
 def _python_peak(run: Callable[[], object]) -> int:
@@ -181,7 +181,7 @@ def _tensor_peak(run: Callable[[], object], device: torch.device) -> int:
 def memory_means(device: torch.device, python_memory: bool = False) -> str:
     """What :func:`peak_bytes` counts on this kind of device."""
     text = MEMORY_ON_CUDA if device.type == "cuda" else MEMORY_ON_CPU
-    return f"{text}; {MEMORY_OF_PYTHON}" if python_memory else text
+    return f"{text}; {MEMORY_OF_PYTHON}" if python_memory and device.type == "cpu" else text
 
 
 def flop_of(run: Callable[[], object]) -> int:

@@ -14,8 +14,8 @@ from .hardware import Hardware
 from .measure import Difference, Measurement
 
 _HEADER = (
-    "work", "way", "evaluations", "median ms", "min .. max ms", "faster", "CPU ms", "memory MiB", "amount",
-    "rate", "of ceiling", "largest difference",
+    "work", "way", "evaluations", "median ms", "min .. max ms", "faster", "CPU ms", "memory MiB",
+    "amount", "rate", "of ceiling", "largest difference",
 )  # fmt: skip
 _LEFT = 2  # columns of text
 

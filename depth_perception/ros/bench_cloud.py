@@ -113,7 +113,7 @@ class _Scene:
              lambda: (_floats(self.our_depth()),)),
             ("cloud", size_in + size_depth + size_cloud, _CLOUD,
              lambda: _fields(self.plain_cloud(pixels)), lambda: _fields(self.our_cloud(image))),
-            ("all", whole, ("m", *_CLOUD), 
+            ("all", whole, ("m", *_CLOUD),
              lambda: self.plain_whole(by_point=False), self.our_whole),
         )  # fmt: skip
         found = []
