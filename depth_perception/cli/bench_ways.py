@@ -86,7 +86,9 @@ class Cloud:
 
     def run(self, console: Console) -> None:
         from ..ros.bench_cloud import CloudBenchOptions, bench_cloud
+        from ..ros.compat.allocator import keep_large_buffers
 
+        keep_large_buffers()  # as the nodes do; both ways profit
         sizes = tuple(SIZES[name] for name in self.sizes)
         options = CloudBenchOptions(sizes, self.repeats, self.warm_up, self.threads, self.by_point)
         show(bench_cloud(options), self.output, console)

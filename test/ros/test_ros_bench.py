@@ -21,6 +21,7 @@ from depth_perception.cli.main import main
 from depth_perception.ros.bench_cloud import CloudBenchOptions, bench_cloud
 from depth_perception.ros.bench_node import NodeBenchOptions, bench_node, lines, table
 from depth_perception.ros.bench_soak import SoakOptions, judged, soak
+from depth_perception.ros.compat.allocator import keep_large_buffers
 from depth_perception.ros.images import read_rgb
 from depth_perception.ros.outputs import CloudOutput, DepthOutput, Frame
 from depth_perception.ros.settings import CloudSettings
@@ -166,6 +167,22 @@ def test_a_depth_that_says_nothing_is_refused(capsys: pytest.CaptureFixture[str]
     assert "frames must be at least 80" in capsys.readouterr().err
     assert main(["bench", "node", "--frames", "0"]) == 1
     assert "frames must be positive" in capsys.readouterr().err
+
+
+def test_allocator_is_told_once_and_the_user_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *option: told.append(option) or 1)
+    monkeypatch.setattr("ctypes.CDLL", lambda _name: library)
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    assert keep_large_buffers()
+    assert dict(told) == {-1: 2**31 - 1, -3: 2**30}
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000000")
+    assert not keep_large_buffers()
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_")
+    monkeypatch.setattr("ctypes.CDLL", lambda _name: SimpleNamespace())  # another C library
+    assert not keep_large_buffers()
+    assert len(told) == 2
 
 
 def test_identity_depth_is_that_of_the_nearest_pixel() -> None:
