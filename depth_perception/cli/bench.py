@@ -57,7 +57,7 @@ class Ppd:
                 steps=self.steps,
                 repeats=self.repeats,
                 warm_up=self.warm_up,
-                device=chosenchosen_device(self.device),
+                device=chosen_device(self.device),
                 precision=self.precision,
                 threads=self.threads,
                 seed=self.seed,
@@ -123,7 +123,7 @@ class Machine:
         from ..bench.hardware import bench_device, hardware, torch_threads
         from ..bench.report import ceiling_line, machine_line
 
-        device = bench_device(chosenchosen_device(self.device))
+        device = bench_device(chosen_device(self.device))
         with torch_threads(self.threads):
             ceiling = measure_ceiling(device, self.precision)
             console.print(machine_line(hardware(device)))
