@@ -28,6 +28,7 @@ from .diagnostics import quantile
 WAYS = ("plain", "identity")
 _NAMES = {"plain": "plain", "identity": "ours"}
 _SETTLE_S = 1.0
+_WARM_UP_S = 5.0
 _LOST = "lost on the way or while the node was busy"
 
 
@@ -145,10 +146,11 @@ class _Lane:
         self.rates_hz: list[float] = []
 
     def warm_up(self) -> None:
-        """Pictures one by one until their outputs come, so that everything is in place."""
+        """Pictures one by one; without the settings of the launch files they may be lost."""
         for _ in range(5):
-            stamp = self.feeder.send()
-            self.feeder.spin_until(lambda stamp=stamp: self.feeder.has(stamp), "an output")
+            stamp, deadline_s = self.feeder.send(), time.monotonic() + _WARM_UP_S
+            while not self.feeder.has(stamp) and time.monotonic() < deadline_s:
+                self.feeder.spin_to(min(deadline_s, time.monotonic() + 0.05))
 
     def round(self, options: NodeBenchOptions) -> None:
         """Pictures at the beat, whatever comes of them."""
@@ -209,6 +211,8 @@ def _start(
 
 def _compare(plain: Feeder, ours: Feeder) -> tuple[dict[str, float], int]:
     """Largest differences of the last messages, and the number of points."""
+    if any(len(feeder.last) < 2 for feeder in (plain, ours)):
+        return {}, 0  # nothing came
     depths, clouds, levels = [], [], []
     for feeder in (plain, ours):
         image = deserialize_message(feeder.last["depth/image"], Image)
