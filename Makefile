@@ -22,11 +22,11 @@ requirements := $(wildcard requirements/*.txt)
 venv_ready := $(VENV)/.ready-$(shell cat $(requirements) | cksum | cut -d ' ' -f 1)
 messages_ready := $(ros)/.ready-$(shell echo $(CURDIR) $(venv) | cksum | cut -d ' ' -f 1)
 
-.PHONY: help venv messages demo test lint format clean
+.PHONY: help venv messages demo test bench bench-gpu lint format clean
 
 help: ## this text
 	@echo "make TARGET [VARIABLE=value]"
-	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	echo
 	echo "  VENV=$(VENV)   the virtual environment; several clones may share one"
 	echo "  PYTHON=$(PYTHON)   the interpreter to make it from, 3.10 to 3.13"
@@ -47,6 +47,22 @@ demo: $(messages_ready) ## replay a bag into the running node, compare, draw out
 test: $(messages_ready) ## run the tests
 	@source $(env)
 	python -m pytest $(TESTS) $(ARGS)
+
+bench: $(messages_ready) ## measure on this CPU, results into benchmarks/ (ARGS="--threads 2")
+	@source $(env)
+	export OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=4000000000
+	bench="python -m depth_perception.cli.main bench"
+	$$bench estimator panda-small --random-weights --height 504 --device cpu --folder benchmarks $(ARGS)
+	$$bench cloud --folder benchmarks $(ARGS)
+	for size in small large; do
+	  $$bench node --size $$size --folder benchmarks
+	done
+	$$bench node --size small --no-tune-dds --folder benchmarks
+	$$bench soak --folder benchmarks
+
+bench-gpu: $(messages_ready) ## measure all that needs a GPU, results into benchmarks/ (ARGS=--tiny to try it)
+	@source $(env)
+	python -m depth_perception.cli.main bench gpu --folder benchmarks $(ARGS)
 
 lint: $(venv_ready) ## check style and that everything compiles
 	@$(VENV)/bin/ruff check .

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +15,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+# some releases of torch do not count the fused attention of the CPU
+_UNCOUNTED = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: (
+        lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value)
+    )
+}
 MEMORY_ON_CUDA = "most that the CUDA allocator held during a run, beyond what it held before"
 MEMORY_ON_CPU = (
     "most tensor memory alive during a run, beyond what was there before, from the allocations "
     "that torch.profiler records in a run of its own; what libraries keep for themselves is not "
     "in it"
 )
+MEMORY_OF_PYTHON = "plus the most that Python and NumPy held, as tracemalloc sees it"
 
 
 @dataclass(frozen=True)
@@ -40,17 +49,25 @@ class Measurement:
         seconds: of every repeat.
         peak_bytes: working memory, see :func:`memory_means`.
         flop: floating-point operations of matrix products, convolutions and attention.
+        cpu_seconds: processor time of every repeat, all threads together, which other programs
+            disturb less than the clock.
     """
 
     name: str
     seconds: tuple[float, ...]
     peak_bytes: int
     flop: int
+    cpu_seconds: tuple[float, ...] = ()
 
     @property
     def median_s(self) -> float:
         """Median of the repeats."""
         return statistics.median(self.seconds)
+
+    @property
+    def median_cpu_s(self) -> float:
+        """Median of the processor time; NaN where it was not taken."""
+        return statistics.median(self.cpu_seconds) if self.cpu_seconds else math.nan
 
     @property
     def flop_per_s(self) -> float:
@@ -73,10 +90,12 @@ def measure(
     *,
     repeats: int = 5,
     warm_up: int = 1,
+    python_memory: bool = False,
 ) -> tuple[Measurement, ...]:
     """Run contenders by turns, so that what else the machine does meets all of them alike.
 
-    Memory and operations are taken in runs of their own, which the times do not see.
+    Memory and operations are taken in runs of their own, which the times do not see;
+    ``python_memory`` adds that of Python and NumPy, on the CPU.
 
     Raises:
         ValueError: ``repeats`` or ``warm_up`` is less than 1.
@@ -86,13 +105,18 @@ def measure(
         for _ in range(warm_up):
             contender.run()
     seconds: list[list[float]] = [[] for _ in contenders]
+    cpu_seconds: list[list[float]] = [[] for _ in contenders]
     for repeat in range(repeats):
         turn = range(len(contenders)) if repeat % 2 == 0 else reversed(range(len(contenders)))
         for index in turn:
+            before = time.process_time()
             seconds[index].append(seconds_of(contenders[index].run, device))
+            cpu_seconds[index].append(time.process_time() - before)
     return tuple(
-        Measurement(c.name, tuple(s), peak_bytes(c.run, device), flop_of(c.run))
-        for c, s in zip(contenders, seconds, strict=True)
+        Measurement(
+            c.name, tuple(s), peak_bytes(c.run, device, python_memory), flop_of(c.run), tuple(p)
+        )
+        for c, s, p in zip(contenders, seconds, cpu_seconds, strict=True)
     )
 
 
@@ -112,8 +136,23 @@ def seconds_of(run: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
+def peak_bytes(run: Callable[[], object], device: torch.device, python_memory: bool = False) -> int:
     """Working memory of one run, see :func:`memory_means`."""
+    most = _tensor_peak(run, device)
+    return most + _python_peak(run) if python_memory and device.type == "cpu" else most
+
+
+def _python_peak(run: Callable[[], object]) -> int:
+    """Most that Python and NumPy held during a run, beyond what they held before."""
+    tracemalloc.start()
+    try:
+        run()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _tensor_peak(run: Callable[[], object], device: torch.device) -> int:
     if device.type == "cuda":
         _wait(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -139,14 +178,15 @@ def peak_bytes(run: Callable[[], object], device: torch.device) -> int:
     return most
 
 
-def memory_means(device: torch.device) -> str:
+def memory_means(device: torch.device, python_memory: bool = False) -> str:
     """What :func:`peak_bytes` counts on this kind of device."""
-    return MEMORY_ON_CUDA if device.type == "cuda" else MEMORY_ON_CPU
+    text = MEMORY_ON_CUDA if device.type == "cuda" else MEMORY_ON_CPU
+    return f"{text}; {MEMORY_OF_PYTHON}" if python_memory and device.type == "cpu" else text
 
 
 def flop_of(run: Callable[[], object]) -> int:
     """Operations of one run: twice the multiply-adds of products, convolutions, attention."""
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=_UNCOUNTED) as counter:
         run()
     return int(counter.get_total_flops())
 

@@ -14,8 +14,8 @@ from .hardware import Hardware
 from .measure import Difference, Measurement
 
 _HEADER = (
-    "work", "way", "evaluations", "median ms", "min .. max ms", "faster", "memory MiB", "GFLOP",
-    "GFLOP/s", "of ceiling", "largest difference",
+    "work", "way", "evaluations", "median ms", "min .. max ms", "faster", "CPU ms", "memory MiB",
+    "amount", "rate", "of ceiling", "largest difference",
 )  # fmt: skip
 _LEFT = 2  # columns of text
 
@@ -29,16 +29,26 @@ class Stage:
         measurements: one per contender.
         evaluations: of the network, one number per contender.
         differences: results of the last contender against the baseline.
+        moved_bytes: for work that computes little: what has to be read and written at least. Then
+            the ceiling is the copy, else the matrix product.
     """
 
     work: str
     measurements: tuple[Measurement, ...]
     evaluations: tuple[int, ...]
     differences: tuple[Difference, ...]
+    moved_bytes: int = 0
 
     def speedup(self, index: int) -> float:
         """Median time of the baseline over that of a contender."""
         return self.measurements[0].median_s / self.measurements[index].median_s
+
+    def share(self, index: int, ceiling: Ceiling) -> float:
+        """Which part of the ceiling a contender reaches."""
+        found = self.measurements[index]
+        if self.moved_bytes:
+            return self.moved_bytes / found.median_s / ceiling.copy_bytes_per_s
+        return found.flop_per_s / ceiling.flop_per_s
 
 
 @dataclass(frozen=True)
@@ -116,13 +126,15 @@ def document(report: Report) -> dict[str, Any]:
         "stages": [
             {
                 "work": stage.work,
+                "moved_bytes": stage.moved_bytes,
                 "contenders": [
                     {
                         **asdict(m),
                         "seconds": list(m.seconds),
+                        "cpu_seconds": list(m.cpu_seconds),
                         "median_s": m.median_s,
                         "flop_per_s": m.flop_per_s,
-                        "of_ceiling": m.flop_per_s / report.ceiling.flop_per_s,
+                        "of_ceiling": stage.share(index, report.ceiling),
                         "speedup": stage.speedup(index),
                         "evaluations": stage.evaluations[index],
                     }
@@ -150,11 +162,19 @@ def _rows(report: Report) -> list[tuple[str, ...]]:
                     f"{1e3 * m.median_s:.1f}",
                     f"{1e3 * min(m.seconds):.1f} .. {1e3 * max(m.seconds):.1f}",
                     "" if index == 0 else f"{stage.speedup(index):.2f} x",
+                    f"{1e3 * m.median_cpu_s:.1f}",
                     f"{m.peak_bytes / 2**20:.1f}",
-                    f"{m.flop / 1e9:.2f}",
-                    f"{m.flop_per_s / 1e9:.1f}",
-                    f"{m.flop_per_s / report.ceiling.flop_per_s:.0%}",
+                    *_amount(stage, m),
+                    f"{stage.share(index, report.ceiling):.0%}",
                     apart if index == last else "",
                 )
             )
     return rows
+
+
+def _amount(stage: Stage, found: Measurement) -> tuple[str, str]:
+    """How much work, and how much of it a second."""
+    if stage.moved_bytes:
+        rate = stage.moved_bytes / found.median_s
+        return f"{stage.moved_bytes / 1e6:.1f} MB", f"{rate / 1e9:.2f} GB/s"
+    return f"{found.flop / 1e9:.2f} GFLOP", f"{found.flop_per_s / 1e9:.1f} GFLOP/s"

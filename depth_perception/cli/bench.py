@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass, field, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from ..bench.report import Report
-
-_PLAIN_WIDTH = 200  # columns of a table that is piped into a file or another program
-
-
-@dataclass(frozen=True)
-class Output:
-    """Where results go besides the terminal.
-
-    Attributes:
-        json_file: write all numbers here.
-        markdown: write the table here.
-    """
-
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None
-    markdown: Path | None = None
+from .bench_output import Output, chosen_device, show
+from .bench_ways import Ways
 
 
 @dataclass(frozen=True)
@@ -74,13 +57,13 @@ class Ppd:
                 steps=self.steps,
                 repeats=self.repeats,
                 warm_up=self.warm_up,
-                device=_device(self.device),
+                device=chosen_device(self.device),
                 precision=self.precision,
                 threads=self.threads,
                 seed=self.seed,
             )
         )
-        _show(report, self.output, console)
+        show(report, self.output, console)
 
 
 @dataclass(frozen=True)
@@ -117,8 +100,8 @@ class Panoptic:
         from ..bench.panoptic import PanopticBenchOptions, bench_panoptic
 
         options = {f.name: getattr(self, f.name) for f in fields(PanopticBenchOptions)}
-        options["device"] = _device(self.device)
-        _show(bench_panoptic(PanopticBenchOptions(**options)), self.output, console)
+        options["device"] = chosen_device(self.device)
+        show(bench_panoptic(PanopticBenchOptions(**options)), self.output, console)
 
 
 @dataclass(frozen=True)
@@ -140,7 +123,7 @@ class Machine:
         from ..bench.hardware import bench_device, hardware, torch_threads
         from ..bench.report import ceiling_line, machine_line
 
-        device = bench_device(_device(self.device))
+        device = bench_device(chosen_device(self.device))
         with torch_threads(self.threads):
             ceiling = measure_ceiling(device, self.precision)
             console.print(machine_line(hardware(device)))
@@ -151,6 +134,7 @@ Action = (
     Annotated[Ppd, tyro.conf.subcommand("ppd", prefix_name=False)]
     | Annotated[Panoptic, tyro.conf.subcommand("panoptic", prefix_name=False)]
     | Annotated[Machine, tyro.conf.subcommand("machine", prefix_name=False)]
+    | Ways
 )
 
 
@@ -163,32 +147,15 @@ def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
     console = Console(markup=False, highlight=False, soft_wrap=True)
     try:
         action.run(console)
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"depth-perception bench: {error}", file=sys.stderr)
+    except (KeyError, ValueError, OSError, RuntimeError) as error:
+        text = error.args[0] if isinstance(error, KeyError) and error.args else error
+        print(f"depth-perception bench: {text}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(("rclpy", "ament", "depth_perception.msg")) and (
+            not (error.name or "").endswith("_msgs")
+        ):
+            raise
+        print(f"depth-perception bench: this bench needs ROS ({error})", file=sys.stderr)
         return 1
     return 0
-
-
-def _device(name: str | None) -> str:
-    if name is not None:
-        return name
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _show(report: Report, output: Output, console: Console) -> None:
-    from ..bench.report import document, lines, markdown, table
-
-    wide = console if console.is_terminal else Console(width=_PLAIN_WIDTH)
-    wide.print(table(report))
-    for line in lines(report):
-        console.print(line)
-    texts = (
-        (output.json_file, json.dumps(document(report), indent=1) + "\n"),
-        (output.markdown, markdown(report)),
-    )
-    for path, text in texts:
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")

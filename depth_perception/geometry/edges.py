@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -31,15 +32,29 @@ def edge_mask(
     """
     if not threshold > 0:
         raise ValueError(f"threshold must be a positive relative jump, got {threshold}")
-    usable = torch.isfinite(depth) & (depth > 0)
+    depth = depth.detach().float()
+    ratio = 1 + threshold
+    if depth.device.type == "cpu" and _is_all_usable(depth, valid):  # what a comparison costs
+        return _jump(depth, depth, depth, wraps, ratio) > 0
+    usable = (depth > 0) & (depth < math.inf)
     if valid is not None:
         usable = usable & valid
-    log_depth = torch.where(usable, depth, torch.ones_like(depth)).float().log()
-    infinity = torch.full_like(log_depth, math.inf)
-    farthest = _window_max(torch.where(usable, log_depth, -infinity), wraps)
-    nearest = -_window_max(torch.where(usable, -log_depth, -infinity), wraps)
-    jump = torch.maximum(farthest - log_depth, log_depth - nearest)
-    return usable & (jump > math.log1p(threshold))
+    far, near = torch.where(usable, depth, 0.0), torch.where(usable, depth, math.inf)
+    return usable & (_jump(depth, far, near, wraps, ratio) > 0)
+
+
+def _is_all_usable(depth: Tensor, valid: Tensor | None) -> bool:
+    if not depth.numel() or not (valid is None or bool(valid.all())):
+        return False
+    low, high = depth.aminmax()
+    return bool(low > 0) and bool(high < math.inf)
+
+
+def _jump(depth: Tensor, far: Tensor, near: Tensor, wraps: bool, ratio: float) -> Tensor:
+    """By how much the neighbourhood, of ``far`` or ``near``, goes beyond the ratio; or less."""
+    farther = _window(far, wraps, torch.maximum).sub_(depth, alpha=ratio)
+    nearer = torch.sub(depth, _window(near, wraps, torch.minimum), alpha=ratio)
+    return torch.maximum(farther, nearer)
 
 
 def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = None) -> Tensor:
@@ -62,18 +77,21 @@ def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = N
         infinity = torch.full_like(depth, math.inf)
         farthest = torch.where(valid, depth, -infinity)
         nearest = torch.where(valid, -depth, -infinity)
-    spread = (_window_max(farthest, False) + _window_max(nearest, False)) / depth
+    farthest, nearest = (_window(x, False, torch.maximum) for x in (farthest, nearest))
+    spread = (farthest + nearest) / depth
     return spread.nan_to_num(nan=0.0, posinf=math.inf) > threshold
 
 
-def _window_max(values: Tensor, wraps: bool) -> Tensor:
-    """Maximum over the 3 x 3 neighbourhood, along the rows and then along the columns."""
-    left, right = values[..., :1], values[..., -1:]
-    padded = torch.cat((right, values, left) if wraps else (left, values, right), -1)
-    rows = _triple_max(padded[..., :-2], padded[..., 1:-1], padded[..., 2:])
-    padded = torch.cat((rows[..., :1, :], rows, rows[..., -1:, :]), -2)
-    return _triple_max(padded[..., :-2, :], padded[..., 1:-1, :], padded[..., 2:, :])
-
-
-def _triple_max(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
-    return torch.maximum(torch.maximum(first, second), third)
+def _window(values: Tensor, wraps: bool, pick: Callable[..., Tensor]) -> Tensor:
+    """Maximum or minimum over the 3 x 3 neighbourhood, along the rows and then the columns."""
+    rows = values.clone()
+    pick(rows[..., 1:], values[..., :-1], out=rows[..., 1:])
+    pick(rows[..., :-1], values[..., 1:], out=rows[..., :-1])
+    if wraps:
+        first, last = slice(None, 1), slice(-1, None)
+        for here, beyond in ((first, last), (last, first)):
+            pick(rows[..., here], values[..., beyond], out=rows[..., here])
+    found = rows.clone()
+    pick(found[..., 1:, :], rows[..., :-1, :], out=found[..., 1:, :])
+    pick(found[..., :-1, :], rows[..., 1:, :], out=found[..., :-1, :])
+    return found

@@ -6,7 +6,9 @@ publishing serialises at once, so that one array per publisher can serve every f
 
 from __future__ import annotations
 
+import math
 from array import array
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,21 +19,29 @@ class PayloadBuffer:
 
     def __init__(self) -> None:
         self._bytes = array("B")
-        self._view = torch.empty(0, dtype=torch.uint8)
+
+    @property
+    def data(self) -> array:
+        """The bytes, as long as what was asked for last."""
+        return self._bytes
+
+    def reserve(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """A tensor on the CPU over the bytes, to be filled: valid until the next call.
+
+        The memory stays while the size does, and follows a size that goes up and down, as that of
+        a dense cloud, with few moves.
+        """
+        size = math.prod(shape) * dtype.itemsize
+        missing = size - len(self._bytes)
+        if missing > 0:
+            self._bytes.frombytes(bytes(missing))
+        elif missing < 0:
+            del self._bytes[size:]
+        if not size:
+            return torch.empty(tuple(shape), dtype=dtype)
+        return torch.frombuffer(self._bytes, dtype=dtype).view(tuple(shape))
 
     def fill(self, values: Tensor) -> array:
-        """Copy a tensor of any device, row-major, and return the bytes: valid until the next call.
-
-        New memory is taken only when the size changes.
-        """
-        size = values.numel() * values.element_size()
-        if size != len(self._bytes):
-            self._bytes = array("B", bytes(size))
-            self._view = (
-                torch.frombuffer(self._bytes, dtype=torch.uint8)
-                if size
-                else torch.empty(0, dtype=torch.uint8)
-            )
-        if size:
-            self._view.view(values.dtype).view(values.shape).copy_(values)
+        """Copy a tensor of any device, row-major; the bytes, valid until the next call."""
+        self.reserve(values.shape, values.dtype).copy_(values)
         return self._bytes

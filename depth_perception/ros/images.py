@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 import numpy as np
 import torch
 from sensor_msgs.msg import CompressedImage, Image
@@ -45,22 +43,33 @@ def image_message(
 
     ``buffer`` lends its memory to ``data``; without one the message owns its own.
     """
-    height, width = values.shape[:2]
-    data: array = (buffer or PayloadBuffer()).fill(values)
-    return Image(
-        header=header,
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=len(data) // height,
-        data=data,
-    )
+    buffer = buffer or PayloadBuffer()
+    buffer.fill(values)
+    return _image(header, *values.shape[:2], encoding, buffer)
 
 
 def depth_message(
     header: Header, depth_m: Tensor, valid: Tensor, buffer: PayloadBuffer | None = None
 ) -> Image:
     """A 32FC1 image of depth (H, W) float32, NaN where not ``valid`` (REP-118)."""
-    masked = torch.where(valid, depth_m, torch.full_like(depth_m, torch.nan))
-    return image_message(header, masked, "32FC1", buffer)
+    buffer = buffer or PayloadBuffer()
+    if depth_m.device.type != "cpu":
+        buffer.fill(torch.where(valid, depth_m, torch.nan))
+    elif bool(valid.all()):
+        buffer.fill(depth_m)
+    else:
+        nan, out = depth_m.new_tensor(torch.nan), buffer.reserve(depth_m.shape, depth_m.dtype)
+        torch.where(valid, depth_m, nan, out=out)
+    return _image(header, *depth_m.shape, "32FC1", buffer)
+
+
+def _image(header: Header, height: int, width: int, encoding: str, buffer: PayloadBuffer) -> Image:
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding=encoding,
+        is_bigendian=0,
+        step=len(buffer.data) // height,
+        data=buffer.data,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -21,7 +22,7 @@ from ..prediction import Prediction
 from ..scale import ScaleReport
 from .buffers import PayloadBuffer
 from .camera_info import equirectangular_info, pinhole_info
-from .clouds import CloudOptions, cloud_message, pack_cloud
+from .clouds import CloudOptions, CloudPacker
 from .frames import derived_frame, derived_optical_frame
 from .images import depth_message, image_message
 from .scale import scale_message
@@ -47,15 +48,29 @@ class Frame:
     prediction: Prediction
     report: ScaleReport | None = None
 
+    @cached_property
+    def range_m(self) -> Tensor:
+        """(h, w) float32 distance of every pixel along its ray; only of metric depth."""
+        prediction = self.prediction
+        return prediction.camera.convert(prediction.depth, prediction.kind, DepthKind.RANGE)
+
     def colours(self) -> Tensor:
-        """(h, w, 3) uint8 RGB on the grid and the device of the prediction."""
+        """(h, w, 3) uint8 RGB on the grid and the device of the prediction.
+
+        Bilinear with a kernel as wide as the step. On the CPU the sum is one of whole numbers,
+        which differs by at most 1 from the rounded sum of floats elsewhere.
+        """
         image = self.image.to(self.prediction.values.device)
         grid = tuple(self.prediction.values.shape)
         if tuple(image.shape[:2]) == grid:
             return image
-        planes = image.permute(2, 0, 1)[None].float()
+        planes = image.permute(2, 0, 1)[None]
+        if image.device.type != "cpu":
+            planes = planes.float()
         planes = interpolate(planes, grid, mode="bilinear", align_corners=False, antialias=True)
-        return planes[0].permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8)
+        if planes.is_floating_point():
+            planes = planes.round().clamp(0, 255).to(torch.uint8)
+        return planes[0].permute(1, 2, 0)
 
 
 class Output(Protocol):
@@ -118,7 +133,7 @@ class CloudOutput:
         self._publisher = make(PointCloud2, "depth/points")
         self._settings = settings
         self._limit = RateLimit()
-        self._buffer = PayloadBuffer()
+        self._packer = CloudPacker()
 
     def is_wanted(self) -> bool:
         return self._settings().enabled and has_listener(self._publisher)
@@ -132,15 +147,12 @@ class CloudOutput:
         options = CloudOptions(
             settings.stride, settings.organised, settings.min_range_m, settings.max_range_m
         )
-        fields = pack_cloud(
-            frame.prediction.points(),
-            kept_points(frame.prediction, settings.edge_threshold),
-            frame.colours() if settings.colour else None,
-            options,
-            self.labels(frame.prediction),
-        )
+        rays = frame.prediction.camera.rays(device=frame.range_m.device)
+        keep = kept_points(frame, settings.edge_threshold)
+        colours = frame.colours() if settings.colour else None
+        labels = self.labels(frame.prediction)
         self._publisher.publish(
-            cloud_message(frame.header, fields, settings.organised, self._buffer)
+            self._packer.message(frame.header, rays, frame.range_m, keep, colours, options, labels)
         )
 
     def labels(self, prediction: Prediction) -> Tensor | None:
@@ -222,11 +234,12 @@ def info_message(header: Header, camera: Equirectangular | Pinhole) -> CameraInf
     return equirectangular_info(header, camera)
 
 
-def kept_points(prediction: Prediction, edge_threshold: float) -> Tensor:
+def kept_points(frame: Frame, edge_threshold: float) -> Tensor:
     """(h, w) bool: valid and, for a positive threshold, not at a depth jump."""
+    prediction = frame.prediction
     if edge_threshold <= 0:
         return prediction.valid
     camera = prediction.camera
-    depth = camera.convert(prediction.depth, prediction.kind, DepthKind.RANGE)
     wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
-    return prediction.valid & ~edge_mask(depth, edge_threshold, prediction.valid, wraps=wraps)
+    edges = edge_mask(frame.range_m, edge_threshold, prediction.valid, wraps=wraps)
+    return prediction.valid & ~edges

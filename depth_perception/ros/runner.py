@@ -13,6 +13,8 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from .compat.allocator import keep_large_buffers
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SLICE_S = 0.1
 
@@ -53,6 +55,7 @@ def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) ->
     that shuts down under a thread of a native library may crash.
     """
     is_idle = True
+    keep_large_buffers()
     with ros(arguments):
         node = None
         try:

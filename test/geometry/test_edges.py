@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -73,3 +75,16 @@ def test_walls_and_floor_of_a_room_are_kept():
 def test_the_threshold_must_be_positive():
     with pytest.raises(ValueError, match="positive relative jump"):
         edge_mask(torch.ones(3, 3), 0.0)
+
+
+@pytest.mark.parametrize("wraps", [True, False])
+def test_a_map_with_a_hole_is_judged_like_one_without(wraps: bool) -> None:
+    depth = 2 + torch.rand(9, 14, generator=torch.Generator().manual_seed(3))
+    whole = edge_mask(depth, 0.2, wraps=wraps)
+    with_hole = torch.cat((depth, torch.full((3, 14), math.nan)))
+    assert 0 < int(whole.sum()) < whole.numel()
+    assert torch.equal(edge_mask(with_hole, 0.2, wraps=wraps)[:8], whole[:8])
+    valid = torch.ones_like(depth, dtype=torch.bool)
+    assert torch.equal(edge_mask(depth, 0.2, valid, wraps=wraps), whole)
+    valid[4:] = False
+    assert not edge_mask(depth, 0.2, valid, wraps=wraps)[4:].any()

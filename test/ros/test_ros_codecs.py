@@ -15,13 +15,13 @@ from ros_harness import cloud_of, depth_of, image, panorama
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
+from depth_perception.geometry import DepthKind, Equirectangular, Pinhole, edge_mask
 from depth_perception.geometry.rotations import from_quaternion, view_rotation
 from depth_perception.io.images import write_image
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
 from depth_perception.ros.buffers import PayloadBuffer
 from depth_perception.ros.camera_info import equirectangular_info, pinhole_info
-from depth_perception.ros.clouds import CloudOptions, cloud_message, pack_cloud
+from depth_perception.ros.clouds import CloudOptions, CloudPacker
 from depth_perception.ros.frames import (
     UPRIGHT,
     derived_frame,
@@ -144,21 +144,26 @@ def test_cloud_holds_exactly_the_points_asked_for(
     high: float,
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
-    points = torch.randn(7, 10, 3, generator=generator) * 4
+    rays = torch.nn.functional.normalize(torch.randn(7, 10, 3, generator=generator), dim=-1)
+    ranges = torch.randn(7, 10, generator=generator).abs() * 4
+    ranges[2, 3:7] = torch.tensor([torch.nan, torch.inf, 0.0, -1.0])
     keep = torch.rand(7, 10, generator=generator) > 0.3
     colours = torch.randint(0, 256, (7, 10, 3), generator=generator, dtype=torch.uint8)
     labels = torch.randint(-(2**31), 2**31 - 1, (7, 10, 2), generator=generator).int()
     options = CloudOptions(stride, organised, low, high)
 
-    fields = pack_cloud(
-        points, keep, colours if coloured else None, options, labels if labelled else None
-    )
-    message = cloud_message(HEADER, fields, organised)
+    packer = CloudPacker()
+    for turned in (keep.flip(0), keep):  # memory is used again
+        message = packer.message(
+            *(HEADER, rays, ranges, turned, colours if coloured else None, options),
+            labels if labelled else None,
+        )
 
     found, found_colours = cloud_of(message)
-    sampled = points[::stride, ::stride].numpy()
-    distance = points[::stride, ::stride].norm(dim=-1).numpy()
+    distance = ranges[::stride, ::stride].numpy()
+    sampled = rays[::stride, ::stride].numpy() * distance[..., None]
     wanted = keep[::stride, ::stride].numpy() & (distance >= low) & (distance <= high)
+    wanted &= np.isfinite(distance) & (distance > 0)
     assert message.is_dense is not organised
     assert (
         message.row_step
@@ -301,8 +306,9 @@ def test_edges_are_left_out_on_request() -> None:
         values, prediction.valid, prediction.camera, DepthKind.RANGE, DepthSpace.DEPTH,
         ScaleKind.METRIC,
     )  # fmt: skip
-    assert kept_points(jump, 0.0).all()
-    kept = kept_points(jump, 0.5)
+    frame = Frame(HEADER, torch.zeros(30, 60, 3, dtype=torch.uint8), jump)
+    assert kept_points(frame, 0.0).all()
+    kept = kept_points(frame, 0.5)
     assert not kept[:, [0, 29, 30, 59]].any()
     assert kept[:, 5:25].all()
 
@@ -317,6 +323,62 @@ def test_colours_follow_the_grid_of_the_depth() -> None:
     assert (colours == torch.tensor([77, 200, 77], dtype=torch.uint8)).all()
     message = image_message(HEADER, colours, "rgb8")
     assert (message.step, len(message.data)) == (36, 216)
+
+
+@pytest.mark.parametrize("size", [(97, 190), (21, 50), (504, 1008)])
+def test_colours_are_those_of_a_sum_of_floats_to_one_level(size: tuple[int, int]) -> None:
+    prediction, _ = _box_prediction(63)
+    pixels = torch.randint(0, 256, (*size, 3), dtype=torch.uint8)
+    planes = pixels.permute(2, 0, 1)[None].float()
+    planes = torch.nn.functional.interpolate(planes, (63, 126), mode="bilinear", antialias=True)
+    expected = planes[0].permute(1, 2, 0).round()
+    apart = (Frame(HEADER, pixels, prediction).colours().float() - expected).abs()
+    assert apart.max() <= 1
+    assert (apart > 0).float().mean() < 0.3
+
+
+@pytest.mark.parametrize("organised", [True, False])
+def test_messages_have_the_bytes_of_a_prediction_taken_apart(organised: bool) -> None:
+    prediction, _ = _box_prediction(40)
+    values = prediction.values.clone()
+    values[5:9, 20:30], values[2, 3] = 9.0, torch.nan
+    valid = prediction.valid.clone()
+    valid[30:34] = False
+    prediction = replace(prediction, values=values, valid=valid)
+    colours = torch.randint(0, 256, (40, 80, 3), dtype=torch.uint8)
+    frame = Frame(HEADER, colours, prediction)
+    message = CloudPacker().message(
+        HEADER,
+        prediction.camera.rays(),
+        frame.range_m,
+        kept_points(frame, 0.1),
+        frame.colours(),
+        CloudOptions(1, organised, 0.1, 100.0),
+    )
+
+    points = prediction.points()
+    keep = prediction.valid & ~edge_mask(prediction.depth, 0.1, prediction.valid, wraps=True)
+    keep &= (points.norm(dim=-1) >= 0.1) & (points.norm(dim=-1) <= 100)
+    assert 0 < int(keep.count_nonzero()) < int(prediction.valid.count_nonzero())
+    bits = (colours.int() * torch.tensor([1 << 16, 1 << 8, 1])).sum(-1, dtype=torch.int32)
+    points = torch.where(keep[..., None], points, torch.nan)
+    records = torch.cat((points, bits.view(torch.float32)[..., None]), -1)
+    records = records if organised else records[keep]
+    assert bytes(message.data) == records.numpy().tobytes()
+    depth = torch.where(prediction.valid, prediction.depth, torch.nan)
+    buffer = PayloadBuffer()
+    for _ in range(2):
+        found = depth_message(HEADER, prediction.depth, prediction.valid, buffer)
+        assert bytes(found.data) == depth.numpy().tobytes()
+
+
+def test_a_size_that_goes_up_and_down_is_followed_in_place() -> None:
+    buffer = PayloadBuffer()
+    data = buffer.data
+    for size in (1000, 990, 1010, 0, 37, 5000, 4990):
+        values = torch.randint(0, 256, (size, 3), dtype=torch.uint8)
+        assert buffer.fill(values) is data
+        assert bytes(data) == values.numpy().tobytes()
 
 
 def test_panorama_camera_wants_two_to_one_or_a_field_of_view() -> None:

@@ -1,0 +1,76 @@
+"""Where the results of benches go."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from ..bench.hardware import Hardware
+    from ..bench.report import Report
+
+_PLAIN_WIDTH = 200  # columns of a table that is piped into a file or another program
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where results go besides the terminal.
+
+    Attributes:
+        json_file: write all numbers here.
+        markdown: write the table here.
+        folder: write all numbers into this folder, in a file named by bench and hardware.
+    """
+
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None
+    markdown: Path | None = None
+    folder: Path | None = None
+
+    def save(
+        self, name: str, machine: Hardware, content: Mapping[str, Any], text: str = ""
+    ) -> None:
+        """Write what is asked for."""
+        numbers = json.dumps(content, indent=1, default=str) + "\n"
+        file = self.folder / f"{name}-{_slug(machine)}.json" if self.folder else None
+        for path, out in ((self.json_file, numbers), (self.markdown, text), (file, numbers)):
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(out, encoding="utf-8")
+
+
+def show(report: Report, output: Output, console: Console) -> None:
+    """Print a report and write its files."""
+    from ..bench.report import document, lines, markdown, table
+
+    show_table(table(report), console)
+    for line in lines(report):
+        console.print(line)
+    details = [str(report.settings[key]) for key in ("model", "input") if key in report.settings]
+    name = "-".join((report.bench, *details))
+    output.save(name, report.hardware, document(report), markdown(report))
+
+
+def show_table(table: object, console: Console) -> None:
+    """As wide as the terminal, or as it likes in a file."""
+    (console if console.is_terminal else Console(width=_PLAIN_WIDTH)).print(table)
+
+
+def chosen_device(name: str | None) -> str:
+    """That device, else CUDA where there is one."""
+    if name is not None:
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _slug(machine: Hardware) -> str:
+    words = re.sub(r"[^a-z0-9]+", "-", machine.device.lower()).strip("-")
+    return f"{words}-{machine.threads}-threads"

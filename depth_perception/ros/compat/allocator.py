@@ -1,0 +1,22 @@
+"""Lets glibc keep the memory of large buffers; other C libraries are left as they are."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
+_LARGEST = (1 << 31) - 1
+_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+
+
+def keep_large_buffers() -> bool:
+    """Do not give freed buffers of megabytes back to the system; whether that was set.
+
+    Otherwise the pages of every temporary map of a frame are mapped and cleared anew, which takes
+    longer than the work on them. What the user has set in the environment stays.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None or any(name in os.environ for name in _VARIABLES):
+        return False
+    return bool(mallopt(_TRIM_THRESHOLD, _LARGEST)) and bool(mallopt(_MMAP_THRESHOLD, 1 << 30))
