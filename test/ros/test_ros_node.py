@@ -30,7 +30,11 @@ from depth_perception.geometry import Equirectangular, Panel
 from depth_perception.io.images import write_image
 
 HEIGHT, WIDTH = 56, 112
-METRIC = tuple(name for name in OUTPUTS if name != "depth/relative")
+METRIC = tuple(
+    name
+    for name in OUTPUTS
+    if name != "depth/relative" and not name.startswith(("panoptic/", "instances"))
+)
 
 
 @dataclass(frozen=True)
