@@ -7,7 +7,7 @@ from pathlib import Path
 from .base import Panoramas
 from .deep360 import Deep360
 from .matterport3d import Matterport3D
-from .pictures import Diverse360, Pictures, Views360x, Zind
+from .pictures import Diverse360, Pictures, Views360x, WorldPictures, Zind
 from .stanford2d3d import Stanford2D3D
 from .structured3d import Structured3D
 
@@ -21,6 +21,7 @@ PICTURES: dict[str, type[Pictures]] = {
     "zind": Zind,
     "360x": Views360x,
     "diverse360": Diverse360,
+    "worlds": WorldPictures,
 }
 
 
