@@ -9,8 +9,8 @@ With range (:func:`open_panoramas`):
 | ``matterport3d`` | :class:`Matterport3D` | PNG, 16 bits | 1/4000 m |
 | ``stanford2d3d`` | :class:`Stanford2D3D` | PNG, 16 bits | 1/512 m |
 
-Pictures only (:func:`open_pictures`): ``zind``, ``360x``, ``diverse360`` and those of ``worlds``, for
-pseudo labels.
+Pictures only (:func:`open_pictures`), for pseudo labels: ``zind``, ``360x``, ``diverse360`` and
+those of ``worlds``.
 """
 
 from .base import PanoramaFrame, Panoramas

@@ -63,8 +63,8 @@ def restyled(world: World, seed: int) -> World:
 def wild_camera(rgb: Tensor, seed: tuple[int, ...]) -> Tensor:
     """Flaws of consumer cameras that :func:`.sensor_effects` does not have.
 
-    Automatic exposure, two halves of the columns with colours of their own, as two fisheyes that are
-    stitched, and blotches of colour as noise filters leave them.
+    Automatic exposure, two halves of the columns with colours of their own, as of two fisheyes
+    that are stitched, and blotches of colour as noise filters leave them.
 
     Args:
         rgb: (H, W, 3) uint8 on the CPU. seed: the picture is the same for the same numbers.

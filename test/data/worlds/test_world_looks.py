@@ -54,7 +54,7 @@ def test_haze_hides_what_is_far() -> None:
     near = first.range_m < 2
     far = (first.range_m > 12) & torch.isfinite(first.range_m)
     sky = torch.isinf(first.range_m)
-    assert near.any() and far.any() and sky.any()
+    assert all(part.any() for part in (near, far, sky))
     assert float(change[near].mean()) * 2 < float(change[far].mean())
     assert not change[sky].any()
 
