@@ -21,7 +21,6 @@ PICTURES: dict[str, type[Pictures]] = {
     "zind": Zind,
     "360x": Views360x,
     "diverse360": Diverse360,
-    "worlds": WorldPictures,
 }
 
 
@@ -44,10 +43,12 @@ def open_panoramas(
 def open_pictures(name: str, root: str | Path, *, listing: str | Path | None = None) -> Pictures:
     """The reader of panoramas without range, see :class:`Pictures` for what is raised.
 
+    Beside :data:`PICTURES` it knows ``worlds``, whose range is left alone.
+
     Raises:
         KeyError: no such data set.
     """
-    return _known(PICTURES, name)(root, listing=listing)
+    return _known({**PICTURES, "worlds": WorldPictures}, name)(root, listing=listing)
 
 
 def _known(readers: dict, name: str) -> type:
