@@ -19,6 +19,7 @@ from ..data.threed60 import View
 from ..data.threed60_write import write_threed60
 from ..data.worlds import FolderOptions, Walk, make_world, write_bag, write_folder
 from ..data.worlds.folder import frame_pose
+from ..data.worlds.looks import Look
 from ..data.worlds.render import Frame
 from ..data.worlds.sheet import contact_sheet
 from ..data.worlds.stereo import BASELINE_M, render_triplet
@@ -61,6 +62,7 @@ class Sheet:
         seed: first seed.
         count: number of worlds.
         columns: worlds per row.
+        look: usual, or wild: other materials, light and air.
         lens: the camera.
     """
 
@@ -69,11 +71,13 @@ class Sheet:
     seed: int = 0
     count: int = 8
     columns: int = 2
+    look: Look = "usual"
     lens: Lens = field(default_factory=Lens)
 
     def run(self, console: Console) -> None:
         seeds = range(self.seed, self.seed + self.count)
-        contact_sheet(self.out, self.kind, seeds, self.lens.camera(), self.columns)
+        camera = self.lens.camera()
+        contact_sheet(self.out, self.kind, seeds, camera, self.columns, look=self.look)
         console.print(f"{self.out}: {self.count} worlds from seed {self.seed}")
 
 

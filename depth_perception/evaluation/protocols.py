@@ -48,17 +48,28 @@ def scale_and_shift(target: Tensor, pred: Tensor, mask: Tensor) -> tuple[Tensor,
 
 
 def align(target: Tensor, pred: Tensor, mask: Tensor, how: Alignment) -> Tensor:
-    """Prediction (B, 1, H, W) after the alignment of each image to its truth."""
+    """Prediction (B, 1, H, W) after the alignment of each image to its truth.
+
+    One value everywhere, which fixes no scale, becomes the mean of the truth.
+    """
     if how is Alignment.NONE:
         return pred
     if how is Alignment.SCALE_SHIFT:
         scale, shift = scale_and_shift(target, pred, mask)
+        flat, mean = _flat(pred, mask), target.where(mask, 0).sum((1, 2, 3)) / mask.sum((1, 2, 3))
+        scale, shift = torch.where(flat, 0, scale), torch.where(flat, mean, shift)
         return scale.view(-1, 1, 1, 1) * pred + shift.view(-1, 1, 1, 1)
     factors = [
         t[m].median() / p[m].median() if m.any() else pred.new_ones(())
         for t, p, m in zip(target, pred, mask, strict=True)
     ]
     return torch.stack(factors).view(-1, 1, 1, 1) * pred
+
+
+def _flat(pred: Tensor, mask: Tensor) -> Tensor:
+    """(B,) bool: whether an image has one value only under its mask."""
+    low, high = pred.where(mask, torch.inf), pred.where(mask, -torch.inf)
+    return low.amin((1, 2, 3)) == high.amax((1, 2, 3))
 
 
 def clamp_metric(

@@ -418,6 +418,18 @@ def _test_models() -> Iterator[_Entry]:
         **unreleased,
     )
     yield _made(rectnet, "omnidepth_rectnet", config=RECTNET_TINY)
+    hybrid = _panoramic(
+        name="panda-tiny-relative",
+        title="The network of panda-tiny-metric for relative depth, for training on little",
+        parameters=2_957_505,
+        scale=ScaleKind.AFFINE_INVARIANT,
+        max_depth_m=None,
+        default_height=112,
+        antialias=True,
+        file_name="panda_tiny_relative.safetensors",
+        **unreleased,
+    )
+    yield _made(hybrid, "panda_hybrid", config=PANDA_TINY_METRIC, lora_rank=None)
     panda = _panoramic(
         name="panda-tiny",
         title="PanDA architecture in the smallest size, for tests",

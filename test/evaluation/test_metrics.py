@@ -150,6 +150,14 @@ def test_a_constant_prediction_has_no_fit() -> None:
     assert (scale.item(), shift.item()) == (0, 0)
 
 
+def test_a_constant_is_aligned_to_the_mean_of_what_is_known() -> None:
+    truth = torch.tensor([2.0, 4.0, 9.0, 1.0]).expand(2, 1, 3, 4)
+    mask = (truth < 9) & torch.tensor([True, False]).view(2, 1, 1, 1)  # the second knows nothing
+    aligned = align(truth, torch.full((2, 1, 3, 4), 1.79), mask, Alignment.SCALE_SHIFT)
+    torch.testing.assert_close(aligned[0], torch.full((1, 3, 4), 7 / 3))
+    assert not aligned[1].any()
+
+
 def test_nothing_to_compare_is_an_error() -> None:
     with pytest.raises(ValueError, match="compare"):
         depth_metrics(torch.empty(0), torch.empty(0))

@@ -14,7 +14,7 @@ SIZES = ("small", "base", "large")
 
 
 def test_all_promised_names_are_there() -> None:
-    promised = {DEFAULT_MODEL, "panda-tiny"}
+    promised = {DEFAULT_MODEL, "panda-tiny", "panda-tiny-relative"}
     for size in SIZES:
         promised |= {f"panda-{size}", f"panda-matterport-{size}", f"panda-stanford-{size}"}
         promised |= {f"depth-anything-v2-{size}"}

@@ -9,13 +9,14 @@ With range (:func:`open_panoramas`):
 | ``matterport3d`` | :class:`Matterport3D` | PNG, 16 bits | 1/4000 m |
 | ``stanford2d3d`` | :class:`Stanford2D3D` | PNG, 16 bits | 1/512 m |
 
-Pictures only (:func:`open_pictures`): ``zind``, ``360x`` and ``diverse360``, for pseudo labels.
+Pictures only (:func:`open_pictures`), for pseudo labels: ``zind``, ``360x``, ``diverse360`` and
+those of ``worlds``.
 """
 
 from .base import PanoramaFrame, Panoramas
 from .deep360 import Deep360
 from .matterport3d import Matterport3D
-from .pictures import Diverse360, Pictures, Views360x, Zind
+from .pictures import Diverse360, Pictures, Views360x, WorldPictures, Zind
 from .registry import PANORAMAS, PICTURES, open_panoramas, open_pictures
 from .stanford2d3d import Stanford2D3D
 from .structured3d import Structured3D
@@ -33,6 +34,7 @@ __all__ = [
     "Stanford2D3D",
     "Structured3D",
     "Views360x",
+    "WorldPictures",
     "Zind",
     "open_panoramas",
     "open_pictures",

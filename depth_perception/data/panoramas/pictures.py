@@ -144,3 +144,18 @@ class Diverse360(Pictures):
 
     def _find(self) -> list[Path]:
         return [p for p in self.root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES]
+
+
+class WorldPictures(Pictures):
+    """The pictures of a folder of synthetic worlds, without what is known about them."""
+
+    @classmethod
+    def layout(cls) -> str:
+        return "frames/NAME_rgb.png, as `depth-perception worlds folder` writes them"
+
+    @classmethod
+    def place(cls, number: int) -> str:
+        return f"frames/{number:08d}_000_rgb.png"
+
+    def _find(self) -> list[Path]:
+        return list(self.root.glob("frames/*_rgb.png"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from .base import Panoramas
 from .deep360 import Deep360
 from .matterport3d import Matterport3D
-from .pictures import Diverse360, Pictures, Views360x, Zind
+from .pictures import Diverse360, Pictures, Views360x, WorldPictures, Zind
 from .stanford2d3d import Stanford2D3D
 from .structured3d import Structured3D
 
@@ -43,10 +43,12 @@ def open_panoramas(
 def open_pictures(name: str, root: str | Path, *, listing: str | Path | None = None) -> Pictures:
     """The reader of panoramas without range, see :class:`Pictures` for what is raised.
 
+    Beside :data:`PICTURES` it knows ``worlds``, whose range is left alone.
+
     Raises:
         KeyError: no such data set.
     """
-    return _known(PICTURES, name)(root, listing=listing)
+    return _known({**PICTURES, "worlds": WorldPictures}, name)(root, listing=listing)
 
 
 def _known(readers: dict, name: str) -> type:

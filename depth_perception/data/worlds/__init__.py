@@ -3,6 +3,7 @@
 from .bag import BagNames, Walk, write_bag
 from .classes import CLASSES, WorldClass
 from .folder import FolderOptions, WorldFolder, WorldItem, write_folder
+from .looks import Look, with_look
 from .make import KINDS, make_world
 from .render import Frame, render
 from .sensor import sensor_effects
@@ -14,6 +15,7 @@ __all__ = [
     "BagNames",
     "FolderOptions",
     "Frame",
+    "Look",
     "Walk",
     "World",
     "WorldClass",
@@ -23,6 +25,7 @@ __all__ = [
     "make_world",
     "render",
     "sensor_effects",
+    "with_look",
     "write_bag",
     "write_folder",
 ]

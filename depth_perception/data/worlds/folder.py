@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from ...geometry import Camera
 from ...io.atomic import replacing
 from .classes import CLASSES
+from .looks import Look, wild_camera, with_look
 from .make import make_world
 from .render import Frame, render
 from .sensor import sensor_effects
@@ -41,6 +42,8 @@ class FolderOptions:
         shadows: whether there are shadows.
         antialias: whether the borders of solids are smooth.
         sensor: strength of noise, blur, exposure and white balance; 0 for clean pictures.
+        look: ``usual`` or ``wild``, the same worlds in other materials, light and air through a
+            worse camera: a domain to be judged on by what was trained on the usual one.
         labels: whether class and instance maps are written as well.
         normals: whether normals are written as well.
     """
@@ -51,6 +54,7 @@ class FolderOptions:
     shadows: bool = True
     antialias: bool = True
     sensor: float = 0.0
+    look: Look = "usual"
     labels: bool = False
     normals: bool = False
 
@@ -192,7 +196,7 @@ def frame_pose(world: World, index: int, count: int) -> Tensor:
 
 
 def _write_world(root: Path, seed: int, camera: Camera, options: FolderOptions) -> list[dict]:
-    world = make_world(options.kind, seed)
+    world = with_look(make_world(options.kind, seed), options.look)
     entries = []
     for index in range(options.frames_per_world):
         pose = frame_pose(world, index, options.frames_per_world)
@@ -219,6 +223,8 @@ def _write_frame(
     rgb = frame.rgb.cpu()
     if options.sensor > 0:
         rgb = sensor_effects(rgb, seed, options.sensor)
+    if options.look == "wild":
+        rgb = wild_camera(rgb, seed)
     range_m = frame.range_m.cpu().numpy()
     near = np.isfinite(range_m) & (range_m <= MAX_RANGE_M)
     millimetres = np.where(near, np.round(np.where(near, range_m, 0) * 1000), 0).astype(np.uint16)
@@ -255,6 +261,7 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
     path = root / "dataset.json"
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
+        before["options"] = {"look": "usual", **before["options"]}  # older folders do not say it
         if before != json.loads(text):
             raise ValueError(
                 f"{path} describes another data set; write into another folder, or use its options"

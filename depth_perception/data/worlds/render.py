@@ -225,7 +225,7 @@ def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: floa
         shine = shine + (glance * gloss * (facing > 0) * 0.5)[:, None] * strength
     glow = world.materials.glow[material][:, None]
     result = base * (received + glow) + shine
-    haze = (1 - torch.exp(-distance / 400))[:, None] * float(light.sun_colour.max() > 0)
+    haze = (1 - torch.exp(-distance / light.haze_m))[:, None] * float(light.sun_colour.max() > 0)
     colour[seen] = result + (light.horizon - result) * haze
     return colour
 

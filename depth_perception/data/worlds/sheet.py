@@ -12,6 +12,7 @@ import torch
 from ...geometry import Camera
 from ...io.images import write_image
 from .classes import CLASSES
+from .looks import Look, with_look
 from .make import make_world
 from .render import Frame, render
 
@@ -25,6 +26,7 @@ def contact_sheet(
     camera: Camera,
     columns: int = 2,
     *,
+    look: Look = "usual",
     device: torch.device | str = "cpu",
 ) -> None:
     """Write a PNG with picture, range and classes of one place in each world.
@@ -38,7 +40,7 @@ def contact_sheet(
         )
     cells = []
     for seed in seeds:
-        world = make_world(kind, seed)
+        world = with_look(make_world(kind, seed), look)
         pose = world.pose(0.4 * world.path_length_m)
         frame = render(world, camera, pose, device=device, antialias=True)
         cells.append(

@@ -28,6 +28,7 @@ class Light:
         lamps: (L, 3) positions; the first ``shadow_lamps`` of them throw shadows.
         lamp_colours: (L, 3) linear RGB strength at one metre.
         shadow_lamps: how many lamps throw shadows.
+        haze_m: distance over which the air hides 63 % of what is seen, where there is sun.
     """
 
     sun_direction: Tensor
@@ -40,6 +41,7 @@ class Light:
     lamps: Tensor
     lamp_colours: Tensor
     shadow_lamps: int
+    haze_m: float = 400.0
 
     def to(self, device: torch.device | str) -> Light:
         """The same lights on another device."""

@@ -24,13 +24,13 @@ class UnlabelledRecipe:
     """Pictures and their pseudo labels.
 
     Attributes:
-        kind: layout of the pictures.
+        kind: layout of the pictures; of ``worlds`` the ranges are not read.
         root: their folder. listing: a list of the pictures, one in each line.
         labels: folder of the labels, float ``.npy`` in (0, 1], larger is farther, under the names
             of the pictures (``pano_`` becomes ``depth_``).
     """
 
-    kind: Literal["zind", "360x", "diverse360"]
+    kind: Literal["zind", "360x", "diverse360", "worlds"]
     root: str
     labels: str
     listing: str | None = None

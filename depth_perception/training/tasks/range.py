@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
@@ -104,7 +105,8 @@ class RangeTraining(module.Training):
 
     def metadata(self) -> dict[str, str]:
         data = self.recipe.data
-        return {"max_depth_m": str(data.max_depth_m), "target": data.target}
+        options = json.dumps({"height": data.sizes[-1].height})
+        return {"max_depth_m": str(data.max_depth_m), "target": data.target, "options": options}
 
 
 def prepare(
