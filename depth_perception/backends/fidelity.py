@@ -19,7 +19,8 @@ _LEAST_SHARE = 0.01
 class Fidelity:
     """Relative differences of one output to that of torch in float32.
 
-    A value below a hundredth of the largest one counts as that, so that zeros have a difference.
+    So that zeros have a difference, values below a hundredth of the largest one count as that. Of
+    an output with both signs (logits, coordinates), those below the mean magnitude count as that.
     """
 
     what: str
@@ -45,8 +46,11 @@ def compare(what: str, expected: Tensor, found: Tensor) -> Fidelity:
             f"{what} has shape {tuple(found.shape)} instead of {tuple(expected.shape)}"
         )
     expected, found = expected.double().flatten(), found.double().flatten()
-    least = _LEAST_SHARE * expected.abs().max().clamp(min=torch.finfo(torch.float32).tiny)
-    apart = (found - expected).abs() / expected.abs().clamp(min=least)
+    size = expected.abs()
+    has_both_signs = bool(expected.min() < 0) and bool(expected.max() > 0)
+    least = size.mean() if has_both_signs else _LEAST_SHARE * size.max()
+    least = least.clamp(min=torch.finfo(torch.float32).tiny)
+    apart = (found - expected).abs() / size.clamp(min=least)
     apart = torch.where(found == expected, 0.0, apart)  # infinities that agree
     if bool(torch.isnan(apart).any()):
         raise BackendError(f"{what} is not a number where torch has one")
