@@ -115,7 +115,11 @@ setup(
     data_files=[],
     setup_requires=_build_requirements(),
     install_requires=_requirements("run"),
-    extras_require={"ros": _requirements("ros-pypi"), "dev": _requirements("dev")},
+    extras_require={
+        "ros": _requirements("ros-pypi"),
+        "dev": _requirements("dev"),
+        "backends": _requirements("backends"),
+    },
     entry_points={
         "console_scripts": [
             "depth-perception = depth_perception.cli.main:main",

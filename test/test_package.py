@@ -31,6 +31,7 @@ LEVELS = (
     ("prediction",),
     ("io", "networks"),
     ("systems",),
+    ("backends",),
     ("scale",),
     ("estimators",),
     ("data",),
@@ -181,7 +182,7 @@ def test_pre_commit_runs_the_ruff_of_the_requirements() -> None:
 
 
 def test_requirements_name_every_imported_library() -> None:
-    named = set(_requirements("run"))
+    named = {*_requirements("run"), *_requirements("backends")}
     known = sys.stdlib_module_names | OPTIONAL | {"depth_perception"}
     for path in MODULES:
         for name in _imports(path):

@@ -70,6 +70,8 @@ class ModelOptions:
     """cpu, cuda, ...; otherwise CUDA where there is one."""
     height: int | None = None
     """Rows of the network input; otherwise those of the training or the model."""
+    backend: Literal["torch", "openvino", "onnxruntime", "tensorrt"] = "torch"
+    """What runs the network: torch, openvino (CPU), onnxruntime, or tensorrt (CUDA)."""
     steps: int | None = None
     """Of Pixel-Perfect Depth; otherwise its default."""
     semantics_checkpoint: Path | None = None
@@ -231,6 +233,8 @@ class Job:
             raise ValueError(f"{_flags(given)}: only Pixel-Perfect Depth has these options")
         if network.height is not None:
             options["height"] = network.height
+        if network.backend != "torch":
+            options["backend"] = network.backend
         return load(self.model, network.checkpoint, network.device, **options, **given)
 
     def indices(self, count: int) -> list[int]:

@@ -332,6 +332,7 @@ class InferRun:
                     device=None if options.device == "auto" else options.device,
                     height=options.height,
                     precision=options.precision,
+                    backend=options.backend,
                     seam=options.seam,
                     flip=options.flip,
                     **options.network.given(),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..backends.engines import Backend, Precision
 from ..geometry import Camera, Equirectangular, Pinhole
 from ..networks import resize_map
 from ..prediction import Prediction
@@ -21,7 +22,6 @@ from ..systems.card import ModelCard
 from ..systems.depth_anything import DepthAnything
 from ..systems.image_input import network_input, network_size
 
-Precision = Literal["float32", "float16", "bfloat16"]
 Seam = Literal["off", "circular", "blend"]
 OutputSize = Literal["network", "input"]
 
@@ -39,7 +39,10 @@ class EstimatorOptions:
         height: rows of the network input: of the full sphere for panoramas, the least of both
             sides for pinhole images. None takes the default of the model. Sides are rounded to
             multiples of the patch size.
-        precision: of the encoder; the head always runs in float32.
+        precision: of the encoder; the head always runs in float32. Other backends than torch take
+            it for the whole network.
+        backend: what runs the network: PyTorch, or a graph that another runtime makes of it, see
+            :mod:`depth_perception.backends`. The first image of a size then waits for its graph.
         seam: what happens where the left and the right border of a full-turn panorama touch.
             ``off`` treats them as borders, as the published models do. ``circular`` lets the head
             see across, at no cost. ``blend`` also runs the image turned by half and takes each
@@ -52,6 +55,7 @@ class EstimatorOptions:
 
     height: int | None = None
     precision: Precision = "float32"
+    backend: Backend = "torch"
     seam: Seam = "off"
     flip: bool = False
     output_size: OutputSize = "input"
@@ -68,6 +72,7 @@ class EstimatorOptions:
                 raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
         for name, choices in (
             ("precision", Precision),
+            ("backend", Backend),
             ("seam", Seam),
             ("output_size", OutputSize),
         ):
@@ -104,18 +109,19 @@ class Estimator:
         self._check_seam(self.options)
         # tokens come with their channels last: the head is up to twice as fast when it stays so
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
-        self._set_precision(getattr(torch, self.options.precision))
+        self._forward = self._forward_by(self.options.backend)
         self._has_warned = False
 
     def with_options(self, **changes: object) -> Estimator:
-        """An estimator that shares the networks and differs in some options but the precision.
+        """An estimator that shares the networks and differs in some options.
 
         Raises:
-            TypeError, ValueError: an option is wrong, or it is the precision.
+            TypeError, ValueError: an option is wrong, or it is the precision or the backend.
         """
         options = replace(self.options, **changes)
-        if options.precision != self.options.precision:
-            raise ValueError("estimators that share a network share its precision: load another")
+        for name in ("precision", "backend"):
+            if getattr(options, name) != getattr(self.options, name):
+                raise ValueError(f"estimators that share a network share its {name}: load another")
         self._check_seam(options)
         twin = copy.copy(self)
         twin.options = options
@@ -127,6 +133,16 @@ class Estimator:
                 f"seam={options.seam!r} needs a panoramic model; {self.card.name} is a "
                 f"{self.card.camera} model"
             )
+
+    def _forward_by(self, backend: Backend) -> Callable[..., Any]:
+        """What answers in place of the network."""
+        if backend == "torch":
+            self._set_precision(getattr(torch, self.options.precision))
+            return self.network
+        from ..backends import GraphForward
+
+        precision = self.options.precision
+        return GraphForward(self.network, backend, device=self.device, precision=precision)
 
     def _set_precision(self, precision: torch.dtype) -> None:
         self.network.encoder.to(precision)
@@ -261,7 +277,7 @@ class Estimator:
 
     def _run(self, images: Tensor, circular: bool) -> Tensor:
         """Values (B, 1, h, w) of images (B, 3, h, w)."""
-        return self.network(images, circular=circular)
+        return self._forward(images, circular=circular)
 
     def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
         """The values of the image and, mirrored back, those of the mirrored image in one."""

@@ -117,7 +117,7 @@ class _DisparityEstimator(Estimator):
     options: BlindSpotOptions | BlindSpotPinholeOptions
 
     def _run(self, images: Tensor, circular: bool) -> Tensor:
-        return self.network(images, circular=circular)[0][:, :1]
+        return self._forward(images, circular=circular)[0][:, :1]
 
     def _prediction(
         self, disparity: Tensor, factor: float | None, camera: Camera, valid: Tensor

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from ..backends.engines import check_backend
 from ..systems.catalog import card as find_card
 from ..systems.catalog import recipe
 from ..systems.checkpoints import CheckpointError, read_metadata
@@ -28,7 +29,7 @@ def load(
         name: a name of :func:`depth_perception.models`.
         checkpoint: safetensors, or an official file or folder; None takes the weights that are
             part of the package or were fetched.
-        device: None takes CUDA where there is one, else the CPU.
+        device: None takes CUDA where there is one and the backend can use it, else the CPU.
         options: fields of the options in :mod:`depth_perception.estimators`: ``MogeOptions`` for
             MoGe-2, ``PpdOptions`` for Pixel-Perfect Depth, ``ScaleDepthOptions`` for ScaleDepth,
             ``BlindSpotOptions`` and ``BlindSpotPinholeOptions`` for the blind-spot VGG,
@@ -40,13 +41,16 @@ def load(
     Raises:
         KeyError: no such model.
         CheckpointError: the weights are missing, unreadable or of another network.
-        TypeError, ValueError: an option or the device is wrong.
+        TypeError, ValueError: an option or the device is wrong, or a backend is not installed.
     """
     card = find_card(name)
     family = recipe(name).family
     estimator, options_of = _classes_of(family)
     chosen = options_of(**options)  # type: ignore[arg-type]
+    if device is None and chosen.backend == "openvino":
+        device = "cpu"
     device = _device_of(device)
+    check_backend(chosen.backend, device, chosen.precision)
     if family == "ppd":
         from .ppd import load_ppd
 

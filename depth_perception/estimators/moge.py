@@ -57,9 +57,9 @@ class MogeEstimator(Estimator):
         height, width = images[0].shape[:2]
         cameras = [c if c is None else self._checked(c, height, width) for c in cameras]
         with torch.inference_mode():
-            maps = self.network(
+            maps = self._forward(
                 torch.cat([image_planes(pixels) for pixels in images]),
-                self.options.num_tokens,
+                num_tokens=self.options.num_tokens,
                 network_size=self.options.output_size == "network",
             )
             found = [

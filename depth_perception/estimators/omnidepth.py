@@ -22,7 +22,7 @@ class OmniDepthEstimator(Estimator):
         return plain_input(pixels, size, circular)
 
     def _run(self, images: Tensor, circular: bool) -> Tensor:
-        return self.network(images, circular=circular)[0]
+        return self._forward(images, circular=circular)[0]
 
     def _is_valid(self, values: Tensor) -> Tensor:
         return super()._is_valid(values) & (values > 0)

@@ -125,7 +125,7 @@ class PanopticDepthEstimator(Estimator):
     def maps(self, images: Tensor, output: tuple[int, int]) -> tuple[PanopticMap, ...]:
         """Panoptic maps (*output) of images (B, 3, H, W) from :func:`normalised`."""
         view = View(tuple(images.shape[-2:]), output, self.options.crop_depth)
-        features = self.network(padded(images))
+        features = self._forward(padded(images))
         return tuple(self._map(features.image(index), view) for index in range(len(images)))
 
     def _map(self, features: PanopticFeatures, view: View) -> PanopticMap:

@@ -76,7 +76,7 @@ class ScaleDepthEstimator(Estimator):
             factor = camera.resize(*size).fx / reference
         with torch.inference_mode():
             result = scene_depth(
-                self.network,
+                self._forward,
                 scaledepth_input(pixels, size),
                 windows=self.options.windows,
                 flip=self.options.flip,

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .padding import padded_conv
-
-
-def resize_map(
-    x: Tensor, size: tuple[int, int], circular: bool, *, align_corners: bool = True
-) -> Tensor:
-    """Bilinear resize of (B, C, H, W) to (B, C, *size).
-
-    On a circle there are no corners to align: ``circular`` always places the columns by their
-    centres and lets the first and the last column be neighbours.
-    """
-    if not circular:
-        return F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
-    x = F.interpolate(x, (size[0], x.shape[-1]), mode="bilinear", align_corners=align_corners)
-    width, common = x.shape[-1], math.gcd(x.shape[-1], size[1])
-    before, after = width // common, size[1] // common  # columns of margin that map to each other
-    x = F.pad(x, (before, before, 0, 0), mode="circular")
-    x = F.interpolate(x, (size[0], size[1] + 2 * after), mode="bilinear", align_corners=False)
-    return x[..., after:-after]
+from .strips import enlarged_conv, resize_map
 
 
 class ResidualUnit(nn.Module):
@@ -59,10 +41,14 @@ class FusionBlock(nn.Module):
         self, path: Tensor, level: Tensor | None, size: tuple[int, int], circular: bool = False
     ) -> Tensor:
         """(B, F, h, w) path and level of the same size to (B, F, *size)."""
+        return resize_map(self.before_resize(path, level, circular), size, circular)
+
+    def before_resize(self, path: Tensor, level: Tensor | None, circular: bool = False) -> Tensor:
+        """(B, F, h, w) path and level to the map (B, F, h, w) that is then enlarged."""
         if level is not None:
             path = path + self.skip(level, circular)
         # A 1x1 convolution and a resize whose weights sum to one commute: the small map is cheaper.
-        return resize_map(self.out(self.refine(path, circular)), size, circular)
+        return self.out(self.refine(path, circular))
 
 
 class DptHead(nn.Module):
@@ -125,10 +111,10 @@ class DptHead(nn.Module):
         for index, skip in enumerate(skips):
             levels[index] = levels[index] + skip
         path = self.fuse_levels(levels, circular)
-        path = padded_conv(self.neck, path, circular)
+        size = (2 * path.shape[-2], 2 * path.shape[-1])
+        path = enlarged_conv(path, size, self.neck, circular)
         size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
-        path = padded_conv(self.out[0], resize_map(path, size, circular), circular)
-        return self.out[2](self.out[1](path))
+        return enlarged_conv(path, size, self.out[0], circular, self.out[1:])
 
     def levels(
         self, taps: Sequence[Tensor], grid: tuple[int, int], circular: bool = False
@@ -145,13 +131,11 @@ class DptHead(nn.Module):
         return levels
 
     def fuse_levels(self, levels: Sequence[Tensor], circular: bool = False) -> Tensor:
-        """From coarse to fine into one (B, F, 8 rows, 8 columns) map."""
-        finest_height, finest_width = levels[0].shape[-2:]
+        """From coarse to fine into one (B, F, 4 rows, 4 columns) map, still to be doubled."""
         path = self.fuse[3](levels[3], None, _size(levels[2]), circular)
         path = self.fuse[2](path, levels[2], _size(levels[1]), circular)
         path = self.fuse[1](path, levels[1], _size(levels[0]), circular)
-        size = (2 * finest_height, 2 * finest_width)
-        return self.fuse[0](path, levels[0], size, circular)
+        return self.fuse[0].before_resize(path, levels[0], circular)
 
 
 def _size(level: Tensor) -> tuple[int, int]:

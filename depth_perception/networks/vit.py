@@ -108,11 +108,12 @@ class VitEncoder(VisionTransformer):
 
         DINOv2 resamples the native grid bicubically by the factor (rows + 0.1) / native_rows, and
         it is this factor, not the ratio of the two sizes, that places the samples. Results are
-        kept per grid until the parameter changes; while gradients are recorded they are made anew.
+        kept per grid until the parameter changes; while gradients or graphs are recorded they are
+        made anew.
         """
         if tuple(grid) == self.native_grid:
             return self.pos_embed
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._resample_positions(grid)
         source = self.pos_embed
         version = 0 if source.is_inference() else source._version

@@ -55,6 +55,7 @@ def _depth_options(settings: PanoramicSettings) -> dict[str, object]:
         PinholeSettings(
             model=settings.model,
             precision=settings.precision,
+            backend=settings.backend,
             flip=settings.flip,
             output_size="network",
             scaledepth=ScaleDepthSettings(reference_focal_px=focal),

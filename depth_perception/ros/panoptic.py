@@ -131,6 +131,7 @@ def load_panoptic(settings: PanopticSettings) -> PanopticDepthEstimator:
         None if settings.device == "auto" else settings.device,
         height=settings.height or None,
         precision=settings.precision,
+        backend=settings.backend,
         output_size=settings.output_size,
         reference_focal_px=None if focal < 0 else focal,
     )  # type: ignore[return-value]

@@ -148,6 +148,7 @@ def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
         None if settings.device == "auto" else settings.device,
         height=settings.height or None,
         precision=settings.precision,
+        backend=settings.backend,
         seam=settings.seam,
         flip=settings.flip,
         output_size=settings.output_size,

@@ -99,6 +99,7 @@ def model_options(settings: PinholeSettings) -> dict[str, object]:
         )
     options: dict[str, object] = {
         "precision": settings.precision,
+        "backend": settings.backend,
         "output_size": settings.output_size,
     }
     if "height" in known:

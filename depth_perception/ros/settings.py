@@ -37,6 +37,14 @@ class NodeSettings:
         choices=("float32", "float16", "bfloat16"),
         reload=True,
     )
+    backend: str = parameter(
+        "torch",
+        "What runs the network: torch, or openvino (CPU), onnxruntime or tensorrt (CUDA), which "
+        "pip has to install. They make a graph when the node is configured, and keep it; precision "
+        "is then that of the whole network.",
+        choices=("torch", "openvino", "onnxruntime", "tensorrt"),
+        reload=True,
+    )
     height: int = parameter(
         0,
         "Rows of the network input; 0 takes the default of the model. Fewer are faster. The model "

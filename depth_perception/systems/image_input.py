@@ -66,6 +66,27 @@ def network_input(image: Tensor, size: tuple[int, int], *, antialias: bool = Fal
     return (pixels - mean) / std
 
 
+def antialiased(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resampling of (B, C, H, W) to (B, C, *size), low-pass filtered where it shrinks."""
+    if not torch.compiler.is_exporting():
+        return F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+    # the same as two products of matrices, which every runtime knows
+    rows, columns = (
+        _triangle_weights(old, new, images)
+        for old, new in zip(images.shape[-2:], size, strict=True)
+    )
+    return rows @ images @ columns.mT
+
+
+def _triangle_weights(old: int, new: int, like: Tensor) -> Tensor:
+    """(new, old) shares that the old pixels have in each new one."""
+    step = old / new
+    centre = (torch.arange(new, dtype=like.dtype, device=like.device) + 0.5) * step
+    place = torch.arange(old, dtype=like.dtype, device=like.device) + 0.5
+    shares = (1 - ((place - centre[:, None]) / max(step, 1.0)).abs()).clamp(min=0)
+    return shares / shares.sum(1, keepdim=True)
+
+
 _CONSTANTS: dict[tuple[tuple[float, ...], torch.device], Tensor] = {}
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..networks import ConvStack, VitEncoder
-from .image_input import IMAGENET_MEAN, IMAGENET_STD
+from .image_input import IMAGENET_MEAN, IMAGENET_STD, antialiased
 from .moge_config import MogeConfig, Remap, StackConfig
 
 GridRule = Literal["round", "truncate"]
@@ -67,7 +67,7 @@ class MogeEncoder(nn.Module):
         """Images resampled to the token grid, then normalised: (B, 3, 14 rows, 14 columns)."""
         patch = self.backbone.patch_size
         size = (grid[0] * patch, grid[1] * patch)
-        images = F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
+        images = antialiased(images, size)
         return (images - self.image_mean) / self.image_std
 
 

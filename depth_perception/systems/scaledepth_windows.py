@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry.agreement import Overlap, agreeing_factors
-from .scaledepth import ScaleDepth
+from .scaledepth import ScaleDepthOutput
 
 WindowScale = Literal["joint", "own"]
 
@@ -75,7 +76,7 @@ class SceneDepth:
 
 
 def scene_depth(
-    network: ScaleDepth,
+    network: Callable[[Tensor], ScaleDepthOutput],
     images: Tensor,
     *,
     windows: Windows | None = None,
@@ -86,7 +87,7 @@ def scene_depth(
     """Run the network.
 
     Args:
-        network: in evaluation mode.
+        network: in evaluation mode, or what answers in its place.
         images: (B, 3, H, W) RGB, 0 to 255, sides at least 32.
         windows: None runs on whole images.
         flip: also run on the mirrored image or windows, and average.
@@ -162,7 +163,11 @@ def _common(
 
 
 def _run(
-    network: ScaleDepth, images: Tensor, size: tuple[int, int], flip: bool, batch: int
+    network: Callable[[Tensor], ScaleDepthOutput],
+    images: Tensor,
+    size: tuple[int, int],
+    flip: bool,
+    batch: int,
 ) -> SceneDepth:
     depths, scales, probabilities = [], [], []
     for chunk in images.split(batch):

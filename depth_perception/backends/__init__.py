@@ -1,0 +1,22 @@
+"""The forward pass of a network by another runtime than PyTorch.
+
+A backend replaces the call of the network and nothing else: what comes before and after it stays
+the code of the estimators.
+"""
+
+from __future__ import annotations
+
+from .engines import BACKENDS, Backend, BackendError, Precision, check_backend
+from .forward import GraphForward
+from .store import GRAPHS_VARIABLE, graphs_folder
+
+__all__ = [
+    "BACKENDS",
+    "GRAPHS_VARIABLE",
+    "Backend",
+    "BackendError",
+    "GraphForward",
+    "Precision",
+    "check_backend",
+    "graphs_folder",
+]

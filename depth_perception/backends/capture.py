@@ -1,0 +1,102 @@
+"""A network with everything fixed but the pixels, and pictures to try it with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import networks, systems
+from ..systems.blindspot import BlindSpotVgg
+from ..systems.depth_anything import DepthAnything
+from ..systems.moge import Moge
+from ..systems.omnidepth import OmniDepth
+from ..systems.panopticdepth import PanopticDepth
+from ..systems.scaledepth import ScaleDepth
+from .engines import BackendError
+from .structure import flatten
+
+_NORMALISED = (-2.1, 2.6)  # ImageNet mean and deviation removed
+# Networks that can be exported, and the values of their images.
+INPUT_RANGES: Mapping[type[nn.Module], tuple[float, float]] = {
+    DepthAnything: _NORMALISED,
+    Moge: (0.0, 1.0),
+    ScaleDepth: (0.0, 255.0),
+    BlindSpotVgg: (0.0, 1.0),
+    OmniDepth: (0.0, 1.0),
+    PanopticDepth: _NORMALISED,
+}
+_NOISE = 0.1  # share of the range
+_CELL_PX = 16
+
+
+class Capture(nn.Module):
+    """Images in, a flat tuple of tensors out."""
+
+    def __init__(self, network: nn.Module, arguments: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.network = network
+        self.arguments = dict(arguments)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The tensors of the result, in the order of :func:`~.structure.flatten`."""
+        return tuple(flatten(self.network(images, **self.arguments))[1])
+
+
+def input_range(network: nn.Module) -> tuple[float, float]:
+    """Least and largest value of images of a network.
+
+    Raises:
+        BackendError: it is none of the feed-forward networks.
+    """
+    for kind, values in INPUT_RANGES.items():
+        if isinstance(network, kind):
+            return values
+    raise BackendError(
+        f"{type(network).__name__} runs only in PyTorch: leave backend='torch', or take one of "
+        f"{', '.join(kind.__name__ for kind in INPUT_RANGES)}"
+    )
+
+
+def trial_images(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
+    """Images (B, 3, H, W) for a comparison: soft patches with noise, always the same."""
+    low, high = input_range(network)
+    generator = torch.Generator().manual_seed(0)
+    cells = (shape[0], shape[1], -(-shape[2] // _CELL_PX), -(-shape[3] // _CELL_PX))
+    soft = F.interpolate(torch.rand(cells, generator=generator), tuple(shape[2:]), mode="bicubic")
+    noise = torch.rand(shape, generator=generator) - 0.5
+    return low + (high - low) * (soft + _NOISE * noise).clamp(0, 1)
+
+
+def fingerprint(network: nn.Module) -> str:
+    """SHA-256 over the weights, the settings of all modules, and our code of networks."""
+    digest = hashlib.sha256(_code().encode())
+    for name, module in network.named_modules():
+        settings = {
+            key: value
+            for key, value in sorted(vars(module).items())
+            if isinstance(value, (bool, int, float, str, tuple)) or is_dataclass(value)
+        }
+        digest.update(f"{name} {type(module).__name__} {settings}\n".encode())
+    tensors = [*network.named_parameters(), *network.named_buffers()]
+    for name, tensor in tensors:
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    digest = hashlib.sha256()
+    for package in (networks, systems):
+        for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,152 @@
+"""The runtimes: which there are, what each of them can do, and where its code is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import torch
+from numpy import ndarray
+from torch import Tensor, nn
+
+Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt"]
+Precision = Literal["float32", "float16", "bfloat16"]
+
+Run = Callable[[ndarray], Sequence[ndarray]]
+_GPU_PACKAGES = "onnx onnxscript onnxruntime-gpu tensorrt"
+
+
+class BackendError(ValueError):
+    """A backend is not installed, cannot do what is asked, or its results are not those of torch.
+
+    The message says what to do.
+    """
+
+
+class Engine(Protocol):
+    """The module of a runtime."""
+
+    @staticmethod
+    def export(capture: nn.Module, images: Tensor, folder: Path) -> None:
+        """Write the graph of a module that takes images to files in a folder."""
+
+    @staticmethod
+    def open_graph(
+        folder: Path, backend: Backend, device: torch.device, precision: Precision
+    ) -> Run:
+        """Make the graph of a folder ready to run."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a backend needs and can do.
+
+    Attributes:
+        module: of this package, an :class:`Engine`.
+        imports: modules that must be there.
+        packages: what pip has to install for them.
+        distribution: the one whose version graphs belong to.
+        devices: types of devices it runs on.
+        precisions: of the arithmetic of the whole network.
+    """
+
+    module: str
+    imports: tuple[str, ...]
+    packages: str
+    distributions: tuple[str, ...]
+    devices: tuple[str, ...]
+    precisions: tuple[Precision, ...]
+
+
+BACKENDS: Mapping[str, Traits] = MappingProxyType(
+    {
+        "openvino": Traits(
+            "openvino",
+            ("openvino",),
+            "openvino",
+            ("openvino",),
+            ("cpu",),
+            ("float32", "float16", "bfloat16"),
+        ),
+        "onnxruntime": Traits(
+            "onnx",
+            ("onnxruntime", "onnx", "onnxscript"),
+            "onnx onnxscript onnxruntime",
+            ("onnxruntime", "onnxruntime-gpu"),
+            ("cpu", "cuda"),
+            ("float32",),
+        ),
+        "tensorrt": Traits(
+            "onnx",
+            ("onnxruntime", "onnx", "onnxscript"),
+            _GPU_PACKAGES,
+            ("onnxruntime-gpu", "onnxruntime"),
+            ("cuda",),
+            ("float32", "float16", "bfloat16"),
+        ),
+    }
+)
+
+
+def check_backend(backend: Backend, device: torch.device, precision: Precision) -> None:
+    """Refuse what is not there or not possible; ``torch`` always is.
+
+    Raises:
+        BackendError: the message names the packages or the choices.
+    """
+    if backend == "torch":
+        return
+    traits = BACKENDS[backend]
+    missing = [name for name in traits.imports if find_spec(name) is None]
+    if missing:
+        raise BackendError(
+            f"backend={backend!r} needs {', '.join(missing)}: pip install {traits.packages}"
+        )
+    if device.type not in traits.devices:
+        raise BackendError(
+            f"backend={backend!r} runs on {' and '.join(traits.devices)}, not on device {device}"
+        )
+    if precision not in traits.precisions:
+        raise BackendError(
+            f"backend={backend!r} computes in {' or '.join(traits.precisions)}, got "
+            f"precision={precision!r}"
+        )
+    if backend != "openvino":
+        provider = PROVIDERS[backend if backend == "tensorrt" else device.type]
+        from onnxruntime import get_available_providers
+
+        if provider not in get_available_providers():
+            raise BackendError(
+                f"backend={backend!r} on {device} needs an ONNX Runtime with {provider}: "
+                f"pip uninstall onnxruntime; pip install {_GPU_PACKAGES}"
+            )
+
+
+PROVIDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "cpu": "CPUExecutionProvider",
+        "cuda": "CUDAExecutionProvider",
+        "tensorrt": "TensorrtExecutionProvider",
+    }
+)
+
+
+def engine(backend: Backend) -> Engine:
+    """The module that runs a backend."""
+    return import_module(f".{BACKENDS[backend].module}_engine", __package__)  # type: ignore[return-value]
+
+
+def engine_version(backend: Backend) -> str:
+    """Version of the runtime that graphs are made for, and of the PyTorch that makes them."""
+    for name in BACKENDS[backend].distributions:
+        try:
+            return f"{name} {version(name)}, torch {torch.__version__}"
+        except PackageNotFoundError:
+            continue
+    return f"unknown, torch {torch.__version__}"

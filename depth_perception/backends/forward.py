@@ -1,0 +1,162 @@
+"""A call that a backend answers instead of the network."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy import ndarray
+from torch import Tensor, nn
+
+from .. import __version__
+from .capture import Capture, fingerprint, input_range, trial_images
+from .engines import (
+    Backend,
+    BackendError,
+    Precision,
+    Run,
+    check_backend,
+    engine,
+    engine_version,
+)
+from .fidelity import TOLERANCE, Fidelity, check, compare
+from .store import about, filling, graphs_folder
+from .structure import Layout, flatten, names, rebuild
+
+_OPEN_GRAPHS = 4
+
+_log = logging.getLogger(__name__)
+
+
+class GraphForward:
+    """Takes and returns what the network does, by an exported graph for each size of images.
+
+    A size that is new takes as long as its export: seconds to a minute. Graphs are kept on disk,
+    see :func:`~depth_perception.backends.graphs_folder`, and the last few in memory. Each is
+    compared with the network when it is made, on the same made-up images.
+
+    Args:
+        network: float32, in evaluation mode; it stays needed for exports.
+        backend: not ``torch``.
+        device: where the network is and its results shall be.
+        precision: of the whole graph.
+        tolerance: largest relative difference to the network in float32, see
+            :func:`~depth_perception.backends.fidelity.check`.
+
+    Raises:
+        BackendError: the backend is missing or cannot do this, or the network is not feed-forward.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        backend: Backend,
+        *,
+        device: torch.device | str = "cpu",
+        precision: Precision = "float32",
+        tolerance: float = TOLERANCE,
+    ) -> None:
+        self.device = torch.device(device)
+        check_backend(backend, self.device, precision)
+        input_range(network)
+        self.network = network
+        self.backend: Backend = backend
+        self.precision: Precision = precision
+        self.tolerance = tolerance
+        self._fingerprint: str | None = None
+        self._graphs: OrderedDict[tuple, tuple[Layout, Run]] = OrderedDict()
+        self._lock = threading.Lock()  # a graph has one set of buffers
+
+    def __call__(self, images: Tensor, **arguments: Any) -> Any:
+        """The result of ``network(images, **arguments)``.
+
+        Raises:
+            BackendError: the graph cannot be made, or its results are not those of the network.
+        """
+        with self._lock:
+            layout, run = self._graph(tuple(images.shape), arguments)
+            found = run(images.detach().to("cpu", torch.float32).contiguous().numpy())
+        return rebuild(layout, self._tensors(found))
+
+    def differences(self, shape: tuple[int, ...], **arguments: Any) -> tuple[Fidelity, ...]:
+        """What was found when the graph for images of this shape was made; makes it if need be."""
+        with self._lock:
+            self._graph(tuple(shape), arguments)
+            entry = about(self._folder(tuple(shape), arguments))
+        return tuple(Fidelity(**values) for values in (entry or {}).get("fidelity", ()))
+
+    def _tensors(self, arrays: Sequence[ndarray]) -> list[Tensor]:
+        return [torch.from_numpy(array).to(self.device) for array in arrays]
+
+    def _graph(self, shape: tuple[int, ...], arguments: dict[str, Any]) -> tuple[Layout, Run]:
+        key = (shape, tuple(sorted(arguments.items())))
+        if key not in self._graphs:
+            self._graphs[key] = self._opened(shape, arguments)
+            while len(self._graphs) > _OPEN_GRAPHS:
+                self._graphs.popitem(last=False)
+        self._graphs.move_to_end(key)
+        return self._graphs[key]
+
+    def _opened(self, shape: tuple[int, ...], arguments: dict[str, Any]) -> tuple[Layout, Run]:
+        folder = self._folder(shape, arguments)
+        entry = about(folder)
+        if entry is None:
+            self._export(folder, shape, arguments)
+            entry = about(folder) or {}
+        try:
+            return entry["layout"], self._open(folder)
+        except (KeyError, RuntimeError, OSError) as error:
+            raise BackendError(
+                f"the {self.backend} graph in {folder} cannot be opened ({error}); delete it"
+            ) from error
+
+    def _open(self, folder: Path) -> Run:
+        return engine(self.backend).open_graph(folder, self.backend, self.device, self.precision)
+
+    def _export(self, folder: Path, shape: tuple[int, ...], arguments: dict[str, Any]) -> None:
+        size = " x ".join(map(str, shape))
+        _log.info("making the %s graph of images %s", self.backend, size)
+        images = trial_images(self.network, shape)
+        capture = Capture(self.network, arguments).eval()
+        text: dict[str, Any] = {"backend": self.backend, "shape": list(shape)}
+        with torch.inference_mode(False), torch.no_grad(), filling(folder, text) as partial:
+            # this run also fills what networks keep, which would else keep what exports trace
+            layout, expected = flatten(self.network(images.to(self.device), **arguments))
+            try:
+                engine(self.backend).export(capture, images.to(self.device), partial)
+                found = self._tensors(self._open(partial)(images.numpy()))
+            except Exception as error:
+                raise BackendError(
+                    f"{type(self.network).__name__} at {size} cannot be exported to "
+                    f"{self.backend}: {type(error).__name__}: {error}"
+                ) from error
+            fidelity = [compare(*one) for one in zip(names(layout), expected, found, strict=True)]
+            for entry in fidelity:
+                _log.info("%s %s: %s", self.backend, self.precision, entry)
+            check(fidelity, self.precision, self.tolerance)
+            text["layout"] = layout
+            text["fidelity"] = [asdict(entry) for entry in fidelity]
+
+    def _folder(self, shape: tuple[int, ...], arguments: dict[str, Any]) -> Path:
+        if self._fingerprint is None:
+            self._fingerprint = fingerprint(self.network)
+        parts = (
+            self._fingerprint,
+            engine_version(self.backend),
+            __version__,
+            self.device.type,
+            self.precision,
+            shape,
+            sorted(arguments.items()),
+        )
+        key = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+        size = "x".join(map(str, shape[2:]))
+        name = f"{type(self.network).__name__.lower()}-{size}-{self.backend}-{key}"
+        return graphs_folder() / name
