@@ -129,15 +129,36 @@ class Tiny:
         return 0
 
 
+@dataclass(frozen=True)
+class Index:
+    """Write the list of a split of Cityscapes-DVPS, as PanopticDepth's converter does.
+
+    Attributes:
+        root: the folder `video_sequence`.
+        split: part of the data set.
+    """
+
+    root: tyro.conf.Positional[Path]
+    split: str = "train"
+
+    def run(self, console: Console) -> int:
+        from ..data.dvps import index_path, write_index
+
+        count = write_index(self.root, self.split)
+        console.print(f"{index_path(self.root, self.split)}: {count} frames")
+        return 0
+
+
 Action = (
     Annotated[List, tyro.conf.subcommand("list", prefix_name=False)]
     | Annotated[Check, tyro.conf.subcommand("check", prefix_name=False)]
     | Annotated[Tiny, tyro.conf.subcommand("tiny", prefix_name=False)]
+    | Annotated[Index, tyro.conf.subcommand("index", prefix_name=False)]
 )
 
 
 def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
-    """Data sets in their published layouts: ``list``, ``check`` or ``tiny``.
+    """Data sets in their published layouts: ``list``, ``check``, ``tiny`` or ``index``.
 
     Args:
         action: what to do.

@@ -192,3 +192,17 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "unusable" in shown
     assert main(["data", "check", "matterport", str(root)]) == 1
     assert "did you mean 'matterport3d'" in capsys.readouterr().err
+
+
+def test_the_converter_writes_the_list_anew(
+    tiny: Callable[[str], tuple[Path, Made]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, _ = tiny("cityscapes-dvps")
+    listing = next(root.rglob("dvps_cityscapes_train.json"))
+    before = listing.read_text(encoding="utf-8")
+    listing.unlink()
+    assert main(["data", "index", str(listing.parent), "--split", "train"]) == 0
+    assert listing.read_text(encoding="utf-8") == before
+    assert str(listing) in capsys.readouterr().out
+    assert main(["data", "index", str(root / "elsewhere")]) == 1
+    assert "elsewhere" in capsys.readouterr().err
