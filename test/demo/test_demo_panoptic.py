@@ -202,7 +202,7 @@ def test_panoptic_node_from_bag_to_board(tmp_path: Path, capfd: pytest.CaptureFi
         (["--image", "panorama.jpg"], "panorama.jpg has no camera_info: give a bag"),
         (["--bag", "bag"], "has no /camera/camera_info"),
         (["--model", "moge-2-tiny"], "moge-2-tiny finds no segments with depth"),
-        (["--model", "panopticdepth-r50-seg"], "models that do: panopticdepth-r50, pan"),
+        (["--model", "panopticdepth-r50-seg"], "models that do: panopticdepth-tiny, pan"),
     ],
 )
 def test_what_the_panoptic_node_cannot_play_is_told_at_once(

@@ -278,7 +278,7 @@ def test_latest_info_serves_all_images() -> None:
 def test_options_of_each_model() -> None:
     usual = PinholeSettings()
     assert model_options(usual) == {
-        "precision": "float32", "output_size": "network", "num_tokens": None
+        "precision": "float32", "backend": "torch", "output_size": "network", "num_tokens": None
     }  # fmt: skip
     relative = replace(usual, model="depth-anything-v2-small", height=280, flip=True)
     assert model_options(relative)["height"] == 280

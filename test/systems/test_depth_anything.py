@@ -16,7 +16,8 @@ from depth_perception.systems.depth_anything import DepthAnything
 
 WRAPPINGS = {"p": "data parallel", "d": "plain"}
 CARDS = [card for card in models() if card.name.startswith(("panda", "depth-anything"))]
-OFFICIAL = [card.name for card in CARDS if card.name != "panda-tiny-metric"]
+OURS = ("panda-tiny-metric", "panda-tiny-relative")
+OFFICIAL = [card.name for card in CARDS if card.name not in OURS]
 
 
 def _manifest_of(name: str) -> dict[str, list]:
