@@ -18,7 +18,10 @@ from ..systems.catalog import DEFAULT_MODEL
 
 # World and model of each node.
 _USUAL = MappingProxyType(
-    {PANORAMIC: ("any", DEFAULT_MODEL), PANOPTIC: ("street", "panopticdepth-tiny")}
+    {
+        PANORAMIC: ("any", 910_000_014, DEFAULT_MODEL),
+        PANOPTIC: ("street", 910_000_015, "panopticdepth-tiny"),
+    }
 )
 
 
@@ -33,7 +36,7 @@ def main(
     device: str | None = None,
     input_height: int | None = None,
     world: Literal["any", "room", "corridor", "courtyard", "street"] | None = None,
-    seed: int = 910_000_014,
+    seed: int | None = None,
     frames: int = 30,
     height: int = 256,
     frame_rate: float = 5.0,
@@ -59,7 +62,8 @@ def main(
         input_height: rows of the network input; by default that of the model.
         world: kind of synthetic world; any: the seed decides. By default any, for panoptic_depth a
             street.
-        seed: of the synthetic world. Training used none from 910000000 on.
+        seed: of the synthetic world; by default 910000014, for panoptic_depth 910000015. Training
+            used none from 910000000 on.
         frames: how many images of it.
         height: rows of its images, which are twice as wide.
         frame_rate: its images per second.
@@ -72,7 +76,8 @@ def main(
         errors.print("demo: --image and --bag exclude each other")
         return 2
     node = f"{node.removesuffix('_depth')}_depth"
-    usual_world, usual_model = _USUAL[node]
+    usual_world, usual_seed, usual_model = _USUAL[node]
+    seed = usual_seed if seed is None else seed
     walk = WorldWalk(world or usual_world, seed, frames, frame_rate, height)
     options = DemoOptions(image, bag, topic, walk, out, seconds, rate)
     try:

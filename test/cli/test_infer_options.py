@@ -26,7 +26,10 @@ Infer = Callable[..., int]
         (["--topic", "/image"], "--topic is for bags"),
         (["--height", "0"], "height must be positive, got 0"),
         (["--panels"], "--panels: panda-tiny takes panoramas as they are"),
-        (["--reference-focal-px", "519"], "no option of panda-tiny; it is one of panopticdepth-tiny"),
+        (
+            ["--reference-focal-px", "519"],
+            "no option of panda-tiny; it is one of panopticdepth-tiny",
+        ),
         (["--device", "cuda:7"], "device|CUDA"),
         (["--checkpoint", "no_such.pth"], "no_such.pth"),
     ],
