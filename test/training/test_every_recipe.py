@@ -270,4 +270,9 @@ def test_a_recipe_learns_resumes_and_prints_the_numbers_of_its_paper(
     known = max((key for key in METRICS if name.startswith(key)), key=len)
     missing = {f"val/{number}" for number in METRICS[known]} - set(last)
     assert not missing
+    with torch.no_grad():
+        shown = whole.picture(data.held_out[0])  # what TensorBoard gets
+    if shown is not None or not name.startswith("ppd"):  # whose tiny truth may all be sky
+        assert shown.shape[0] == 3
+        assert 0 <= float(shown.min()) < float(shown.max()) <= 1
     assert after < 0.998 * before, f"{name}: {before} before, {after} after {STEPS} steps"

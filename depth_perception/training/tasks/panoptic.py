@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...data.panoptic import VOID_CLASS
 from ...evaluation.panoptic import CITYSCAPES_DVPS, DPQ_THRESHOLDS
 from ...evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticRow, PanopticScore
+from ...io.colormaps import depth_picture
 from ...systems import card
 from ...systems.catalog import recipe as catalogued
 from ...systems.panopticdepth import PanopticDepth
@@ -28,6 +30,8 @@ from ..panoptic.losses import PanopticLosses, batch_targets, panoptic_losses
 from ..panoptic.optim import motions
 from ..panoptic.targets import ImageTruth
 from ..strict_mapping import RecipeError
+
+_FARTHEST_SHOWN_M = 40.0
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,23 @@ class PanopticTraining(module.Training):
             tuple(batch.crowds[0].tolist()),
         )
         return PanopticJudge(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
+
+    def picture(self, batch: PanopticBatch) -> Tensor:
+        """The picture, the classes that were found and the true ones, and depth where there is."""
+        found = predicted(self.judged, batch.images[0], self.recipe.limits)
+        palette = torch.zeros((VOID_CLASS + 1, 3), device=found.classes.device)
+        colours = [entry.colour for entry in self.network.config.classes]
+        palette[: len(colours)] = palette.new_tensor(colours)
+        truth = ImageTruth(*batch.truths[0])
+        classes = torch.where(found.ids < 0, VOID_CLASS, found.classes.long())
+        shown = [
+            batch.images[0],
+            *(palette[c.long()].permute(2, 0, 1) for c in (classes, truth.classes)),
+        ]
+        if found.depth is not None:
+            rgb = depth_picture(found.depth.cpu().numpy(), limits=(0.0, _FARTHEST_SHOWN_M))
+            shown.append(torch.from_numpy(rgb).permute(2, 0, 1))
+        return torch.cat([part.cpu().float() / 255 for part in shown], 2)
 
     def summary(self, rows: Sequence[PanopticRow]) -> Mapping[str, float]:
         score = PanopticScore.of(rows, CITYSCAPES_DVPS)

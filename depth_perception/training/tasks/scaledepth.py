@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...evaluation.nyu_kitti import PROTOCOLS
+from ...io.colormaps import depth_picture
 from ...systems import build_network, card, load_network
 from ...systems.scaledepth import ScaleDepth
 from ...systems.scaledepth_files import load_clip_trunk, read_class_embeddings
@@ -85,17 +86,33 @@ class ScaleDepthTraining(module.Training):
         )
 
     def judge(self, batch: PhotoBatch) -> Mapping[str, float] | None:
+        (kind,) = batch.kinds
+        protocol = replace(PROTOCOLS[kind], clamp=self.recipe.data.clamp)
+        found = protocol.judge(self._depth(batch), batch.depth_m[0, 0])
+        if found is None:
+            return None
+        return {f"{kind}/{name}": value for name, value in asdict(found[0]).items()}
+
+    def picture(self, batch: PhotoBatch) -> Tensor:
+        """The photo, its depth, and the truth."""
+        truth = batch.depth_m[0, 0]
+        limits = (0.0, max(float(truth.max()), 1.0))
+        maps = (
+            depth_picture(self._depth(batch).cpu().numpy(), limits=limits),
+            depth_picture(truth.cpu().numpy(), (truth > 0).cpu().numpy(), limits=limits),
+        )
+        shown = [torch.from_numpy(rgb).permute(2, 0, 1) / 255 for rgb in maps]
+        return torch.cat((batch.images[0].cpu().float() / 255, *shown), 2)
+
+    def _depth(self, batch: PhotoBatch) -> Tensor:
+        """Depth (H, W) of the only image of a batch, as the authors judge it, metres."""
         (kind,), truth = batch.kinds, batch.depth_m[0, 0]
         pixels = batch.images[0].permute(1, 2, 0)
         size = fitted_size(*truth.shape, *_NYU_SIDES) if kind == "nyu" else tuple(truth.shape)
         depth = scene_depth(self.judged, scaledepth_input(pixels, size)).depth_m.float()
         if size != truth.shape:
             depth = F.interpolate(depth, truth.shape, mode="bilinear")
-        protocol = replace(PROTOCOLS[kind], clamp=self.recipe.data.clamp)
-        found = protocol.judge(depth[0, 0], truth)
-        if found is None:
-            return None
-        return {f"{kind}/{name}": value for name, value in asdict(found[0]).items()}
+        return depth[0, 0]
 
     def summary(self, rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
         """The mean over all images, and over those of each set where there are several."""

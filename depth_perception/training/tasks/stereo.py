@@ -16,10 +16,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...evaluation.stereo_metrics import EigenProtocol, depth_of_disparity, resize_disparity
 from ...geometry.stereo import SphericalStereo
+from ...io.colormaps import depth_picture
 from ...systems import build_network, card, load_network
 from ...systems.blindspot import DISPARITY_LIMIT, BlindSpotVgg
 from ...systems.blindspot_depth import KITTI_BASELINE_M
@@ -114,15 +116,16 @@ class StereoTraining(module.Training):
             range_m = batch.geometry.range(disparity, batch.baseline_m)
             limit, camera = self.recipe.data.max_range_m, batch.geometry.camera
             return judged_ranges(range_m, batch.truth_m, limit, camera)
-        truth = batch.truth_m[0, 0]
-        whole = resize_disparity(disparity[0, 0], *truth.shape)
-        depth = depth_of_disparity(whole, batch.focal_px, batch.baseline_m)
-        metrics = EigenProtocol().judge(depth, truth)
+        metrics = EigenProtocol().judge(_pinhole_depth(disparity, batch), batch.truth_m[0, 0])
         return None if metrics is None else asdict(metrics)
 
-    def picture(self, batch: StereoBatch) -> Tensor | None:
+    def picture(self, batch: StereoBatch) -> Tensor:
+        """The picture, what is said about it, and of panoramas the truth."""
         if not isinstance(batch.geometry, SphericalStereo):
-            return None
+            depth = _pinhole_depth(self._disparity(batch), batch)
+            rgb = depth_picture(depth.cpu().numpy(), limits=(0.0, self.recipe.data.max_range_m))
+            here = F.interpolate(batch.here[:1], depth.shape, mode="bilinear")[0].cpu()
+            return torch.cat((here, torch.from_numpy(rgb).permute(2, 0, 1) / 255), 1)
         range_m = batch.geometry.range(self._disparity(batch), batch.baseline_m)
         limit = self.recipe.data.max_range_m
         return panorama_picture(batch.here[0], range_m[0], batch.truth_m[0], limit)
@@ -141,6 +144,12 @@ class StereoTraining(module.Training):
     def _disparity(self, batch: StereoBatch) -> Tensor:
         images = batch.here.contiguous(memory_format=torch.channels_last)
         return self.judged(images, circular=self.recipe.model.circular)[0][:, :1].float()
+
+
+def _pinhole_depth(disparity: Tensor, batch: StereoBatch) -> Tensor:
+    """z-depth (H, W) of the first pair at the size of its truth, metres."""
+    whole = resize_disparity(disparity[0, 0], *batch.truth_m.shape[-2:])
+    return depth_of_disparity(whole, batch.focal_px, batch.baseline_m)
 
 
 def prepare(
