@@ -48,7 +48,9 @@ def compare(what: str, expected: Tensor, found: Tensor) -> Fidelity:
     expected, found = expected.double().flatten(), found.double().flatten()
     size = expected.abs()
     has_both_signs = bool(expected.min() < 0) and bool(expected.max() > 0)
-    least = size.mean() if has_both_signs else _LEAST_SHARE * size.max()
+    finite = size[size.isfinite()]
+    finite = finite if finite.numel() else size.new_zeros(1)
+    least = finite.mean() if has_both_signs else _LEAST_SHARE * finite.max()
     least = least.clamp(min=torch.finfo(torch.float32).tiny)
     apart = (found - expected).abs() / size.clamp(min=least)
     apart = torch.where(found == expected, 0.0, apart)  # infinities that agree

@@ -110,6 +110,7 @@ class GraphForward:
         if entry is None:
             self._export(folder, shape, arguments)
             entry = about(folder) or {}
+        check([Fidelity(**it) for it in entry.get("fidelity", ())], self.precision, self.tolerance)
         try:
             return entry["layout"], self._open(folder)
         except (KeyError, RuntimeError, OSError) as error:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .engines import BackendError
+
 GRAPHS_VARIABLE = "DEPTH_PERCEPTION_GRAPHS"
 _ABOUT = "about.json"
 
@@ -31,7 +33,10 @@ def graphs_folder() -> Path:
 def about(folder: Path) -> dict[str, Any] | None:
     """What was written beside a graph; None where there is no complete one."""
     path = folder / _ABOUT
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError as error:
+        raise BackendError(f"{path} is damaged ({error}); delete {folder}") from error
 
 
 @contextmanager

@@ -90,6 +90,11 @@ class DepthBenchOptions:
         return height, self.width or 2 * height
 
 
+def _check_width(options: DepthBenchOptions, part: str) -> None:
+    if part == "estimator" and options.width not in (None, 2 * options.size[0]):
+        raise ValueError("width is for `bench network`: an estimator takes twice the height")
+
+
 def bench_depth(options: DepthBenchOptions, part: Part) -> Report:
     """Run the plain way and ours by turns, and say how far their results are apart.
 
@@ -102,6 +107,7 @@ def bench_depth(options: DepthBenchOptions, part: Part) -> Report:
         KeyError, ValueError: no such model, size or device.
         CheckpointError: weights that are there do not fit.
     """
+    _check_width(options, part)
     device, busy = bench_device(options.device), load_note()
     with torch_threads(options.threads), torch.inference_mode():
         ceiling = measure_ceiling(device, options.precision)

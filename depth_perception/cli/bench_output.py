@@ -40,7 +40,7 @@ class Output:
         numbers = json.dumps(content, indent=1, default=str) + "\n"
         file = self.folder / f"{name}-{_slug(machine)}.json" if self.folder else None
         for path, out in ((self.json_file, numbers), (self.markdown, text), (file, numbers)):
-            if path is not None:
+            if path is not None and out:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(out, encoding="utf-8")
 

@@ -79,6 +79,7 @@ def _panda(job: Job, reader: FrameReader) -> Judged:
     )
     published = None
     is_whole = job.report.limit is None and job.network.height is None
+    is_whole &= job.rules.listing is None
     usual = job.rules.align == "auto" and not job.rules.median
     if is_whole and usual and job.split == "test":
         published = PANDA_PUBLISHED.get(job.model, {}).get(job.dataset)

@@ -125,7 +125,8 @@ def _plain(job: Job) -> Judged:
     if job.dataset in ZERO_SHOT:
         reader = ZERO_SHOT[job.dataset](job.root, job.rules.listing)
         limits = PROTOCOLS[RULES[job.dataset].rules]
-        most_m, part_of = limits.max_depth_m, part_of_rules(limits)
+        most_m = job.max_depth_m(limits.max_depth_m)
+        part_of = part_of_rules(replace(limits, max_depth_m=most_m))
     else:
         reader = BENCHMARKS[job.dataset](job.root, job.rules.listing)
         most_m, part_of = MOST_DEPTH_M[job.dataset], BENCHMARK_PARTS[job.dataset]

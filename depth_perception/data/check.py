@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from .registry import DataSet, Reader, depth_of, picture_of
 
+_KEPT = 4096  # depths of each frame, for the median
 _FEW = 5  # files that are named; the rest is counted
-_READ_ERRORS = (OSError, ValueError, KeyError, ImportError)
+_READ_ERRORS = (OSError, ValueError, LookupError, ImportError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,9 @@ class _Findings:
     oddities: list[str] = field(default_factory=list)
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
     depths: list[Tensor] = field(default_factory=list)
+    least_m: float = math.inf
+    most_m: float = 0.0
+    known: int = 0
     pixels: int = 0
     read: int = 0
 
@@ -191,7 +196,12 @@ def _read(entry: DataSet, reader: Reader, sample: int, found: _Findings) -> None
         depth = depth_of(frame)
         if depth is not None:
             found.pixels += depth.numel()
-            found.depths.append(depth[(depth > 0) & depth.isfinite()])
+            known = depth[(depth > 0) & depth.isfinite()]
+            found.known += len(known)
+            if len(known):
+                found.least_m = min(found.least_m, float(known.min()))
+                found.most_m = max(found.most_m, float(known.max()))
+            found.depths.append(known[:: max(1, len(known) // _KEPT)].clone())
 
 
 def _judge(entry: DataSet, found: _Findings) -> None:
@@ -226,8 +236,8 @@ def _statistics(found: _Findings) -> DepthSample | None:
     if not any(len(depth) for depth in found.depths):
         return None
     depth = torch.cat(found.depths)
-    numbers = (float(depth.min()), float(depth.median()), float(depth.max()))
-    return DepthSample(*numbers, len(depth) / found.pixels)
+    numbers = (found.least_m, float(depth.median()), found.most_m)
+    return DepthSample(*numbers, found.known / found.pixels)
 
 
 def _text(error: BaseException) -> str:

@@ -33,6 +33,7 @@ class PanopticBenchmark:
         rules: by which is counted.
         names: of the classes that count, by number.
         synonyms: what models call a class -> what it is here.
+        has_depth: whether it knows distances; without, there is no DPQ.
         one_video: windows reach over all frames of a split; otherwise over those of a sequence.
     """
 
@@ -41,6 +42,7 @@ class PanopticBenchmark:
     names: tuple[str, ...] = _CITYSCAPES
     synonyms: Mapping[str, str] = field(default_factory=dict)
     one_video: bool = False
+    has_depth: bool = True
 
     def numbers(self, classes: Sequence[str]) -> tuple[int | None, ...]:
         """The number here of each class of a model; None where the data set has no such class."""
@@ -55,7 +57,7 @@ class PanopticBenchmark:
 
 PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = MappingProxyType(
     {
-        "cityscapes": PanopticBenchmark(CityscapesPanoptic, CITYSCAPES_PQ),
+        "cityscapes": PanopticBenchmark(CityscapesPanoptic, CITYSCAPES_PQ, has_depth=False),
         "cityscapes-dvps": PanopticBenchmark(CityscapesDvps, CITYSCAPES_DVPS),
         "semkitti-dvps": PanopticBenchmark(
             SemKittiDvps,
@@ -112,7 +114,8 @@ def evaluate_panoptic(
         ValueError: there are no frames, or no video is as long as a window.
     """
     rules, numbers = benchmark.rules, benchmark.numbers(estimator.class_names)
-    judge = PanopticJudge(rules, depth=estimator.card.has_depth, windows=windows)
+    has_depth = estimator.card.has_depth and benchmark.has_depth
+    judge = PanopticJudge(rules, depth=has_depth, windows=windows)
     rows, seconds = [], 0.0
     for index in range(len(reader)) if indices is None else indices:
         frame = reader[index]
@@ -123,7 +126,7 @@ def evaluate_panoptic(
         judged = JudgedFrame(
             segments,
             frame.segments(rules.divisor, rules.ignored_class),
-            prediction.values.cpu() if estimator.card.has_depth else None,
+            prediction.values.cpu() if has_depth else None,
             frame.depth_m,
             frame.crowd_segments(rules.divisor),
         )

@@ -72,6 +72,7 @@ def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = N
     Returns:
         (..., H, W) bool.
     """
+    depth = depth.detach()
     farthest, nearest = depth, -depth
     if valid is not None:
         infinity = torch.full_like(depth, math.inf)

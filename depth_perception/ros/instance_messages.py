@@ -94,13 +94,15 @@ def _masks(header: Header, found: Sequence[Measured]) -> Iterator[Image]:
     data = memoryview((flat.to(torch.uint8) * 255).cpu().numpy())
     for one in found:
         height, width = one.instance.mask.shape
+        payload = array("B")
+        payload.frombytes(data[: height * width])  # one copy; array(memoryview) goes byte by byte
         yield Image(
             header=header,
             height=height,
             width=width,
             encoding="mono8",
             step=width,
-            data=array("B", data[: height * width]),
+            data=payload,
         )
         data = data[height * width :]
 

@@ -72,6 +72,7 @@ def _panoptic_options(settings: PanoramicSettings) -> dict[str, object]:
     return {
         "height": settings.height or None,
         "precision": settings.precision,
+        "backend": settings.backend,
         "flip": settings.flip,
         "output_size": "network",
         "reference_focal_px": None if focal < 0 else focal,

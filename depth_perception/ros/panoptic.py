@@ -165,6 +165,7 @@ def limits_of(settings: SegmentSettings, usual: PanopticLimits) -> PanopticLimit
     changes: dict[str, Any] = {}
     if settings.min_score >= 0:
         changes["combine_score"] = settings.min_score
+        changes["rescored"] = min(usual.rescored, settings.min_score)
     if settings.min_stuff_area_px >= 0:
         changes["stuff_area_px"] = settings.min_stuff_area_px
     return replace(usual, **changes)

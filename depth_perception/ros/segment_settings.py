@@ -33,8 +33,9 @@ class SegmentSettings:
     )
     min_stuff_area_px: int = parameter(
         -1,
-        "Stuff of fewer pixels, all of a class taken together, is left out; -1 takes the limit of "
-        "the model (2048 for the published ones).",
+        "Stuff of fewer pixels, all of a class taken together (in a panorama: within one panel, in "
+        "pixels of its network input), is left out; -1 takes the limit of the model (2048 for the "
+        "published ones).",
         minimum=-1,
         maximum=2**31 - 1,
     )

@@ -190,6 +190,12 @@ class PanopticDepth(nn.Module):
             if isinstance(part, DeformConv):
                 part.hold_still()
 
+    def let_offsets_move(self) -> None:
+        """Train the offsets of deformable convolutions, also those that are 0 so far."""
+        for part in self.modules():
+            if isinstance(part, DeformConv):
+                part.is_still = False
+
     def official_names(self) -> dict[str, str]:
         """Our name of every entry of the state dict -> its name in the authors' files."""
         return {name: _official(name) for name in self.state_dict()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class Snapshots(lightning.Callback):
         if trainer.is_global_zero:
             remove_partial(self.folder)
             _cut_history(self.folder / "history.jsonl", trainer.global_step)
+            self._recall(pl_module)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Training, *_: object
@@ -53,19 +55,29 @@ class Snapshots(lightning.Callback):
         numbers = {k: round(float(v), 6) for k, v in trainer.callback_metrics.items()}
         line = {"step": trainer.global_step, "elapsed_s": round(pl_module.clock.elapsed_s, 1)}
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "history.jsonl").open("a") as file:
-            file.write(json.dumps(line | numbers) + "\n")
-        found = {k: v for k, v in numbers.items() if k.startswith("val/")}
-        self.judged = {"step": trainer.global_step, **found}
+        self.judged = _judged(line | numbers)
         metric = pl_module.recipe.run.metric
-        value = float(trainer.callback_metrics[f"val/{metric}"])
+        value, best = numbers[f"val/{metric}"], self.best
         higher = metric in pl_module.higher
-        if self.best is None or (value > self.best if higher else value < self.best):
+        if best is None or math.isnan(best) or (value > best if higher else value < best):
             self.best = value
             self._export(pl_module, "best", trainer.global_step)
+        with (self.folder / "history.jsonl").open("a") as file:  # last: what it tells is there
+            file.write(json.dumps(line | numbers) + "\n")
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         self._save_last(trainer, pl_module)
+
+    def _recall(self, pl_module: Training) -> None:
+        """Of a run that goes on: its checkpoint is older than the validation of the same step."""
+        path, metric = self.folder / "history.jsonl", pl_module.recipe.run.metric
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        rows = [row for row in map(json.loads, lines) if f"val/{metric}" in row]
+        values = [v for row in rows if not math.isnan(v := row[f"val/{metric}"])]
+        if values:
+            self.best = (max if metric in pl_module.higher else min)(values)
+        if rows:
+            self.judged = _judged(rows[-1])
 
     def _save_last(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         checkpoint = self.folder / "last.ckpt"
@@ -81,6 +93,11 @@ class Snapshots(lightning.Callback):
         with replacing(weights) as path:
             export_weights(pl_module, path, step)
         write_card(pl_module, weights, step, self.judged)
+
+
+def _judged(row: dict[str, float]) -> dict[str, float]:
+    """The step and the numbers of a validation."""
+    return {key: value for key, value in row.items() if key == "step" or key.startswith("val/")}
 
 
 def _cut_history(path: Path, step: int) -> None:

@@ -179,6 +179,7 @@ def test_cityscapes_has_no_depth_and_published_figures_beside(
     assert result["published"] == {"pq": {"all": 64.1, "things": 58.8, "stuff": 68.0}}
     assert 5 < result["occurring"]["pq"]["all"] < 95
     assert result["depth"] is None
+    assert not any(key.startswith("dpq") for key in result["all"])
     shown = capsys.readouterr().out
     assert "all, published" in shown
     assert "over the occurring classes" in shown

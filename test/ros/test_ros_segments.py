@@ -101,7 +101,9 @@ def test_limits_of_the_model_hold_where_nothing_else_is_asked_for() -> None:
     usual = PanopticLimits(combine_score=0.4, stuff_area_px=99)
     assert limits_of(SegmentSettings(), usual) == usual
     settings = SegmentSettings(min_score=0.0, min_stuff_area_px=0)
-    assert limits_of(settings, usual) == replace(usual, combine_score=0.0, stuff_area_px=0)
+    assert limits_of(settings, usual) == replace(
+        usual, combine_score=0.0, rescored=0.0, stuff_area_px=0
+    )
 
 
 @pytest.mark.parametrize(

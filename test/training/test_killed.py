@@ -111,6 +111,9 @@ def assert_same_end(folder: Path, whole: Path) -> None:
     assert found == [row for row in expected if row in found]
     assert found[-1] == expected[-1]
     assert list(folder.glob(".*")) == []
+    with safe_open(folder / "best.safetensors", "pt") as file:
+        best = dict(expected)[int(file.metadata()["steps"])]
+    assert best <= min(value for _, value in found)
 
 
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_is_not(

@@ -218,6 +218,35 @@ def test_the_best_of_a_number_that_shall_be_high(
         assert file.metadata()["steps"] == str(best["step"])
 
 
+def test_a_run_that_goes_on_knows_the_best_of_before(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path
+) -> None:
+    run(recipe, bank, tmp_path, stop_at=3)
+    history = tmp_path / "history.jsonl"
+    row = json.loads(history.read_text())
+    # as if the validation of step 3 came after the checkpoint, whose own number is worse
+    history.write_text(json.dumps(row | {"val/abs_rel": 1e-9}) + "\n")
+    run(recipe, bank, tmp_path, resume=True)
+    with safe_open(tmp_path / "best.safetensors", "pt") as file:
+        assert file.metadata()["steps"] == "3"
+
+
+def test_a_number_that_is_none_is_never_the_best(
+    recipe: Recipe, bank: FrameBank, tmp_path: Path
+) -> None:
+    run(recipe, bank, tmp_path, stop_at=3)
+    history = tmp_path / "history.jsonl"
+    row = json.loads(history.read_text())
+    history.write_text(json.dumps(row | {"val/abs_rel": float("nan")}) + "\n")
+    state = torch.load(tmp_path / "last.ckpt", weights_only=False)
+    (name,) = [key for key in state["callbacks"] if key.startswith("Snapshots")]
+    state["callbacks"][name]["best"] = float("nan")
+    torch.save(state, tmp_path / "last.ckpt")
+    run(recipe, bank, tmp_path, resume=True)
+    with safe_open(tmp_path / "best.safetensors", "pt") as file:
+        assert file.metadata()["steps"] == "6"
+
+
 def test_the_teacher_trains_in_small(recipe: Recipe, bank: FrameBank, tmp_path: Path) -> None:
     start = tmp_path / "start.safetensors"
     save_network(build_network("panda-tiny"), start)

@@ -19,4 +19,6 @@ def keep_large_buffers() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None or any(name in os.environ for name in _VARIABLES):
         return False
-    return bool(mallopt(_TRIM_THRESHOLD, _LARGEST)) and bool(mallopt(_MMAP_THRESHOLD, 1 << 30))
+    # Older ones refuse more than 32 MiB; the other threshold alone would fix this one at 128 KiB.
+    is_set = any(mallopt(_MMAP_THRESHOLD, size) for size in (1 << 30, 1 << 25))
+    return is_set and bool(mallopt(_TRIM_THRESHOLD, _LARGEST))

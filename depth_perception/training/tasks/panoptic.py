@@ -210,6 +210,8 @@ def prepare(
     network.backbone.freeze(model.frozen_stages)
     if model.still:
         network.hold_offsets_still()
+    else:
+        network.let_offsets_move()
     try:
         data = PanopticData(recipe.data, recipe.run.val_frames)
     except ValueError as error:
