@@ -464,7 +464,8 @@ def test_network_agrees_with_the_library(network: tuple[Running, Path]) -> None:
     usable = expected.valid.numpy()
     depth = depth_of(found["depth/image"])
     np.testing.assert_array_equal(np.isfinite(depth), usable)
-    np.testing.assert_allclose(depth[usable], expected.depth.numpy()[usable], rtol=1e-4)
+    # other threads sum in another order: millimetres of depths up to 88 m
+    np.testing.assert_allclose(depth[usable], expected.depth.numpy()[usable], rtol=1e-4, atol=2e-3)
     assert found["panoptic/overlay"].height == height  # that of the image
     instances = found["instances"].instances
     assert len(instances) == len(expected.instances) > 3
