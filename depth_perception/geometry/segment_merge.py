@@ -131,7 +131,7 @@ def _read(
     Where there is no segment stands their number.
     """
     total, places, weights = starts[-1], [], []
-    for part, start in zip(parts, starts, strict=False):
+    for part, start in zip(parts, starts[:-1], strict=True):
         device = part.segments.device
         grid, weight = seen_by_panel(part.panel, part.camera, camera, device)
         wanted = torch.tensor(sorted(part.ids), dtype=torch.int64, device=device)

@@ -118,10 +118,11 @@ def test_the_embedded_model_by_its_option(backend: str, folder: Path) -> None:
 def test_other_networks_are_equal(
     model: str, shape: tuple[int, ...], arguments: dict, backend: str
 ) -> None:
-    if model.startswith("panoptic") and backend == "onnxruntime":
-        pytest.skip("its deformable convolutions have not been tried there")
     torch.manual_seed(0)
-    check_equal(build_network(model).eval().requires_grad_(False), backend, shape, **arguments)
+    network = build_network(model).eval().requires_grad_(False)
+    if model.startswith("panoptic") and backend == "onnxruntime":
+        network.hold_offsets_still()  # moving ones come out wrong there, and are refused
+    check_equal(network, backend, shape, **arguments)
 
 
 def test_graphs_are_kept_for_the_same_network_only(monkeypatch: pytest.MonkeyPatch) -> None:
