@@ -20,6 +20,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import SetParameters
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -29,6 +30,7 @@ from visualization_msgs.msg import MarkerArray
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0  # on a busy machine; nothing waits longer than it must
+ANSWER_S = 10.0  # after which an answer may be lost
 OUTPUTS: Mapping[str, type[Any]] = {
     "depth/image": Image,
     "depth/relative": Image,
@@ -47,11 +49,11 @@ OUTPUTS: Mapping[str, type[Any]] = {
 }
 FRAME = "head_optical_frame"
 READY = "is ready on cpu"
-TRANSITIONS = {
-    "configure": Transition.TRANSITION_CONFIGURE,
-    "cleanup": Transition.TRANSITION_CLEANUP,
-    "activate": Transition.TRANSITION_ACTIVATE,
-    "deactivate": Transition.TRANSITION_DEACTIVATE,
+TRANSITIONS = {  # and the state they lead to
+    "configure": (Transition.TRANSITION_CONFIGURE, "inactive"),
+    "cleanup": (Transition.TRANSITION_CLEANUP, "unconfigured"),
+    "activate": (Transition.TRANSITION_ACTIVATE, "active"),
+    "deactivate": (Transition.TRANSITION_DEACTIVATE, "inactive"),
 }
 
 
@@ -128,6 +130,7 @@ class Probe(Node):
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.statuses: list[dict[str, str]] = []
         self._target = f"{namespace}/{node}"
+        self._callers: dict[str, Client] = {}
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         reliable = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
@@ -238,9 +241,14 @@ class Probe(Node):
         return "; ".join(r.reason for r in response.results if not r.successful)
 
     def transition(self, name: str) -> bool:
-        request = ChangeState.Request()
-        request.transition.id = TRANSITIONS[name]
-        return self._call(ChangeState, "change_state", request).success
+        request, goal = ChangeState.Request(), TRANSITIONS[name][1]
+        request.transition.id = TRANSITIONS[name][0]
+        deadline = time.monotonic() + PATIENCE_S
+        while (response := self._answer(ChangeState, "change_state", request)) is None:
+            if self.lifecycle() == goal:  # only the answer was lost
+                return True
+            assert time.monotonic() < deadline, f"no answer to {name}"
+        return response.success
 
     def lifecycle(self) -> str:
         return self._call(GetState, "get_state", GetState.Request()).current_state.label
@@ -249,14 +257,31 @@ class Probe(Node):
         return self._call(kind, service, kind.Request(**values))
 
     def _call(self, kind: type[Any], service: str, request: Any) -> Any:
-        client = self.create_client(kind, f"{self._target}/{service}")
-        try:
-            self.spin_until(client.service_is_ready, f"service {service}")
-            future = client.call_async(request)
-            self.spin_until(future.done, f"answer of {service}")
-            return future.result()
-        finally:
-            self.destroy_client(client)
+        """The answer to a request that may be sent again."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (response := self._answer(kind, service, request)) is None:
+            assert time.monotonic() < deadline, f"no answer of {service}"
+        return response
+
+    def _answer(self, kind: type[Any], service: str, request: Any) -> Any | None:
+        """None if none comes in time.
+
+        The middleware drops an answer whose reader the server has not discovered yet, which
+        happens on a busy machine although the client sees the service. So clients are kept, too.
+        """
+        if service not in self._callers:
+            self._callers[service] = self.create_client(kind, f"{self._target}/{service}")
+        client = self._callers[service]
+        self.spin_until(client.service_is_ready, f"service {service}")
+        future = client.call_async(request)
+        deadline = time.monotonic() + ANSWER_S
+        self.spin_until(
+            lambda: future.done() or time.monotonic() > deadline, f"answer of {service}"
+        )
+        if not future.done():
+            client.remove_pending_request(future)
+            return None
+        return future.result()
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
