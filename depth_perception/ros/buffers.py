@@ -1,7 +1,7 @@
 """Message payloads that are filled in place.
 
-Assigning an ``array.array`` to the data of a message is the one way that copies nothing, and
-publishing serialises at once, so that one array per publisher can serve every frame.
+A message can hold an ``array.array`` as it is, and publishing serialises at once, so that one array
+per publisher can serve every frame.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Sequence
 
 import torch
+from sensor_msgs.msg import Image, PointCloud2
 from torch import Tensor
 
 
@@ -24,6 +25,15 @@ class PayloadBuffer:
     def data(self) -> array:
         """The bytes, as long as what was asked for last."""
         return self._bytes
+
+    def lend(self, message: Image | PointCloud2) -> None:
+        """Make the bytes the data of a message, without a copy.
+
+        After Humble, constructors copy, and setters of messages that do not check their fields.
+        """
+        if hasattr(message, "_check_fields"):
+            message._check_fields = True
+        message.data = self._bytes
 
     def reserve(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """A tensor on the CPU over the bytes, to be filled: valid until the next call.

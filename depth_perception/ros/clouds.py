@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from torch import Tensor
 
 from .buffers import PayloadBuffer
+from .cloud_records import CpuRecords
 
 _PLACE = tuple((axis, PointField.FLOAT32) for axis in "xyz")
 _COLOUR = (("rgb", PointField.FLOAT32),)
@@ -20,7 +21,7 @@ _FIELDS = {
 }
 _LARGEST = torch.finfo(torch.float32).max
 _RECORD = torch.complex128  # sixteen bytes: a coloured point moves as one number
-_RECORD_DEVICES = ("cpu", "cuda")
+_RECORD_DEVICES = ("cuda",)
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class CloudPacker:
     """Makes the clouds of one publisher, in memory that it keeps from one to the next."""
 
     def __init__(self) -> None:
-        self._grid = torch.empty(0)
+        self._cpu = CpuRecords()
         self._buffer = PayloadBuffer()
 
     def message(
@@ -71,59 +72,55 @@ class CloudPacker:
             labels: (H, W, 2) int32, class and instance of every pixel.
         """
         step = options.stride
-        rays, range_m, keep = (x[::step, ::step] for x in (rays, range_m, keep))
+        range_m, keep = range_m[::step, ::step], keep[::step, ::step]
+        colours, labels = (None if x is None else x[::step, ::step] for x in (colours, labels))
         keep = _within(range_m, keep, options)
-        columns = 3 + (colours is not None) + (0 if labels is None else 2)
-        fields = self._fields((*range_m.shape, columns), range_m.device, options)
-        if options.organised:
-            range_m = torch.where(keep, range_m, torch.nan)
-        torch.mul(rays, range_m[..., None], out=fields[..., :3])
-        if colours is not None:
-            red, green, blue = colours[::step, ::step].unbind(-1)
-            bits = red.to(torch.int32).mul_(256).add_(green).mul_(256).add_(blue)
-            fields.view(torch.int32)[..., 3] = bits
-        if labels is not None:
-            fields.view(torch.int32)[..., -2:] = labels[::step, ::step]
-        if not options.organised:
-            fields = self._kept(fields, keep)[None]
-        elif fields.device.type != "cpu":
-            self._buffer.fill(fields)
-        return _message(header, self._buffer, tuple(fields.shape), options.organised)
+        pack = self._cpu.pack if range_m.device.type == "cpu" else _pack_on_device
+        shape = pack(
+            *(rays, range_m, keep, colours, labels, step, self._buffer),
+            organised=options.organised,
+        )
+        return _message(header, self._buffer, shape, options.organised)
 
-    def _fields(
-        self, shape: tuple[int, int, int], device: torch.device, options: CloudOptions
-    ) -> Tensor:
-        """Where the whole grid is packed: at once into the message if that is what it holds."""
-        if options.organised and device.type == "cpu":
-            return self._buffer.reserve(shape, torch.float32)
-        if self._grid.shape != shape or self._grid.device != device:
-            self._grid = torch.empty(shape, device=device)
-        return self._grid
 
-    def _kept(self, fields: Tensor, keep: Tensor) -> Tensor:
-        """The records (N, F) to keep, in order, also in the buffer."""
-        columns = fields.shape[-1]
-        if columns != 4 or fields.device.type not in _RECORD_DEVICES:
-            chosen = fields[keep]
-            self._buffer.fill(chosen)
-            return chosen
-        records = fields.view(_RECORD)[..., 0]
-        if fields.device.type != "cpu":
-            chosen = records[keep].view(torch.float32).view(-1, columns)
-            self._buffer.fill(chosen)
-            return chosen
-        chosen = self._buffer.reserve((int(keep.count_nonzero()), columns), torch.float32)
-        if len(chosen):
-            torch.masked_select(records, keep, out=chosen.view(_RECORD)[:, 0])
-        return chosen
+def _pack_on_device(
+    rays: Tensor,
+    range_m: Tensor,
+    keep: Tensor,
+    colours: Tensor | None,
+    labels: Tensor | None,
+    stride: int,
+    buffer: PayloadBuffer,
+    *,
+    organised: bool,
+) -> tuple[int, int, int]:
+    """Like :meth:`.cloud_records.CpuRecords.pack`, with one copy from the device."""
+    columns = 3 + (colours is not None) + (0 if labels is None else 2)
+    fields = torch.empty((*range_m.shape, columns), device=range_m.device)
+    if organised:
+        range_m = torch.where(keep, range_m, torch.nan)
+    torch.mul(rays[::stride, ::stride], range_m[..., None], out=fields[..., :3])
+    if colours is not None:
+        red, green, blue = colours.unbind(-1)
+        bits = red.to(torch.int32).mul_(256).add_(green).mul_(256).add_(blue)
+        fields.view(torch.int32)[..., 3] = bits
+    if labels is not None:
+        fields.view(torch.int32)[..., -2:] = labels
+    if not organised:
+        is_one_number = columns == 4 and fields.device.type in _RECORD_DEVICES
+        records = fields.view(_RECORD)[..., 0] if is_one_number else fields
+        fields = records[keep].view(torch.float32).view(1, -1, columns)
+    buffer.fill(fields)
+    return tuple(fields.shape)
 
 
 def _within(range_m: Tensor, keep: Tensor, options: CloudOptions) -> Tensor:
     """What is to be kept and lies within the limits, positive and finite."""
     nearest, farthest = options.min_range_m, min(options.max_range_m, _LARGEST)
-    if range_m.device.type == "cpu" and range_m.numel():  # two comparisons cost more than this
-        low, high = range_m.aminmax()
-        if bool(low >= nearest) and bool(low > 0) and bool(high <= farthest):
+    if range_m.device.type == "cpu" and range_m.numel():  # comparisons cost more than this
+        values = range_m.numpy()
+        low, high = values.min(), values.max()  # NaN if there is one
+        if low >= nearest and low > 0 and high <= farthest:
             return keep
     near = range_m >= nearest if nearest > 0 else range_m > 0
     return keep & near & (range_m <= farthest)
@@ -133,7 +130,7 @@ def _message(
     header: Header, buffer: PayloadBuffer, shape: tuple[int, int, int], organised: bool
 ) -> PointCloud2:
     height, width, count = shape
-    return PointCloud2(
+    message = PointCloud2(
         header=header,
         height=height,
         width=width,
@@ -144,6 +141,7 @@ def _message(
         is_bigendian=False,
         point_step=4 * count,
         row_step=4 * count * width,
-        data=buffer.data,
         is_dense=not organised,
     )
+    buffer.lend(message)
+    return message

@@ -55,7 +55,7 @@ def depth_message(
     buffer = buffer or PayloadBuffer()
     if depth_m.device.type != "cpu":
         buffer.fill(torch.where(valid, depth_m, torch.nan))
-    elif bool(valid.all()):
+    elif valid.numpy().all():
         buffer.fill(depth_m)
     else:
         nan, out = depth_m.new_tensor(torch.nan), buffer.reserve(depth_m.shape, depth_m.dtype)
@@ -64,12 +64,13 @@ def depth_message(
 
 
 def _image(header: Header, height: int, width: int, encoding: str, buffer: PayloadBuffer) -> Image:
-    return Image(
+    message = Image(
         header=header,
         height=height,
         width=width,
         encoding=encoding,
         is_bigendian=0,
         step=len(buffer.data) // height,
-        data=buffer.data,
     )
+    buffer.lend(message)
+    return message

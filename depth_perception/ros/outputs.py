@@ -13,7 +13,6 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 from std_msgs.msg import Header
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from depth_perception.msg import DepthScale
 
@@ -23,6 +22,7 @@ from ..scale import ScaleReport
 from .buffers import PayloadBuffer
 from .camera_info import equirectangular_info, pinhole_info
 from .clouds import CloudOptions, CloudPacker
+from .colours import colours_on_grid
 from .frames import derived_frame, derived_optical_frame
 from .images import depth_message, image_message
 from .scale import scale_message
@@ -55,22 +55,9 @@ class Frame:
         return prediction.camera.convert(prediction.depth, prediction.kind, DepthKind.RANGE)
 
     def colours(self) -> Tensor:
-        """(h, w, 3) uint8 RGB on the grid and the device of the prediction.
-
-        Bilinear with a kernel as wide as the step. On the CPU the sum is one of whole numbers,
-        which differs by at most 1 from the rounded sum of floats elsewhere.
-        """
-        image = self.image.to(self.prediction.values.device)
-        grid = tuple(self.prediction.values.shape)
-        if tuple(image.shape[:2]) == grid:
-            return image
-        planes = image.permute(2, 0, 1)[None]
-        if image.device.type != "cpu":
-            planes = planes.float()
-        planes = interpolate(planes, grid, mode="bilinear", align_corners=False, antialias=True)
-        if planes.is_floating_point():
-            planes = planes.round().clamp(0, 255).to(torch.uint8)
-        return planes[0].permute(1, 2, 0)
+        """(h, w, 3) uint8 RGB on the grid and the device of the prediction."""
+        grid = self.prediction.values
+        return colours_on_grid(self.image.to(grid.device), *grid.shape)
 
 
 class Output(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -88,3 +89,23 @@ def test_a_map_with_a_hole_is_judged_like_one_without(wraps: bool) -> None:
     assert torch.equal(edge_mask(depth, 0.2, valid, wraps=wraps), whole)
     valid[4:] = False
     assert not edge_mask(depth, 0.2, valid, wraps=wraps)[4:].any()
+
+
+@pytest.mark.parametrize("wraps", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 1), (9, 14), (2, 3, 5, 8)])
+def test_edges_follow_their_definition(shape: tuple[int, ...], wraps: bool) -> None:
+    depth = 1 + 2 * torch.rand(shape, generator=torch.Generator().manual_seed(len(shape)))
+    depth.view(-1)[::11] = torch.nan
+    depth.view(-1)[4::13] = torch.inf
+    rows, columns = shape[-2:]
+    expected = torch.zeros(shape, dtype=torch.bool)
+    for v, u in itertools.product(range(rows), range(columns)):
+        here = depth[..., v, u]
+        for row, column in itertools.product((v - 1, v, v + 1), (u - 1, u, u + 1)):
+            if not 0 <= row < rows or not (wraps or 0 <= column < columns):
+                continue
+            other = depth[..., row, column % columns]
+            is_known = torch.isfinite(here) & torch.isfinite(other)
+            is_jump = (other > 1.4 * here) | (here > 1.4 * other)
+            expected[..., v, u] |= is_known & is_jump
+    assert torch.equal(edge_mask(depth, 0.4, wraps=wraps), expected)

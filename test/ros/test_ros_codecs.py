@@ -124,6 +124,18 @@ def test_payload_buffer_keeps_its_memory_while_the_size_stays() -> None:
     np.testing.assert_array_equal(np.frombuffer(buffer.fill(strided), np.uint8), strided.flatten())
 
 
+def test_messages_hold_the_memory_of_their_publisher() -> None:
+    buffer, packer = PayloadBuffer(), CloudPacker()
+    depth, rays = torch.full((2, 3), 4.0), torch.ones(2, 3, 3)
+    everywhere = torch.ones(2, 3, dtype=torch.bool)
+    images = [depth_message(HEADER, depth, everywhere, buffer) for _ in range(2)]
+    clouds = [
+        packer.message(HEADER, rays, depth, everywhere, None, CloudOptions()) for _ in range(2)
+    ]
+    assert images[0].data is images[1].data is buffer.data
+    assert clouds[0].data is clouds[1].data
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 999),
@@ -325,12 +337,28 @@ def test_colours_follow_the_grid_of_the_depth() -> None:
     assert (message.step, len(message.data)) == (36, 216)
 
 
-@pytest.mark.parametrize("size", [(97, 190), (21, 50), (504, 1008)])
-def test_colours_are_those_of_a_sum_of_floats_to_one_level(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "halvings", "antialias"),
+    [
+        ((97, 190), 0, False),  # a step of 1.5
+        ((21, 50), 0, False),  # the picture is the smaller one
+        ((126, 252), 1, False),
+        ((504, 1008), 3, False),
+        ((300, 620), 2, False),
+        ((151, 301), 0, True),  # odd: cannot be halved
+    ],
+)
+def test_colours_are_halved_and_bilinear(
+    size: tuple[int, int], halvings: int, antialias: bool
+) -> None:
     prediction, _ = _box_prediction(63)
     pixels = torch.randint(0, 256, (*size, 3), dtype=torch.uint8)
     planes = pixels.permute(2, 0, 1)[None].float()
-    planes = torch.nn.functional.interpolate(planes, (63, 126), mode="bilinear", antialias=True)
+    for _ in range(halvings):
+        planes = torch.floor(torch.nn.functional.avg_pool2d(planes, 2) + 0.5)
+    planes = torch.nn.functional.interpolate(
+        planes, (63, 126), mode="bilinear", antialias=antialias
+    )
     expected = planes[0].permute(1, 2, 0).round()
     apart = (Frame(HEADER, pixels, prediction).colours().float() - expected).abs()
     assert apart.max() <= 1
