@@ -37,15 +37,16 @@ def edge_mask(
     if not threshold > 0:
         raise ValueError(f"threshold must be a positive relative jump, got {threshold}")
     depth = depth.detach().float()
-    ratio = 1 + threshold
-    jumps = _jumps_on_cpu if depth.device.type == "cpu" else _jumps
-    if depth.device.type == "cpu" and _is_all_usable(depth, valid):
-        return jumps(depth, depth, depth, wraps, ratio)
+    beyond = depth * (1 + threshold)
+    on_cpu = depth.device.type == "cpu"
+    jumps = _jumps_on_cpu if on_cpu else _jumps
+    if on_cpu and _is_all_usable(depth, valid):
+        return jumps(depth, beyond, depth, beyond, wraps)
     usable = (depth > 0) & (depth < math.inf)
     if valid is not None:
         usable = usable & valid
-    far, near = torch.where(usable, depth, 0.0), torch.where(usable, depth, math.inf)
-    return usable & jumps(depth, far, near, wraps, ratio)
+    far, near = torch.where(usable, depth, 0.0), torch.where(usable, beyond, math.inf)
+    return usable & jumps(depth, beyond, far, near, wraps)
 
 
 def _is_all_usable(depth: Tensor, valid: Tensor | None) -> bool:
@@ -55,21 +56,22 @@ def _is_all_usable(depth: Tensor, valid: Tensor | None) -> bool:
     return bool(values.min() > 0) and bool(values.max() < math.inf)  # NaN if there is one
 
 
-def _jumps(depth: Tensor, far: Tensor, near: Tensor, wraps: bool, ratio: float) -> Tensor:
-    """Where the neighbourhood, of ``far`` or ``near``, goes beyond the ratio."""
-    farther = _window(far, wraps, torch.maximum) > depth * ratio
-    return farther | (depth > _window(near, wraps, torch.minimum) * ratio)
+def _jumps(depth: Tensor, beyond: Tensor, far: Tensor, near: Tensor, wraps: bool) -> Tensor:
+    """Where the farthest neighbour is beyond a pixel, or a pixel beyond its nearest neighbour.
+
+    ``beyond`` and ``near`` hold the ratio as a factor.
+    """
+    farther = _window(far, wraps, torch.maximum) > beyond
+    return farther | (depth > _window(near, wraps, torch.minimum))
 
 
-def _jumps_on_cpu(depth: Tensor, far: Tensor, near: Tensor, wraps: bool, ratio: float) -> Tensor:
+def _jumps_on_cpu(depth: Tensor, beyond: Tensor, far: Tensor, near: Tensor, wraps: bool) -> Tensor:
     """The same by OpenCV and NumPy, ten times as fast as PyTorch."""
     found = torch.empty(depth.shape, dtype=torch.bool)
-    grids = (x.reshape(-1, *depth.shape[-2:]).numpy() for x in (found, depth, far, near))
-    factor = np.float32(ratio)
-    with np.errstate(over="ignore"):  # beyond a border OpenCV sees the largest number
-        for out, here, farther, nearer in zip(*grids, strict=True):
-            np.greater(_window_on_cpu(farther, wraps, cv2.dilate), here * factor, out=out)
-            out |= here > _window_on_cpu(nearer, wraps, cv2.erode) * factor
+    maps = (x.reshape(-1, *depth.shape[-2:]).numpy() for x in (found, depth, beyond, far, near))
+    for out, here, limit, farther, nearer in zip(*maps, strict=True):
+        np.greater(_window_on_cpu(farther, wraps, cv2.dilate), limit, out=out)
+        out |= here > _window_on_cpu(nearer, wraps, cv2.erode)
     return found
 
 
@@ -118,6 +120,8 @@ def _window_on_cpu(
     values: np.ndarray, wraps: bool, pick: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """The same of (H, W) by a morphological operation; what is beyond a border does not count."""
-    if not wraps:
-        return pick(values, _NEIGHBOURS)
-    return pick(cv2.copyMakeBorder(values, 0, 0, 1, 1, cv2.BORDER_WRAP), _NEIGHBOURS)[:, 1:-1]
+    found = pick(values, _NEIGHBOURS)
+    if wraps and values.shape[1] > 1:
+        seam = pick(np.hstack((values[:, -2:], values[:, :2])), _NEIGHBOURS)
+        found[:, -1], found[:, 0] = seam[:, 1], seam[:, 2]
+    return found
