@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import replace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from depth_perception.geometry import DepthKind, Equirectangular, Pinhole, edge_
 from depth_perception.geometry.rotations import from_quaternion, view_rotation
 from depth_perception.io.images import write_image
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
+from depth_perception.ros import cloud_records
 from depth_perception.ros.buffers import PayloadBuffer
 from depth_perception.ros.camera_info import equirectangular_info, pinhole_info
 from depth_perception.ros.clouds import CloudOptions, CloudPacker
@@ -144,7 +146,8 @@ def test_messages_hold_the_memory_of_their_publisher() -> None:
     coloured=st.booleans(),
     labelled=st.booleans(),
     low=st.floats(0, 3),
-    high=st.floats(3, 9),
+    high=st.floats(0.01, 9),
+    band=st.sampled_from([1, 24, 1 << 16]),
 )
 def test_cloud_holds_exactly_the_points_asked_for(
     seed: int,
@@ -154,6 +157,7 @@ def test_cloud_holds_exactly_the_points_asked_for(
     labelled: bool,
     low: float,
     high: float,
+    band: int,
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     rays = torch.nn.functional.normalize(torch.randn(7, 10, 3, generator=generator), dim=-1)
@@ -166,10 +170,11 @@ def test_cloud_holds_exactly_the_points_asked_for(
 
     packer = CloudPacker()
     for turned in (keep.flip(0), keep):  # memory is used again
-        message = packer.message(
-            *(HEADER, rays, ranges, turned, colours if coloured else None, options),
-            labels if labelled else None,
-        )
+        with mock.patch.object(cloud_records, "_BAND_POINTS", band):
+            message = packer.message(
+                *(HEADER, rays, ranges, turned, colours if coloured else None, options),
+                labels if labelled else None,
+            )
 
     found, found_colours = cloud_of(message)
     distance = ranges[::stride, ::stride].numpy()
