@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
+_BAND_PIXELS = 1 << 16
 
 
 def edge_mask(
@@ -37,42 +38,53 @@ def edge_mask(
     if not threshold > 0:
         raise ValueError(f"threshold must be a positive relative jump, got {threshold}")
     depth = depth.detach().float()
-    beyond = depth * (1 + threshold)
-    on_cpu = depth.device.type == "cpu"
-    jumps = _jumps_on_cpu if on_cpu else _jumps
-    if on_cpu and _is_all_usable(depth, valid):
-        return jumps(depth, beyond, depth, beyond, wraps)
+    ratio = 1 + threshold
+    if depth.device.type == "cpu":
+        return _edges_on_cpu(depth, valid, ratio, wraps)
     usable = (depth > 0) & (depth < math.inf)
     if valid is not None:
         usable = usable & valid
+    beyond = depth * ratio
     far, near = torch.where(usable, depth, 0.0), torch.where(usable, beyond, math.inf)
-    return usable & jumps(depth, beyond, far, near, wraps)
-
-
-def _is_all_usable(depth: Tensor, valid: Tensor | None) -> bool:
-    values = depth.numpy()
-    if not values.size or not (valid is None or valid.numpy().all()):
-        return False
-    return bool(values.min() > 0) and bool(values.max() < math.inf)  # NaN if there is one
-
-
-def _jumps(depth: Tensor, beyond: Tensor, far: Tensor, near: Tensor, wraps: bool) -> Tensor:
-    """Where the farthest neighbour is beyond a pixel, or a pixel beyond its nearest neighbour.
-
-    ``beyond`` and ``near`` hold the ratio as a factor.
-    """
     farther = _window(far, wraps, torch.maximum) > beyond
-    return farther | (depth > _window(near, wraps, torch.minimum))
+    return usable & (farther | (depth > _window(near, wraps, torch.minimum)))
 
 
-def _jumps_on_cpu(depth: Tensor, beyond: Tensor, far: Tensor, near: Tensor, wraps: bool) -> Tensor:
+def _edges_on_cpu(depth: Tensor, valid: Tensor | None, ratio: float, wraps: bool) -> Tensor:
     """The same by OpenCV and NumPy, ten times as fast as PyTorch."""
     found = torch.empty(depth.shape, dtype=torch.bool)
-    maps = (x.reshape(-1, *depth.shape[-2:]).numpy() for x in (found, depth, beyond, far, near))
-    for out, here, limit, farther, nearer in zip(*maps, strict=True):
-        np.greater(_window_on_cpu(farther, wraps, cv2.dilate), limit, out=out)
-        out |= here > _window_on_cpu(nearer, wraps, cv2.erode)
+    grid = depth.shape[-2:]
+    maps = zip(depth.reshape(-1, *grid).numpy(), found.view(-1, *grid).numpy(), strict=True)
+    known = None if valid is None else valid.expand(depth.shape).reshape(-1, *grid).numpy()
+    for index, (values, out) in enumerate(maps):
+        usable = None if known is None or known[index].all() else known[index]
+        low, high = (values.min(), values.max()) if values.size else (1, 1)  # NaN if there is one
+        if not (low > 0 and high < math.inf):
+            seen = (values > 0) & (values < math.inf)
+            usable = seen if usable is None else usable & seen
+        _mark_edges(values, usable, np.float32(ratio), wraps, out)
     return found
+
+
+def _mark_edges(
+    depth: np.ndarray, usable: np.ndarray | None, ratio: np.float32, wraps: bool, out: np.ndarray
+) -> None:
+    """Fill ``out`` (H, W), in bands of rows that stay in the cache of a core."""
+    rows = max(1, _BAND_PIXELS // max(1, depth.shape[1]))
+    for top in range(0, len(depth), rows):
+        above = min(top, 1)
+        band = slice(top - above, top + rows + 1)
+        here = depth[band]
+        beyond = here * ratio
+        far, near = here, beyond
+        if usable is not None:
+            far = np.where(usable[band], here, np.float32(0))
+            near = np.where(usable[band], beyond, np.float32(math.inf))
+        edges = _window_on_cpu(far, wraps, cv2.dilate) > beyond
+        edges |= here > _window_on_cpu(near, wraps, cv2.erode)
+        if usable is not None:
+            edges &= usable[band]
+        out[top : top + rows] = edges[above : above + rows]
 
 
 def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = None) -> Tensor:

@@ -54,8 +54,7 @@ class CpuRecords:
         """
         kept, distance = keep.numpy(), range_m.numpy()
         rows, columns = kept.shape
-        payload = _payload(colours, labels)
-        numbers = 3 + len(payload)
+        numbers = 3 + (colours is not None) + (0 if labels is None else 2)
         count = int(np.count_nonzero(kept))
         is_whole = organised or count == kept.size
         shape = (rows, columns) if organised else (1, count)
@@ -70,7 +69,8 @@ class CpuRecords:
             if organised and count < kept.size:
                 here = np.where(chosen, here, np.float32(np.nan))
             place = np.multiply(self._rays[:, band], here, out=self._points[:, : len(here)])
-            planes = [*place, *(plane[band] for plane in payload)]
+            attached = (None if x is None else x[band] for x in (colours, labels))
+            planes = [*place, *_payload(*attached)]
             if is_whole:
                 cv2.merge(planes, dst=out[band])
                 continue

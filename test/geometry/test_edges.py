@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from unittest import mock
 
 import pytest
 import torch
 
-from depth_perception.geometry import Equirectangular, edge_mask
+from depth_perception.geometry import Equirectangular, edge_mask, edges
 
 
 def step(near: float, far: float) -> torch.Tensor:
@@ -108,4 +109,6 @@ def test_edges_follow_their_definition(shape: tuple[int, ...], wraps: bool) -> N
             is_known = torch.isfinite(here) & torch.isfinite(other)
             is_jump = (other > 1.4 * here) | (here > 1.4 * other)
             expected[..., v, u] |= is_known & is_jump
-    assert torch.equal(edge_mask(depth, 0.4, wraps=wraps), expected)
+    for band in (1, 3, 1 << 16):
+        with mock.patch.object(edges, "_BAND_PIXELS", band * columns):
+            assert torch.equal(edge_mask(depth, 0.4, wraps=wraps), expected)
