@@ -10,6 +10,7 @@ import math
 from array import array
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from sensor_msgs.msg import Image, PointCloud2
 from torch import Tensor
@@ -53,5 +54,9 @@ class PayloadBuffer:
 
     def fill(self, values: Tensor) -> array:
         """Copy a tensor of any device, row-major; the bytes, valid until the next call."""
-        self.reserve(values.shape, values.dtype).copy_(values)
+        room = self.reserve(values.shape, values.dtype)
+        if values.device.type == "cpu":
+            np.copyto(room.numpy(), values.numpy())  # threads would wait for each other
+        else:
+            room.copy_(values)
         return self._bytes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
@@ -229,4 +230,6 @@ def kept_points(frame: Frame, edge_threshold: float) -> Tensor:
     camera = prediction.camera
     wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
     edges = edge_mask(frame.range_m, edge_threshold, prediction.valid, wraps=wraps)
-    return prediction.valid & ~edges
+    if edges.device.type != "cpu":
+        return prediction.valid & ~edges
+    return torch.from_numpy(np.greater(prediction.valid.numpy(), edges.numpy()))  # no threads
