@@ -55,28 +55,27 @@ class CpuRecords:
         kept, distance = keep.numpy(), range_m.numpy()
         rows, columns = kept.shape
         numbers = 3 + (colours is not None) + (0 if labels is None else 2)
-        count = int(np.count_nonzero(kept))
-        is_whole = organised or count == kept.size
+        count = kept.size if organised else int(np.count_nonzero(kept))
         shape = (rows, columns) if organised else (1, count)
-        out = buffer.reserve((*shape, numbers), torch.float32).numpy()
-        if is_whole:
-            out = out.reshape(rows, columns, numbers)
+        out = buffer.reserve((count, numbers), torch.float32).numpy()
         self._prepare(rays, stride, columns, numbers)
         first = 0
         for top in range(0, rows, len(self._band)):
             band = slice(top, min(top + len(self._band), rows))
             here, chosen = distance[band], kept[band]
-            if organised and count < kept.size:
+            is_whole = bool(chosen.all())
+            if organised and not is_whole:
                 here = np.where(chosen, here, np.float32(np.nan))
             place = np.multiply(self._rays[:, band], here, out=self._points[:, : len(here)])
             attached = (None if x is None else x[band] for x in (colours, labels))
             planes = [*place, *_payload(*attached)]
-            if is_whole:
-                cv2.merge(planes, dst=out[band])
-                continue
-            grid = cv2.merge(planes, dst=self._band[: len(here)])
-            last = first + int(np.count_nonzero(chosen))
-            out[0, first:last] = _records(grid)[chosen].view(np.float32).reshape(-1, numbers)
+            if organised or is_whole:
+                last = first + here.size
+                cv2.merge(planes, dst=out[first:last].reshape(*here.shape, numbers))
+            else:
+                grid = cv2.merge(planes, dst=self._band[: len(here)])
+                last = first + int(np.count_nonzero(chosen))
+                out[first:last] = _records(grid)[chosen].view(np.float32).reshape(-1, numbers)
             first = last
         return (*shape, numbers)
 
