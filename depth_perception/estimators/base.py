@@ -17,6 +17,7 @@ from torch import Tensor
 from ..backends.engines import Backend, Precision
 from ..geometry import Camera, Equirectangular, Pinhole
 from ..networks import resize_map
+from ..networks.cpu_products import on_cpu
 from ..prediction import Prediction
 from ..systems.card import ModelCard
 from ..systems.depth_anything import DepthAnything
@@ -138,7 +139,7 @@ class Estimator:
         """What answers in place of the network."""
         if backend == "torch":
             self._set_precision(getattr(torch, self.options.precision))
-            return self.network
+            return on_cpu(self.network)
         from ..backends import GraphForward
 
         precision = self.options.precision

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry import Camera
+from ..networks.cpu_products import on_cpu
 from ..prediction import DepthSpace, Prediction, ScaleKind
 from ..scale import FitError, FitModel, ScaleFit, fit_depth
 from ..scale.ransac import apply_ransac, fit_ransac
@@ -165,14 +166,14 @@ class PpdEstimator(Estimator):
             semantics = features.flatten(2).mT.float()
             maps = self.moge.decode(features, class_token, images.shape[-2:])
         precision = getattr(torch, options.precision)
-        relative = self.network(
+        relative = self._forward(
             images, noise, options.steps, semantics=semantics, precision=precision
         )[:, 0].clone()
         known = all(camera is not None for camera in cameras)
         if self.moge is None or (options.align == "none" and known):
             return relative, [None] * len(relative)
         if maps is None:
-            maps = self.moge(images, options.num_tokens)
+            maps = on_cpu(self.moge)(images, options.num_tokens)
         size = images.shape[-2:]  # the rounding of the sides changes the shape of the image
         focals = [focal_of(camera and camera.resize(*size)) for camera in cameras]
         return relative, [

@@ -1,0 +1,119 @@
+"""Products by oneDNN give what PyTorch gives by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from depth_perception.networks import cpu_products
+from depth_perception.networks.cpu_products import CpuProducts, on_cpu
+
+NAME = "mkldnn::_linear_pointwise"
+
+
+class Seen(TorchDispatchMode):
+    """Notes the operations that are carried out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.append(function.name().split(".")[0])
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture(autouse=True)
+def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_products, "_LEAST_PRODUCTS", 1)
+    monkeypatch.setattr(cpu_products, "_QUERIES", 7)
+
+
+def run(work) -> tuple[Tensor, list[str]]:
+    with torch.no_grad(), Seen() as seen, CpuProducts():
+        return work(), seen.names
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 12), (3, 5, 12), (2, 2, 3, 12), (4, 12)])
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_linear(shape: tuple[int, ...], has_bias: bool) -> None:
+    torch.manual_seed(0)
+    layer, tokens = nn.Linear(12, 20, bias=has_bias), torch.randn(shape)
+    found, names = run(lambda: layer(tokens))
+    assert NAME in names
+    torch.testing.assert_close(found, layer(tokens).detach(), rtol=1e-5, atol=1e-5)
+    strided = torch.randn(*shape[:-1], 24)[..., ::2]
+    torch.testing.assert_close(
+        run(lambda: layer(strided))[0], layer(strided).detach(), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("others", [18, 5])
+def test_attention(others: int) -> None:
+    torch.manual_seed(1)
+    tokens = torch.randn(2, 18, 3, 4, 8).permute(2, 0, 3, 1, 4)  # as a joint projection leaves them
+    query, key, value = tokens
+    key, value = key[:, :, :others], value[:, :, :others]
+    found, names = run(lambda: F.scaled_dot_product_attention(query, key, value, dropout_p=0.0))
+    assert names.count(NAME) == 2 * 2 * 4 * 3  # twice for images, heads, and 18 queries by sevens
+    expected = F.scaled_dot_product_attention(query, key, value)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_asked_otherwise_is_left_to_torch() -> None:
+    torch.manual_seed(2)
+    layer, tokens = nn.Linear(8, 8), torch.randn(2, 4, 6, 8)
+    mask = torch.rand(6, 6) > 0.3
+    for options in ({"attn_mask": mask}, {"is_causal": True}, {"scale": 0.1}):
+        found, names = run(
+            lambda o=options: F.scaled_dot_product_attention(tokens, tokens, tokens, **o)
+        )
+        assert NAME not in names
+        expected = F.scaled_dot_product_attention(tokens, tokens, tokens, **options)
+        torch.testing.assert_close(found, expected)
+    assert NAME not in run(lambda: layer.double()(tokens.double()))[1]
+    layer.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert run(lambda: layer(tokens))[0].dtype is torch.bfloat16
+    with CpuProducts():
+        assert layer(tokens).requires_grad
+
+
+def test_small_networks_are_called_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_products, "pays_off", lambda: True)
+    network = nn.Linear(16, 16).requires_grad_(False)
+    assert on_cpu(network) is network
+    monkeypatch.setattr(cpu_products, "_LEAST_PARAMETERS", 100)
+    elsewhere = nn.Linear(16, 16, device="meta")
+    assert on_cpu(elsewhere) is elsewhere
+    tokens = torch.randn(3, 16)
+    call = on_cpu(network)
+    assert call is not network
+    with torch.no_grad(), Seen() as seen:
+        found = call(tokens)
+    assert NAME in seen.names
+    torch.testing.assert_close(found, network(tokens), rtol=1e-5, atol=1e-5)
+    monkeypatch.setattr(cpu_products, "pays_off", lambda: False)
+    assert on_cpu(network) is network
+
+
+@pytest.mark.parametrize(
+    ("vendor", "capability", "expected"),
+    [
+        ("AuthenticAMD", "AVX512", True),
+        ("AuthenticAMD", "AVX2", False),
+        ("GenuineIntel", "AVX512", False),
+    ],
+)
+def test_it_pays_off_on_wide_processors_that_mkl_does_not_serve(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, vendor: str, capability: str, expected: bool
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nvendor_id : {vendor}\n")
+    monkeypatch.setattr(cpu_products, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert cpu_products.pays_off.__wrapped__() is expected
