@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ..networks.cpu_products import has_onednn, onednn_linear
 from .measure import seconds_of
 
 _GPU_SIZE = 8192
@@ -38,7 +39,7 @@ def measure_ceiling(
     copy_bytes: int = _COPY_BYTES,
     repeats: int = 3,
 ) -> Ceiling:
-    """Multiply two square matrices and copy a block of memory.
+    """Multiply two square matrices, by the faster of PyTorch's libraries, and copy a block.
 
     Args:
         device: where.
@@ -57,12 +58,18 @@ def measure_ceiling(
     def multiply() -> None:
         torch.mm(left, right, out=product)
 
+    def multiply_by_onednn() -> None:
+        onednn_linear(left, right)
+
     def copy() -> None:
         target.copy_(source)
 
-    multiply()
-    copy()
-    product_s = min(seconds_of(multiply, device) for _ in range(repeats))
+    products = [multiply]
+    if device.type == "cpu" and dtype is torch.float32 and has_onednn():
+        products.append(multiply_by_onednn)
+    for work in (*products, copy):
+        work()
+    product_s = min(seconds_of(work, device) for work in products for _ in range(repeats))
     copy_s = min(seconds_of(copy, device) for _ in range(repeats))
     moved = 2 * source.numel() * source.element_size()
     return Ceiling(precision, size, 2 * size**3 / product_s, moved / copy_s)

@@ -44,7 +44,8 @@ class DepthBenchOptions:
         random_weights: take random ones in any case.
         height, width: of the network's input; None takes the default height and twice as much.
         image_height: rows of the picture that an estimator gets; twice as many columns.
-        backends: of ours, one contender for each.
+        backends: of ours, one contender for each; ``openvino:bfloat16`` is one in another
+            precision.
         with_plain: without it, ours alone: for sizes at which the plain way has not the memory.
         repeats, warm_up: timed runs of each way, and runs before them.
         device: cpu, cuda, ...
@@ -229,13 +230,12 @@ def _wake(network: DepthAnything) -> None:
 def _estimator(
     options: DepthBenchOptions, network: DepthAnything, backend: str, device: torch.device
 ) -> Estimator:
-    chosen: dict[str, object] = {"height": options.size[0], "precision": options.precision}
-    if backend != "torch":
-        chosen["backend"] = backend
-    try:
-        built = EstimatorOptions(**chosen)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ValueError(f"no backend {backend!r} in this version: {error}") from error
+    runtime, _, precision = backend.partition(":")
+    built = EstimatorOptions(
+        height=options.size[0],
+        precision=precision or options.precision,  # type: ignore[arg-type]
+        backend=runtime,  # type: ignore[arg-type]
+    )
     return Estimator(card(options.model), network, device=device, options=built)
 
 

@@ -28,7 +28,8 @@ class Stage:
         work: what is done.
         measurements: one per contender.
         evaluations: of the network, one number per contender.
-        differences: results of the last contender against the baseline.
+        differences: results of contenders against the baseline; of the one whose name theirs
+            begins with, otherwise of the last.
         moved_bytes: for work that computes little: what has to be read and written at least. Then
             the ceiling is the copy, else the matrix product.
     """
@@ -151,9 +152,8 @@ def document(report: Report) -> dict[str, Any]:
 def _rows(report: Report) -> list[tuple[str, ...]]:
     rows = []
     for stage in report.stages:
-        last = len(stage.measurements) - 1
+        apart = _differences(stage)
         for index, m in enumerate(stage.measurements):
-            apart = "; ".join(f"{d.what} {d.largest:.1e}" for d in stage.differences)
             rows.append(
                 (
                     stage.work if index == 0 else "",
@@ -166,10 +166,22 @@ def _rows(report: Report) -> list[tuple[str, ...]]:
                     f"{m.peak_bytes / 2**20:.1f}",
                     *_amount(stage, m),
                     f"{stage.share(index, report.ceiling):.0%}",
-                    apart if index == last else "",
+                    "; ".join(apart[index]),
                 )
             )
     return rows
+
+
+def _differences(stage: Stage) -> list[list[str]]:
+    """Of every contender, in words."""
+    found: list[list[str]] = [[] for _ in stage.measurements]
+    for difference in stage.differences:
+        index, what = len(found) - 1, difference.what
+        for number, m in enumerate(stage.measurements):
+            if what.startswith(f"{m.name} "):
+                index, what = number, what.removeprefix(f"{m.name} ")
+        found[index].append(f"{what} {difference.largest:.1e}")
+    return found
 
 
 def _amount(stage: Stage, found: Measurement) -> tuple[str, str]:

@@ -24,7 +24,7 @@ class Network:
         random_weights: do not look for weights.
         height: rows of the network's input; otherwise the model's default.
         width: its columns; otherwise twice the rows.
-        backends: of ours, each a contender.
+        backends: of ours, each a contender; openvino:bfloat16 is one in another precision.
         repeats: timed runs of each way.
         warm_up: runs before them.
         device: cpu, cuda, ...; otherwise CUDA where there is one.

@@ -46,7 +46,12 @@ def pays_off() -> bool:
     ):
         return False
     is_amd = _CPUINFO.is_file() and "AuthenticAMD" in _CPUINFO.read_text(errors="replace")
-    return is_amd and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    return is_amd and has_onednn()
+
+
+def has_onednn() -> bool:
+    """Whether this PyTorch can be told to compute a product by oneDNN."""
+    return hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 class CpuProducts(TorchFunctionMode):
@@ -64,7 +69,7 @@ class CpuProducts(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if function is F.linear and _is_large_linear(*args, **kwargs):
-            return _linear(*args, **kwargs)
+            return onednn_linear(*args, **kwargs)
         if function is F.scaled_dot_product_attention and _is_large_attention(*args, **kwargs):
             return _attention(*args[:3])
         return function(*args, **kwargs)
@@ -90,7 +95,8 @@ def _is_large_attention(
     return query.ndim == 4 and size >= _LEAST_PRODUCTS and _is_plain(query, key, value)
 
 
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def onednn_linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The linear layer (..., D) to (..., E) of a contiguous weight (E, D) by oneDNN."""
     return torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
 
 
@@ -103,6 +109,6 @@ def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         keys, values = key[one, head].contiguous(), value[one, head].T.contiguous()
         for first in range(0, count, _QUERIES):
             some = slice(first, first + _QUERIES)
-            weights = _linear(query[one, head, some], keys).softmax(-1)
-            mixed[one, some, head] = _linear(weights, values)
+            weights = onednn_linear(query[one, head, some], keys).softmax(-1)
+            mixed[one, some, head] = onednn_linear(weights, values)
     return mixed.transpose(1, 2)
