@@ -208,14 +208,10 @@ def run(folder: str, resume: bool, trap: str) -> None:
     )
     from depth_perception.training.panda.loss_terms import LossRecipe
     from depth_perception.training.panda.networks import trainable_network
+    from depth_perception.training.panda.range_recipe import ModelRecipe, Recipe, RunRecipe
     from depth_perception.training.recipe import OptimRecipe
     from depth_perception.training.run import train
-    from depth_perception.training.tasks.range import (
-        ModelRecipe,
-        RangeTraining,
-        Recipe,
-        RunRecipe,
-    )
+    from depth_perception.training.tasks.range import RangeTraining
 
     where = Path(folder)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
