@@ -10,7 +10,7 @@ import subprocess
 import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import pytest
@@ -220,6 +220,34 @@ def test_a_module_imports_only_from_lower_levels() -> None:
             other = rest.partition(".")[0]
             if top == "depth_perception" and other in level and own in level:
                 assert level[other] <= level[own], f"{path.relative_to(ROOT)} imports {name}"
+
+
+def _modules_named_in(path: Path, known: Set[str]) -> set[str]:
+    """Modules of the package that a file imports, wherever in it, for types too."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            base = [*parts[: len(parts) - node.level], *filter(None, [node.module])]
+            base = base if node.level else [str(node.module)]
+            for alias in node.names:
+                name = ".".join((*base, alias.name))
+                found.add(name if name in known else ".".join(base))
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & known
+
+
+def test_no_modules_import_each_other() -> None:
+    """In a circle, that is, even where Python would bear it."""
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in MODULES}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    left = {name: _modules_named_in(path, names.keys()) - {name} for name, path in names.items()}
+    assert sum(map(len, left.values())) > len(names), "hardly any imports found"
+    left["depth_perception.prediction"].discard("depth_perception.scale")  # the type of one field
+    while free := {name for name, imported in left.items() if not imported & left.keys()}:
+        left = {name: imported for name, imported in left.items() if name not in free}
+    assert not left, f"among these are modules that import each other: {sorted(left)}"
 
 
 def test_import_is_light() -> None:

@@ -13,8 +13,14 @@ from typing import Any
 
 from .engines import BackendError
 
+try:
+    import fcntl
+except ImportError:  # Windows: leftovers stay
+    fcntl = None  # type: ignore[assignment]
+
 GRAPHS_VARIABLE = "DEPTH_PERCEPTION_GRAPHS"
 _ABOUT = "about.json"
+_PARTIAL = ".partial"
 
 
 def graphs_folder() -> Path:
@@ -44,10 +50,10 @@ def filling(folder: Path, text: dict[str, Any]) -> Iterator[Path]:
     """A folder to write to, which becomes ``folder`` when the block ends without an error.
 
     ``text``, to which the block may add, is written beside what it made. If another process was
-    faster, its work stays.
+    faster, its work stays. What killed processes left of their graphs beside it goes first.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    partial, lock = _begin(folder)
     try:
         yield partial
         (partial / _ABOUT).write_text(json.dumps(text, indent=1), encoding="utf-8")
@@ -58,3 +64,46 @@ def filling(folder: Path, text: dict[str, Any]) -> Iterator[Path]:
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _begin(folder: Path) -> tuple[Path, int | None]:
+    """A new folder to fill, and the lock that says that somebody does."""
+    parent = _lock(folder.parent, wait=True)  # so that nobody sees a folder that is not locked yet
+    try:
+        if parent is not None:
+            for leftover in folder.parent.glob(f".*{_PARTIAL}"):
+                _remove_if_left(leftover)
+        made = tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_PARTIAL, dir=folder.parent)
+        return Path(made), _lock(Path(made))
+    finally:
+        if parent is not None:
+            os.close(parent)
+
+
+def _remove_if_left(partial: Path) -> None:
+    """Remove a folder unless a process is filling it, of this machine or another."""
+    lock = _lock(partial)
+    if lock is not None:
+        shutil.rmtree(partial, ignore_errors=True)
+        os.close(lock)
+
+
+def _lock(folder: Path, *, wait: bool = False) -> int | None:
+    """Descriptor of a folder that nobody else has locked; its end, or the process's, frees it.
+
+    None where another process has it, it is gone or not ours, or the file system has no locks.
+    """
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

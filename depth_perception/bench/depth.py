@@ -126,6 +126,7 @@ def bench_depth(options: DepthBenchOptions, part: Part) -> Report:
                 **({"picture": f"{2 * options.image_height}x{options.image_height}"}
                    if part == "estimator" else {}),
                 "precision": options.precision,
+                "backends": list(options.backends),
                 "repeats": options.repeats,
             },
             stages=(stage,),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 
-from .bench_output import Output, chosen_device, show
+from .bench_output import Output, chosen_device, filled, show
 from .bench_ways import Ways
 
 
@@ -48,22 +48,7 @@ class Ppd:
     def run(self, console: Console) -> None:
         from ..bench.ppd import PpdBenchOptions, bench_ppd
 
-        report = bench_ppd(
-            PpdBenchOptions(
-                model=self.model,
-                random_weights=self.random_weights,
-                height=self.height,
-                width=self.width,
-                steps=self.steps,
-                repeats=self.repeats,
-                warm_up=self.warm_up,
-                device=chosen_device(self.device),
-                precision=self.precision,
-                threads=self.threads,
-                seed=self.seed,
-            )
-        )
-        show(report, self.output, console)
+        show(bench_ppd(filled(PpdBenchOptions, self)), self.output, console)
 
 
 @dataclass(frozen=True)
@@ -99,9 +84,7 @@ class Panoptic:
     def run(self, console: Console) -> None:
         from ..bench.panoptic import PanopticBenchOptions, bench_panoptic
 
-        options = {f.name: getattr(self, f.name) for f in fields(PanopticBenchOptions)}
-        options["device"] = chosen_device(self.device)
-        show(bench_panoptic(PanopticBenchOptions(**options)), self.output, console)
+        show(bench_panoptic(filled(PanopticBenchOptions, self)), self.output, console)
 
 
 @dataclass(frozen=True)

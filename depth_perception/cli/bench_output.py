@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 from rich.console import Console
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..bench.hardware import Hardware
     from ..bench.report import Report
 
+T = TypeVar("T")
 _PLAIN_WIDTH = 200  # columns of a table that is piped into a file or another program
 
 
@@ -26,7 +27,8 @@ class Output:
     Attributes:
         json_file: write all numbers here.
         markdown: write the table here.
-        folder: write all numbers into this folder, in a file named by bench and hardware.
+        folder: write all numbers into this folder, in a file named by bench, precision and
+            backends if they are not the usual ones, and hardware.
     """
 
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None
@@ -52,14 +54,32 @@ def show(report: Report, output: Output, console: Console) -> None:
     show_table(table(report), console)
     for line in lines(report):
         console.print(line)
-    details = [str(report.settings[key]) for key in ("model", "input") if key in report.settings]
-    name = "-".join((report.bench, *details))
-    output.save(name, report.hardware, document(report), markdown(report))
+    output.save(file_name(report), report.hardware, document(report), markdown(report))
+
+
+def file_name(report: Report) -> str:
+    """Bench, model and input, then precision and backends where they are not the usual ones."""
+    settings = report.settings
+    words = [str(settings[key]) for key in ("model", "input") if key in settings]
+    if settings.get("precision", "float32") != "float32":
+        words.append(settings["precision"])
+    if settings.get("backends", ["torch"]) != ["torch"]:
+        words += settings["backends"]
+    return "-".join((report.bench, *words))
 
 
 def show_table(table: object, console: Console) -> None:
     """As wide as the terminal, or as it likes in a file."""
     (console if console.is_terminal else Console(width=_PLAIN_WIDTH)).print(table)
+
+
+def filled(kind: type[T], way: object, **given: object) -> T:
+    """Options of a bench: what the command ``way`` says under the same names, and what is given.
+
+    None for a device becomes one that is there.
+    """
+    taken = {f.name: getattr(way, f.name) for f in fields(kind) if hasattr(way, f.name)}
+    return kind(**{**taken, "device": chosen_device(taken["device"]), **given})
 
 
 def chosen_device(name: str | None) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from .bench_output import Output, chosen_device, show, show_table
+from .bench_gpu import Gpu
+from .bench_output import Output, filled, show, show_table
 
 Precision = Literal["float32", "float16", "bfloat16"]
 SIZES = {"small": (960, 504), "large": (1920, 1008)}
@@ -158,49 +159,12 @@ class Soak:
             raise RuntimeError("memory grows")
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """All that is asked of a GPU in one run: speed, memory, overhead, half precision.
-
-    Attributes:
-        device: which GPU.
-        plan: only say what would be run.
-        tiny: small models on the CPU, to see that the script works; the figures mean nothing.
-        repeats: timed runs of each way.
-        output: where results go besides the terminal.
-    """
-
-    device: str = "cuda"
-    plan: bool = False
-    tiny: bool = False
-    repeats: int = 10
-    output: Output = field(default_factory=Output)
-
-    def run(self, console: Console) -> None:
-        from .bench_gpu import run_gpu
-
-        run_gpu(self, console)
-
-
 def _depth(
     way: Network, part: Literal["network", "estimator"], image_height: int, console: Console
 ) -> None:
     from ..bench.depth import DepthBenchOptions, bench_depth
 
-    options = DepthBenchOptions(
-        model=way.model,
-        checkpoint=way.checkpoint,
-        random_weights=way.random_weights,
-        height=way.height,
-        width=way.width,
-        image_height=image_height,
-        backends=way.backends,
-        repeats=way.repeats,
-        warm_up=way.warm_up,
-        device=chosen_device(way.device),
-        precision=way.precision,
-        threads=way.threads,
-    )
+    options = filled(DepthBenchOptions, way, image_height=image_height)
     show(bench_depth(options, part), way.output, console)
 
 

@@ -97,7 +97,8 @@ class InferOptions:
     resize: bool = False
     """Results at the size of the input instead of that of the network (videos: always)."""
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
-    """Arithmetic of the network's encoder; with another backend than torch, of all of it."""
+    """Arithmetic of the network's encoder, of panoptic models of all but the depth branch; with
+    another backend than torch, of all of it."""
     backend: Literal["torch", "openvino", "onnxruntime", "tensorrt"] = "torch"
     """What runs the network: torch, openvino (CPU), onnxruntime, or tensorrt (CUDA)."""
     seam: Literal["off", "circular", "blend"] = "off"

@@ -40,8 +40,8 @@ class EstimatorOptions:
         height: rows of the network input: of the full sphere for panoramas, the least of both
             sides for pinhole images. None takes the default of the model. Sides are rounded to
             multiples of the patch size.
-        precision: of the encoder; the head always runs in float32. Other backends than torch take
-            it for the whole network.
+        precision: of the encoder; the head always runs in float32, but of panoptic models only
+            the depth branch does. Other backends than torch take it for the whole network.
         backend: what runs the network: PyTorch, or a graph that another runtime makes of it, see
             :mod:`depth_perception.backends`. The first image of a size then waits for its graph.
         seam: what happens where the left and the right border of a full-turn panorama touch.

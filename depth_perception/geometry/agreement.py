@@ -40,7 +40,7 @@ def agreeing_factors(
     """
     if not overlaps:
         raise ValueError("no two maps overlap")
-    logs = torch.stack([o.log_ratio for o in overlaps]).to("cpu", torch.float64)  # one transfer
+    logs = torch.stack([o.log_ratio for o in overlaps]).cpu().double()  # one transfer
     shares = torch.ones(count) if trust is None else torch.as_tensor(trust)
     shares = shares.to(torch.float64) / shares.sum()
     normal = count**2 * torch.outer(shares, shares) + _TIE * torch.eye(count)

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from .equirectangular import Equirectangular
-from .sampling import Mode, SamplingGrid, exact_dtype
+from .exact import exact_dtype
+from .sampling import Mode, SamplingGrid
 
 Pole = Literal["equator", "north"]
 

@@ -9,6 +9,8 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from .exact import exact_dtype
+
 _QUERIES_AT_ONCE = 1 << 16  # bounds the memory that distances to all neighbours take
 
 
@@ -50,15 +52,16 @@ def outlier_mask(points: Tensor, neighbours: int = 20, std_ratio: float = 3.0) -
 
 
 def neighbour_distance(points: Tensor, neighbours: int) -> Tensor:
-    """(N,) float64 mean distance of finite points (N, 3) to their nearest ones, itself included.
+    """(N,) mean distance of finite points (N, 3) to their nearest ones, itself included.
 
-    Searched in a tree on the CPU, on all cores.
+    Searched in a tree on the CPU, on all cores; float64 on devices that have it.
     """
-    places = points.double().cpu().numpy()
+    places = points.cpu().double().numpy()
     tree = cKDTree(places)
     number = min(neighbours, len(places))
     means = [
         tree.query(part, number, workers=-1)[0].reshape(len(part), number).mean(1)
         for part in np.array_split(places, math.ceil(len(places) / _QUERIES_AT_ONCE))
     ]
-    return torch.from_numpy(np.concatenate(means)).to(points.device)
+    found = torch.from_numpy(np.concatenate(means))
+    return found.to(exact_dtype(points.device)).to(points.device)

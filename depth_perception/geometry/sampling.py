@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
 from .camera import Camera
+from .exact import exact_dtype
 
 Mode = Literal["nearest", "bilinear"]
 
@@ -132,8 +133,3 @@ def rotate_panorama(
     dtype = exact_dtype(image.device)
     directions = camera.rays(device=image.device, dtype=dtype) @ rotation.to(image.device, dtype).T
     return SamplingGrid.of(camera, directions).sample(image, mode, fill)
-
-
-def exact_dtype(device: torch.device | str) -> torch.dtype:
-    """Float64, or float32 on devices without it."""
-    return torch.float32 if torch.device(device).type == "mps" else torch.float64

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from .equirectangular import Equirectangular
+from .exact import exact_dtype
 from .panel_merge import seen_by_panel
 from .panels import Panel
 from .pinhole import Pinhole
-from .sampling import exact_dtype
 
 LEAST_IOU = 0.5
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .edges import edge_mask
+from .exact import exact, near_exact
 
 NEAR_QUANTILE, FAR_QUANTILE = 0.02, 0.98
 _MAD_TO_SIGMA = 1.4826  # of a normal distribution
@@ -81,6 +82,7 @@ def segment_statistics(
 ) -> SegmentStatistics:
     """Depth, place and size of segments, on the device of the maps.
 
+    Sums are in float64: where the device has none, the CPU makes them of the pixels that count.
     Lengths have the unit of ``depth`` and ``points``, metres as a rule.
 
     Args:
@@ -106,7 +108,9 @@ def segment_statistics(
         inner &= ~edge_mask(depth, options.edge_threshold, valid, wraps=wraps)
     remaining = torch.bincount(place[inner], minlength=count + 1)
     chosen = inner | (usable & (remaining < options.least_points)[place])
-    place, depth, points = place[chosen], depth[chosen].float(), points[chosen].double()
+    home = place.device
+    place, depth = near_exact(place[chosen]), near_exact(depth[chosen]).float()
+    points = exact(points[chosen])
     order = _grouped(place, depth)
     place, depth, points = place[order], depth[order], points[order]
     counts = torch.bincount(place, minlength=count)
@@ -121,16 +125,18 @@ def segment_statistics(
     low, high = _extent(points, place, axes)
     is_known = (counts > 0)[:, None]
     low, high = (torch.where(is_known, edge, torch.nan) for edge in (low, high))
+    sigma = _MAD_TO_SIGMA * _quantile(distance, starts, counts, 0.5)
+    box_centre = (axes @ ((low + high) / 2)[..., None])[..., 0]
     return SegmentStatistics(
-        count=counts,
-        median=median,
-        near=near,
-        far=far,
-        sigma=_MAD_TO_SIGMA * _quantile(distance, starts, counts, 0.5),
-        centroid=centroid.float(),
-        box_centre=(axes @ ((low + high) / 2)[..., None])[..., 0].float(),
-        box_axes=axes.float(),
-        size=(high - low).float(),
+        count=counts.to(home),
+        median=median.to(home),
+        near=near.to(home),
+        far=far.to(home),
+        sigma=sigma.to(home),
+        centroid=centroid.float().to(home),
+        box_centre=box_centre.float().to(home),
+        box_axes=axes.float().to(home),
+        size=(high - low).float().to(home),
     )
 
 

@@ -117,7 +117,7 @@ def _row(one: Instance, found: SegmentStatistics | None, place: int) -> dict[str
 def _number(value: Tensor) -> Any:
     """A number or nested lists of numbers; None where one is not known."""
     known = bool(value.isfinite().all())
-    return np.round(value.double().cpu().numpy(), 5).tolist() if known else None
+    return np.round(value.cpu().double().numpy(), 5).tolist() if known else None
 
 
 def _distance(row: dict[str, Any]) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -47,6 +48,12 @@ class Loaded:
     model: str
     device: str
     precision: str
+    backend: str = "torch"
+
+    @classmethod
+    def by(cls, settings: NodeSettings, device: torch.device) -> Loaded:
+        """What the parameters say, on the device that they led to."""
+        return cls(settings.model, str(device), settings.precision, settings.backend)
 
 
 class DepthNode(LifecycleNode, Generic[S]):
@@ -371,7 +378,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._diagnostics_timer.timer_period_ns = int(period_s * 1e9)
 
     def _publish_diagnostics(self) -> None:
-        loaded = self._loaded or Loaded("", "", "")
+        loaded = self._loaded or Loaded("", "", "", "")
         faults = tuple(text for text in (self._setup_error, *self.table.problems) if text)
         state = NodeState(
             name=f"{self.get_fully_qualified_name().lstrip('/')}: depth",
@@ -380,6 +387,7 @@ class DepthNode(LifecycleNode, Generic[S]):
             model=loaded.model or self.settings.model,
             device=loaded.device,
             precision=loaded.precision,
+            backend=loaded.backend,
             faults=faults,
             warnings=(*self._qos_watch.mismatches, *self.warnings(), *self._doubts),
             input_timeout_s=self.settings.input_timeout_s,

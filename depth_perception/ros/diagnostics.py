@@ -145,7 +145,7 @@ class NodeState:
         name: name of the status.
         lifecycle: label of the lifecycle state.
         enabled: false after ``~/enable`` with false.
-        model, device, precision: what runs; empty when nothing is loaded.
+        model, device, precision, backend: what runs; empty when nothing is loaded.
         faults: sentences that make the status an error.
         warnings: sentences that make it a warning.
         input_timeout_s: how long no image is fine.
@@ -158,6 +158,7 @@ class NodeState:
     model: str
     device: str
     precision: str
+    backend: str
     faults: Sequence[str]
     warnings: Sequence[str]
     input_timeout_s: float
@@ -173,6 +174,7 @@ def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
         "model": state.model,
         "device": state.device,
         "precision": state.precision,
+        "backend": state.backend,
         "frames in": str(figures.frames_in),
         "frames out": str(figures.frames_out),
         "frames dropped": str(sum(figures.drops.values())),

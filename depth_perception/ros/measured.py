@@ -1,4 +1,4 @@
-"""Figures of the instances of a frame, measured on the device and brought to the host at once."""
+"""Figures of the instances of a frame, measured on the device."""
 
 from __future__ import annotations
 
@@ -56,35 +56,33 @@ def measure(
     if not instances:
         return ()
     if prediction.scale is ScaleKind.AFFINE_INVARIANT:
-        rows = [[0.0] + [math.nan] * 17] * len(instances)
+        counts, rows = [0] * len(instances), [[math.nan] * 17] * len(instances)
     else:
-        rows = _table(prediction.segment_statistics(options)).tolist()
-    found = [_measured(instance, row) for instance, row in zip(instances, rows, strict=True)]
+        statistics = prediction.segment_statistics(options)
+        counts, rows = statistics.count.tolist(), _table(statistics).tolist()
+    found = [_measured(*each) for each in zip(instances, counts, rows, strict=True)]
     return tuple(sorted(found, key=lambda one: one.near if one.is_placed else math.inf))
 
 
 def _table(found: SegmentStatistics) -> Tensor:
-    """(N, 18) float64 of all figures: a single copy leaves the device."""
+    """(N, 17) float32 of all figures but the counts: one copy leaves the device."""
     parts = (
-        found.count[:, None],
         torch.stack((found.median, found.near, found.far, found.sigma), 1),
         found.centroid,
         found.box_centre,
         to_quaternion(found.box_axes),
         found.size,
     )
-    table = torch.cat([part.double() for part in parts], 1)
-    table[:, 1:] = torch.where(found.count[:, None] > 0, table[:, 1:], torch.nan)
-    return table.cpu()
+    return torch.where(found.count[:, None] > 0, torch.cat(parts, 1), torch.nan)
 
 
-def _measured(instance: Instance, row: list[float]) -> Measured:
+def _measured(instance: Instance, count: int, row: list[float]) -> Measured:
     return Measured(
         instance,
-        int(row[0]),
-        *row[1:5],
-        centroid=tuple(row[5:8]),
-        centre=tuple(row[8:11]),
-        orientation=tuple(row[11:15]),
-        size=tuple(row[15:18]),
+        count,
+        *row[:4],
+        centroid=tuple(row[4:7]),
+        centre=tuple(row[7:10]),
+        orientation=tuple(row[10:14]),
+        size=tuple(row[14:]),
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from ..estimators import PanelsEstimator, load
+from ..estimators import PanelsEstimator
 from ..estimators.panels import panels_card
 from ..geometry.panel_merge import surrounding_panels
 from ..systems.catalog import card
+from .loading import load_chosen
 from .pinhole import model_options
 from .pinhole_settings import PinholeSettings, ScaleDepthSettings
 from .settings import PanoramicSettings
@@ -22,12 +23,8 @@ def load_around(settings: PanoramicSettings) -> PanelsEstimator:
         KeyError, ValueError, OSError: no such model, it does not suit, or it cannot be loaded.
     """
     model = panels_card(card(settings.model))
-    pinhole = load(
-        settings.model,
-        settings.checkpoint or None,
-        None if settings.device == "auto" else settings.device,
-        **(_panoptic_options if model.is_panoptic else _depth_options)(settings),
-    )
+    options = (_panoptic_options if model.is_panoptic else _depth_options)(settings)
+    pinhole = load_chosen(settings, **options)
     panels = surrounding_panels(settings.height or model.default_height)
     return PanelsEstimator(pinhole, panels, output_size=settings.output_size)  # type: ignore[arg-type]
 
@@ -71,8 +68,6 @@ def _panoptic_options(settings: PanoramicSettings) -> dict[str, object]:
     focal = settings.panoptic.reference_focal_px
     return {
         "height": settings.height or None,
-        "precision": settings.precision,
-        "backend": settings.backend,
         "flip": settings.flip,
         "output_size": "network",
         "reference_focal_px": None if focal < 0 else focal,

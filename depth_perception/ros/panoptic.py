@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from ..estimators import PanopticDepthEstimator, load
+from ..estimators import PanopticDepthEstimator
 from ..systems.catalog import card
 from ..systems.panoptic_classes import check_classes, read_classes
 from ..systems.panopticdepth_config import PanopticClass, PanopticLimits
 from .base_node import Loaded
+from .loading import load_chosen
 from .masks import hide
 from .matching import Arrival
 from .outputs import DepthOutput, Frame, Output
@@ -44,7 +45,7 @@ class PanopticNode(ScaledNode[PanopticSettings], PinholeCameraNode[PanopticSetti
         self.load_reference(settings.scale, estimator.device, "pinhole")
         self._estimator, self._limits = estimator, estimator.options.limits
         self._has_depth = estimator.card.has_depth
-        return Loaded(settings.model, str(estimator.device), settings.precision)
+        return Loaded.by(settings, estimator.device)
 
     def unload(self) -> None:
         super().unload()
@@ -125,13 +126,9 @@ def load_panoptic(settings: PanopticSettings) -> PanopticDepthEstimator:
             "bring to metres: leave it at model"
         )
     focal = settings.reference_focal_px
-    return load(
-        model.name,
-        settings.checkpoint or None,
-        None if settings.device == "auto" else settings.device,
+    return load_chosen(
+        settings,
         height=settings.height or None,
-        precision=settings.precision,
-        backend=settings.backend,
         output_size=settings.output_size,
         reference_focal_px=None if focal < 0 else focal,
     )  # type: ignore[return-value]

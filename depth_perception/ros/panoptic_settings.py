@@ -23,6 +23,12 @@ class PanopticSettings(PinholeCameraSettings):
         "(panopticdepth-r50-seg) it gives segments alone.",
         reload=True,
     )
+    precision: str = parameter(
+        "float32",
+        "Arithmetic of the network but for its depth branch; depth and geometry stay in float32.",
+        choices=("float32", "float16", "bfloat16"),
+        reload=True,
+    )
     height: int = parameter(
         0,
         "Shorter side of the network input, in pixels; 0 takes the default of the model. Smaller "

@@ -10,13 +10,14 @@ import torch
 from geometry_msgs.msg import TransformStamped
 from torch import Tensor
 
-from ..estimators import Estimator, PanelsEstimator, load
+from ..estimators import Estimator, PanelsEstimator
 from ..geometry import Equirectangular
 from ..systems.catalog import card
 from .base_node import Loaded
 from .compat.transforms import Broadcaster, static_broadcaster
 from .frames import UPRIGHT, rotation_message, static_transform
 from .images import read_rgb
+from .loading import load_chosen
 from .masks import fit_mask, hide, read_mask
 from .matching import Arrival
 from .outputs import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
@@ -55,7 +56,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         estimator.warm_up(height, 2 * height)
         self.load_reference(settings.scale, estimator.device, "equirectangular")
         self._estimator = estimator
-        return Loaded(settings.model, str(estimator.device), settings.precision)
+        return Loaded.by(settings, estimator.device)
 
     def unload(self) -> None:
         super().unload()
@@ -142,13 +143,9 @@ def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
     if card(settings.model).camera == "pinhole":
         return load_around(settings)
     refuse_foreign(settings, "scaledepth", *PANOPTIC_GROUPS)
-    return load(
-        settings.model,
-        settings.checkpoint or None,
-        None if settings.device == "auto" else settings.device,
+    return load_chosen(
+        settings,
         height=settings.height or None,
-        precision=settings.precision,
-        backend=settings.backend,
         seam=settings.seam,
         flip=settings.flip,
         output_size=settings.output_size,

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-from ..estimators import Estimator, load
+from ..estimators import Estimator
 from ..systems.catalog import card, recipe
 from ..systems.scaledepth_windows import Windows
 from .base_node import Loaded
+from .loading import load_chosen
 from .masks import hide
 from .matching import Arrival
 from .outputs import CloudOutput, DepthOutput, Frame, Output
@@ -41,16 +42,11 @@ class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings
         super().__init__("pinhole_depth", PinholeSettings, **options)
 
     def load(self, settings: PinholeSettings) -> Loaded:
-        estimator = load(
-            settings.model,
-            settings.checkpoint or None,
-            None if settings.device == "auto" else settings.device,
-            **model_options(settings),
-        )
+        estimator = load_chosen(settings, **model_options(settings))
         estimator.warm_up(*_WARM_UP_SIZE)
         self.load_reference(settings.scale, estimator.device, "pinhole")
         self._estimator = estimator
-        return Loaded(settings.model, str(estimator.device), settings.precision)
+        return Loaded.by(settings, estimator.device)
 
     def unload(self) -> None:
         super().unload()

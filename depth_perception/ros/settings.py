@@ -276,6 +276,13 @@ class PanoramicSettings(NodeSettings):
         "also finds what stands where.",
         reload=True,
     )
+    precision: str = parameter(
+        "float32",
+        "Arithmetic of the backbone; heads and geometry stay in float32, of a panoptic model only "
+        "its depth branch and geometry.",
+        choices=("float32", "float16", "bfloat16"),
+        reload=True,
+    )
     height: int = parameter(
         0,
         "Rows of the network input, for a pinhole model the side of its panels; 0 takes the "

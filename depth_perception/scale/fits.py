@@ -16,6 +16,8 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from ..geometry.exact import exact, near_exact
+
 _TUKEY = 4.685  # 95 % efficiency on normal noise
 _MAD_TO_SIGMA = 1.4826
 _HYPOTHESES = 256
@@ -201,7 +203,7 @@ def fit_depth(
 def _samples(
     values: Tensor, depth_m: Tensor, weights: Tensor | None, groups: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Usable values, depths and weights, each (N,) float64, and their groups."""
+    """Usable values, depths and weights, each (N,) float64, and their groups, on one device."""
     if weights is None:
         weights = torch.ones_like(depth_m)
     if not values.shape == depth_m.shape == weights.shape:
@@ -216,8 +218,8 @@ def _samples(
     if not (weights >= 0).all():
         raise ValueError("weights must not be negative or NaN")
     usable = torch.isfinite(values) & torch.isfinite(depth_m) & (depth_m > 0) & (weights > 0)
-    x, depth, weight = (t[usable].to(torch.float64) for t in (values, depth_m, weights))
-    return x, depth, weight, None if groups is None else groups[usable]
+    x, depth, weight = (exact(t[usable]) for t in (values, depth_m, weights))
+    return x, depth, weight, None if groups is None else near_exact(groups[usable])
 
 
 def _drawn(weight: Tensor) -> Tensor:

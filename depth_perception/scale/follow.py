@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..geometry.exact import exact
 from .fits import FitModel
 
 _TUKEY = 4.685
@@ -37,7 +38,7 @@ class Gauge:
     @classmethod
     def of(cls, values: Tensor, valid: Tensor, has_shift: bool) -> Gauge | None:
         """The gauge of a map; None where its values are all alike or not positive."""
-        seen = values[valid & torch.isfinite(values)].double()
+        seen = exact(values[valid & torch.isfinite(values)])
         if seen.numel() < _LEAST_SAMPLES:
             return None
         median = seen.median()
@@ -82,7 +83,7 @@ def follow(
         the step, or None if the images have too little in common.
     """
     usable = valid & torch.isfinite(values) & torch.isfinite(before)
-    x, y = values[usable].double(), before[usable].double()
+    x, y = exact(values[usable]), exact(before[usable])
     if x.numel() < _LEAST_SAMPLES:
         return None
     stride = -(-x.numel() // _SAMPLES)

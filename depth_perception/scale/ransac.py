@@ -30,7 +30,7 @@ def fit_ransac(
     Raises:
         ValueError: fewer than two samples, or no two of them agree with any line.
     """
-    x, y = (t[mask].double().cpu().numpy() for t in (values, depth_m.log1p()))
+    x, y = (t[mask].cpu().double().numpy() for t in (values, depth_m.log1p()))
     if x.size < 2:
         raise ValueError(f"{x.size} samples do not determine a line")
     threshold = np.median(np.abs(y - np.median(y)))

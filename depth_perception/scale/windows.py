@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..geometry.exact import exact
+
 KEYFRAMES = (0, 8, 15)
 """Frames of a window of 16 that the next one sees again before its own (Pixel-Perfect Depth's video
 model, arXiv 2601.05246, as released)."""
@@ -41,11 +43,11 @@ def joined_windows(windows: Sequence[Tensor], keyframes: Sequence[int] = KEYFRAM
     joined, before = [windows[0]], windows[0]
     for number, window in enumerate(windows[1:], 1):
         known = torch.stack([windows[0][0], *(before[k] for k in keyframes[1:])])
-        x, y = window[:repeated].double(), known.double()
+        x, y = exact(window[:repeated]), exact(known)
         spread = (x - x.mean()).square().mean()
         if not spread > 0:
             raise ValueError(f"window {number} repeats frames whose depth is the same everywhere")
         scale = ((x - x.mean()) * (y - y.mean())).mean() / spread
-        before = (scale * (window.double() - x.mean()) + y.mean()).to(window.dtype)
+        before = (scale * (exact(window) - x.mean()) + y.mean()).to(window)
         joined.append(before[repeated:])
     return torch.cat(joined)

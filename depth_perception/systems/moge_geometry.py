@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..geometry.exact import exact
 from .moge import MogeMaps, view_plane_uv
 
 _SAMPLES = 64  # rows and columns of the sampled grid
@@ -105,7 +106,7 @@ def recover_focal_shift(
     sum |f xy / (z + s) - uv|^2, over the shift s, with f in closed form for each s. The shift is
     sought only where nearly all samples lie in front of the camera: first on a logarithmic scan of
     the distance of the nearest ones, then on ever finer ones. So there is no start value to get
-    wrong, and all of it runs on the device of the points.
+    wrong, and all of it runs on the device of the points, or on the CPU if that has no float64.
 
     Args:
         points: (H, W, 3) points with unknown shift in z and unknown scale.
@@ -119,11 +120,11 @@ def recover_focal_shift(
     height, width = points.shape[:2]
     device = points.device
     rows, columns = (torch.arange(_SAMPLES, device=device) * n // _SAMPLES for n in (height, width))
-    picked = points[rows][:, columns].reshape(-1, 3).double()
-    uv = view_plane_uv(height, width, aspect, device)[rows][:, columns].reshape(-1, 2).double()
+    picked = exact(points[rows][:, columns].reshape(-1, 3))
+    uv = exact(view_plane_uv(height, width, aspect, device)[rows][:, columns].reshape(-1, 2))
     weight = torch.ones_like(picked[:, 0])
     if mask is not None:
-        weight = mask[rows][:, columns].reshape(-1).double()
+        weight = exact(mask[rows][:, columns].reshape(-1))
     weight = torch.where(torch.isfinite(picked).all(-1), weight, 0.0)
     picked = torch.where(weight[:, None] > 0, picked, 1.0)
     enough = weight.sum() >= 2
@@ -144,18 +145,19 @@ def recover_focal_shift(
         best = best + torch.zeros_like(projected)
         return best**2 * spread - 2 * best * projected + pixels.sum(), best
 
-    steps = torch.linspace(-5, 4, _SCAN, device=device, dtype=torch.float64)
+    steps = torch.linspace(-5, 4, _SCAN, device=z.device, dtype=torch.float64)
     exponents = steps
     for _ in range(_REFINEMENTS):
         cost, _ = judged(extent * 10.0**exponents)
         centre = exponents.take(cost.argmin())  # an index in brackets would wait for the device
         gap = exponents[1] - exponents[0]
-        exponents = centre + gap * torch.linspace(-1, 1, 17, device=device, dtype=torch.float64)
+        exponents = centre + gap * torch.linspace(-1, 1, 17, device=z.device, dtype=torch.float64)
     distance = extent * 10.0 ** centre[None]
     _, best = judged(distance)
     shift = torch.where(enough, distance[0] - nearest, 0.0)
     unknown = 1.0 if focal is None else focal
-    return torch.where(enough, best[0], unknown).float(), shift.float()
+    focal_found = torch.where(enough, best[0], unknown)
+    return focal_found.float().to(device), shift.float().to(device)
 
 
 def _quantile(values: Tensor, weight: Tensor, share: float) -> Tensor:

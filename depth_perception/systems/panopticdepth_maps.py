@@ -136,7 +136,7 @@ def listed(
         (things.classes[kept_things] + config.first_thing, stuff.classes[kept_stuff])
     )
     scores = torch.cat((things.scores[kept_things], stuff.scores[kept_stuff]))
-    rows = torch.stack((classes.double(), scores.double())).T.tolist()  # one copy from the device
+    rows = torch.stack((classes.float(), scores.float())).T.tolist()  # one copy from the device
     count, first = len(kept_things), len(config.classes) + 2
     return tuple(
         Segment(first + place if place < count else int(class_id) + 1, int(class_id), score)

@@ -22,7 +22,8 @@ class Snapshots(lightning.Callback):
     ``last.ckpt`` is a Lightning checkpoint to resume from; ``best.safetensors`` and
     ``last.safetensors`` are weights for :func:`depth_perception.load`, each with a card ``.md``;
     ``history.jsonl`` gets one line of numbers for each validation. A run that goes on takes back
-    the lines of steps that it does again.
+    the lines of steps that it does again. The state of a step that is validated is saved after
+    that, so that no validation is missing in a run that goes on from it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,12 +47,20 @@ class Snapshots(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Training, *_: object
     ) -> None:
-        if trainer.global_step % pl_module.recipe.run.save_every == 0:
-            self._save_last(trainer, pl_module)
+        is_validated = trainer.global_step % pl_module.recipe.run.val_every == 0
+        if not (is_validated and trainer.enable_validation):
+            self._save_if_due(trainer, pl_module)
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
-        if not trainer.is_global_zero:
-            return
+        if trainer.is_global_zero:
+            self._note(trainer, pl_module)
+        self._save_if_due(trainer, pl_module)
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+        self._save_last(trainer, pl_module)
+
+    def _note(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+        """What a validation found: into the history, and the weights if they are the best."""
         numbers = {k: round(float(v), 6) for k, v in trainer.callback_metrics.items()}
         line = {"step": trainer.global_step, "elapsed_s": round(pl_module.clock.elapsed_s, 1)}
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -65,11 +74,8 @@ class Snapshots(lightning.Callback):
         with (self.folder / "history.jsonl").open("a") as file:  # last: what it tells is there
             file.write(json.dumps(line | numbers) + "\n")
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
-        self._save_last(trainer, pl_module)
-
     def _recall(self, pl_module: Training) -> None:
-        """Of a run that goes on: its checkpoint is older than the validation of the same step."""
+        """What the history tells a run that goes on."""
         path, metric = self.folder / "history.jsonl", pl_module.recipe.run.metric
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         rows = [row for row in map(json.loads, lines) if f"val/{metric}" in row]
@@ -78,6 +84,10 @@ class Snapshots(lightning.Callback):
             self.best = (max if metric in pl_module.higher else min)(values)
         if rows:
             self.judged = _judged(rows[-1])
+
+    def _save_if_due(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+        if trainer.global_step % pl_module.recipe.run.save_every == 0:
+            self._save_last(trainer, pl_module)
 
     def _save_last(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         checkpoint = self.folder / "last.ckpt"

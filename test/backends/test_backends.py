@@ -268,6 +268,41 @@ def test_an_interrupted_export_leaves_nothing(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+_FILLS = """
+import sys, time
+from pathlib import Path
+from depth_perception.backends.store import filling
+with filling(Path(sys.argv[1]), {}) as partial:
+    (partial / "graph.xml").write_text("half")
+    print(partial, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_export_left_goes_when_the_next_begins(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / ".others").mkdir()
+    command = [sys.executable, "-c", _FILLS, str(folder / "graph")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            partial = Path(process.stdout.readline().strip())
+            with filling(folder / "second", {}) as own, filling(folder / "third", {}):
+                assert own.is_dir(), "this process is filling it"
+            assert (partial / "graph.xml").is_file(), "the other one still is"
+        finally:
+            process.kill()
+    assert partial.is_dir()
+    with filling(folder / "graph", {}) as own:
+        assert not partial.exists()
+        (own / "graph.xml").write_text("whole")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".others",
+        "graph",
+        "second",
+        "third",
+    ]
+
+
 def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DEPTH_PERCEPTION_GRAPHS")
     monkeypatch.setenv("XDG_CACHE_HOME", "/cache")

@@ -58,6 +58,9 @@ def test_bench_says_how_far_both_are_apart(
     assert len(ours["cpu_seconds"]) == 1
     apart = {d["what"]: d["largest"] for d in stage["differences"]}
     assert apart.keys() == {"torch max", "torch median", "torch p99"}
+    assert main([*command, "--precision", "bfloat16"]) == 0
+    other = {path.name for path in (tmp_path / "kept").iterdir()} - {file.name}
+    assert other == {file.name.replace("112x56-", "112x56-bfloat16-")}, "it has a file of its own"
     assert 0 < apart["torch max"] < 1e-3
     assert "weights random" in capsys.readouterr().out
 

@@ -344,6 +344,7 @@ def test_diagnostics_tell_the_figures(running: Running) -> None:
     assert status["state"] == "active"
     assert status["model"] == "panda-tiny-metric"
     assert status["device"] == "cpu"
+    assert (status["precision"], status["backend"]) == ("float32", "torch")
     assert float(status["input rate (Hz)"]) > 0
     assert 0 < float(status["latency p50 (ms)"]) <= float(status["latency p99 (ms)"])
     assert 50 < float(status["memory (MiB)"]) < 8000

@@ -97,9 +97,17 @@ def test_statistics() -> None:
 def _state(**changes: object) -> NodeState:
     usual = {
         "name": "n", "lifecycle": "active", "enabled": True, "model": "m", "device": "cpu",
-        "precision": "float32", "faults": (), "warnings": (), "input_timeout_s": 3.0,
+        "precision": "float32", "backend": "openvino", "faults": (), "warnings": (),
+        "input_timeout_s": 3.0,
     }  # fmt: skip
     return NodeState(**{**usual, **changes})
+
+
+def test_status_says_what_runs() -> None:
+    status = status_message(_state(), Statistics().snapshot(1.0))
+    values = {item.key: item.value for item in status.values}
+    told = [values[key] for key in ("model", "device", "precision", "backend")]
+    assert told == ["m", "cpu", "float32", "openvino"]
 
 
 def test_status_levels() -> None:

@@ -40,6 +40,15 @@ METRICS = {
 }  # fmt: skip
 """What the papers report, by the longest beginning of the name of a recipe."""
 
+LEAST_FALL = {
+    "blindspot-worlds": 0.008, "panda-student": 0.005, "panda-student-small": 0.015,
+    "panda-teacher": 0.003, "panda-tiny-student": 0.0012, "ppd-finetune": 0.006,
+    "ppd-pretrain": 0.015,
+}  # fmt: skip
+"""By how much the loss of a fixed batch falls, where it is not by :data:`USUAL_FALL`: about half of
+what it was when this was written, for other machines round otherwise."""
+USUAL_FALL = 0.02  # the least was 0.039
+
 Tiny = Callable[[str], str]
 
 
@@ -137,7 +146,7 @@ def of_panda_tiny(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
         "data.sizes": [{"start": 0, "height": 28}],
         "run.workers": 1,
         "run.align": None,
-        "optim.lr": 3e-4,
+        "optim.lr": 9e-4,
     }
     if load_recipe(name).data.target == "metric":
         return plan | {"model": {"name": "panda-tiny-metric"}}
@@ -162,7 +171,7 @@ def of_ppd(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
         "data.items": 5 if len(sources) > 1 else None,
         "data.height": 48,
         "data.width": 64,
-        "optim.lr": 1e-3,
+        "optim.lr": 3e-3,
         "run.sampling_steps": 2,
     }
 
@@ -275,4 +284,5 @@ def test_a_recipe_learns_resumes_and_prints_the_numbers_of_its_paper(
     if shown is not None or not name.startswith("ppd"):  # whose tiny truth may all be sky
         assert shown.shape[0] == 3
         assert 0 <= float(shown.min()) < float(shown.max()) <= 1
-    assert after < 0.998 * before, f"{name}: {before} before, {after} after {STEPS} steps"
+    least = LEAST_FALL.get(name, USUAL_FALL)
+    assert after < (1 - least) * before, f"{name}: {before} before, {after} after {STEPS} steps"

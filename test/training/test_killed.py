@@ -107,9 +107,7 @@ def assert_same_end(folder: Path, whole: Path) -> None:
     ]
     found, expected = ([(row["step"], row["val/abs_rel"]) for row in side] for side in rows)
     assert [step for step, _ in expected] == [EVERY, 2 * EVERY, STEPS]
-    # the validation of a step is missing if the run was killed between its checkpoint and that
-    assert found == [row for row in expected if row in found]
-    assert found[-1] == expected[-1]
+    assert found == expected
     assert list(folder.glob(".*")) == []
     with safe_open(folder / "best.safetensors", "pt") as file:
         best = dict(expected)[int(file.metadata()["steps"])]
@@ -154,6 +152,20 @@ def test_killed_in_the_middle_of_a_file(
     assert half.read_bytes() == HALF
     assert_whole_files(tmp_path)
     assert saved_step(tmp_path) >= EVERY
+    server.start(tmp_path, resume=True)
+    assert server.finish() == 0
+    assert_same_end(tmp_path, whole)
+
+
+def test_killed_before_a_validation_is_written_down(
+    server: Server, whole: Path, tmp_path: Path
+) -> None:
+    process = server.start(tmp_path, trap="validation sleep")
+    wait_for((tmp_path / "trapped").is_file, "the trap")
+    os.kill(process, signal.SIGKILL)
+    assert server.finish() == -signal.SIGKILL
+    assert steps_of(tmp_path)[-1] == 2 * EVERY
+    assert saved_step(tmp_path) == EVERY
     server.start(tmp_path, resume=True)
     assert server.finish() == 0
     assert_same_end(tmp_path, whole)
@@ -208,14 +220,10 @@ def run(folder: str, resume: bool, trap: str) -> None:
     )
     from depth_perception.training.panda.loss_terms import LossRecipe
     from depth_perception.training.panda.networks import trainable_network
+    from depth_perception.training.panda.range_recipe import ModelRecipe, Recipe, RunRecipe
     from depth_perception.training.recipe import OptimRecipe
     from depth_perception.training.run import train
-    from depth_perception.training.tasks.range import (
-        ModelRecipe,
-        RangeTraining,
-        Recipe,
-        RunRecipe,
-    )
+    from depth_perception.training.tasks.range import RangeTraining
 
     where = Path(folder)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
@@ -245,9 +253,15 @@ def run(folder: str, resume: bool, trap: str) -> None:
 
 
 def set_trap(folder: Path, what: str, end: str) -> None:
-    """The third file of a kind is written by half; then the process hangs or the disk is full."""
+    """The third file of a kind is written by half; then the process hangs or the disk is full.
+
+    With ``validation`` it hangs before the numbers of the second one are noted.
+    """
     from depth_perception.training import model_card, snapshots
 
+    if what == "validation":
+        set_trap_before_validation(folder)
+        return
     module, name, place = {
         "checkpoint": (snapshots.lightning.Trainer, "save_checkpoint", 1),
         "weights": (snapshots, "export_weights", 1),
@@ -269,6 +283,22 @@ def set_trap(folder: Path, what: str, end: str) -> None:
         return None
 
     setattr(module, name, trapped)
+
+
+def set_trap_before_validation(folder: Path) -> None:
+    """The process hangs when the second validation is done and before anybody knows of it."""
+    from depth_perception.training.snapshots import Snapshots
+
+    original, count = Snapshots.on_validation_end, [0]
+
+    def trapped(*args: object) -> None:
+        count[0] += 1
+        if count[0] == 2:
+            (folder / "trapped").touch()
+            time.sleep(600)
+        original(*args)
+
+    Snapshots.on_validation_end = trapped
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ...geometry import DepthKind
+from ...geometry.exact import exact
 from ...prediction import Prediction
 from ..alignment import default_model, values_for
 from ..fits import FitModel
@@ -98,13 +99,13 @@ def ground_reference(
     count = int(candidate.sum())
     if count < 2 * _least_pixels(model):
         raise SourceError(f"only {count} pixels look at the ground: too few for its plane")
-    x, depth = values[candidate].double(), plane[candidate].double()
-    share = _solid_angle(prediction)[candidate].double()
-    line = _most_ground(x, depth, share, model, options.tolerance_ratio)
-    linear = line[0] * values + line[1]
+    solid_angle = _solid_angle(prediction)
+    x, depth, share = (exact(t[candidate]) for t in (values, plane, solid_angle))
+    scale, shift = _most_ground(x, depth, share, model, options.tolerance_ratio).tolist()
+    linear = scale * values + shift
     off = (model.depth_of(linear) / plane - 1).abs()
     ground = candidate & (off < options.tolerance_ratio)
-    ratio = float((_solid_angle(prediction) * ground).sum() / share.sum())
+    ratio = float((solid_angle * ground).sum()) / float(share.sum())
     if ratio < options.min_ground_ratio:
         raise SourceError(
             f"only {ratio:.0%} of the pixels below the horizon can lie on one ground plane: need "

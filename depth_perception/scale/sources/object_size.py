@@ -106,7 +106,7 @@ def _horizontal_distance(prediction: Prediction, known: KnownObject, upward: Ten
     ends = prediction.camera.directions(
         *(torch.tensor(place, dtype=torch.float64) for place in (u, v))
     )
-    upward = upward.double().cpu()
+    upward = upward.cpu().double()
     rise = ends @ upward
     flat = (1 - rise.square()).clamp_min(1e-12).sqrt()
     if known.height_m is not None:

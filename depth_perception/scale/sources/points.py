@@ -103,7 +103,7 @@ def _in_camera(points: Tensor, to_camera: Tensor) -> Tensor:
             f"need points (N, 3) and a transform (4, 4), got {tuple(points.shape)} and "
             f"{tuple(to_camera.shape)}"
         )
-    turn = to_camera[:3, :3].double().cpu()
+    turn = to_camera[:3, :3].cpu().double()
     is_rotation = torch.allclose(turn @ turn.T, torch.eye(3, dtype=torch.float64), atol=1e-4)
     if not is_rotation or torch.linalg.det(turn) < 0 or not torch.isfinite(to_camera).all():
         raise ValueError(f"the transform to the camera is not rigid: {to_camera.tolist()}")

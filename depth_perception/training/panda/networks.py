@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,9 +11,7 @@ from ...systems import build_network, card, load_network
 from ...systems.depth_anything import DepthAnything
 from ...systems.panda import Panda
 from ..strict_mapping import RecipeError
-
-if TYPE_CHECKING:
-    from ..tasks.range import Recipe
+from .range_recipe import Recipe
 
 _LORA_RANK = 4
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -13,53 +12,12 @@ from torch import Tensor, nn
 from ...evaluation.metrics import depth_metrics
 from ...evaluation.protocols import Alignment, align
 from ...io.colormaps import depth_picture
-from .. import module, recipe
-from ..panda.augment import AugmentRecipe
-from ..panda.frames import Batch, DataRecipe, RangeData, denormalised, read_frames
-from ..panda.loss_terms import LossRecipe, loss_value
+from .. import module
+from ..panda.frames import Batch, RangeData, denormalised, read_frames
+from ..panda.loss_terms import loss_value
 from ..panda.networks import trainable_network
+from ..panda.range_recipe import Recipe
 from ..stream import seed_of
-
-
-@dataclass(frozen=True)
-class ModelRecipe(recipe.ModelRecipe):
-    """Which parameters move as well.
-
-    Attributes:
-        train: ``full`` moves every parameter; ``lora`` freezes the encoder except its LoRA
-            branches and moves the head.
-        start: model of the catalogue whose file ``checkpoint`` is, where it is another one than
-            ``name``: PanDA starts from the metric indoor weights of Depth Anything V2.
-    """
-
-    train: Literal["full", "lora"] = "full"
-    start: str | None = None
-
-
-@dataclass(frozen=True)
-class RunRecipe(recipe.RunRecipe):
-    """How to judge as well.
-
-    Attributes:
-        align: fit scale and shift of each frame before it is judged.
-    """
-
-    align: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe(recipe.Recipe):
-    """A whole training run."""
-
-    model: ModelRecipe
-    run: RunRecipe
-    data: DataRecipe
-    losses: tuple[LossRecipe, ...]
-    augment: AugmentRecipe = field(default_factory=AugmentRecipe)
-
-    def __post_init__(self) -> None:
-        if not self.losses:
-            raise ValueError("losses must name at least one loss")
 
 
 class RangeTraining(module.Training):
