@@ -18,8 +18,8 @@ from torch import Tensor, nn
 Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"]
 Precision = Literal["float32", "float16", "bfloat16"]
 
-# Images (B, 3, H, W) on the device of the graph, float32 and contiguous, to the results in order, on
-# whatever device they come from.
+# Images (B, 3, H, W), float32 and contiguous, on the device of the graph, to the results in order,
+# on whatever device they come from.
 Run = Callable[[Tensor], Sequence[Tensor]]
 _GPU_PACKAGES = "onnx onnxscript onnxruntime-gpu tensorrt"
 # of Linux: models and instruction sets, on x86 and on ARM
