@@ -71,8 +71,8 @@ class ModelOptions:
     height: int | None = None
     """Rows of the network input; otherwise those of the training or the model."""
     backend: Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"] = "torch"
-    """What runs the network: torch, openvino (CPU), onnxruntime, tensorrt (CUDA), or inductor: torch
-    compiled, which wants a C++ compiler the first time."""
+    """What runs the network: torch, openvino (CPU), onnxruntime, tensorrt (CUDA), or inductor:
+    torch compiled, which wants a C++ compiler the first time."""
     steps: int | None = None
     """Of Pixel-Perfect Depth; otherwise its default."""
     semantics_checkpoint: Path | None = None
