@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,12 +74,13 @@ def find_compiler() -> str:
         BackendError: there is none.
     """
     given = os.environ.get("CXX")
-    for name in (given,) if given else ("g++", "clang++"):
-        if path := shutil.which(name):
-            return path
+    names = (given,) if given else ("g++", "clang++")
+    for name in names:
+        if shutil.which(shlex.split(name)[0]):
+            return name
     raise BackendError(
         "backend='inductor' needs a C++ compiler to make a graph, not to run one, but there is no "
-        f"{given or 'g++ or clang++'}: install the package g++ or clang, or name one in $CXX"
+        f"{' or '.join(names)}: install the package g++ or clang, or name another in $CXX"
     )
 
 
