@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,14 +13,19 @@ from types import MappingProxyType
 from typing import Literal, Protocol
 
 import torch
-from numpy import ndarray
 from torch import Tensor, nn
 
-Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt"]
+Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"]
 Precision = Literal["float32", "float16", "bfloat16"]
 
-Run = Callable[[ndarray], Sequence[ndarray]]
+# Images (B, 3, H, W), float32 and contiguous, on the device of the graph, to the results in order,
+# on whatever device they come from.
+Run = Callable[[Tensor], Sequence[Tensor]]
 _GPU_PACKAGES = "onnx onnxscript onnxruntime-gpu tensorrt"
+# of Linux: models and instruction sets, on x86 and on ARM
+_CPU_FILE = Path("/proc/cpuinfo")
+_CPU_LINES = ("model name", "flags", "Features", "CPU part")
+_LEAST_TORCH = "2.10"  # of inductor
 
 
 class BackendError(ValueError):
@@ -33,8 +39,12 @@ class Engine(Protocol):
     """The module of a runtime."""
 
     @staticmethod
-    def export(capture: nn.Module, images: Tensor, folder: Path) -> None:
-        """Write the graph of a module that takes images to files in a folder."""
+    def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precision) -> None:
+        """Write the graph of a module that takes images to files in a folder.
+
+        ``precision`` is for runtimes that fix it in the graph, others take that of
+        :meth:`open_graph`.
+        """
 
     @staticmethod
     def open_graph(
@@ -90,6 +100,14 @@ BACKENDS: Mapping[str, Traits] = MappingProxyType(
             ("cuda",),
             ("float32", "float16", "bfloat16"),
         ),
+        "inductor": Traits(
+            "inductor",
+            ("torch._inductor",),
+            "torch",
+            ("torch",),
+            ("cpu", "cuda"),
+            ("float32", "float16", "bfloat16"),
+        ),
     }
 )
 
@@ -117,7 +135,12 @@ def check_backend(backend: Backend, device: torch.device, precision: Precision) 
             f"backend={backend!r} computes in {' or '.join(traits.precisions)}, got "
             f"precision={precision!r}"
         )
-    if backend != "openvino":
+    if backend == "inductor" and torch.__version__ < _LEAST_TORCH:
+        raise BackendError(
+            f"backend='inductor' needs torch {_LEAST_TORCH} or newer, this is {torch.__version__}: "
+            "pip install --upgrade torch"
+        )
+    if traits.module == "onnx":
         provider = PROVIDERS[backend if backend == "tensorrt" else device.type]
         from onnxruntime import get_available_providers
 
@@ -142,11 +165,29 @@ def engine(backend: Backend) -> Engine:
     return import_module(f".{BACKENDS[backend].module}_engine", __package__)  # type: ignore[return-value]
 
 
-def engine_version(backend: Backend) -> str:
-    """Version of the runtime that graphs are made for, and of the PyTorch that makes them."""
+def engine_version(backend: Backend, device: torch.device) -> str:
+    """Version of the runtime that graphs are made for, and of the PyTorch that makes them.
+
+    Graphs of ``inductor`` are machine code: theirs names the processors too.
+    """
+    made_by = f"torch {torch.__version__}"
+    if backend == "inductor":
+        return f"{made_by}, {_processors(device)}"
     for name in BACKENDS[backend].distributions:
         try:
-            return f"{name} {version(name)}, torch {torch.__version__}"
+            return f"{name} {version(name)}, {made_by}"
         except PackageNotFoundError:
             continue
-    return f"unknown, torch {torch.__version__}"
+    return f"unknown, {made_by}"
+
+
+def _processors(device: torch.device) -> str:
+    """What machine code depends on: instruction sets of the CPU, kind of GPU."""
+    told = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
+    if _CPU_FILE.is_file():
+        lines = _CPU_FILE.read_text(encoding="utf-8", errors="replace").splitlines()
+        told += sorted({line for line in lines if line.startswith(_CPU_LINES)})
+    if device.type == "cuda":
+        told.append(torch.cuda.get_device_name(device))
+        told.append(str(torch.cuda.get_device_capability(device)))
+    return ", ".join(told)

@@ -6,13 +6,11 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from numpy import ndarray
 from torch import Tensor, nn
 
 from .. import __version__
@@ -82,8 +80,8 @@ class GraphForward:
         """
         with self._lock:
             layout, run = self._graph(tuple(images.shape), arguments)
-            found = run(images.detach().to("cpu", torch.float32).contiguous().numpy())
-        return rebuild(layout, self._tensors(found))
+            found = self._found(run, images)
+        return rebuild(layout, found)
 
     def differences(self, shape: tuple[int, ...], **arguments: Any) -> tuple[Fidelity, ...]:
         """What was found when the graph for images of this shape was made; makes it if need be."""
@@ -92,8 +90,9 @@ class GraphForward:
             entry = about(self._folder(tuple(shape), arguments))
         return tuple(Fidelity(**values) for values in (entry or {}).get("fidelity", ()))
 
-    def _tensors(self, arrays: Sequence[ndarray]) -> list[Tensor]:
-        return [torch.from_numpy(array).to(self.device) for array in arrays]
+    def _found(self, run: Run, images: Tensor) -> list[Tensor]:
+        images = images.detach().to(self.device, torch.float32).contiguous()
+        return [tensor.to(self.device) for tensor in run(images)]
 
     def _graph(self, shape: tuple[int, ...], arguments: dict[str, Any]) -> tuple[Layout, Run]:
         key = (shape, tuple(sorted(arguments.items())))
@@ -131,8 +130,12 @@ class GraphForward:
             # this run also fills what networks keep, which would else keep what exports trace
             layout, expected = flatten(self.network(images.to(self.device), **arguments))
             try:
-                engine(self.backend).export(capture, images.to(self.device), partial)
-                found = self._tensors(self._open(partial)(images.numpy()))
+                engine(self.backend).export(
+                    capture, images.to(self.device), partial, self.precision
+                )
+                found = self._found(self._open(partial), images)
+            except BackendError:
+                raise
             except Exception as error:
                 raise BackendError(
                     f"{type(self.network).__name__} at {size} cannot be exported to "
@@ -150,7 +153,7 @@ class GraphForward:
             self._fingerprint = fingerprint(self.network)
         parts = (
             self._fingerprint,
-            engine_version(self.backend),
+            engine_version(self.backend, self.device),
             __version__,
             self.device.type,
             self.precision,

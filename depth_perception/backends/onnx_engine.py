@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from numpy import ndarray
 from torch import Tensor, nn
 
 from .engines import PROVIDERS, Backend, Precision, Run
@@ -16,7 +15,7 @@ _FILE = "graph.onnx"
 _OPSET = 20
 
 
-def export(capture: nn.Module, images: Tensor, folder: Path) -> None:
+def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precision) -> None:
     """Write ``graph.onnx`` and its weights beside it."""
     torch.onnx.export(
         capture,
@@ -43,8 +42,8 @@ def open_graph(folder: Path, backend: Backend, device: torch.device, precision: 
     session = onnxruntime.InferenceSession(folder / _FILE, options, providers=providers)
     name = session.get_inputs()[0].name
 
-    def run(images: ndarray) -> Sequence[ndarray]:
-        return session.run(None, {name: images})
+    def run(images: Tensor) -> Sequence[Tensor]:
+        return [torch.from_numpy(it) for it in session.run(None, {name: images.cpu().numpy()})]
 
     return run
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from numpy import ndarray
 from torch import Tensor, nn
 
 from .engines import Backend, Precision, Run
@@ -20,7 +19,7 @@ _HINTS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}
 _TELEMETRY = "openvino_telemetry"
 
 
-def export(capture: nn.Module, images: Tensor, folder: Path) -> None:
+def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precision) -> None:
     """Write ``graph.xml`` and ``graph.bin``."""
     openvino = _openvino()
     from openvino.frontend import FrontEndManager
@@ -45,9 +44,9 @@ def open_graph(folder: Path, backend: Backend, device: torch.device, precision: 
     compiled = _openvino().Core().compile_model(folder / _FILE, "CPU", settings)
     request = compiled.create_infer_request()
 
-    def run(images: ndarray) -> Sequence[ndarray]:
-        found = request.infer({0: images}, share_inputs=True)
-        return [found[output] for output in compiled.outputs]
+    def run(images: Tensor) -> Sequence[Tensor]:
+        found = request.infer({0: images.numpy()}, share_inputs=True)
+        return [torch.from_numpy(found[output]) for output in compiled.outputs]
 
     return run
 

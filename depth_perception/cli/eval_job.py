@@ -70,8 +70,9 @@ class ModelOptions:
     """cpu, cuda, ...; otherwise CUDA where there is one."""
     height: int | None = None
     """Rows of the network input; otherwise those of the training or the model."""
-    backend: Literal["torch", "openvino", "onnxruntime", "tensorrt"] = "torch"
-    """What runs the network: torch, openvino (CPU), onnxruntime, or tensorrt (CUDA)."""
+    backend: Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"] = "torch"
+    """What runs the network: torch, openvino (CPU), onnxruntime, tensorrt (CUDA), or inductor:
+    torch compiled, which wants a C++ compiler the first time."""
     steps: int | None = None
     """Of Pixel-Perfect Depth; otherwise its default."""
     semantics_checkpoint: Path | None = None

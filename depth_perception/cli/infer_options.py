@@ -99,8 +99,9 @@ class InferOptions:
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     """Arithmetic of the network's encoder, of panoptic models of all but the depth branch; with
     another backend than torch, of all of it."""
-    backend: Literal["torch", "openvino", "onnxruntime", "tensorrt"] = "torch"
-    """What runs the network: torch, openvino (CPU), onnxruntime, or tensorrt (CUDA)."""
+    backend: Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"] = "torch"
+    """What runs the network: torch, openvino (CPU), onnxruntime, tensorrt (CUDA), or inductor:
+    torch compiled, which wants a C++ compiler the first time."""
     seam: Literal["off", "circular", "blend"] = "off"
     """How the left and right border of a panorama meet: off is the published network."""
     flip: bool = False

@@ -14,7 +14,8 @@ def pad_around(x: Tensor, columns: int) -> Tensor:
     """
     width = x.shape[-1]
     if columns <= width:
-        return F.pad(x, (columns, columns, 0, 0), mode="circular")
+        # F.pad would give up the order of memory, and write in place, which compilers dislike
+        return torch.cat((x[..., width - columns :], x, x[..., :columns]), -1)
     return x[..., torch.arange(-columns, width + columns, device=x.device) % width]
 
 

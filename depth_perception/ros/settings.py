@@ -40,9 +40,10 @@ class NodeSettings:
     backend: str = parameter(
         "torch",
         "What runs the network: torch, or openvino (CPU), onnxruntime or tensorrt (CUDA), which "
-        "pip has to install. They make a graph when the node is configured, and keep it; precision "
-        "is then that of the whole network.",
-        choices=("torch", "openvino", "onnxruntime", "tensorrt"),
+        "pip has to install, or inductor, torch compiled, which wants a C++ compiler the first "
+        "time. They make a graph when the node is configured, and keep it; precision is then that "
+        "of the whole network.",
+        choices=("torch", "openvino", "onnxruntime", "tensorrt", "inductor"),
         reload=True,
     )
     height: int = parameter(

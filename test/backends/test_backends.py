@@ -20,6 +20,7 @@ from depth_perception.backends import BackendError, GraphForward, engines, graph
 from depth_perception.backends import forward as forward_module
 from depth_perception.backends.capture import fingerprint, trial_images
 from depth_perception.backends.fidelity import check, compare
+from depth_perception.backends.inductor_engine import find_compiler
 from depth_perception.backends.store import filling
 from depth_perception.backends.structure import flatten, names, rebuild
 from depth_perception.systems import build_network
@@ -37,10 +38,15 @@ SMALL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 }
 
 
-def needs(module: str) -> None:
-    """Skip without a module; its import, which importorskip tries, is what is tested."""
-    if find_spec(module) is None:
-        pytest.skip(f"{module} is not installed")
+def needs(backend: str) -> None:
+    """Skip without what a backend needs; its import, which importorskip tries, is tested."""
+    if backend == "inductor":
+        try:
+            find_compiler()
+        except BackendError as error:
+            pytest.skip(str(error))
+    elif find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
 
 
 def network_of(name: str) -> nn.Module:
@@ -63,6 +69,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pytest.param("rectnet", "onnxruntime", True, marks=pytest.mark.slow),
         pytest.param("uresnet", "openvino", True, marks=pytest.mark.slow),
         pytest.param("uresnet", "onnxruntime", False, marks=pytest.mark.slow),
+        pytest.param("rectnet", "inductor", True, marks=pytest.mark.slow),
+        pytest.param("uresnet", "inductor", False, marks=pytest.mark.slow),
     ],
 )
 def test_convolutional_networks_are_equal(name: str, backend: str, circular: bool) -> None:
@@ -86,7 +94,7 @@ def check_equal(network: nn.Module, backend: str, shape: tuple[int, ...], **argu
 
 
 @pytest.mark.parametrize(
-    "backend", ["openvino", pytest.param("onnxruntime", marks=pytest.mark.slow)]
+    "backend", ["openvino", "inductor", pytest.param("onnxruntime", marks=pytest.mark.slow)]
 )
 def test_the_embedded_model_by_its_option(backend: str, folder: Path) -> None:
     needs(backend)
@@ -105,7 +113,7 @@ def test_the_embedded_model_by_its_option(backend: str, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime", "inductor"])
 @pytest.mark.parametrize(
     ("model", "shape", "arguments"),
     [
@@ -193,6 +201,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"backend": "openvino", "device": torch.device("cuda")}, "runs on cpu"),
         ({"backend": "tensorrt", "device": torch.device("cpu")}, "runs on cuda"),
         ({"backend": "onnxruntime", "precision": "bfloat16"}, "computes in float32"),
+        ({"backend": "inductor", "device": torch.device("mps")}, "runs on cpu and cuda"),
     ],
 )
 def test_what_a_backend_cannot_do_is_refused(
