@@ -50,9 +50,11 @@ test: $(messages_ready) ## run the tests
 
 bench: $(messages_ready) ## measure on this CPU, results into benchmarks/ (ARGS="--threads 2")
 	@source $(env)
-	export OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=4000000000
 	bench="python -m depth_perception.cli.main bench"
-	$$bench estimator panda-small --random-weights --height 504 --device cpu --folder benchmarks $(ARGS)
+	backends=torch
+	if python -c "import openvino" 2> /dev/null; then backends="torch openvino"; fi
+	$$bench estimator panda-small --random-weights --height 504 --device cpu \
+	  --backends $$backends --folder benchmarks $(ARGS)
 	$$bench cloud --folder benchmarks $(ARGS)
 	for size in small large; do
 	  $$bench node --size $$size --folder benchmarks

@@ -130,7 +130,8 @@ def bench_node(options: NodeBenchOptions) -> NodeReport:
         )
         apart, points = _compare(*(lane.feeder for lane in lanes))
     notes += (
-        "plain: one thread, everything in the callback, NumPy and OpenCV, new arrays",
+        "plain: one thread, everything in the callback, NumPy and OpenCV, new arrays, the "
+        "C library as it is",
         "conversion and packing: the work on a frame without the model and without publish",
         f"Fast DDS {'as the launch files set it' if options.tune_dds else 'as it comes'}",
     )

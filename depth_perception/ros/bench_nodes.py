@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     way, file, sample_every = given[0], Path(given[1]), int(given[2])
     clock = FrameClock(sample_every)
     if way == "plain":
-        return run(lambda: PlainNode(clock, file), given)
+        return run(lambda: PlainNode(clock, file), given, keep_buffers=False)
     return run(lambda: TimedNode(clock, file, is_identity=way == "identity"), given)
 
 

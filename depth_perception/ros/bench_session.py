@@ -25,6 +25,7 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, PointCloud2
 
 from ..bench.frame_clock import FrameTimes, MemorySample
+from .compat.allocator import ALLOCATOR_VARIABLES
 
 _PATIENCE_S = 120.0
 _READY = "is ready on"
@@ -53,9 +54,17 @@ class NodeUnderTest:
         command += [str(sample_every), "--ros-args", "-r", *options]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
+        environment = dict(os.environ)
+        if way == "plain":  # whose memory is the C library's affair
+            for name in ALLOCATOR_VARIABLES:
+                environment.pop(name, None)
         with self._log.open("wb") as output:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
 
     def wait_ready(self) -> None:

@@ -47,15 +47,23 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def run(make_node: Callable[[], Any], arguments: Sequence[str] | None = None) -> int:
+def run(
+    make_node: Callable[[], Any],
+    arguments: Sequence[str] | None = None,
+    *,
+    keep_buffers: bool = True,
+) -> int:
     """Run one node with ``start()`` and ``close()`` until it is interrupted; the exit code.
+
+    ``keep_buffers`` leaves large buffers to the process, see :mod:`.compat.allocator`.
 
     A worker thread may be inside a long computation that cannot be interrupted. After the bounded
     wait of ``close`` the process then leaves at once instead of waiting for it: an interpreter
     that shuts down under a thread of a native library may crash.
     """
     is_idle = True
-    keep_large_buffers()
+    if keep_buffers:
+        keep_large_buffers()
     with ros(arguments):
         node = None
         try:

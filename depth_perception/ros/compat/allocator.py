@@ -7,7 +7,7 @@ import os
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _LARGEST = (1 << 31) - 1
-_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+ALLOCATOR_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
 
 
 def keep_large_buffers() -> bool:
@@ -17,7 +17,7 @@ def keep_large_buffers() -> bool:
     longer than the work on them. What the user has set in the environment stays.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None or any(name in os.environ for name in _VARIABLES):
+    if mallopt is None or any(name in os.environ for name in ALLOCATOR_VARIABLES):
         return False
     # Older ones refuse more than 32 MiB; the other threshold alone would fix this one at 128 KiB.
     is_set = any(mallopt(_MMAP_THRESHOLD, size) for size in (1 << 30, 1 << 25))
