@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..estimators.base import Precision
+from ..networks.cpu_products import products_for
 from ..systems import build_network, load_network, weights_path
 from ..systems.catalog import recipe
 from ..systems.flow import noise_field, sampling_times
@@ -148,9 +149,14 @@ class _Scene:
         ours: Callable[[], Results],
     ) -> Stage:
         """Measure both; results are compared on a schedule of equal length."""
+
+        def as_estimators_do() -> Results:
+            with products_for(self.network):
+                return ours()
+
         contenders = (
             Contender(_PLAIN, self._in_precision(lambda: plain(self.published))),
-            Contender(_OURS, self._in_precision(ours)),
+            Contender(_OURS, self._in_precision(as_estimators_do)),
         )
         measured = measure(
             contenders,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
@@ -63,6 +64,50 @@ class Estimator(Network):
 
     def run(self, console: Console) -> None:
         _depth(self, "estimator", self.image_height, console)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Where the time of a network of the Depth Anything family goes: the published way and ours.
+
+    Attributes:
+        model: name in the catalogue.
+        checkpoint: its weights; otherwise those that are there, or random ones.
+        random_weights: do not look for weights.
+        height: rows of the network's input; otherwise the model's default.
+        width: its columns; otherwise twice the rows.
+        device: cpu, cuda, ...; otherwise CUDA where there is one.
+        precision: of our encoder; the published way is in float32.
+        threads: of torch on the CPU; otherwise torch's choice.
+        picture: draw it here (PNG, SVG, PDF).
+        output: where results go besides the terminal.
+    """
+
+    model: tyro.conf.Positional[str]
+    checkpoint: str | None = None
+    random_weights: bool = False
+    height: int | None = None
+    width: int | None = None
+    device: str | None = None
+    precision: Precision = "float32"
+    threads: int | None = None
+    picture: Path | None = None
+    output: Output = field(default_factory=Output)
+
+    def run(self, console: Console) -> None:
+        from ..bench.depth import DepthBenchOptions
+        from ..bench.report import machine_line
+        from ..bench.shares import bench_shares, document, draw, table
+
+        shares = bench_shares(filled(DepthBenchOptions, self))
+        show_table(table(shares), console)
+        console.print(machine_line(shares.hardware))
+        for note in shares.notes:
+            console.print(note)
+        if self.picture is not None:
+            draw(shares, self.picture)
+        name = f"profile-{self.model}-{shares.settings['input']}"
+        self.output.save(name, shares.hardware, document(shares))
 
 
 @dataclass(frozen=True)
@@ -171,6 +216,7 @@ def _depth(
 Ways = (
     Annotated[Network, tyro.conf.subcommand("network", prefix_name=False)]
     | Annotated[Estimator, tyro.conf.subcommand("estimator", prefix_name=False)]
+    | Annotated[Profile, tyro.conf.subcommand("profile", prefix_name=False)]
     | Annotated[Cloud, tyro.conf.subcommand("cloud", prefix_name=False)]
     | Annotated[Node, tyro.conf.subcommand("node", prefix_name=False)]
     | Annotated[Soak, tyro.conf.subcommand("soak", prefix_name=False)]

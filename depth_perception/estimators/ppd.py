@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..geometry import Camera
-from ..networks.cpu_products import on_cpu
+from ..networks.cpu_products import products_for
 from ..prediction import DepthSpace, Prediction, ScaleKind
 from ..scale import FitError, FitModel, ScaleFit, fit_depth
 from ..scale.ransac import apply_ransac, fit_ransac
@@ -141,7 +141,7 @@ class PpdEstimator(Estimator):
         cameras = [c if c is None else self._checked(c, height, width) for c in cameras]
         size = ppd_size(height, width, self.options.max_pixels)
         noise = self._noise_field(size) if noise is None else noise
-        with torch.inference_mode():
+        with torch.inference_mode(), products_for(self.network):
             planes = torch.cat([image_planes(ppd_resize(pixels, size)) for pixels in images])
             relatives, references = self._run(planes, noise, cameras)
         predictions = []
@@ -166,14 +166,14 @@ class PpdEstimator(Estimator):
             semantics = features.flatten(2).mT.float()
             maps = self.moge.decode(features, class_token, images.shape[-2:])
         precision = getattr(torch, options.precision)
-        relative = self._forward(
+        relative = self.network(
             images, noise, options.steps, semantics=semantics, precision=precision
         )[:, 0].clone()
         known = all(camera is not None for camera in cameras)
         if self.moge is None or (options.align == "none" and known):
             return relative, [None] * len(relative)
         if maps is None:
-            maps = on_cpu(self.moge)(images, options.num_tokens)
+            maps = self.moge(images, options.num_tokens)
         size = images.shape[-2:]  # the rounding of the sides changes the shape of the image
         focals = [focal_of(camera and camera.resize(*size)) for camera in cameras]
         return relative, [

@@ -8,6 +8,7 @@ than half the time, attention two thirds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -26,8 +27,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 def on_cpu(network: nn.Module) -> Callable[..., Any]:
     """What to call in place of a network, for inference: itself, or with :class:`CpuProducts`."""
-    here = [p.numel() for p in network.parameters() if p.device.type == "cpu"]
-    if sum(here) < _LEAST_PARAMETERS or not pays_off():
+    if isinstance(products_for(network), nullcontext):
         return network
 
     def call(*inputs: Any, **options: Any) -> Any:
@@ -35,6 +35,12 @@ def on_cpu(network: nn.Module) -> Callable[..., Any]:
             return network(*inputs, **options)
 
     return call
+
+
+def products_for(network: nn.Module) -> AbstractContextManager[object]:
+    """:class:`CpuProducts` where it is worth while for this network, else nothing."""
+    here = [p.numel() for p in network.parameters() if p.device.type == "cpu"]
+    return CpuProducts() if sum(here) >= _LEAST_PARAMETERS and pays_off() else nullcontext()
 
 
 @lru_cache(maxsize=1)
