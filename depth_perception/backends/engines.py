@@ -25,7 +25,6 @@ _GPU_PACKAGES = "onnx onnxscript onnxruntime-gpu tensorrt"
 # of Linux: models and instruction sets, on x86 and on ARM
 _CPU_FILE = Path("/proc/cpuinfo")
 _CPU_LINES = ("model name", "flags", "Features", "CPU part")
-_LEAST_TORCH = "2.10"  # of inductor
 
 
 class BackendError(ValueError):
@@ -134,11 +133,6 @@ def check_backend(backend: Backend, device: torch.device, precision: Precision) 
         raise BackendError(
             f"backend={backend!r} computes in {' or '.join(traits.precisions)}, got "
             f"precision={precision!r}"
-        )
-    if backend == "inductor" and torch.__version__ < _LEAST_TORCH:
-        raise BackendError(
-            f"backend='inductor' needs torch {_LEAST_TORCH} or newer, this is {torch.__version__}: "
-            "pip install --upgrade torch"
         )
     if traits.module == "onnx":
         provider = PROVIDERS[backend if backend == "tensorrt" else device.type]

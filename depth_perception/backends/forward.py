@@ -112,7 +112,7 @@ class GraphForward:
         check([Fidelity(**it) for it in entry.get("fidelity", ())], self.precision, self.tolerance)
         try:
             return entry["layout"], self._open(folder)
-        except (KeyError, RuntimeError, OSError) as error:
+        except (KeyError, AttributeError, TypeError, RuntimeError, OSError) as error:
             raise BackendError(
                 f"the {self.backend} graph in {folder} cannot be opened ({error}); delete it"
             ) from error

@@ -17,15 +17,18 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from ..networks.cpu_products import has_onednn
+
 # what torch does not count, or not in all releases: fused attention, products by oneDNN
 _UNCOUNTED = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: (
         lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value)
     ),
-    torch.ops.mkldnn._linear_pointwise: (
-        lambda tokens, weight, *_, **__: 2 * math.prod(tokens) * weight[0]
-    ),
 }
+if has_onednn():
+    _UNCOUNTED[torch.ops.mkldnn._linear_pointwise] = lambda tokens, weight, *_, **__: (
+        2 * math.prod(tokens) * weight[0]
+    )
 MEMORY_ON_CUDA = "most that the CUDA allocator held during a run, beyond what it held before"
 MEMORY_ON_CPU = (
     "most tensor memory alive during a run, beyond what was there before, from the allocations "

@@ -175,12 +175,12 @@ def _rows(report: Report) -> list[tuple[str, ...]]:
 def _differences(stage: Stage) -> list[list[str]]:
     """Of every contender, in words."""
     found: list[list[str]] = [[] for _ in stage.measurements]
+    places = {m.name: index for index, m in enumerate(stage.measurements)}
     for difference in stage.differences:
-        index, what = len(found) - 1, difference.what
-        for number, m in enumerate(stage.measurements):
-            if what.startswith(f"{m.name} "):
-                index, what = number, what.removeprefix(f"{m.name} ")
-        found[index].append(f"{what} {difference.largest:.1e}")
+        fits = [name for name in places if difference.what.startswith(f"{name} ")]
+        name = max(fits, key=len, default="")
+        what = difference.what.removeprefix(f"{name} ") if name else difference.what
+        found[places.get(name, -1)].append(f"{what} {difference.largest:.1e}")
     return found
 
 

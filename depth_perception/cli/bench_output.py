@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PLAIN_WIDTH = 200  # columns of a table that is piped into a file or another program
+_NOT_OF_THE_BENCH = {"output", "picture"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def file_name(report: Report) -> str:
         words.append(settings["precision"])
     if settings.get("backends", ["torch"]) != ["torch"]:
         words += settings["backends"]
-    return "-".join((report.bench, *words))
+    return "-".join((report.bench, *words)).replace(":", "-")
 
 
 def show_table(table: object, console: Console) -> None:
@@ -78,7 +79,11 @@ def filled(kind: type[T], way: object, **given: object) -> T:
 
     None for a device becomes one that is there.
     """
-    taken = {f.name: getattr(way, f.name) for f in fields(kind) if hasattr(way, f.name)}
+    known = {f.name for f in fields(kind)}
+    said = {f.name: getattr(way, f.name) for f in fields(way)}  # type: ignore[arg-type]
+    if foreign := said.keys() - known - _NOT_OF_THE_BENCH:
+        raise TypeError(f"{kind.__name__} has no {', '.join(sorted(foreign))}")
+    taken = {name: value for name, value in said.items() if name in known}
     return kind(**{**taken, "device": chosen_device(taken["device"]), **given})
 
 

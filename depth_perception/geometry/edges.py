@@ -41,6 +41,10 @@ def edge_mask(
     ratio = 1 + threshold
     if depth.device.type == "cpu":
         return _edges_on_cpu(depth, valid, ratio, wraps)
+    return _edges_on_device(depth, valid, ratio, wraps)
+
+
+def _edges_on_device(depth: Tensor, valid: Tensor | None, ratio: float, wraps: bool) -> Tensor:
     usable = (depth > 0) & (depth < math.inf)
     if valid is not None:
         usable = usable & valid
@@ -52,14 +56,17 @@ def edge_mask(
 
 def _edges_on_cpu(depth: Tensor, valid: Tensor | None, ratio: float, wraps: bool) -> Tensor:
     """The same by OpenCV and NumPy, ten times as fast as PyTorch."""
-    found = torch.empty(depth.shape, dtype=torch.bool)
+    found = torch.empty(depth.shape, dtype=torch.bool, device="cpu")
+    if not depth.numel():
+        return found
     grid = depth.shape[-2:]
     maps = zip(depth.reshape(-1, *grid).numpy(), found.view(-1, *grid).numpy(), strict=True)
-    known = None if valid is None else valid.expand(depth.shape).reshape(-1, *grid).numpy()
+    if valid is not None:
+        valid = valid.bool().expand(depth.shape).reshape(-1, *grid)
     for index, (values, out) in enumerate(maps):
-        usable = None if known is None or known[index].all() else known[index]
-        low, high = (values.min(), values.max()) if values.size else (1, 1)  # NaN if there is one
-        if not (low > 0 and high < math.inf):
+        known = None if valid is None else valid[index].numpy()
+        usable = None if known is None or known.all() else known
+        if not (values.min() > 0 and values.max() < math.inf):  # NaN if there is one
             seen = (values > 0) & (values < math.inf)
             usable = seen if usable is None else usable & seen
         _mark_edges(values, usable, np.float32(ratio), wraps, out)
@@ -70,12 +77,13 @@ def _mark_edges(
     depth: np.ndarray, usable: np.ndarray | None, ratio: np.float32, wraps: bool, out: np.ndarray
 ) -> None:
     """Fill ``out`` (H, W), in bands of rows that stay in the cache of a core."""
-    rows = max(1, _BAND_PIXELS // max(1, depth.shape[1]))
+    rows = max(1, _BAND_PIXELS // depth.shape[1])
     for top in range(0, len(depth), rows):
         above = min(top, 1)
         band = slice(top - above, top + rows + 1)
         here = depth[band]
-        beyond = here * ratio
+        with np.errstate(over="ignore"):
+            beyond = here * ratio
         far, near = here, beyond
         if usable is not None:
             far = np.where(usable[band], here, np.float32(0))

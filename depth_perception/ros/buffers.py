@@ -44,12 +44,15 @@ class PayloadBuffer:
         """
         size = math.prod(shape) * dtype.itemsize
         missing = size - len(self._bytes)
-        if missing > 0:
-            self._bytes.frombytes(bytes(missing))
-        elif missing < 0:
-            del self._bytes[size:]
+        try:
+            if missing > 0:
+                self._bytes.frombytes(bytes(missing))
+            elif missing < 0:
+                del self._bytes[size:]
+        except BufferError:  # somebody still looks at the bytes of an earlier message: it is theirs
+            self._bytes = array("B", bytes(size))
         if not size:
-            return torch.empty(tuple(shape), dtype=dtype)
+            return torch.empty(tuple(shape), dtype=dtype, device="cpu")
         return torch.frombuffer(self._bytes, dtype=dtype).view(tuple(shape))
 
     def fill(self, values: Tensor) -> array:

@@ -84,7 +84,7 @@ class CpuRecords:
         if self._of_rays is None or self._of_rays[0] is not rays or self._of_rays[1] != stride:
             sampled = rays[::stride, ::stride].permute(2, 0, 1)
             self._rays, self._of_rays = sampled.contiguous().numpy(), (rays, stride)
-        height = max(1, _BAND_POINTS // columns)
+        height = max(1, _BAND_POINTS // max(1, columns))
         if self._band.shape != (height, columns, numbers):
             self._band = np.empty((height, columns, numbers), np.float32)
             self._points = np.empty((3, height, columns), np.float32)

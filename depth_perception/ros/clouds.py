@@ -72,7 +72,7 @@ class CloudPacker:
             labels: (H, W, 2) int32, class and instance of every pixel.
         """
         step = options.stride
-        range_m, keep = range_m[::step, ::step], keep[::step, ::step]
+        range_m, keep = range_m.detach()[::step, ::step], keep[::step, ::step]
         colours, labels = (None if x is None else x[::step, ::step] for x in (colours, labels))
         keep = _within(range_m, keep, options)
         pack = self._cpu.pack if range_m.device.type == "cpu" else _pack_on_device

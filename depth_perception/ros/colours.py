@@ -12,10 +12,11 @@ def colours_on_grid(image: Tensor, height: int, width: int) -> Tensor:
     """(height, width, 3) uint8 RGB on the device of the picture.
 
     The picture is halved by the mean of 2 x 2 pixels as long as it can be without becoming smaller
-    than the grid; the rest is bilinear between four pixels. So every pixel counts about once, at
-    a fifth of the cost of a kernel as wide as the step. A picture that cannot be halved (odd
-    sides) and is still twice as large gets such a kernel. The CPU rounds in fixed point, which
-    differs by at most 1 from the device.
+    than the grid; the rest is bilinear between the four nearest pixels. That costs a fifth of a
+    kernel as wide as the step; where the step that remains is near 2, texture as fine as a pixel
+    is sampled, not averaged. A picture that cannot be halved (odd sides) and is still twice as
+    large gets such a kernel. The CPU rounds in fixed point, which differs by at most 1 from the
+    device.
 
     Args:
         image: (H, W, 3) uint8 RGB.

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.torch_version import TorchVersion
 
 import depth_perception as dp
 from depth_perception.backends import BackendError, GraphForward, engines, forward
@@ -150,12 +149,6 @@ def test_without_a_compiler_it_says_what_to_install(
     assert find_compiler() == "clang++"
 
 
-def test_older_versions_of_torch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch, "__version__", TorchVersion("2.9.1"))
-    with pytest.raises(BackendError, match=r"needs torch 2\.10 or newer, this is 2\.9\.1"):
-        dp.load("panda-tiny-metric", backend="inductor", device="cpu")
-
-
 def test_tensors_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for a GPU: nothing of the meta device can be brought to the host."""
     seen: list[Tensor] = []
@@ -172,7 +165,7 @@ def test_tensors_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     images = torch.empty(SHAPE, device="meta")
     found = GraphForward(vgg(), "inductor", device="meta")(images)
     assert found.device == images.device
-    assert seen[0].data_ptr() == images.data_ptr()
+    assert seen[0].untyped_storage()._cdata == images.untyped_storage()._cdata
     assert found.shape == (1, 1, *SHAPE[2:])
 
 

@@ -109,6 +109,24 @@ def test_edges_follow_their_definition(shape: tuple[int, ...], wraps: bool) -> N
             is_known = torch.isfinite(here) & torch.isfinite(other)
             is_jump = (other > 1.4 * here) | (here > 1.4 * other)
             expected[..., v, u] |= is_known & is_jump
+    everywhere = torch.ones(shape, dtype=torch.bool)
+    assert torch.equal(edges._edges_on_device(depth, everywhere, 1.4, wraps), expected)
     for band in (1, 3, 1 << 16):
         with mock.patch.object(edges, "_BAND_PIXELS", band * columns):
             assert torch.equal(edge_mask(depth, 0.4, wraps=wraps), expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (2, 4, 0)])
+def test_nothing_has_no_edges(shape: tuple[int, ...]) -> None:
+    assert edge_mask(torch.ones(shape)).shape == shape
+
+
+@pytest.mark.filterwarnings("error")
+def test_masks_of_bytes_and_huge_depths() -> None:
+    depth = torch.tensor([[1.0, 1.0, 9.0, 3e38], [1.0, 1.0, 9.0, 3e38]])
+    valid = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 0]], dtype=torch.uint8)
+    marked = torch.tensor([[False, True, True, False]] * 2)
+    assert torch.equal(edge_mask(depth, valid=valid), marked)
+    assert torch.equal(edge_mask(depth), marked | torch.tensor([False, False, True, True]))
+    with torch.device("meta"):  # a default for new tensors
+        assert torch.equal(edge_mask(depth, valid=valid), marked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from depth_perception.networks import cpu_products
 from depth_perception.networks.cpu_products import CpuProducts, on_cpu
 
 NAME = "mkldnn::_linear_pointwise"
+pytestmark = pytest.mark.skipif(
+    not cpu_products.has_onednn(), reason="this PyTorch is built without oneDNN"
+)
 
 
 class Seen(TorchDispatchMode):
@@ -31,7 +35,9 @@ class Seen(TorchDispatchMode):
 @pytest.fixture(autouse=True)
 def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_products, "_LEAST_PRODUCTS", 1)
+    monkeypatch.setattr(cpu_products, "_LEAST_OF_A_HEAD", 1)
     monkeypatch.setattr(cpu_products, "_QUERIES", 7)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
 
 
 def run(work) -> tuple[Tensor, list[str]]:
@@ -65,16 +71,59 @@ def test_attention(others: int) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_attention_by_place_and_by_name() -> None:
+    tokens = torch.randn(1, 2, 9, 4, generator=torch.Generator().manual_seed(3))
+    expected = F.scaled_dot_product_attention(tokens, tokens, tokens)
+    for work in (
+        lambda: F.scaled_dot_product_attention(tokens, tokens, tokens, None, 0.0, False),
+        lambda: F.scaled_dot_product_attention(query=tokens, key=tokens, value=tokens),
+    ):
+        found, names = run(work)
+        assert NAME in names
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias"),
+    [
+        (torch.randn(12, 8).T, torch.randn(8)),
+        (torch.randn(8, 12), torch.randn(16)[::2]),
+        (torch.randn(8, 12), torch.randn(1)),
+        (torch.randn(8, 12), torch.randn(())),
+        (torch.randn(12), None),
+    ],
+)
+def test_layers_of_another_form_are_left_to_torch(weight: Tensor, bias: Tensor | None) -> None:
+    tokens = torch.randn(5, 12)
+    found, names = run(lambda: F.linear(tokens, weight, bias))
+    assert NAME not in names
+    torch.testing.assert_close(found, F.linear(tokens, weight, bias))
+
+
+def test_copies_call_the_copied_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_products, "pays_off", lambda: True)
+    monkeypatch.setattr(cpu_products, "_LEAST_PARAMETERS", 1)
+    call = copy.deepcopy(on_cpu(nn.Linear(8, 8).requires_grad_(False)))
+    nn.init.zeros_(call.network.weight)
+    nn.init.ones_(call.network.bias)
+    with torch.no_grad():
+        assert torch.equal(call(torch.randn(2, 8)), torch.ones(2, 8))
+
+
 def test_what_is_asked_otherwise_is_left_to_torch() -> None:
     torch.manual_seed(2)
     layer, tokens = nn.Linear(8, 8), torch.randn(2, 4, 6, 8)
     mask = torch.rand(6, 6) > 0.3
-    for options in ({"attn_mask": mask}, {"is_causal": True}, {"scale": 0.1}):
+    for options in ({"attn_mask": mask}, {"is_causal": True}, {"scale": 0.1}, {"scale": 0.0}):
         found, names = run(
             lambda o=options: F.scaled_dot_product_attention(tokens, tokens, tokens, **o)
         )
         assert NAME not in names
         expected = F.scaled_dot_product_attention(tokens, tokens, tokens, **options)
+        torch.testing.assert_close(found, expected)
+    for query, key in ((tokens, tokens[:1]), (tokens[:, :1], tokens)):  # torch repeats them
+        expected = F.scaled_dot_product_attention(query, key, key)
+        found, _ = run(lambda q=query, k=key: F.scaled_dot_product_attention(q, k, k))
         torch.testing.assert_close(found, expected)
     assert NAME not in run(lambda: layer.double()(tokens.double()))[1]
     layer.float()
@@ -98,6 +147,8 @@ def test_small_networks_are_called_as_they_are(monkeypatch: pytest.MonkeyPatch) 
         found = call(tokens)
     assert NAME in seen.names
     torch.testing.assert_close(found, network(tokens), rtol=1e-5, atol=1e-5)
+    with torch.backends.mkldnn.flags(enabled=False):
+        assert on_cpu(network) is network
     monkeypatch.setattr(cpu_products, "pays_off", lambda: False)
     assert on_cpu(network) is network
 

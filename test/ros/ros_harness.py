@@ -30,7 +30,8 @@ from visualization_msgs.msg import MarkerArray
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0  # on a busy machine; nothing waits longer than it must
-ANSWER_S = 10.0  # after which an answer may be lost
+ANSWER_S = 20.0  # after which an answer may be lost
+MOST_LOST = 3  # answers of one node: more are no accident
 OUTPUTS: Mapping[str, type[Any]] = {
     "depth/image": Image,
     "depth/relative": Image,
@@ -129,6 +130,7 @@ class Probe(Node):
         super().__init__(name)
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.statuses: list[dict[str, str]] = []
+        self.lost: list[str] = []
         self._target = f"{namespace}/{node}"
         self._callers: dict[str, Client] = {}
         self._executor = SingleThreadedExecutor()
@@ -280,6 +282,9 @@ class Probe(Node):
         )
         if not future.done():
             client.remove_pending_request(future)
+            self.lost.append(service)
+            print(f"no answer of {service} within {ANSWER_S:.0f} s")
+            assert len(self.lost) <= MOST_LOST, f"answers are missing again and again: {self.lost}"
             return None
         return future.result()
 

@@ -23,7 +23,9 @@ from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
 from depth_perception.ros import cloud_records
 from depth_perception.ros.buffers import PayloadBuffer
 from depth_perception.ros.camera_info import equirectangular_info, pinhole_info
-from depth_perception.ros.clouds import CloudOptions, CloudPacker
+from depth_perception.ros.cloud_records import CpuRecords
+from depth_perception.ros.clouds import CloudOptions, CloudPacker, _pack_on_device
+from depth_perception.ros.colours import _halved, _halved_on_cpu
 from depth_perception.ros.frames import (
     UPRIGHT,
     derived_frame,
@@ -209,6 +211,39 @@ def test_cloud_holds_exactly_the_points_asked_for(
         )
 
 
+@pytest.mark.parametrize("organised", [True, False])
+@pytest.mark.parametrize("has_colours", [True, False])
+@pytest.mark.parametrize("has_labels", [True, False])
+@pytest.mark.parametrize("stride", [1, 3])
+def test_devices_pack_as_the_cpu_does(
+    organised: bool, has_colours: bool, has_labels: bool, stride: int
+) -> None:
+    generator = torch.Generator().manual_seed(5)
+    rays, ranges = torch.randn(9, 12, 3, generator=generator), torch.rand(9, 12) + 1
+    grid = (len(range(0, 9, stride)), len(range(0, 12, stride)))
+    keep = torch.rand(grid, generator=generator) > 0.4
+    colours = torch.randint(0, 256, (*grid, 3), dtype=torch.uint8) if has_colours else None
+    labels = torch.randint(0, 99, (*grid, 2)).int() if has_labels else None
+    buffers = PayloadBuffer(), PayloadBuffer()
+    shapes = [
+        pack(
+            *(rays, ranges[::stride, ::stride], keep, colours, labels, stride, buffer),
+            organised=organised,
+        )
+        for pack, buffer in zip((CpuRecords().pack, _pack_on_device), buffers, strict=True)
+    ]
+    assert shapes[0] == shapes[1]
+    assert len(buffers[0].data) == 4 * math.prod(shapes[0]) > 0
+    assert buffers[0].data == buffers[1].data
+
+
+def test_bytes_that_somebody_still_looks_at_are_left_to_them() -> None:
+    buffer = PayloadBuffer()
+    seen = np.frombuffer(buffer.fill(torch.arange(6.0)), np.float32)
+    assert len(buffer.fill(torch.arange(4.0))) == 16
+    np.testing.assert_array_equal(seen, np.arange(6.0))
+
+
 def _box_prediction(height: int) -> tuple[Prediction, np.ndarray]:
     """Range in a room 6 m wide and 4 m deep, and its true horizontal distance by column."""
     camera = Equirectangular(height, 2 * height)
@@ -368,6 +403,8 @@ def test_colours_are_halved_and_bilinear(
     apart = (Frame(HEADER, pixels, prediction).colours().float() - expected).abs()
     assert apart.max() <= 1
     assert (apart > 0).float().mean() < 0.3
+    if size[0] % 2 == 0:
+        assert torch.equal(_halved(pixels), _halved_on_cpu(pixels))
 
 
 @pytest.mark.parametrize("organised", [True, False])
