@@ -18,13 +18,13 @@ from .plain_depth import plain_values
 
 # Beginnings of names; what none of them fits is "other".
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "products": (
+    "matrix products": (
         "aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "mkldnn::_linear_pointwise",
     ),
     "fused attention": ("aten::_scaled_dot_product", "aten::_flash_attention"),
     "softmax": ("aten::_softmax",),
     "convolutions": ("aten::mkldnn_convolution", "aten::cudnn_convolution", "aten::slow_conv"),
-    "sums, products, ReLU, GELU": (
+    "sums, scaling, ReLU, GELU": (
         "aten::add", "aten::mul", "aten::sub", "aten::div", "aten::relu", "aten::clamp",
         "aten::gelu", "aten::sigmoid",
     ),
@@ -141,6 +141,8 @@ def draw(shares: Shares, path: Path) -> None:
     reached = [0.0] * len(ways)
     for group, colour in zip(names, colours, strict=False):
         lengths = [1e3 * shares.seconds[way][group] for way in ways]
+        if not any(lengths):
+            continue
         axes.barh(ways, lengths, left=reached, color=colour, label=group, height=0.6)
         reached = [a + b for a, b in zip(reached, lengths, strict=True)]
     for place, total in enumerate(reached):

@@ -74,8 +74,8 @@ def bench_cloud(options: CloudBenchOptions) -> Report:
                 *busy,
                 "plain: pixels by two conversions of colour, rays made anew, structured records; "
                 "by point: the same with struct.pack for every point",
-                "plain colours are those of the nearest four pixels, ours of all that a point "
-                "covers: they differ where the picture is not smooth",
+                "colours are bilinear between four pixels, ours after halving a picture that is "
+                "twice as fine or more: there they differ where it is not smooth",
                 "amount: bytes of the messages in and out, read or written once",
             ),
         )

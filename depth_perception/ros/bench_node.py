@@ -130,8 +130,8 @@ def bench_node(options: NodeBenchOptions) -> NodeReport:
         )
         apart, points = _compare(*(lane.feeder for lane in lanes))
     notes += (
-        "plain: one thread, everything in the callback, NumPy and OpenCV, new arrays, the "
-        "C library as it is",
+        "plain: one thread, everything in the callback, NumPy and OpenCV, new arrays, memory as "
+        "the C library manages it by itself; middleware and idle threads are set as for ours",
         "conversion and packing: the work on a frame without the model and without publish",
         f"Fast DDS {'as the launch files set it' if options.tune_dds else 'as it comes'}",
     )

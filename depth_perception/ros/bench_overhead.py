@@ -22,6 +22,7 @@ from .clouds import CloudOptions, CloudPacker
 from .images import depth_message, read_rgb
 from .outputs import Frame, kept_points
 from .settings import CloudSettings
+from .staging import Staging
 
 
 def bench_overhead(options: DepthBenchOptions) -> Report:
@@ -40,11 +41,11 @@ def bench_overhead(options: DepthBenchOptions) -> Report:
             data=array("B", scene.picture.tobytes()),
         )
         camera, settings = Equirectangular(rows, columns), CloudSettings()
-        packer, buffer = CloudPacker(), PayloadBuffer()
+        packer, buffer, staging = CloudPacker(), PayloadBuffer(), Staging()
         small = estimator.with_options(output_size="network")
 
         def whole() -> tuple[Tensor, ...]:
-            image = read_rgb(message).to(device)
+            image = staging.upload(read_rgb(message), device)
             prediction = replace(small(image, camera), scale=ScaleKind.METRIC)
             frame = Frame(Header(), image, prediction)
             depth = depth_message(frame.header, prediction.depth, prediction.valid, buffer)

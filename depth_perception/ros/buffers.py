@@ -15,12 +15,15 @@ import torch
 from sensor_msgs.msg import Image, PointCloud2
 from torch import Tensor
 
+from .staging import Staging
+
 
 class PayloadBuffer:
     """The ``data`` of one publisher's messages."""
 
     def __init__(self) -> None:
         self._bytes = array("B")
+        self._staging = Staging()
 
     @property
     def data(self) -> array:
@@ -61,5 +64,5 @@ class PayloadBuffer:
         if values.device.type == "cpu":
             np.copyto(room.numpy(), values.numpy())  # threads would wait for each other
         else:
-            room.copy_(values)
+            self._staging.download(values, room)
         return self._bytes

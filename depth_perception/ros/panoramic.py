@@ -25,6 +25,7 @@ from .panel_model import PANOPTIC_GROUPS, load_around, refuse_foreign
 from .scaled_node import ScaledNode
 from .segments import LabelledCloudOutput
 from .settings import PanoramicSettings
+from .staging import Staging
 from .surrounding_segments import SurroundingSegments
 
 _ASPECT_TOLERANCE = 0.02
@@ -39,6 +40,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     def __init__(self, **options: Any) -> None:
         self._estimator: Estimator | PanelsEstimator | None = None
         self._segments: SurroundingSegments | None = None
+        self._staging = Staging()
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
         self._panels: tuple[PanelOutput, ...] = ()
@@ -92,7 +94,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
         if self._estimator is None:
             raise RuntimeError("no model is loaded")
-        image = read_rgb(arrival.message).to(self._estimator.device)
+        image = self._staging.upload(read_rgb(arrival.message), self._estimator.device)
         height, width = image.shape[:2]
         camera = panorama_camera(
             height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg

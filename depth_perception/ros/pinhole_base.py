@@ -19,6 +19,7 @@ from .images import read_rgb
 from .matching import Arrival, InfoMatcher, Sync
 from .pinhole_settings import PinholeCameraSettings
 from .qos import info_profile, latched_profile
+from .staging import Staging
 
 S = TypeVar("S", bound=PinholeCameraSettings)
 
@@ -48,6 +49,7 @@ class PinholeCameraNode(DepthNode[S]):
         self._matcher = InfoMatcher(Sync.EXACT)
         self._views: tuple[Calibration, View] | None = None
         self._view_device = torch.device("cpu")
+        self._staging = Staging()
         super().__init__(name, settings_type, **options)
 
     def subscribe(self, settings: S) -> None:
@@ -103,7 +105,7 @@ class PinholeCameraNode(DepthNode[S]):
             ValueError: the image cannot be read, its CameraInfo is not that of a pinhole camera or
                 of another image, or it is distorted and must not be rectified.
         """
-        image = read_rgb(arrival.message).to(device)
+        image = self._staging.upload(read_rgb(arrival.message), device)
         if arrival.info is None:
             height, width = image.shape[:2]
             fov = math.radians(settings.camera_info.fallback_fov_deg)

@@ -24,10 +24,10 @@ from depth_perception.io.images import read_image
 @pytest.mark.parametrize(
     ("operation", "group"),
     [
-        ("aten::addmm", "products"),
-        ("aten::add_", "sums, products, ReLU, GELU"),
-        ("aten::mul", "sums, products, ReLU, GELU"),
-        ("aten::mm", "products"),
+        ("aten::addmm", "matrix products"),
+        ("aten::add_", "sums, scaling, ReLU, GELU"),
+        ("aten::mul", "sums, scaling, ReLU, GELU"),
+        ("aten::mm", "matrix products"),
         ("aten::_scaled_dot_product_flash_attention_for_cpu", "fused attention"),
         ("aten::upsample_bilinear2d", "enlarging"),
         ("aten::mkldnn_convolution", "convolutions"),
@@ -43,7 +43,7 @@ def test_most_of_a_large_product_is_seen_as_one() -> None:
     with torch.no_grad():
         found = seconds_by_group(lambda: layer(tokens), torch.device("cpu"))
     assert set(found) == {*GROUPS, OTHER}
-    assert found["products"] > 0.5 * sum(found.values())
+    assert found["matrix products"] > 0.5 * sum(found.values())
 
 
 def test_command_prints_saves_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +51,7 @@ def test_command_prints_saves_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
     picture, numbers = tmp_path / "a" / "profile.png", tmp_path / "profile.json"
     assert main([*command.split(), "--picture", str(picture), "--json", str(numbers)]) == 0
     text = capsys.readouterr().out
-    assert "products" in text
+    assert "matrix products" in text
     assert "plain ms" in text
     seconds = json.loads(numbers.read_text())["seconds"]
     assert list(seconds) == ["plain", "ours"]
