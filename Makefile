@@ -51,10 +51,11 @@ test: $(messages_ready) ## run the tests
 bench: $(messages_ready) ## measure on this CPU, results into benchmarks/ (ARGS="--threads 2")
 	@source $(env)
 	bench="python -m depth_perception.cli.main bench"
-	backends=torch
-	if python -c "import openvino" 2> /dev/null; then backends="torch openvino"; fi
+	backends="torch inductor"
+	if python -c "import openvino" 2> /dev/null; then backends="$$backends openvino"; fi
 	$$bench estimator panda-small --random-weights --height 504 --device cpu \
 	  --backends $$backends --folder benchmarks $(ARGS)
+	$$bench profile panda-small --random-weights --height 504 --device cpu --folder benchmarks $(ARGS)
 	$$bench cloud --folder benchmarks $(ARGS)
 	for size in small large; do
 	  $$bench node --size $$size --folder benchmarks
