@@ -17,8 +17,8 @@ SIZES = {"small": (960, 504), "large": (1920, 1008)}
 
 
 @dataclass(frozen=True)
-class Network:
-    """A network of the Depth Anything family: the published way against ours.
+class Family:
+    """A network of the Depth Anything family.
 
     Attributes:
         model: name in the catalogue.
@@ -26,9 +26,6 @@ class Network:
         random_weights: do not look for weights.
         height: rows of the network's input; otherwise the model's default.
         width: its columns; otherwise twice the rows.
-        backends: of ours, each a contender; openvino:bfloat16 is one in another precision.
-        repeats: timed runs of each way.
-        warm_up: runs before them.
         device: cpu, cuda, ...; otherwise CUDA where there is one.
         precision: of our encoder; the published way is in float32.
         threads: of torch on the CPU; otherwise torch's choice.
@@ -40,13 +37,25 @@ class Network:
     random_weights: bool = False
     height: int | None = None
     width: int | None = None
-    backends: tuple[str, ...] = ("torch",)
-    repeats: int = 5
-    warm_up: int = 1
     device: str | None = None
     precision: Precision = "float32"
     threads: int | None = None
     output: Output = field(default_factory=Output)
+
+
+@dataclass(frozen=True)
+class Network(Family):
+    """A network of the Depth Anything family: the published way against ours.
+
+    Attributes:
+        backends: of ours, each a contender; openvino:bfloat16 is one in another precision.
+        repeats: timed runs of each way.
+        warm_up: runs before them.
+    """
+
+    backends: tuple[str, ...] = ("torch",)
+    repeats: int = 5
+    warm_up: int = 1
 
     def run(self, console: Console) -> None:
         _depth(self, "network", 960, console)
@@ -67,32 +76,14 @@ class Estimator(Network):
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Family):
     """Where the time of a network of the Depth Anything family goes: the published way and ours.
 
     Attributes:
-        model: name in the catalogue.
-        checkpoint: its weights; otherwise those that are there, or random ones.
-        random_weights: do not look for weights.
-        height: rows of the network's input; otherwise the model's default.
-        width: its columns; otherwise twice the rows.
-        device: cpu, cuda, ...; otherwise CUDA where there is one.
-        precision: of our encoder; the published way is in float32.
-        threads: of torch on the CPU; otherwise torch's choice.
         picture: draw it here (PNG, SVG, PDF).
-        output: where results go besides the terminal.
     """
 
-    model: tyro.conf.Positional[str]
-    checkpoint: str | None = None
-    random_weights: bool = False
-    height: int | None = None
-    width: int | None = None
-    device: str | None = None
-    precision: Precision = "float32"
-    threads: int | None = None
     picture: Path | None = None
-    output: Output = field(default_factory=Output)
 
     def run(self, console: Console) -> None:
         from ..bench.depth import DepthBenchOptions

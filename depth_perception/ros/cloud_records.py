@@ -7,6 +7,8 @@ between rays and message stays in the cache of a core.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import torch
@@ -18,6 +20,33 @@ _NO_ALPHA = 0x00FFFFFF
 _BAND_POINTS = 1 << 16
 
 
+@dataclass(frozen=True)
+class Grid:
+    """What the records of a cloud are made of; (h, w) are every ``stride``-th row and column.
+
+    Attributes:
+        rays: (H, W, 3) float32 unit directions, of the whole grid; the same object from frame to
+            frame saves work.
+        range_m: (h, w) float32 along the rays, metres.
+        keep: (h, w) bool.
+        colours: (h, w, 3) uint8 RGB.
+        labels: (h, w, 2) int32.
+        stride: every so many rows and columns.
+    """
+
+    rays: Tensor
+    range_m: Tensor
+    keep: Tensor
+    colours: Tensor | None
+    labels: Tensor | None
+    stride: int
+
+    @property
+    def numbers(self) -> int:
+        """Numbers of four bytes in a record."""
+        return 3 + (self.colours is not None) + (0 if self.labels is None else 2)
+
+
 class CpuRecords:
     """Packs one grid of points after the other, in memory that it keeps."""
 
@@ -27,38 +56,17 @@ class CpuRecords:
         self._points = np.empty((3, 0, 0), np.float32)
         self._band = np.empty((0, 0, 0), np.float32)
 
-    def pack(
-        self,
-        rays: Tensor,
-        range_m: Tensor,
-        keep: Tensor,
-        colours: Tensor | None,
-        labels: Tensor | None,
-        stride: int,
-        buffer: PayloadBuffer,
-        *,
-        organised: bool,
-    ) -> tuple[int, int, int]:
+    def pack(self, grid: Grid, buffer: PayloadBuffer, *, organised: bool) -> tuple[int, int, int]:
         """Fill ``buffer`` with records; (rows, columns, numbers in a record).
 
-        Args:
-            rays: (H, W, 3) float32 unit directions, of the whole grid; the same object from frame
-                to frame saves work.
-            range_m: (h, w) float32, every ``stride``-th row and column, metres.
-            keep: (h, w) bool.
-            colours: (h, w, 3) uint8 RGB.
-            labels: (h, w, 2) int32.
-            stride: every so many rows and columns of ``rays``.
-            buffer: of the message.
-            organised: keep the grid, with NaN where there is no point.
+        ``organised`` keeps the grid, with NaN where there is no point.
         """
-        kept, distance = keep.numpy(), range_m.numpy()
+        kept, distance, numbers = grid.keep.numpy(), grid.range_m.numpy(), grid.numbers
         rows, columns = kept.shape
-        numbers = 3 + (colours is not None) + (0 if labels is None else 2)
         count = kept.size if organised else int(np.count_nonzero(kept))
         shape = (rows, columns) if organised else (1, count)
         out = buffer.reserve((count, numbers), torch.float32).numpy()
-        self._prepare(rays, stride, columns, numbers)
+        self._prepare(grid.rays, grid.stride, columns, numbers)
         first = 0
         for top in range(0, rows, len(self._band)):
             band = slice(top, min(top + len(self._band), rows))
@@ -67,15 +75,15 @@ class CpuRecords:
             if organised and not is_whole:
                 here = np.where(chosen, here, np.float32(np.nan))
             place = np.multiply(self._rays[:, band], here, out=self._points[:, : len(here)])
-            attached = (None if x is None else x[band] for x in (colours, labels))
+            attached = (None if x is None else x[band] for x in (grid.colours, grid.labels))
             planes = [*place, *_payload(*attached)]
             if organised or is_whole:
                 last = first + here.size
                 cv2.merge(planes, dst=out[first:last].reshape(*here.shape, numbers))
             else:
-                grid = cv2.merge(planes, dst=self._band[: len(here)])
+                merged = cv2.merge(planes, dst=self._band[: len(here)])
                 last = first + int(np.count_nonzero(chosen))
-                out[first:last] = _records(grid)[chosen].view(np.float32).reshape(-1, numbers)
+                out[first:last] = _records(merged)[chosen].view(np.float32).reshape(-1, numbers)
             first = last
         return (*shape, numbers)
 
@@ -90,9 +98,9 @@ class CpuRecords:
             self._points = np.empty((3, height, columns), np.float32)
 
 
-def _records(grid: np.ndarray) -> np.ndarray:
+def _records(merged: np.ndarray) -> np.ndarray:
     """(H, W) of (H, W, F) float32: every record moves as one."""
-    return grid.view(np.dtype((np.void, 4 * grid.shape[-1])))[..., 0]
+    return merged.view(np.dtype((np.void, 4 * merged.shape[-1])))[..., 0]
 
 
 def _payload(colours: Tensor | None, labels: Tensor | None) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 from torch import Tensor
 
 from .buffers import PayloadBuffer
-from .cloud_records import CpuRecords
+from .cloud_records import CpuRecords, Grid
 
 _PLACE = tuple((axis, PointField.FLOAT32) for axis in "xyz")
 _COLOUR = (("rgb", PointField.FLOAT32),)
@@ -75,41 +75,30 @@ class CloudPacker:
         range_m, keep = range_m.detach()[::step, ::step], keep[::step, ::step]
         colours, labels = (None if x is None else x[::step, ::step] for x in (colours, labels))
         keep = _within(range_m, keep, options)
+        grid = Grid(rays, range_m, keep, colours, labels, step)
         pack = self._cpu.pack if range_m.device.type == "cpu" else _pack_on_device
-        shape = pack(
-            *(rays, range_m, keep, colours, labels, step, self._buffer),
-            organised=options.organised,
-        )
+        shape = pack(grid, self._buffer, organised=options.organised)
         return _message(header, self._buffer, shape, options.organised)
 
 
-def _pack_on_device(
-    rays: Tensor,
-    range_m: Tensor,
-    keep: Tensor,
-    colours: Tensor | None,
-    labels: Tensor | None,
-    stride: int,
-    buffer: PayloadBuffer,
-    *,
-    organised: bool,
-) -> tuple[int, int, int]:
+def _pack_on_device(grid: Grid, buffer: PayloadBuffer, *, organised: bool) -> tuple[int, int, int]:
     """Like :meth:`.cloud_records.CpuRecords.pack`, with one copy from the device."""
-    columns = 3 + (colours is not None) + (0 if labels is None else 2)
+    columns, range_m = grid.numbers, grid.range_m
     fields = torch.empty((*range_m.shape, columns), device=range_m.device)
     if organised:
-        range_m = torch.where(keep, range_m, torch.nan)
-    torch.mul(rays[::stride, ::stride], range_m[..., None], out=fields[..., :3])
-    if colours is not None:
-        red, green, blue = colours.unbind(-1)
+        range_m = torch.where(grid.keep, range_m, torch.nan)
+    rays = grid.rays[:: grid.stride, :: grid.stride]
+    torch.mul(rays, range_m[..., None], out=fields[..., :3])
+    if grid.colours is not None:
+        red, green, blue = grid.colours.unbind(-1)
         bits = red.to(torch.int32).mul_(256).add_(green).mul_(256).add_(blue)
         fields.view(torch.int32)[..., 3] = bits
-    if labels is not None:
-        fields.view(torch.int32)[..., -2:] = labels
+    if grid.labels is not None:
+        fields.view(torch.int32)[..., -2:] = grid.labels
     if not organised:
         is_one_number = columns == 4 and fields.device.type in _RECORD_DEVICES
         records = fields.view(_RECORD)[..., 0] if is_one_number else fields
-        fields = records[keep].view(torch.float32).view(1, -1, columns)
+        fields = records[grid.keep].view(torch.float32).view(1, -1, columns)
     buffer.fill(fields)
     return tuple(fields.shape)
 

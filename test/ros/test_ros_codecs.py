@@ -23,7 +23,7 @@ from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
 from depth_perception.ros import cloud_records
 from depth_perception.ros.buffers import PayloadBuffer
 from depth_perception.ros.camera_info import equirectangular_info, pinhole_info
-from depth_perception.ros.cloud_records import CpuRecords
+from depth_perception.ros.cloud_records import CpuRecords, Grid
 from depth_perception.ros.clouds import CloudOptions, CloudPacker, _pack_on_device
 from depth_perception.ros.colours import _halved, _halved_on_cpu
 from depth_perception.ros.frames import (
@@ -225,11 +225,9 @@ def test_devices_pack_as_the_cpu_does(
     colours = torch.randint(0, 256, (*grid, 3), dtype=torch.uint8) if has_colours else None
     labels = torch.randint(0, 99, (*grid, 2)).int() if has_labels else None
     buffers = PayloadBuffer(), PayloadBuffer()
+    points = Grid(rays, ranges[::stride, ::stride], keep, colours, labels, stride)
     shapes = [
-        pack(
-            *(rays, ranges[::stride, ::stride], keep, colours, labels, stride, buffer),
-            organised=organised,
-        )
+        pack(points, buffer, organised=organised)
         for pack, buffer in zip((CpuRecords().pack, _pack_on_device), buffers, strict=True)
     ]
     assert shapes[0] == shapes[1]
