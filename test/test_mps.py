@@ -17,6 +17,7 @@ from depth_perception.data.worlds.make import make_world
 from depth_perception.data.worlds.render import render
 from depth_perception.geometry.outliers import outlier_mask
 from depth_perception.geometry.segments import StatisticsOptions, segment_statistics
+from depth_perception.ros.measured import measure
 from depth_perception.scale.fits import FitModel, fit_depth
 from depth_perception.scale.follow import Gauge, follow
 from depth_perception.scale.sources.camera_height import GroundOptions, ground_reference
@@ -81,16 +82,15 @@ def panoptic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_panoptic_model_and_what_the_node_measures(panoptic: Path) -> None:
-    measured = pytest.importorskip("depth_perception.ros.measured")
     image, camera = case("infer-tiny-dps").image, dp.Pinhole(128, 256, 200.0, 200.0, 128.0, 64.0)
     for lean in (True, False):
         given = {"lean": lean, "reference_focal_px": 0.0}
         prediction = dp.load("panopticdepth-tiny", panoptic, "cpu", **given)(image, camera)
-        expected = measured.measure(prediction)
+        expected = measure(prediction)
         assert sum(each.is_placed for each in expected) > 3
         with pretend_mps():
             prediction = dp.load("panopticdepth-tiny", panoptic, "mps", **given)(image, camera)
-            found = measured.measure(prediction)
+            found = measure(prediction)
             for one, other in zip(found, expected, strict=True):
                 assert isinstance(one.instance.mask, MpsTensor)
                 assert one.count == other.count

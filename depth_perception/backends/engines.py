@@ -15,6 +15,8 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from ..networks.cpu_info import cpu_facts
+
 Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"]
 Precision = Literal["float32", "float16", "bfloat16"]
 
@@ -22,8 +24,7 @@ Precision = Literal["float32", "float16", "bfloat16"]
 # on whatever device they come from.
 Run = Callable[[Tensor], Sequence[Tensor]]
 _GPU_PACKAGES = "onnx onnxscript onnxruntime-gpu tensorrt"
-# of Linux: models and instruction sets, on x86 and on ARM
-_CPU_FILE = Path("/proc/cpuinfo")
+# models and instruction sets, on x86 and on ARM
 _CPU_LINES = ("model name", "flags", "Features", "CPU part")
 
 
@@ -178,9 +179,7 @@ def engine_version(backend: Backend, device: torch.device) -> str:
 def _processors(device: torch.device) -> str:
     """What machine code depends on: instruction sets of the CPU, kind of GPU."""
     told = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
-    if _CPU_FILE.is_file():
-        lines = _CPU_FILE.read_text(encoding="utf-8", errors="replace").splitlines()
-        told += sorted({line for line in lines if line.startswith(_CPU_LINES)})
+    told += [fact for name in _CPU_LINES for fact in cpu_facts(name)]
     if device.type == "cuda":
         told.append(torch.cuda.get_device_name(device))
         told.append(str(torch.cuda.get_device_capability(device)))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-_CPU_INFO = Path("/proc/cpuinfo")
+from ..networks.cpu_info import cpu_facts
+
 _BUSY_SHARE = 0.5
 
 
@@ -91,8 +90,4 @@ def load_note() -> tuple[str, ...]:
 
 
 def _cpu_name() -> str:
-    if _CPU_INFO.is_file():
-        found = re.search(r"^model name\s*:\s*(.+)$", _CPU_INFO.read_text(), re.MULTILINE)
-        if found:
-            return found.group(1).strip()
-    return platform.processor() or platform.machine()
+    return next(iter(cpu_facts("model name")), "") or platform.processor() or platform.machine()

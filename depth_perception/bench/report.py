@@ -89,10 +89,14 @@ def lines(report: Report) -> list[str]:
     return [
         machine_line(report.hardware),
         ceiling_line(report.ceiling),
-        ", ".join(f"{name} {value}" for name, value in report.settings.items()),
+        ", ".join(f"{name} {_words(value)}" for name, value in report.settings.items()),
         f"memory: {report.memory}",
         *report.notes,
     ]
+
+
+def _words(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def machine_line(machine: Hardware) -> str:

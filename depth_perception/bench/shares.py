@@ -139,7 +139,7 @@ def draw(shares: Shares, path: Path) -> None:
     names, colours = (*GROUPS, OTHER), colormaps["tab10"].colors
     ways = list(shares.seconds)
     reached = [0.0] * len(ways)
-    for group, colour in zip(names, colours, strict=False):
+    for group, colour in zip(names, colours[: len(names)], strict=True):
         lengths = [1e3 * shares.seconds[way][group] for way in ways]
         if not any(lengths):
             continue

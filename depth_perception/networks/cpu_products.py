@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,12 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from .cpu_info import cpu_facts
+
 # Multiply-adds of one call, below which the call costs more than it saves.
 _LEAST_PRODUCTS = 1 << 24
 _LEAST_OF_A_HEAD = 1 << 22
 _LEAST_PARAMETERS = 10_000_000  # of a network: every operation passes through the mode
 _QUERIES = 128  # for each thread, whose scores stay in the cache
-_CPUINFO = Path("/proc/cpuinfo")
 
 
 class OnCpu:
@@ -59,8 +59,7 @@ def pays_off() -> bool:
     """Whether this processor is one where oneDNN is faster, and this PyTorch can be told so."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
-    is_amd = _CPUINFO.is_file() and "AuthenticAMD" in _CPUINFO.read_text(errors="replace")
-    return is_amd and has_onednn()
+    return "AuthenticAMD" in cpu_facts("vendor_id") and has_onednn()
 
 
 def has_onednn() -> bool:

@@ -24,9 +24,9 @@ from ..bench.measure import (
 from ..bench.plain_messages import plain_cloud, plain_depth, plain_pixels
 from ..bench.report import Report, Stage
 from .buffers import PayloadBuffer
-from .clouds import CloudOptions, CloudPacker
+from .clouds import CloudPacker
 from .images import depth_message, read_rgb
-from .outputs import Frame, kept_points
+from .outputs import Frame, cloud_message
 from .settings import CloudSettings
 
 SIZES = ((960, 504), (1920, 1008))  # rows of the panorama, rows of its depth
@@ -158,18 +158,8 @@ class _Scene:
         )
 
     def our_cloud(self, image: Tensor) -> array:
-        settings, frame = self.settings, Frame(Header(), image, self.prediction)
-        options = CloudOptions(
-            settings.stride, settings.organised, settings.min_range_m, settings.max_range_m
-        )
-        return self.packer.message(
-            frame.header,
-            self.prediction.camera.rays(),
-            frame.range_m,
-            kept_points(frame, settings.edge_threshold),
-            frame.colours(),
-            options,
-        ).data
+        frame = Frame(Header(), image, self.prediction)
+        return cloud_message(self.packer, frame, self.settings).data
 
     def plain_whole(self, *, by_point: bool) -> tuple[Tensor, ...]:
         pixels = plain_pixels(self.message.height, self.message.width, self.message.data)

@@ -18,9 +18,9 @@ from ..bench.report import Report, Stage
 from ..geometry import Equirectangular
 from ..prediction import ScaleKind
 from .buffers import PayloadBuffer
-from .clouds import CloudOptions, CloudPacker
+from .clouds import CloudPacker
 from .images import depth_message, read_rgb
-from .outputs import Frame, kept_points
+from .outputs import Frame, cloud_message
 from .settings import CloudSettings
 from .staging import Staging
 
@@ -49,14 +49,7 @@ def bench_overhead(options: DepthBenchOptions) -> Report:
             prediction = replace(small(image, camera), scale=ScaleKind.METRIC)
             frame = Frame(Header(), image, prediction)
             depth = depth_message(frame.header, prediction.depth, prediction.valid, buffer)
-            cloud = packer.message(
-                frame.header,
-                prediction.camera.rays(device=device),
-                frame.range_m,
-                kept_points(frame, settings.edge_threshold),
-                frame.colours(),
-                CloudOptions(max_range_m=settings.max_range_m),
-            )
+            cloud = cloud_message(packer, frame, settings)
             return tuple(torch.tensor(len(m.data)) for m in (depth, cloud))
 
         contenders = (

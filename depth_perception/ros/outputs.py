@@ -132,16 +132,8 @@ class CloudOutput:
             return
         if not self._limit.allows(settings.max_rate_hz):
             return
-        options = CloudOptions(
-            settings.stride, settings.organised, settings.min_range_m, settings.max_range_m
-        )
-        rays = frame.prediction.camera.rays(device=frame.range_m.device)
-        keep = kept_points(frame, settings.edge_threshold)
-        colours = frame.colours() if settings.colour else None
         labels = self.labels(frame.prediction)
-        self._publisher.publish(
-            self._packer.message(frame.header, rays, frame.range_m, keep, colours, options, labels)
-        )
+        self._publisher.publish(cloud_message(self._packer, frame, settings, labels))
 
     def labels(self, prediction: Prediction) -> Tensor | None:
         """(H, W, 2) int32 class and instance of every pixel; None where clouds have no labels."""
@@ -220,6 +212,19 @@ def info_message(header: Header, camera: Equirectangular | Pinhole) -> CameraInf
     if isinstance(camera, Pinhole):
         return pinhole_info(header, camera)
     return equirectangular_info(header, camera)
+
+
+def cloud_message(
+    packer: CloudPacker, frame: Frame, settings: CloudSettings, labels: Tensor | None = None
+) -> PointCloud2:
+    """The cloud of a frame with metric depth, in the packer's memory: valid until its next one."""
+    options = CloudOptions(
+        settings.stride, settings.organised, settings.min_range_m, settings.max_range_m
+    )
+    rays = frame.prediction.camera.rays(device=frame.range_m.device)
+    keep = kept_points(frame, settings.edge_threshold)
+    colours = frame.colours() if settings.colour else None
+    return packer.message(frame.header, rays, frame.range_m, keep, colours, options, labels)
 
 
 def kept_points(frame: Frame, edge_threshold: float) -> Tensor:

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from backend_needs import needs
 from torch import nn
 
 import depth_perception as dp
@@ -20,7 +20,6 @@ from depth_perception.backends import BackendError, GraphForward, engines, graph
 from depth_perception.backends import forward as forward_module
 from depth_perception.backends.capture import fingerprint, trial_images
 from depth_perception.backends.fidelity import check, compare
-from depth_perception.backends.inductor_engine import find_compiler
 from depth_perception.backends.store import filling
 from depth_perception.backends.structure import flatten, names, rebuild
 from depth_perception.systems import build_network
@@ -36,17 +35,6 @@ SMALL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "rectnet": (lambda: RectNet(RectNetConfig(2, 2, 4, 6, 8)), (1, 3, 32, 64)),
     "uresnet": (lambda: UResNet(UResNetConfig((2, 4), (4, 6, 6, 8))), (1, 3, 32, 64)),
 }
-
-
-def needs(backend: str) -> None:
-    """Skip without what a backend needs; its import, which importorskip tries, is tested."""
-    if backend == "inductor":
-        try:
-            find_compiler()
-        except BackendError as error:
-            pytest.skip(str(error))
-    elif find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
 
 
 def network_of(name: str) -> nn.Module:

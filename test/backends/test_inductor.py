@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from backend_needs import needs
 from torch import Tensor, nn
 
 import depth_perception as dp
@@ -60,20 +61,13 @@ class Made:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    needs_compiler()
+    needs("inductor")
     graphs = tmp_path_factory.mktemp("compiled") / "graphs"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DEPTH_PERCEPTION_GRAPHS", str(graphs))
         built = GraphForward(vgg(), "inductor")
         built.differences(SHAPE, circular=True)
         yield Made(built, graphs)
-
-
-def needs_compiler() -> None:
-    try:
-        find_compiler()
-    except BackendError as error:
-        pytest.skip(str(error))
 
 
 def test_it_is_equal_and_leaves_only_the_graph(made: Made) -> None:
@@ -172,7 +166,7 @@ def test_tensors_stay_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_half_precision_is_that_of_products(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs_compiler()
+    needs("inductor")
     monkeypatch.setenv("DEPTH_PERCEPTION_GRAPHS", str(tmp_path / "graphs"))
     half = GraphForward(vgg(), "inductor", precision="bfloat16")
     found, expected = half(pictures(), circular=True), vgg()(pictures(), circular=True)
@@ -186,7 +180,7 @@ def test_half_precision_is_that_of_products(
 def test_half_precision_of_a_transformer(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needs_compiler()
+    needs("inductor")
     monkeypatch.setenv("DEPTH_PERCEPTION_GRAPHS", str(tmp_path / "graphs"))
     options = {"height": 56, "seam": "circular", "device": "cpu", "output_size": "network"}
     image = np.random.default_rng(0).integers(0, 256, (56, 112, 3), np.uint8)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from depth_perception.networks import cpu_products
+from depth_perception.networks import cpu_info, cpu_products
 from depth_perception.networks.cpu_products import CpuProducts, on_cpu
 
 NAME = "mkldnn::_linear_pointwise"
@@ -165,6 +165,17 @@ def test_it_pays_off_on_wide_processors_that_mkl_does_not_serve(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, vendor: str, capability: str, expected: bool
 ) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor : 0\nvendor_id : {vendor}\n")
-    monkeypatch.setattr(cpu_products, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(cpu_info, "FILE", tmp_path / "cpuinfo")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     assert cpu_products.pays_off.__wrapped__() is expected
+
+
+def test_what_linux_says_of_the_processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    one = "processor\t: {}\nmodel name\t: Some: CPU\nflags\t\t: a b\n"
+    (tmp_path / "cpuinfo").write_text(one.format(0) + "\n" + one.format(1))
+    monkeypatch.setattr(cpu_info, "FILE", tmp_path / "cpuinfo")
+    assert cpu_info.cpu_facts("model name") == ("Some: CPU",)
+    assert cpu_info.cpu_facts("processor") == ("0", "1")
+    assert cpu_info.cpu_facts("model") == ()
+    monkeypatch.setattr(cpu_info, "FILE", tmp_path / "elsewhere")
+    assert cpu_info.cpu_facts("flags") == ()
