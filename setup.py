@@ -123,8 +123,8 @@ setup(
     entry_points={
         "console_scripts": [
             "depth-perception = depth_perception.cli.main:main",
-            "bag_player = depth_perception.ros.bag_player:main",
-            "bag_recorder = depth_perception.ros.bag_recorder:main",
+            "bag_player = depth_perception.ros.bags.player:main",
+            "bag_recorder = depth_perception.ros.bags.recorder:main",
             "panoptic_depth = depth_perception.ros.panoptic_node:main",
             "panoramic_depth = depth_perception.ros.panoramic_node:main",
             "pinhole_depth = depth_perception.ros.pinhole_node:main",

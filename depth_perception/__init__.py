@@ -17,13 +17,13 @@ _EXPORTS = {
     "DepthKind": "geometry",
     "DepthSpace": "prediction",
     "Equirectangular": "geometry",
-    "Estimator": "estimators",
+    "Estimator": "systems",
     "Instance": "prediction",
     "Pinhole": "geometry",
     "Prediction": "prediction",
     "ScaleKind": "prediction",
     "fetch": "systems",
-    "load": "estimators",
+    "load": "systems",
     "models": "systems",
 }
 

@@ -3,41 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import Enum
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from .geometry import Camera, DepthKind
+from .depth_space import DepthKind, DepthSpace, ScaleFit, ScaleKind
+from .geometry import Camera
 from .geometry.segments import SegmentStatistics, StatisticsOptions, segment_statistics
-
-if TYPE_CHECKING:
-    from .scale import ScaleFit
-
-
-class DepthSpace(str, Enum):
-    """The space in which the network's values are linear.
-
-    ``LOG_DEPTH`` is ln(depth), ``LOG1P_DEPTH`` is ln(1 + depth).
-    """
-
-    DEPTH = "depth"
-    INVERSE_DEPTH = "inverse_depth"
-    LOG_DEPTH = "log_depth"
-    LOG1P_DEPTH = "log1p_depth"
-
-
-class ScaleKind(str, Enum):
-    """How far the values are from metres.
-
-    ``SCALE_INVARIANT`` values lack one factor of the depth; ``AFFINE_INVARIANT`` values lack a
-    factor and an offset in their own :class:`DepthSpace`.
-    """
-
-    METRIC = "metric"
-    SCALE_INVARIANT = "scale_invariant"
-    AFFINE_INVARIANT = "affine_invariant"
 
 
 class AffineInvariantError(ValueError):
@@ -189,7 +161,7 @@ class Prediction:
                 "from them would bend every surface. Recover metric scale first, use a metric "
                 "model, or read prediction.values" + (f" ({self.note})" if self.note else "")
             )
-        return self._as_depth()
+        return self.space.to_depth(self.values)
 
     def points(self, *, allow_affine: bool = False) -> Tensor:
         """(H, W, 3) float32 points in the optical frame, NaN where not valid.
@@ -200,7 +172,7 @@ class Prediction:
         Raises:
             AffineInvariantError: see :attr:`depth`.
         """
-        depth = self._as_depth() if allow_affine else self.depth
+        depth = self.space.to_depth(self.values) if allow_affine else self.depth
         usable = self.valid & torch.isfinite(depth) & (depth > 0)
         points = self.camera.unproject(depth, self.kind)
         return torch.where(usable[..., None], points, torch.full_like(points, torch.nan))
@@ -243,10 +215,3 @@ class Prediction:
                 f"box {instance.box} of instance {instance.id} leaves the {width} x {height} image"
                 + (" (it may cross the right border, once around at most)" * (end > width))
             )
-
-    def _as_depth(self) -> Tensor:
-        if self.space is DepthSpace.INVERSE_DEPTH:
-            return 1.0 / self.values
-        if self.space is DepthSpace.LOG1P_DEPTH:
-            return self.values.expm1()
-        return self.values.exp() if self.space is DepthSpace.LOG_DEPTH else self.values

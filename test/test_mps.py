@@ -17,13 +17,13 @@ from depth_perception.data.worlds.make import make_world
 from depth_perception.data.worlds.render import render
 from depth_perception.geometry.outliers import outlier_mask
 from depth_perception.geometry.segments import StatisticsOptions, segment_statistics
-from depth_perception.ros.measured import measure
+from depth_perception.ros.messages.instance_depth import measure
 from depth_perception.scale.fits import FitModel, fit_depth
 from depth_perception.scale.follow import Gauge, follow
 from depth_perception.scale.sources.camera_height import GroundOptions, ground_reference
-from depth_perception.scale.windows import joined_windows
 from depth_perception.systems import build_network, card, save_network
-from depth_perception.systems.moge_geometry import recover_focal_shift
+from depth_perception.systems.moge.geometry import recover_focal_shift
+from depth_perception.systems.ppd.windows import joined_windows
 
 TINY = (
     "panda-tiny",
@@ -122,7 +122,7 @@ def test_every_estimator(name: str, tmp_path: Path) -> None:
         estimator = dp.load(name, weights, device, **options)
         prediction = estimator(image, camera if is_pinhole else None)
         if name == "scaledepth-tiny":
-            prediction = dp.estimators.PanelsEstimator(estimator)(image)
+            prediction = dp.systems.PanelsEstimator(estimator)(image)
         assert isinstance(prediction.values, MpsTensor) == (device == "mps")
         return prediction.values.cpu()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from functools import lru_cache
@@ -13,26 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import networks, systems
-from ..systems.blindspot import BlindSpotVgg
-from ..systems.depth_anything import DepthAnything
-from ..systems.moge import Moge
-from ..systems.omnidepth import OmniDepth
-from ..systems.panopticdepth import PanopticDepth
-from ..systems.scaledepth import ScaleDepth
 from .engines import BackendError
 from .structure import flatten
 
-_NORMALISED = (-2.1, 2.6)  # ImageNet mean and deviation removed
-# Networks that can be exported, and the values of their images.
-INPUT_RANGES: Mapping[type[nn.Module], tuple[float, float]] = {
-    DepthAnything: _NORMALISED,
-    Moge: (0.0, 1.0),
-    ScaleDepth: (0.0, 255.0),
-    BlindSpotVgg: (0.0, 1.0),
-    OmniDepth: (0.0, 1.0),
-    PanopticDepth: _NORMALISED,
-}
+_CODE_FOLDERS = ("networks", "systems")
 _NOISE = 0.1  # share of the range
 _CELL_PX = 16
 
@@ -56,13 +41,13 @@ def input_range(network: nn.Module) -> tuple[float, float]:
     Raises:
         BackendError: it is none of the feed-forward networks.
     """
-    for kind, values in INPUT_RANGES.items():
-        if isinstance(network, kind):
-            return values
-    raise BackendError(
-        f"{type(network).__name__} runs only in PyTorch: leave backend='torch', or take one of "
-        f"{', '.join(kind.__name__ for kind in INPUT_RANGES)}"
-    )
+    values = getattr(network, "input_range", None)
+    if values is None:
+        raise BackendError(
+            f"{type(network).__name__} runs only in PyTorch: leave backend='torch'. (Networks that "
+            "other backends may run state the values of their images as input_range.)"
+        )
+    return values
 
 
 def trial_images(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
@@ -77,7 +62,7 @@ def trial_images(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
 
 def fingerprint(network: nn.Module) -> str:
     """SHA-256 over the weights, the settings of all modules, and our code of networks."""
-    digest = hashlib.sha256(_code().encode())
+    digest = hashlib.sha256(code_digest(type(network)).encode())
     for name, module in network.named_modules():
         settings = {
             key: value
@@ -93,10 +78,17 @@ def fingerprint(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=1)
-def _code() -> str:
+@lru_cache
+def code_digest(network: type[nn.Module]) -> str:
+    """SHA-256 over our code of networks, and over that of the network's folder, with sub-folders.
+
+    The folder counts apart because a network may come from another package.
+    """
+    package = Path(__file__).resolve().parents[1]
+    folders = {package / name for name in _CODE_FOLDERS}
+    if source := getattr(sys.modules.get(network.__module__), "__file__", None):
+        folders.add(Path(source).resolve().parent)
     digest = hashlib.sha256()
-    for package in (networks, systems):
-        for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
-            digest.update(path.read_bytes())
+    for path in sorted({path for folder in folders for path in folder.rglob("*.py")}):
+        digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -81,7 +81,7 @@ class GraphForward:
         with self._lock:
             layout, run = self._graph(tuple(images.shape), arguments)
             found = self._found(run, images)
-        return rebuild(layout, found)
+        return rebuild(layout, found, getattr(self.network, "output_types", ()))
 
     def differences(self, shape: tuple[int, ...], **arguments: Any) -> tuple[Fidelity, ...]:
         """What was found when the graph for images of this shape was made; makes it if need be."""
@@ -128,7 +128,8 @@ class GraphForward:
         text: dict[str, Any] = {"backend": self.backend, "shape": list(shape)}
         with torch.inference_mode(False), torch.no_grad(), filling(folder, text) as partial:
             # this run also fills what networks keep, which would else keep what exports trace
-            layout, expected = flatten(self.network(images.to(self.device), **arguments))
+            result = self.network(images.to(self.device), **arguments)
+            layout, expected = flatten(result)
             try:
                 engine(self.backend).export(
                     capture, images.to(self.device), partial, self.precision
@@ -141,7 +142,7 @@ class GraphForward:
                     f"{type(self.network).__name__} at {size} cannot be exported to "
                     f"{self.backend}: {type(error).__name__}: {error}"
                 ) from error
-            fidelity = [compare(*one) for one in zip(names(layout), expected, found, strict=True)]
+            fidelity = [compare(*one) for one in zip(names(result), expected, found, strict=True)]
             for entry in fidelity:
                 _log.info("%s %s: %s", self.backend, self.precision, entry)
             check(fidelity, self.precision, self.tolerance)

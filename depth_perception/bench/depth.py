@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..estimators.base import Estimator, EstimatorOptions, Precision
 from ..geometry import Equirectangular
 from ..networks.lora import LoraQkv
 from ..systems import build_network, card, load_network, weights_path
 from ..systems.catalog import recipe
-from ..systems.depth_anything import DepthAnything
-from ..systems.panda import Panda
+from ..systems.depth_anything.network import DepthAnything
+from ..systems.estimator import Estimator, EstimatorOptions, Precision
+from ..systems.panda.network import Panda
 from .ceiling import measure_ceiling
 from .hardware import bench_device, hardware, load_note, torch_threads
 from .identity import bench_picture

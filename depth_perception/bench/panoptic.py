@@ -11,19 +11,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..estimators.base import Precision
 from ..systems import build_network
-from ..systems.panopticdepth import PanopticDepth, PanopticFeatures
-from ..systems.panopticdepth_config import (
+from ..systems.estimator import Precision
+from ..systems.panopticdepth.config import (
     MULTIPLE,
     PANOPTICDEPTH,
     STRIDE,
     PanopticDepthConfig,
     PanopticLimits,
 )
-from ..systems.panopticdepth_kernels import SegmentKernels, segment_kernels
-from ..systems.panopticdepth_lean import lean_map
-from ..systems.panopticdepth_maps import PanopticMap, View, plain_map
+from ..systems.panopticdepth.kernels import SegmentKernels, segment_kernels
+from ..systems.panopticdepth.lean_maps import lean_map
+from ..systems.panopticdepth.maps import PanopticMap, View, plain_map
+from ..systems.panopticdepth.network import PanopticDepth, PanopticFeatures
 from .ceiling import measure_ceiling
 from .hardware import bench_device, hardware, load_note, torch_threads
 from .measure import Contender, Difference, check_counts, measure, memory_means, peak_bytes

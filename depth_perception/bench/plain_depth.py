@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..networks.dpt import DptHead, FusionBlock
-from ..systems.depth_anything import DepthAnything
+from ..systems.depth_anything.network import DepthAnything
 from ..systems.image_input import IMAGENET_MEAN, IMAGENET_STD
-from ..systems.panda_hybrid import PandaHybrid
+from ..systems.panda.hybrid import PandaHybrid
 
 
 def plain_network(network: DepthAnything) -> DepthAnything:

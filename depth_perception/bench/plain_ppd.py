@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..networks.dit import ModulatedBlock, time_sinusoids
-from ..systems.flow import LAST_TIME
-from ..systems.spdit import STRIDE, SpDit
+from ..systems.ppd.blocks import ModulatedBlock, time_sinusoids
+from ..systems.ppd.flow import LAST_TIME
+from ..systems.ppd.transformer import STRIDE, SpDit
 
 _ROPE_BASE = 100.0
 

@@ -9,15 +9,15 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..estimators.base import Precision
 from ..networks.cpu_products import products_for
 from ..systems import build_network, load_network, weights_path
 from ..systems.catalog import recipe
-from ..systems.flow import noise_field, sampling_times
-from ..systems.moge import Moge
-from ..systems.ppd import PixelPerfectDepth
-from ..systems.semantics import semantics_of
-from ..systems.spdit import STRIDE, SpDit
+from ..systems.estimator import Precision
+from ..systems.moge.network import Moge
+from ..systems.ppd.flow import noise_field, sampling_times
+from ..systems.ppd.network import PixelPerfectDepth
+from ..systems.ppd.semantics import semantics_of
+from ..systems.ppd.transformer import STRIDE, SpDit
 from .ceiling import measure_ceiling
 from .hardware import bench_device, hardware, load_note, torch_threads
 from .measure import Contender, check_counts, differences, measure, memory_means, seconds_of

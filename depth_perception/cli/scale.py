@@ -46,10 +46,10 @@ def main(
         json_file: write all numbers here.
         markdown: write the table here.
     """
-    from ..estimators import load
     from ..evaluation.drive import DriveOptions, drive
     from ..evaluation.scale_drive import DriveProtocol, DriveScore, judge_drive
     from ..evaluation.scale_drive import markdown as as_markdown
+    from ..systems import load
 
     console = Console(markup=False, highlight=False, soft_wrap=True)
     protocol = DriveProtocol(seed=seed, steady=steady)

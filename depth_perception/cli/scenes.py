@@ -30,9 +30,9 @@ def main(
         0, 1 if the embeddings could not be made, 2 for wrong usage.
     """
     from ..io.atomic import replacing
-    from ..systems.scaledepth_config import SCENE_CLASSES
-    from ..systems.scaledepth_files import write_class_embeddings
-    from ..systems.scaledepth_text import (
+    from ..systems.scaledepth.config import SCENE_CLASSES
+    from ..systems.scaledepth.files import write_class_embeddings
+    from ..systems.scaledepth.text import (
         OpenClipError,
         class_embeddings,
         imagenet_prompts,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..geometry import Pinhole
 from ..io.atomic import replacing
-from ..systems.panopticdepth_config import CITYSCAPES
+from ..segment_classes import CITYSCAPES
 from .dvps import DEPTH, DEPTH_PER_METRE, IMAGE, SEGMENTS, write_index
 from .panoptic import VOID_CLASS, PanopticFrame
 from .worlds import CLASSES, Frame, World, make_world, render, sensor_effects

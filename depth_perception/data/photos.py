@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..io.depth_files import DepthReadError
 from ..io.images import read_image
-from ..systems.scaledepth_config import SCENE_CLASSES
+from ..systems.scaledepth.config import SCENE_CLASSES
 from .rendered import PinholeWorlds
 
 UNKNOWN_SCENE = -1

@@ -136,7 +136,7 @@ def replay(
         say(f"starting {setup.node} with {setup.model}")
         recorder = session.start(
             "recorder",
-            "depth_perception.ros.bag_recorder",
+            "depth_perception.ros.bags.recorder",
             [str(recording), "--topics", *setup.recorded],
         )
         node = session.start("node", NODES[setup.node], setup.arguments(source))
@@ -146,7 +146,7 @@ def replay(
         say(f"playing {len(source.stamps_ns)} frames, {seconds / rate:.0f} s")
         player = session.start(
             "player",
-            "depth_perception.ros.bag_player",
+            "depth_perception.ros.bags.player",
             [
                 str(source.bag), "--topics", source.image.name,
                 *([source.camera_info] if source.camera_info else []), "--rate", str(rate),

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from ..data.frames import FrameReader
-from ..estimators import Estimator, EstimatorOptions
-from ..estimators.loading import estimator_class, options_of
-from ..systems import build_network, card
+from ..systems import Estimator, EstimatorOptions, build_network, card
+from ..systems.loaded import estimator_class, options_of
 from .evaluate import Estimate, Values
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ..data.frames import FrameReader
-from ..estimators import Estimator
 from ..geometry import Equirectangular
 from ..prediction import DepthSpace
+from ..systems import Estimator
 from .metrics import DepthMetrics, MetricMean, depth_metrics
 from .protocols import Alignment, align
 

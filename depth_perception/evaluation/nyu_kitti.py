@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..systems.scaledepth_config import NYU_FOCAL_PX
+from ..systems.scaledepth.config import NYU_FOCAL_PX
 
 Crop = Literal["none", "nyu", "eigen", "garg"]
 

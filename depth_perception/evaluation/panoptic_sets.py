@@ -14,10 +14,10 @@ from torch import Tensor
 from ..data.cityscapes import CityscapesPanoptic
 from ..data.dvps import CityscapesDvps, SemKittiDvps
 from ..data.panoptic import PanopticFrame, PanopticReader
-from ..estimators.panopticdepth import PanopticDepthEstimator
 from ..geometry import Pinhole
 from ..prediction import Prediction
-from ..systems.panopticdepth_config import CITYSCAPES
+from ..segment_classes import CITYSCAPES
+from ..systems.panopticdepth.estimator import PanopticDepthEstimator
 from .panoptic import CITYSCAPES_DVPS, CITYSCAPES_PQ, SEMKITTI_DVPS, PanopticRules
 from .panoptic_score import JudgedFrame, PanopticJudge, PanopticScore
 

@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ..data.frames import PinholeFrame, PinholeReader
 from ..data.photos import KITTI_CROP, bottom_centre_box
-from ..estimators import Estimator, PpdEstimator
-from ..estimators.moge import image_planes
 from ..geometry import Pinhole
 from ..prediction import DepthSpace, Prediction
-from ..systems.flow import noise_field
-from ..systems.ppd_input import ppd_size
+from ..systems import Estimator, PpdEstimator
+from ..systems.moge.estimator import image_planes
+from ..systems.ppd.flow import noise_field
+from ..systems.ppd.input import ppd_size
 from .evaluate import Estimate, Values
 from .nyu_kitti import PhotoProtocol, crop_mask
 from .relative import RelativeMetrics, aligned_metrics

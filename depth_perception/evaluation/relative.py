@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..scale.ransac import apply_ransac, fit_ransac
+from ..systems.ppd.published_alignment import apply_ransac, fit_ransac
 
 _TINY = 1e-5
 _LEAST_TRUTH_M = 1e-3

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..estimators import Estimator
 from ..prediction import DepthSpace, Prediction, ScaleKind
 from ..scale import FitError, FitModel, FitOptions, ScaleOptions, ScaleRecovery, fit_depth
 from ..scale.sources import points_reference
+from ..systems import Estimator
 from .drive import DriveFrame, DriveOptions
 from .protocols import scale_and_shift
 

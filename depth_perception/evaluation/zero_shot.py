@@ -14,8 +14,8 @@ from torch import Tensor
 from ..data.benchmarks import BenchmarkFrame
 from ..data.frames import PinholeReader
 from ..data.photos import KITTI_CROP, bottom_centre_box
-from ..estimators import Estimator
-from ..systems.scaledepth_windows import fitted_size, scaledepth_input
+from ..systems import Estimator
+from ..systems.scaledepth.windows import fitted_size, scaledepth_input
 from .pinhole import filled
 
 View = Literal["own", "long side", "square", "wide", "kitti"]

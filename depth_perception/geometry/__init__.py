@@ -1,7 +1,7 @@
 """Rays, cameras and spheres: pure tensor mathematics that knows no model and no ROS."""
 
+from ..depth_space import DepthKind
 from .camera import Camera, pixel_centres
-from .depth_kind import DepthKind
 from .edges import edge_mask
 from .equirectangular import Equirectangular
 from .mobius import Mobius, mobius_warp

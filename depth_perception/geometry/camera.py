@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from .depth_kind import DepthKind
+from ..depth_space import DepthKind
 
 CameraT = TypeVar("CameraT", bound="Camera")
 

@@ -10,9 +10,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..depth_space import DepthKind
 from .agreement import Overlap, agreeing_factors
 from .camera import Camera
-from .depth_kind import DepthKind
 from .edges import edge_mask
 from .panels import Panel
 from .pinhole import Pinhole

@@ -9,8 +9,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..depth_space import DepthKind
 from .camera import Camera
-from .depth_kind import DepthKind
 from .edges import edge_mask
 from .pinhole import Pinhole
 from .rotations import view_rotation

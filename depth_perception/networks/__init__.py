@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from .conv_stack import ConvStack
 from .dpt import DptHead, resize_map
 from .lora import LoraQkv, add_lora, merge_lora
 from .pyramid import HybridEncoder
 from .vit import TapTokens, VitEncoder
 
 __all__ = [
-    "ConvStack",
     "DptHead",
     "HybridEncoder",
     "LoraQkv",

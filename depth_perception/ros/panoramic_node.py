@@ -9,8 +9,8 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; the exit code."""
     try:
-        from .panoramic import PanoramicNode
-        from .runner import run
+        from .nodes.panoramic import PanoramicNode
+        from .nodes.runner import run
     except KeyboardInterrupt:  # interrupted while PyTorch is still being imported
         return 0
     return run(PanoramicNode, arguments)

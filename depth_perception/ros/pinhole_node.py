@@ -9,8 +9,8 @@ from collections.abc import Sequence
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the node until it is interrupted; the exit code."""
     try:
-        from .pinhole import PinholeNode
-        from .runner import run
+        from .nodes.pinhole import PinholeNode
+        from .nodes.runner import run
     except KeyboardInterrupt:  # interrupted while PyTorch is still being imported
         return 0
     return run(PinholeNode, arguments)

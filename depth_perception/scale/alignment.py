@@ -10,18 +10,11 @@ from torch import Tensor
 from ..prediction import AffineInvariantError, DepthSpace, Prediction, ScaleKind, Scene
 from .fits import FitModel, FitOptions, ScaleFit, fit_depth
 
-_AFFINE_MODELS = {
-    DepthSpace.DEPTH: FitModel.SCALE_SHIFT,
-    DepthSpace.INVERSE_DEPTH: FitModel.INVERSE_DEPTH,
-    DepthSpace.LOG_DEPTH: FitModel.LOG_DEPTH,
-    DepthSpace.LOG1P_DEPTH: FitModel.LOG1P_DEPTH,
-}
-
 
 def default_model(prediction: Prediction) -> FitModel:
     """The fit that recovers exactly what a prediction lacks."""
     if prediction.scale is ScaleKind.AFFINE_INVARIANT:
-        return _AFFINE_MODELS[prediction.space]
+        return FitModel.affine_in(prediction.space)
     return FitModel.SCALE
 
 
@@ -118,11 +111,11 @@ def _scaled(scene: Scene | None, fit: ScaleFit) -> Scene | None:
 def values_for(model: FitModel, prediction: Prediction) -> Tensor:
     """The numbers that the line of ``model`` goes through, from a prediction of any space."""
     if prediction.scale is ScaleKind.AFFINE_INVARIANT:
-        fitting = _AFFINE_MODELS[prediction.space]
+        fitting = FitModel.affine_in(prediction.space)
         if model is not fitting:
             raise AffineInvariantError(
                 f"{prediction.space.value} with unknown scale and shift needs a fit of model "
                 f"{fitting.value!r}, got {model.value!r}"
             )
         return prediction.values
-    return model.linear_of(prediction.depth)
+    return model.space.from_depth(prediction.depth)

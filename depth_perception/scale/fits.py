@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 from torch import Tensor
 
+from ..depth_space import FitModel, ScaleFit
 from ..geometry.exact import exact, near_exact
 
 _TUKEY = 4.685  # 95 % efficiency on normal noise
@@ -24,50 +24,6 @@ _HYPOTHESES = 256
 _SCORED_SAMPLES = 2048
 _ITERATIONS = 20
 _SIGMA_FLOOR = 1e-4  # in units of the assumed noise: samples without any noise
-
-
-class FitModel(str, Enum):
-    """What is linear in the values.
-
-    ``SCALE``: depth = scale * value. ``SCALE_SHIFT``: depth = scale * value + shift.
-    ``INVERSE_DEPTH``: 1 / depth = scale * value + shift. ``LOG_DEPTH``: ln(depth) =
-    scale * value + shift. ``LOG1P_DEPTH``: ln(1 + depth) = scale * value + shift.
-    """
-
-    SCALE = "scale"
-    SCALE_SHIFT = "scale_shift"
-    INVERSE_DEPTH = "inverse_depth"
-    LOG_DEPTH = "log_depth"
-    LOG1P_DEPTH = "log1p_depth"
-
-    @property
-    def has_shift(self) -> bool:
-        """Whether a shift is fitted too."""
-        return self is not FitModel.SCALE
-
-    def linear_of(self, depth_m: Tensor) -> Tensor:
-        """What the line shall meet at these depths."""
-        if self is FitModel.INVERSE_DEPTH:
-            return 1.0 / depth_m
-        if self is FitModel.LOG1P_DEPTH:
-            return depth_m.log1p()
-        return depth_m.log() if self is FitModel.LOG_DEPTH else depth_m
-
-    def depth_of(self, linear: Tensor) -> Tensor:
-        """The depths, in metres, at which :meth:`linear_of` gives these numbers."""
-        if self is FitModel.INVERSE_DEPTH:
-            return 1.0 / linear
-        if self is FitModel.LOG1P_DEPTH:
-            return linear.expm1()
-        return linear.exp() if self is FitModel.LOG_DEPTH else linear
-
-    def slope(self, depth_m: Tensor) -> Tensor:
-        """Magnitude of the derivative of :meth:`linear_of`."""
-        if self is FitModel.INVERSE_DEPTH:
-            return depth_m**-2
-        if self is FitModel.LOG1P_DEPTH:
-            return 1.0 / (1.0 + depth_m)
-        return 1.0 / depth_m if self is FitModel.LOG_DEPTH else torch.ones_like(depth_m)
 
 
 class FitError(ValueError):
@@ -110,45 +66,6 @@ class FitOptions:
             raise ValueError(f"min_samples must be at least 3, got {self.min_samples}")
 
 
-@dataclass(frozen=True)
-class ScaleFit:
-    """A fitted line and how much it deserves trust.
-
-    Attributes:
-        model: what ``scale * value + shift`` is.
-        scale, shift: the line; the shift is in metres for ``SCALE_SHIFT``, in 1 / metre for
-            ``INVERSE_DEPTH``, and 0 for ``SCALE``.
-        scale_sigma, shift_sigma: standard deviations. Without ``groups`` as if the errors of the
-            samples were independent; those of a network are not, so that these are lower bounds.
-        residual_m: root mean square distance of the inliers from the fit, metres.
-        residual_ratio: the same as a share of their depth.
-        inliers, samples: number of samples that agree with the fit, and of all valid ones; 0 where
-            nothing was fitted.
-    """
-
-    model: FitModel
-    scale: float
-    shift: float
-    scale_sigma: float
-    shift_sigma: float
-    residual_m: float
-    residual_ratio: float
-    inliers: int
-    samples: int
-
-    @property
-    def inlier_ratio(self) -> float:
-        """Share of the samples that agree with the fit."""
-        return self.inliers / max(1, self.samples)
-
-    def depth_m(self, values: Tensor) -> Tensor:
-        """Depths in metres, of the shape of ``values``; NaN where the fit gives none above 0."""
-        linear = self.scale * values + self.shift
-        depth = self.model.depth_of(linear)
-        usable = torch.isfinite(depth) & (depth > 0)
-        return torch.where(usable, depth, torch.full_like(depth, torch.nan))
-
-
 def fit_depth(
     values: Tensor,
     depth_m: Tensor,
@@ -185,10 +102,10 @@ def fit_depth(
         raise FitError(f"{x.numel()} valid samples are too few: need {options.min_samples}")
 
     noise = torch.hypot(depth.new_tensor(options.noise_m), options.noise_ratio * depth)
-    row_scale = 1.0 / (noise * model.slope(depth))
+    row_scale = 1.0 / (noise * model.space.slope(depth))
     columns = (x, torch.ones_like(x)) if model.has_shift else (x,)
     rows = torch.stack(columns, -1) * row_scale[:, None]
-    wanted = model.linear_of(depth) * row_scale
+    wanted = model.space.from_depth(depth) * row_scale
 
     drawn = _drawn(weight)
     line = _least_median(x[drawn], rows[drawn], wanted[drawn])
@@ -321,7 +238,7 @@ def _summary(
     inverse = torch.linalg.inv(normal)
     covariance = inverse @ (pulls.T @ pulls) @ inverse * (independent / freedom)
     sigmas = covariance.diagonal().clamp(min=0).sqrt().tolist()
-    fitted = model.depth_of(line[0] * x + line[1] if model.has_shift else line[0] * x)
+    fitted = model.space.to_depth(line[0] * x + line[1] if model.has_shift else line[0] * x)
     error = torch.where(inlier, fitted - depth, torch.zeros_like(depth))
     total = weight.sum()
     residual_m = ((weight * error**2).sum() / total).sqrt()

@@ -75,7 +75,7 @@ def follow(
     Args:
         values: (H, W) of this image.
         valid: (H, W) bool.
-        before: (H, W) ``model.linear_of(depth)`` of the last image, NaN where not valid.
+        before: (H, W) ``model.space.from_depth(depth)`` of the last image, NaN where not valid.
         model: of the fit.
         start: scale and shift from which to start.
 
@@ -92,8 +92,8 @@ def follow(
     sigma = x.new_ones(())
     for _ in range(_ITERATIONS):
         fitted = scale * x + shift
-        depth = model.depth_of((fitted + y) / 2)
-        unit = model.slope(depth) * depth  # change of the linear value with ln(depth)
+        depth = model.space.to_depth((fitted + y) / 2)
+        unit = model.space.slope(depth) * depth  # change of the linear value with ln(depth)
         residual = (fitted - y) / unit
         known = torch.isfinite(residual) & (depth > 0)
         residual = torch.where(known, residual, torch.inf)

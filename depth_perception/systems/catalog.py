@@ -13,17 +13,24 @@ from typing import Any
 
 from ..geometry import DepthKind
 from ..prediction import DepthSpace, ScaleKind
-from .blindspot_config import BLINDSPOT_TINY, BLINDSPOT_VGG
+from .blindspot.config import BLINDSPOT_TINY, BLINDSPOT_VGG
 from .card import ModelCard
-from .config import BASE, LARGE, PANDA_TINY, PANDA_TINY_METRIC, SMALL, DepthAnythingConfig
-from .omnidepth_config import RECTNET, RECTNET_TINY, URESNET
-from .panopticdepth_config import (
+from .depth_anything.config import (
+    BASE,
+    LARGE,
+    PANDA_TINY,
+    PANDA_TINY_METRIC,
+    SMALL,
+    DepthAnythingConfig,
+)
+from .omnidepth.config import RECTNET, RECTNET_TINY, URESNET
+from .panopticdepth.config import (
     CITYSCAPES_FOCAL_PX,
     PANOPTICDEPTH,
     PANOPTICDEPTH_SEG,
     PANOPTICDEPTH_TINY,
 )
-from .scaledepth_config import NYU_FOCAL_PX, SCALEDEPTH, SCALEDEPTH_REDUCED
+from .scaledepth.config import NYU_FOCAL_PX, SCALEDEPTH, SCALEDEPTH_REDUCED
 
 DEFAULT_MODEL = "panda-tiny-metric"
 

@@ -10,23 +10,23 @@ from typing import Any
 import torch
 from torch import nn
 
-from .blindspot import BlindSpotVgg
-from .blindspot_files import numpy_entries
+from .blindspot.files import numpy_entries
+from .blindspot.network import BlindSpotVgg
 from .catalog import card, recipe
 from .checkpoints import load_strictly, read_checkpoint, save_checkpoint
-from .depth_anything import DepthAnything
-from .moge import Moge
-from .moge_config import released_config
-from .moge_files import load_moge, transformer_entries
-from .omnidepth import RectNet, UResNet
-from .omnidepth_files import caffe_entries, is_hdf5
-from .panda import Panda
-from .panda_hybrid import PandaHybrid
-from .panopticdepth import PanopticDepth
-from .panopticdepth_files import panoptic_entries, read_detectron
-from .scaledepth import ScaleDepth
-from .scaledepth_files import class_count, depth_entries
-from .spdit import SpDit, SpDitConfig
+from .depth_anything.network import DepthAnything
+from .moge.config import released_config
+from .moge.files import load_moge, transformer_entries
+from .moge.network import Moge
+from .omnidepth.files import caffe_entries, is_hdf5
+from .omnidepth.network import RectNet, UResNet
+from .panda.hybrid import PandaHybrid
+from .panda.network import Panda
+from .panopticdepth.files import panoptic_entries, read_detectron
+from .panopticdepth.network import PanopticDepth
+from .ppd.transformer import SpDit, SpDitConfig
+from .scaledepth.files import class_count, depth_entries
+from .scaledepth.network import ScaleDepth
 from .weights import find_weights
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from pkgutil import iter_modules
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Literal
 
 import yaml
@@ -17,7 +16,16 @@ import yaml
 from .schedules import Constant, Schedule
 from .strict_mapping import RecipeError, from_mapping, nearest
 
-DEFAULT_TASK = "range"
+DEFAULT_TASK = "panda"
+# Names of tasks in recipes written before tasks carried the names of their systems.
+_FORMER_TASKS = MappingProxyType(
+    {
+        "range": "panda",
+        "student": "panda-student",
+        "stereo": "blindspot",
+        "panoptic": "panopticdepth",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Recipe:
 
     Attributes:
         name: of the recipe, kept with the weights.
-        task: module of :mod:`~depth_perception.training.tasks` that knows the rest.
+        task: one of :func:`tasks`, which knows the rest.
     """
 
     name: str
@@ -114,8 +122,7 @@ class Recipe:
 
 def tasks() -> tuple[str, ...]:
     """Names of the tasks that can be trained."""
-    found = iter_modules([str(files(__package__) / "tasks")])
-    return tuple(sorted(module.name for module in found))
+    return tuple(sorted(_task_modules()))
 
 
 def task_module(name: str) -> ModuleType:
@@ -124,9 +131,20 @@ def task_module(name: str) -> ModuleType:
     Raises:
         RecipeError: no such task; the nearest one is named.
     """
-    if name not in tasks():
+    modules = _task_modules()
+    if name not in modules:
         raise RecipeError(f"task: no task {name!r}; {nearest(name, tasks())}")
-    return import_module(f".tasks.{name}", __package__)
+    return import_module(modules[name])
+
+
+def _task_modules() -> dict[str, str]:
+    """Full names of the modules of the tasks, by the name of the task."""
+    found = {}
+    for path in sorted(Path(str(files(__package__))).glob("*/*task.py")):
+        system, module = path.parent.name, path.stem
+        stage = module.removesuffix("task").rstrip("_")
+        found[f"{system}-{stage}" if stage else system] = f"{__package__}.{system}.{module}"
+    return found
 
 
 def packaged_recipes() -> tuple[str, ...]:
@@ -160,7 +178,11 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{name} is not YAML: {error}") from error
     mapping = _overridden(mapping, overrides)
-    task = mapping.get("task", DEFAULT_TASK) if isinstance(mapping, dict) else DEFAULT_TASK
+    task = DEFAULT_TASK
+    if isinstance(mapping, dict):
+        task = mapping.get("task", DEFAULT_TASK)
+        if task in _FORMER_TASKS:
+            mapping["task"] = task = _FORMER_TASKS[task]
     return from_mapping(task_module(task).Recipe, mapping)
 
 

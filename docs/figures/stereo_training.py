@@ -16,9 +16,9 @@ import matplotlib
 import torch
 from torch import Tensor
 
+from depth_perception.training.blindspot.judge import judged_ranges
 from depth_perception.training.module import Training
 from depth_perception.training.recipe import load_recipe, task_module
-from depth_perception.training.stereo.judge import judged_ranges
 
 TARGET = Path(__file__).parents[1] / "images" / "stereo_training.jpg"
 SHOWN = (3, 12, 20, 31, 47)

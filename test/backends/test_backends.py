@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -16,19 +17,19 @@ from backend_needs import needs
 from torch import nn
 
 import depth_perception as dp
-from depth_perception.backends import BackendError, GraphForward, engines, graphs_folder
+from depth_perception.backends import BackendError, GraphForward, capture, engines, graphs_folder
 from depth_perception.backends import forward as forward_module
 from depth_perception.backends.capture import fingerprint, trial_images
 from depth_perception.backends.fidelity import check, compare
 from depth_perception.backends.store import filling
 from depth_perception.backends.structure import flatten, names, rebuild
 from depth_perception.systems import build_network
-from depth_perception.systems.blindspot import BlindSpotVgg
-from depth_perception.systems.blindspot_config import BlindSpotConfig
-from depth_perception.systems.moge import MogeMaps
-from depth_perception.systems.omnidepth import RectNet, UResNet
-from depth_perception.systems.omnidepth_config import RectNetConfig, UResNetConfig
-from depth_perception.systems.panda import Panda
+from depth_perception.systems.blindspot.config import BlindSpotConfig
+from depth_perception.systems.blindspot.network import BlindSpotVgg
+from depth_perception.systems.moge.network import MogeMaps
+from depth_perception.systems.omnidepth.config import RectNetConfig, UResNetConfig
+from depth_perception.systems.omnidepth.network import RectNet, UResNet
+from depth_perception.systems.panda.network import Panda
 
 SMALL: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "vgg": (lambda: BlindSpotVgg(BlindSpotConfig((4, 6, 8, 8))), (1, 3, 32, 64)),
@@ -220,16 +221,53 @@ def test_openvino_does_not_load_what_reports_its_use() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_a_change_of_code_in_the_folder_of_a_system_makes_another_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "depth_perception"
+    nested = package / "systems" / "panda"
+    nested.mkdir(parents=True)
+    (package / "networks").mkdir()
+    (nested / "network.py").write_text("scale = 1\n", encoding="utf-8")
+    monkeypatch.setattr(capture, "__file__", str(package / "backends" / "capture.py"))
+    network = dp.load("panda-tiny-metric").network
+    forward = GraphForward(network, "openvino")
+    capture.code_digest.cache_clear()
+    folder = forward._folder((1, 3, 112, 224), {})
+    (nested / "network.py").write_text("scale = 2\n", encoding="utf-8")
+    assert GraphForward(network, "openvino")._folder((1, 3, 112, 224), {}) == folder  # one process
+    capture.code_digest.cache_clear()
+    assert GraphForward(network, "openvino")._folder((1, 3, 112, 224), {}) != folder
+    capture.code_digest.cache_clear()
+
+
+def test_the_code_of_a_network_from_elsewhere_counts(tmp_path: Path) -> None:
+    source = tmp_path / "elsewhere.py"
+    source.write_text("import torch\nclass Net(torch.nn.Module):\n    pass\n", encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("elsewhere", source)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["elsewhere"] = module
+    try:
+        spec.loader.exec_module(module)
+        before = capture.code_digest(module.Net)
+        (tmp_path / "deeper").mkdir()
+        (tmp_path / "deeper" / "part.py").write_text("x = 1\n", encoding="utf-8")
+        capture.code_digest.cache_clear()
+        assert capture.code_digest(module.Net) != before
+    finally:
+        del sys.modules["elsewhere"]
+
+
 def test_results_survive_being_taken_apart() -> None:
     a, b = torch.ones(1), torch.zeros(2)
     for value in (a, (a, (b, a)), MogeMaps(a, None, b, None)):
         layout, tensors = flatten(value)
         layout = json.loads(json.dumps(layout))
-        again = rebuild(layout, tensors)
+        again = rebuild(layout, tensors, (MogeMaps,))
         assert type(again) is type(value)
         assert flatten(again)[0] == layout
-        assert len(names(layout)) == len(tensors)
-    assert names(flatten(MogeMaps(a, None, b, None))[0]) == ["points", "mask"]
+        assert len(names(value)) == len(tensors)
+    assert names(MogeMaps(a, None, b, None)) == ["points", "mask"]
     with pytest.raises(TypeError, match="dict"):
         flatten({"a": a})
     with pytest.raises(ValueError, match="too many"):

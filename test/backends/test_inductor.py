@@ -19,8 +19,8 @@ import depth_perception as dp
 from depth_perception.backends import BackendError, GraphForward, engines, forward
 from depth_perception.backends.fidelity import HALF_MEDIAN, compare
 from depth_perception.backends.inductor_engine import find_compiler
-from depth_perception.systems.blindspot import BlindSpotVgg
-from depth_perception.systems.blindspot_config import BlindSpotConfig
+from depth_perception.systems.blindspot.config import BlindSpotConfig
+from depth_perception.systems.blindspot.network import BlindSpotVgg
 
 SHAPE = (1, 3, 32, 64)
 LATER = """

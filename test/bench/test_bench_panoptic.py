@@ -11,7 +11,7 @@ import torch
 from depth_perception.bench import panoptic
 from depth_perception.bench.panoptic import PanopticBenchOptions, synthetic_scene
 from depth_perception.cli.main import main
-from depth_perception.systems.panopticdepth_config import PANOPTICDEPTH
+from depth_perception.systems.panopticdepth.config import PANOPTICDEPTH
 
 SMALL = ["--height", "96", "--width", "192", "--repeats", "1", "--device", "cpu"]
 

@@ -14,8 +14,8 @@ from depth_perception.bench.measure import Measurement
 from depth_perception.bench.plain_ppd import plain_sample, plain_times, plain_velocity
 from depth_perception.bench.ppd import PpdBenchOptions, bench_ppd
 from depth_perception.cli.main import main
-from depth_perception.systems.flow import sampling_times
-from depth_perception.systems.spdit import SpDit, SpDitConfig
+from depth_perception.systems.ppd.flow import sampling_times
+from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
 
 SMALL = ["--height", "32", "--width", "48", "--repeats", "1", "--device", "cpu"]
 

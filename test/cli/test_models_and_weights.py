@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from depth_perception.cli.main import main
-from depth_perception.estimators import load
-from depth_perception.systems import build_network, load_network, models, save_network
+from depth_perception.systems import build_network, load, load_network, models, save_network
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ import torch
 from safetensors import safe_open
 
 from depth_perception.cli.main import main
-from depth_perception.systems.scaledepth_config import SCENE_CLASSES
-from depth_perception.systems.scaledepth_files import read_class_embeddings
-from depth_perception.systems.scaledepth_text import (
+from depth_perception.systems.scaledepth.config import SCENE_CLASSES
+from depth_perception.systems.scaledepth.files import read_class_embeddings
+from depth_perception.systems.scaledepth.text import (
     OpenClipError,
     class_embeddings,
     imagenet_prompts,

@@ -18,7 +18,7 @@ from depth_perception.evaluation.panoptic import CITYSCAPES_DVPS
 from depth_perception.evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticScore
 from depth_perception.geometry import Pinhole
 from depth_perception.io.images import ImageReadError
-from depth_perception.systems.panopticdepth_config import CITYSCAPES
+from depth_perception.segment_classes import CITYSCAPES
 
 CAMERA = Pinhole(64, 128, fx=100.0, fy=100.0, cx=64.0, cy=32.0)
 

@@ -32,7 +32,7 @@ from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import read_image
 from depth_perception.io.ply import read_ply
 from depth_perception.io.segment_colours import segment_colour
-from depth_perception.systems.panopticdepth_config import CITYSCAPES
+from depth_perception.segment_classes import CITYSCAPES
 
 CAR, ROAD = 13, 0
 COLOURS = [entry.colour for entry in CITYSCAPES]

@@ -26,7 +26,7 @@ from depth_perception.evaluation.panoptic import (
     match_segments,
     panoptic_quality,
 )
-from depth_perception.systems.panopticdepth_config import CITYSCAPES
+from depth_perception.segment_classes import CITYSCAPES
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}
 

@@ -15,7 +15,7 @@ from depth_perception.evaluation.panoptic_score import JudgedFrame, PanopticJudg
 from depth_perception.evaluation.panoptic_sets import PANOPTIC_BENCHMARKS, segment_map
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
-from depth_perception.systems.panopticdepth_config import CITYSCAPES
+from depth_perception.segment_classes import CITYSCAPES
 
 NAMES = tuple(entry.name for entry in CITYSCAPES)
 

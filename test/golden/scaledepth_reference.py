@@ -13,7 +13,7 @@ import torch
 from golden.fill import fill_manifest, load_manifest, noise_image
 from torch import Tensor
 
-from depth_perception.systems.scaledepth_config import UNUSED_IN_FILES
+from depth_perception.systems.scaledepth.config import UNUSED_IN_FILES
 
 FOLDER = Path(__file__).parent / "scaledepth"
 

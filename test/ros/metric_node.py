@@ -17,11 +17,11 @@ from geometry_msgs.msg import TransformStamped
 from depth_perception.geometry import Camera, DepthKind, Equirectangular
 from depth_perception.geometry.rotations import to_quaternion
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
-from depth_perception.ros.base_node import Loaded
 from depth_perception.ros.compat.transforms import BufferLookup, TransformLookup
-from depth_perception.ros.panoramic import PanoramicNode
-from depth_perception.ros.pinhole import PinholeNode
-from depth_perception.ros.runner import run
+from depth_perception.ros.nodes.depth_node import Loaded
+from depth_perception.ros.nodes.panoramic import PanoramicNode
+from depth_perception.ros.nodes.pinhole import PinholeNode
+from depth_perception.ros.nodes.runner import run
 from depth_perception.scale import Extrinsics
 
 MOUNT = Extrinsics(x=0.1, y=0.05, z=0.15, yaw=0.3)

@@ -13,15 +13,16 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from depth_perception.estimators.panopticdepth import segment_boxes
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
-from depth_perception.ros.base_node import Loaded
-from depth_perception.ros.panoptic import PanopticNode, classes_of
-from depth_perception.ros.panoptic_settings import PanopticSettings
-from depth_perception.ros.runner import run
+from depth_perception.ros.nodes.depth_node import Loaded
+from depth_perception.ros.nodes.panoptic import PanopticNode, classes_of
+from depth_perception.ros.nodes.runner import run
+from depth_perception.ros.parameters.panoptic import PanopticSettings
+from depth_perception.segment_classes import CITYSCAPES
 from depth_perception.systems import card
-from depth_perception.systems.panopticdepth_config import CITYSCAPES, PanopticLimits
+from depth_perception.systems.panopticdepth.config import PanopticLimits
+from depth_perception.systems.panopticdepth.estimator import segment_boxes
 
 
 def truth(depth: np.ndarray, segments: np.ndarray, classes: np.ndarray, camera: Pinhole):

@@ -17,7 +17,7 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Qos, QosDurability, QosReliability
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from depth_perception.ros.bag_types import (
+from depth_perception.ros.bags.types import (
     UnknownTypeError,
     from_bag_qos,
     message_class,
@@ -59,12 +59,12 @@ def test_played_and_recorded_again_is_the_same(
     count = 8
     raws = _write_bag(tmp_path / "played", StoragePlugin[storage.upper()], count)
     recorder = start_node(
-        module="depth_perception.ros.bag_recorder",
+        module="depth_perception.ros.bags.recorder",
         arguments=[str(tmp_path / "recorded"), "--topics", "/image", "/instances", "/nothing",
                    "--storage", storage],
     )  # fmt: skip
     player = start_node(
-        module="depth_perception.ros.bag_player",
+        module="depth_perception.ros.bags.player",
         arguments=[str(tmp_path / "played"), "--rate", "2", "--wait", "40"],
     )
 
@@ -103,7 +103,7 @@ def test_bad_bags_are_told_without_a_traceback(tmp_path: Path, module: str) -> N
 def test_recorder_closes_the_bag_after_its_duration(tmp_path: Path) -> None:
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "depth_perception.ros.bag_recorder", str(tmp_path / "bag"),
+        [sys.executable, "-m", "depth_perception.ros.bags.recorder", str(tmp_path / "bag"),
          "--topics", "/nothing", "--duration", "0.5"],
         cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

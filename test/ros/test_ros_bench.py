@@ -17,14 +17,14 @@ from sensor_msgs.msg import Image
 
 from depth_perception.bench.frame_clock import FrameClock, MemorySample
 from depth_perception.bench.identity import IdentityEstimator, bench_picture
+from depth_perception.bench.ros.cloud import CloudBenchOptions, bench_cloud
+from depth_perception.bench.ros.node import NodeBenchOptions, bench_node, lines, table
+from depth_perception.bench.ros.soak import SoakOptions, judged, soak
 from depth_perception.cli.main import main
-from depth_perception.ros.bench_cloud import CloudBenchOptions, bench_cloud
-from depth_perception.ros.bench_node import NodeBenchOptions, bench_node, lines, table
-from depth_perception.ros.bench_soak import SoakOptions, judged, soak
 from depth_perception.ros.compat.allocator import keep_large_buffers
-from depth_perception.ros.images import read_rgb
-from depth_perception.ros.outputs import CloudOutput, DepthOutput, Frame
-from depth_perception.ros.settings import CloudSettings
+from depth_perception.ros.messages.images import read_rgb
+from depth_perception.ros.outputs.depth import CloudOutput, DepthOutput, Frame
+from depth_perception.ros.parameters.common import CloudSettings
 
 
 def test_plain_and_our_messages_are_the_same() -> None:

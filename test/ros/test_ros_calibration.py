@@ -20,20 +20,20 @@ from std_msgs.msg import Header
 
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
-from depth_perception.ros.calibration import Calibration, View
-from depth_perception.ros.camera_info import pinhole_info
-from depth_perception.ros.diagnostics import doubts
-from depth_perception.ros.matching import Arrival, InfoMatcher, Sync, stamp_ns
-from depth_perception.ros.pinhole import model_options
-from depth_perception.ros.pinhole_settings import (
+from depth_perception.ros.inputs.calibration import Calibration, View
+from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, Sync, stamp_ns
+from depth_perception.ros.messages.camera_info import pinhole_info
+from depth_perception.ros.messages.depth_scale import scale_message
+from depth_perception.ros.nodes.diagnostics import doubts
+from depth_perception.ros.nodes.pinhole import model_options
+from depth_perception.ros.parameters.pinhole import (
     MogeSettings,
     PinholeSettings,
     PpdSettings,
     ScaleDepthSettings,
 )
-from depth_perception.ros.scale import scale_message
 from depth_perception.scale import FitModel, ScaleFit
-from depth_perception.systems.scaledepth_windows import Windows
+from depth_perception.systems.scaledepth.windows import Windows
 
 CAMERA = Pinhole(48, 64, 60.0, 58.0, 33.2, 22.7)
 HEADER = Header(frame_id=FRAME)

@@ -20,25 +20,25 @@ from depth_perception.geometry import DepthKind, Equirectangular, Pinhole, edge_
 from depth_perception.geometry.rotations import from_quaternion, view_rotation
 from depth_perception.io.images import write_image
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
-from depth_perception.ros import cloud_records
-from depth_perception.ros.buffers import PayloadBuffer
-from depth_perception.ros.camera_info import equirectangular_info, pinhole_info
-from depth_perception.ros.cloud_records import CpuRecords, Grid
-from depth_perception.ros.clouds import CloudOptions, CloudPacker, _pack_on_device
-from depth_perception.ros.colours import _halved, _halved_on_cpu
-from depth_perception.ros.frames import (
+from depth_perception.ros.inputs.masks import fit_mask
+from depth_perception.ros.messages import cloud_records
+from depth_perception.ros.messages.buffers import PayloadBuffer
+from depth_perception.ros.messages.camera_info import equirectangular_info, pinhole_info
+from depth_perception.ros.messages.cloud_records import CpuRecords, Grid
+from depth_perception.ros.messages.clouds import CloudOptions, CloudPacker, _pack_on_device
+from depth_perception.ros.messages.colours import _halved, _halved_on_cpu
+from depth_perception.ros.messages.depth_scale import scale_message
+from depth_perception.ros.messages.frames import (
     UPRIGHT,
     derived_frame,
     derived_optical_frame,
     rotation_message,
     static_transform,
 )
-from depth_perception.ros.images import ImageError, depth_message, image_message, read_rgb
-from depth_perception.ros.masks import fit_mask
-from depth_perception.ros.outputs import Frame, kept_points
-from depth_perception.ros.panoramic import panorama_camera
-from depth_perception.ros.scale import scale_message
-from depth_perception.ros.scans import ScanOptions, scan_message, scan_ranges
+from depth_perception.ros.messages.images import ImageError, depth_message, image_message, read_rgb
+from depth_perception.ros.messages.scans import ScanOptions, scan_message, scan_ranges
+from depth_perception.ros.nodes.panoramic import panorama_camera
+from depth_perception.ros.outputs.depth import Frame, kept_points
 
 HEADER = Header(frame_id="head_optical_frame")
 ENCODINGS = ("rgb8", "bgr8", "mono8", "mono16", "rgba8", "bgra16", "16UC1", "32FC1", "8UC2",

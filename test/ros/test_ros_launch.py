@@ -18,10 +18,10 @@ import pytest
 import yaml
 from ros_harness import ROOT
 
-from depth_perception.ros.panoptic_settings import PanopticSettings
-from depth_perception.ros.parameters import build, specs
-from depth_perception.ros.pinhole_settings import PinholeSettings
-from depth_perception.ros.settings import PanoramicSettings
+from depth_perception.ros.parameters.common import PanoramicSettings
+from depth_perception.ros.parameters.panoptic import PanopticSettings
+from depth_perception.ros.parameters.pinhole import PinholeSettings
+from depth_perception.ros.parameters.table import build, specs
 
 LAUNCHING = ROOT / "depth_perception" / "ros" / "launching.py"
 SETTINGS = {

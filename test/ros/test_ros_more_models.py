@@ -11,17 +11,19 @@ import torch
 from ros_harness import READY, NodeProcess, Probe, cloud_of, depth_of, image, panorama
 
 import depth_perception as dp
-from depth_perception.estimators import (
+from depth_perception.geometry.panel_merge import surrounding_panels
+from depth_perception.ros.nodes.panoramic import load_model
+from depth_perception.ros.nodes.pinhole import model_options
+from depth_perception.ros.parameters.common import PanelModelSettings, PanoramicSettings
+from depth_perception.ros.parameters.pinhole import PinholeSettings
+from depth_perception.systems import (
     BlindSpotPinholeEstimator,
     BlindSpotPinholeOptions,
     PanelsEstimator,
+    build_network,
+    card,
+    save_network,
 )
-from depth_perception.geometry.panel_merge import surrounding_panels
-from depth_perception.ros.panoramic import load_model
-from depth_perception.ros.pinhole import model_options
-from depth_perception.ros.pinhole_settings import PinholeSettings
-from depth_perception.ros.settings import PanelModelSettings, PanoramicSettings
-from depth_perception.systems import build_network, card, save_network
 
 HEIGHT = 64
 PINHOLE = "scaledepth-tiny"

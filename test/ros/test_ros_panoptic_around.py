@@ -13,15 +13,15 @@ from golden.panopticdepth_reference import case
 from ros_harness import READY, NodeProcess, Probe, depth_of, image
 
 import depth_perception as dp
-from depth_perception.estimators import PanelsEstimator
 from depth_perception.geometry import DepthKind, Equirectangular
 from depth_perception.geometry.panel_merge import surrounding_panels
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
-from depth_perception.ros.panoramic import load_model
-from depth_perception.ros.segment_selection import selected
-from depth_perception.ros.segment_settings import InstanceSettings, SegmentSettings
-from depth_perception.ros.settings import PanelPanopticSettings, PanoramicSettings
-from depth_perception.systems.panopticdepth_config import PanopticLimits
+from depth_perception.ros.nodes.panoramic import load_model
+from depth_perception.ros.nodes.segment_selection import selected
+from depth_perception.ros.parameters.common import PanelPanopticSettings, PanoramicSettings
+from depth_perception.ros.parameters.segments import InstanceSettings, SegmentSettings
+from depth_perception.systems import PanelsEstimator
+from depth_perception.systems.panopticdepth.config import PanopticLimits
 
 MODEL, SIDE = "panopticdepth-tiny", 32
 TOPICS = ("depth/image", "depth/points", "depth/scale", "panoptic/image", "panoptic/camera_info")

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from depth_perception.ros.diagnostics import NodeState, Statistics, quantile, status_message
-from depth_perception.ros.mailbox import Mailbox, Worker
-from depth_perception.ros.outputs import RateLimit
-from depth_perception.ros.panoptic_settings import PanopticSettings
-from depth_perception.ros.parameters import ParameterTable, specs
-from depth_perception.ros.pinhole_settings import PinholeSettings
-from depth_perception.ros.settings import (
+from depth_perception.ros.nodes.diagnostics import NodeState, Statistics, quantile, status_message
+from depth_perception.ros.nodes.mailbox import Mailbox, Worker
+from depth_perception.ros.outputs.depth import RateLimit
+from depth_perception.ros.parameters.common import (
     CloudSettings,
     NodeSettings,
     PanelSettings,
     PanoramicSettings,
 )
+from depth_perception.ros.parameters.panoptic import PanopticSettings
+from depth_perception.ros.parameters.pinhole import PinholeSettings
+from depth_perception.ros.parameters.table import ParameterTable, specs
 
 
 def test_newest_item_wins() -> None:
@@ -63,7 +63,7 @@ def test_worker_takes_the_newest_and_stops_within_its_time() -> None:
 
 def test_rate_limit_keeps_near_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("depth_perception.ros.outputs.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("depth_perception.ros.outputs.depth.time.monotonic", lambda: now[0])
     limit, allowed = RateLimit(), 0
     for _ in range(300):
         now[0] += 1 / 30

@@ -25,8 +25,8 @@ from depth_perception.data.worlds import Frame, make_world, render
 from depth_perception.data.worlds.primitives import surface_error
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
-from depth_perception.ros.camera_info import pinhole_info
-from depth_perception.ros.pinhole_settings import DEFAULT_MODEL, PpdSettings
+from depth_perception.ros.messages.camera_info import pinhole_info
+from depth_perception.ros.parameters.pinhole import DEFAULT_MODEL, PpdSettings
 from depth_perception.systems import build_network, save_network
 
 HEIGHT, WIDTH = 72, 96

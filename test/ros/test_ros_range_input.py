@@ -14,12 +14,12 @@ from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from depth_perception.ros import range_input
 from depth_perception.ros.compat import transforms
 from depth_perception.ros.compat.transforms import BufferLookup, transform_lookup
-from depth_perception.ros.parameters import specs
-from depth_perception.ros.range_input import RangeInput, transform_matrix
-from depth_perception.ros.scale_settings import ExtrinsicsSettings, ScaleSettings
+from depth_perception.ros.inputs import range_sensor as range_input
+from depth_perception.ros.inputs.range_sensor import RangeInput, transform_matrix
+from depth_perception.ros.parameters.scale import ExtrinsicsSettings, ScaleSettings
+from depth_perception.ros.parameters.table import specs
 from depth_perception.scale import ScaleSource
 
 GIVEN = ScaleSettings(source="points", transform="given", tolerance_s=0.25)

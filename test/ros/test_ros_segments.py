@@ -21,23 +21,30 @@ from visualization_msgs.msg import Marker, MarkerArray
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
 from depth_perception.io.segment_colours import overlay, segment_colour, segment_palette
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
-from depth_perception.ros import instance_messages, segments
-from depth_perception.ros.instance_messages import MarkerOptions, instance_array, marker_array
-from depth_perception.ros.measured import measure
-from depth_perception.ros.outputs import Frame
-from depth_perception.ros.panoptic import limits_of, load_panoptic
-from depth_perception.ros.panoptic_settings import PanopticSettings
-from depth_perception.ros.scale_settings import ScaleSettings
-from depth_perception.ros.segment_selection import renamed, selected
-from depth_perception.ros.segment_settings import (
+from depth_perception.ros.messages import instances as instance_messages
+from depth_perception.ros.messages.instance_depth import measure
+from depth_perception.ros.messages.instances import MarkerOptions, instance_array, marker_array
+from depth_perception.ros.nodes.panoptic import limits_of, load_panoptic
+from depth_perception.ros.nodes.segment_selection import renamed, selected
+from depth_perception.ros.outputs import segments
+from depth_perception.ros.outputs.depth import Frame
+from depth_perception.ros.outputs.segments import InstanceOutput, LabelledCloudOutput, SegmentOutput
+from depth_perception.ros.parameters.common import CloudSettings
+from depth_perception.ros.parameters.panoptic import PanopticSettings
+from depth_perception.ros.parameters.scale import ScaleSettings
+from depth_perception.ros.parameters.segments import (
     InstanceSettings,
     MarkerSettings,
     SegmentSettings,
 )
-from depth_perception.ros.segments import InstanceOutput, LabelledCloudOutput, SegmentOutput
-from depth_perception.ros.settings import CloudSettings
-from depth_perception.systems.panoptic_classes import ClassFileError, check_classes, read_classes
-from depth_perception.systems.panopticdepth_config import CITYSCAPES, PanopticClass, PanopticLimits
+from depth_perception.segment_classes import (
+    CITYSCAPES,
+    ClassFileError,
+    PanopticClass,
+    check_classes,
+    read_classes,
+)
+from depth_perception.systems.panopticdepth.config import PanopticLimits
 
 HEADER = Header(frame_id="head_optical_frame")
 CAMERA = Pinhole(20, 30, 30.0, 30.0, 15.0, 10.0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from depth_perception.ros import staging
-from depth_perception.ros.buffers import PayloadBuffer
-from depth_perception.ros.staging import Staging
+from depth_perception.ros.messages import staging
+from depth_perception.ros.messages.buffers import PayloadBuffer
+from depth_perception.ros.messages.staging import Staging
 
 CPU = torch.device("cpu")
 

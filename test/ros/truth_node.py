@@ -12,18 +12,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from depth_perception.estimators import PpdEstimator, PpdOptions
-from depth_perception.estimators.moge import focal_of
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
-from depth_perception.ros.base_node import Loaded
-from depth_perception.ros.pinhole import PinholeNode, model_options
-from depth_perception.ros.pinhole_settings import PinholeSettings
-from depth_perception.ros.runner import run
-from depth_perception.systems import build_network, card
-from depth_perception.systems.moge import MogeMaps, view_plane_uv
-from depth_perception.systems.ppd import PixelPerfectDepth
-from depth_perception.systems.semantics import semantics_of
+from depth_perception.ros.nodes.depth_node import Loaded
+from depth_perception.ros.nodes.pinhole import PinholeNode, model_options
+from depth_perception.ros.nodes.runner import run
+from depth_perception.ros.parameters.pinhole import PinholeSettings
+from depth_perception.systems import PpdEstimator, PpdOptions, build_network, card
+from depth_perception.systems.moge.estimator import focal_of
+from depth_perception.systems.moge.network import MogeMaps, view_plane_uv
+from depth_perception.systems.ppd.network import PixelPerfectDepth
+from depth_perception.systems.ppd.semantics import semantics_of
 
 CAMERA = Pinhole(72, 96, 78.0, 82.0, 51.3, 33.4)
 SCALE, SHIFT = 1.7, 0.3  # ln(1 + depth) = SCALE * value + SHIFT

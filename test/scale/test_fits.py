@@ -16,7 +16,7 @@ def samples(
     """Values that a fit of ``model`` takes to depths of 0.5 to 12 m, and these depths."""
     generator = torch.Generator().manual_seed(seed)
     depth = 0.5 + 11.5 * torch.rand(count, generator=generator)
-    return (model.linear_of(depth) - shift) / scale, depth
+    return (model.space.from_depth(depth) - shift) / scale, depth
 
 
 def spoiled(depth: torch.Tensor, share: float, *, noise_m: float = 0.0, seed: int = 1):

@@ -16,7 +16,7 @@ from golden.ppd_reference import case
 from depth_perception.data.panoramas import open_panoramas
 from depth_perception.data.tiny import write_tiny
 from depth_perception.systems import build_network, save_network
-from depth_perception.systems.scaledepth_files import write_class_embeddings
+from depth_perception.systems.scaledepth.files import write_class_embeddings
 from depth_perception.training.module import Prepared
 from depth_perception.training.panda.frames import by_quantiles, normalise
 from depth_perception.training.panda.networks import quiet_start
@@ -151,7 +151,7 @@ def of_panda_tiny(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
     if load_recipe(name).data.target == "metric":
         return plan | {"model": {"name": "panda-tiny-metric"}}
     plan["model"] = {"name": "panda-tiny", "checkpoint": start}
-    if load_recipe(name).task == "student":
+    if load_recipe(name).task == "panda-student":
         plan["teacher"] = {"name": "panda-tiny", "checkpoint": start, "height": 28}
         labels = str(files / name)
         plan["data.unlabelled"] = [{"kind": "worlds", "root": root, "labels": labels}]

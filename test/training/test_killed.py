@@ -190,8 +190,6 @@ def test_a_full_disk_ends_the_run_and_leaves_what_was_there(
 
 def serve() -> None:
     """Each line of standard input is a run; the answers are its process and its exit status."""
-    import depth_perception.training.run
-    import depth_perception.training.tasks.range  # noqa: F401
 
     for line in sys.stdin:
         process = os.fork()
@@ -221,9 +219,9 @@ def run(folder: str, resume: bool, trap: str) -> None:
     from depth_perception.training.panda.loss_terms import LossRecipe
     from depth_perception.training.panda.networks import trainable_network
     from depth_perception.training.panda.range_recipe import ModelRecipe, Recipe, RunRecipe
+    from depth_perception.training.panda.task import RangeTraining
     from depth_perception.training.recipe import OptimRecipe
     from depth_perception.training.run import train
-    from depth_perception.training.tasks.range import RangeTraining
 
     where = Path(folder)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115

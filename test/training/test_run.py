@@ -24,12 +24,12 @@ from depth_perception.training.panda.frames import (
 from depth_perception.training.panda.loss_terms import LossRecipe
 from depth_perception.training.panda.networks import trainable_network
 from depth_perception.training.panda.range_recipe import ModelRecipe, Recipe, RunRecipe
+from depth_perception.training.panda.task import RangeTraining
 from depth_perception.training.recipe import OptimRecipe, load_recipe
 from depth_perception.training.run import train
 from depth_perception.training.schedules import Clock, Cosine
 from depth_perception.training.stream import BatchStream
 from depth_perception.training.strict_mapping import RecipeError
-from depth_perception.training.tasks.range import RangeTraining
 
 HEIGHT = 28
 

@@ -103,7 +103,7 @@ def ground_reference(
     x, depth, share = (exact(t[candidate]) for t in (values, plane, solid_angle))
     scale, shift = _most_ground(x, depth, share, model, options.tolerance_ratio).tolist()
     linear = scale * values + shift
-    off = (model.depth_of(linear) / plane - 1).abs()
+    off = (model.space.to_depth(linear) / plane - 1).abs()
     ground = candidate & (off < options.tolerance_ratio)
     ratio = float((solid_angle * ground).sum()) / float(share.sum())
     if ratio < options.min_ground_ratio:
@@ -153,7 +153,7 @@ def _most_ground(
         point = torch.rand(count, generator=generator, dtype=torch.float64).to(x.device)
         return torch.searchsorted(total, point * total[-1]).clamp_(max=x.numel() - 1)
 
-    wanted = model.linear_of(depth)
+    wanted = model.space.from_depth(depth)
     first, scored = drawn(_HYPOTHESES), drawn(_SCORED)
     if model.has_shift:
         second = drawn(_HYPOTHESES)
@@ -170,6 +170,6 @@ def _most_ground(
 
 
 def _cost(lines: Tensor, x: Tensor, depth: Tensor, model: FitModel, tolerance: float) -> Tensor:
-    fitted = model.depth_of(lines[:, :1] * x + lines[:, 1:])
+    fitted = model.space.to_depth(lines[:, :1] * x + lines[:, 1:])
     error = ((fitted / depth - 1) / tolerance).square()
     return torch.nan_to_num(error, nan=1.0).clamp_max_(1.0).mean(1)

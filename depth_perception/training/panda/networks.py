@@ -8,8 +8,8 @@ import torch
 
 from ...networks import VitEncoder, add_lora
 from ...systems import build_network, card, load_network
-from ...systems.depth_anything import DepthAnything
-from ...systems.panda import Panda
+from ...systems.depth_anything.network import DepthAnything
+from ...systems.panda.network import Panda
 from ..strict_mapping import RecipeError
 from .range_recipe import Recipe
 

@@ -15,9 +15,9 @@ from torch.utils.data import Dataset
 from ...data import rendered
 from ...data.frames import PinholeFrame, PinholeReader
 from ...data.sky import with_sky
-from ...systems.flow import LAST_TIME, noise_field
-from ...systems.ppd_input import ppd_resize
-from ...systems.spdit import STRIDE
+from ...systems.ppd.flow import LAST_TIME, noise_field
+from ...systems.ppd.input import ppd_resize
+from ...systems.ppd.transformer import STRIDE
 from ..batch import StepBatch
 from ..stream import Draw, NoFramesError, seed_of, seeded
 from .diffusion import FARTHEST_M

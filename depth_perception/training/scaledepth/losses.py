@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...networks.query_decoder import QueryOutput
-from ...systems.scaledepth import ScaleDepth
+from ...systems.scaledepth.network import ScaleDepth
+from ...systems.scaledepth.query_decoder import QueryOutput
 
 UNKNOWN_CLASS = -1
 

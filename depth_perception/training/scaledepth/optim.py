@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import nn
 
-from ...systems.scaledepth import ScaleDepth
+from ...systems.scaledepth.network import ScaleDepth
 from .. import recipe
 from ..module import Motion
 from ..schedules import Poly, Schedule

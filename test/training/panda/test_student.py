@@ -27,11 +27,11 @@ from depth_perception.training.panda.networks import quiet_start, trainable_netw
 from depth_perception.training.panda.panoramas import resized_picture
 from depth_perception.training.panda.pseudo_labels import write_pseudo_labels
 from depth_perception.training.panda.student_data import LabelledPictures, StudentBatch
+from depth_perception.training.panda.student_task import Recipe, StudentTraining, Weights
 from depth_perception.training.recipe import load_recipe, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, NoFramesError, seeded
 from depth_perception.training.strict_mapping import RecipeError
-from depth_perception.training.tasks.student import Recipe, StudentTraining, Weights
 
 HEIGHT = 98  # the least multiple of 14 from which EPNL can draw its rectangles
 RECIPES = ("panda-teacher", "panda-student", "panda-student-small", "panda-matterport",
@@ -315,7 +315,7 @@ def test_a_recipe_learns_and_resumes_with_the_same_bits(
     last = json.loads((tmp_path / "parts" / "history.jsonl").read_text().splitlines()[-1])
     assert last["step"] == 4
     assert {f"val/{number}" for number in NINE} <= set(last)
-    if recipe.task == "student":
+    if recipe.task == "panda-student":
         assert {"loss/pseudo_epnl", "loss/colour", "loss/mobius"} <= set(last)
 
 

@@ -15,10 +15,10 @@ from depth_perception.geometry import Equirectangular
 from depth_perception.systems import load_network, weights_path
 from depth_perception.training.panda.frames import normalise
 from depth_perception.training.panda.networks import trainable_network
+from depth_perception.training.panda.student_task import Recipe
 from depth_perception.training.recipe import load_recipe, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, seeded
-from depth_perception.training.tasks.student import Recipe
 
 HEIGHT = 28
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from golden.ppd_reference import case
 
-from depth_perception.systems.flow import ends_of, noised
-from depth_perception.systems.spdit import SpDit, SpDitConfig
+from depth_perception.systems.ppd.flow import ends_of, noised
+from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
 from depth_perception.training.ppd.diffusion import (
     gradient_loss,
     gradient_losses,

@@ -16,7 +16,7 @@ import depth_perception as dp
 from depth_perception.data.rendered import RenderedFrame
 from depth_perception.data.worlds import FolderOptions, write_folder
 from depth_perception.geometry import Pinhole
-from depth_perception.systems.spdit import SpDit, SpDitConfig
+from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
 from depth_perception.training.ppd.data import (
     DataRecipe,
     PpdData,
@@ -24,12 +24,12 @@ from depth_perception.training.ppd.data import (
     fitted,
     without_sky,
 )
+from depth_perception.training.ppd.task import PpdTraining, Recipe, prepare
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.run import train
 from depth_perception.training.schedules import Clock
 from depth_perception.training.stream import BatchStream
 from depth_perception.training.strict_mapping import RecipeError
-from depth_perception.training.tasks.ppd import PpdTraining, Recipe, prepare
 
 
 @pytest.fixture(scope="module")

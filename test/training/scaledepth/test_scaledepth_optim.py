@@ -9,16 +9,16 @@ import pytest
 import torch
 from golden.scaledepth_reference import FOLDER
 
-from depth_perception.systems.scaledepth import ScaleDepth
-from depth_perception.systems.scaledepth_config import (
+from depth_perception.systems.scaledepth.config import (
     SCALEDEPTH,
     SCALEDEPTH_REDUCED,
     UNUSED_IN_FILES,
 )
+from depth_perception.systems.scaledepth.network import ScaleDepth
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.scaledepth.optim import OptimRecipe, motions
+from depth_perception.training.scaledepth.task import ScaleDepthTraining
 from depth_perception.training.schedules import Clock
-from depth_perception.training.tasks.scaledepth import ScaleDepthTraining
 
 REFERENCE = json.loads((FOLDER / "optimizer.json").read_text())
 RECIPES = ("scaledepth-n", "scaledepth-k", "scaledepth-nk")

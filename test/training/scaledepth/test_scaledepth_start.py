@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from depth_perception.systems.scaledepth import ScaleDepth
-from depth_perception.systems.scaledepth_config import ScaleDepthConfig
+from depth_perception.systems.scaledepth.config import ScaleDepthConfig
+from depth_perception.systems.scaledepth.network import ScaleDepth
 
 
 @pytest.fixture(scope="module")

@@ -16,16 +16,13 @@ import depth_perception as dp
 from depth_perception.data.worlds import FolderOptions, make_world, render, write_folder
 from depth_perception.geometry import Pinhole
 from depth_perception.systems import CheckpointError, build_network, load_network, save_network
-from depth_perception.systems.scaledepth_files import (
-    read_class_embeddings,
-    write_class_embeddings,
-)
+from depth_perception.systems.scaledepth.files import read_class_embeddings, write_class_embeddings
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.run import train
 from depth_perception.training.scaledepth.data import PhotoBatch
+from depth_perception.training.scaledepth.task import Recipe, ScaleDepthTraining, prepare
 from depth_perception.training.stream import Draw, NoFramesError, seeded
 from depth_perception.training.strict_mapping import RecipeError
-from depth_perception.training.tasks.scaledepth import Recipe, ScaleDepthTraining, prepare
 
 SIZE = 96, 128
 

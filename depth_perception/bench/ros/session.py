@@ -1,0 +1,209 @@
+"""Nodes under test as processes, and the process that feeds and hears them over DDS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image, PointCloud2
+
+from ...ros.compat.allocator import ALLOCATOR_VARIABLES
+from ..frame_clock import FrameTimes, MemorySample
+
+_PATIENCE_S = 120.0
+_READY = "is ready on"
+_KINDS: Mapping[str, type[Any]] = {"depth/image": Image, "depth/points": PointCloud2}
+TUNED = {
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "4000000000",
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+
+
+class NodeError(RuntimeError):
+    """A node under test ended, or did not do what it was to do; the text holds what it said."""
+
+
+class NodeUnderTest:
+    """One node of :mod:`bench_nodes` in its own process and namespace."""
+
+    def __init__(
+        self, way: str, parameters: Mapping[str, Any], folder: Path, sample_every: int = 0
+    ) -> None:
+        self.namespace = f"/{way}"
+        self._file, self._log = folder / f"{way}.json", folder / f"{way}.log"
+        options = [f"__ns:={self.namespace}"]
+        command = [
+            sys.executable,
+            "-m",
+            "depth_perception.bench.ros.processes",
+            way,
+            str(self._file),
+        ]
+        command += [str(sample_every), "--ros-args", "-r", *options]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={value}"]
+        environment = dict(os.environ)
+        if way == "plain":  # whose memory is the C library's affair
+            for name in ALLOCATOR_VARIABLES:
+                environment.pop(name, None)
+        with self._log.open("wb") as output:
+            self.process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_ready(self) -> None:
+        """Until it says that it is ready."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while _READY not in (text := self._log.read_text(errors="replace")):
+            is_hopeless = self.process.poll() is not None or "cannot be configured" in text
+            if is_hopeless or time.monotonic() > deadline:
+                raise NodeError(f"the node of {self.namespace} did not become ready:\n{text}")
+            time.sleep(0.05)
+
+    def stop(self) -> dict[str, Any]:
+        """End it; what its clock saw."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if not self._file.is_file():
+            text = self._log.read_text(errors="replace")
+            raise NodeError(f"the node of {self.namespace} wrote nothing:\n{text}")
+        found = json.loads(self._file.read_text(encoding="utf-8"))
+        found["frames"] = [FrameTimes(**frame) for frame in found["frames"]]
+        found["samples"] = [MemorySample(**sample) for sample in found["samples"]]
+        return found
+
+
+class Feeder(Node):
+    """Publishes one picture again and again and hears depth and cloud, undecoded."""
+
+    def __init__(self, namespace: str, pixels: np.ndarray, executor: SingleThreadedExecutor):
+        super().__init__("bench", namespace=namespace)
+        self.heard: dict[str, dict[int, int]] = {topic: {} for topic in _KINDS}
+        self.last: dict[str, bytes] = {}
+        self._executor = executor
+        profile = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+        self._images = self.create_publisher(Image, "image", profile)
+        for topic, kind in _KINDS.items():
+            self.create_subscription(kind, topic, self._listener(topic), profile, raw=True)
+        height, width = pixels.shape[:2]
+        self._message = Image(
+            height=height,
+            width=width,
+            encoding="rgb8",
+            step=3 * width,
+            data=array("B", pixels.tobytes()),
+        )
+        self._message.header.frame_id = "camera"
+        executor.add_node(self)
+
+    def send(self) -> int:
+        """Publish the picture under the present time, which is returned, nanoseconds."""
+        now = time.time_ns()
+        stamp = self._message.header.stamp
+        stamp.sec, stamp.nanosec = divmod(now, 1_000_000_000)
+        self._images.publish(self._message)
+        return now
+
+    def wait_matched(self) -> None:
+        """Until the node hears the pictures and we its outputs."""
+        self.spin_until(
+            lambda: (
+                self._images.get_subscription_count() > 0
+                and all(self.count_publishers(s.topic_name) > 0 for s in self.subscriptions)
+            ),
+            "discovery",
+        )
+
+    def has(self, stamp_ns: int) -> bool:
+        """Whether all outputs of a picture came."""
+        return all(stamp_ns in heard for heard in self.heard.values())
+
+    def spin_until(self, is_done: Callable[[], bool], what: str, timeout_s: float = _PATIENCE_S):
+        """Hear what comes until something is so.
+
+        Raises:
+            NodeError: it is not within the time.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not is_done():
+            if time.monotonic() > deadline:
+                raise NodeError(f"{what} did not happen within {timeout_s:.0f} s")
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def spin_to(self, deadline_s: float) -> None:
+        """Hear what comes until a time of the monotonic clock."""
+        while (left := deadline_s - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def _listener(self, topic: str) -> Callable[[bytes], None]:
+        heard = self.heard[topic]
+
+        def listen(content: bytes) -> None:  # CDR: 4 bytes of encapsulation, then the stamp
+            seconds, nanoseconds = np.frombuffer(content[4:12], np.uint32).tolist()
+            heard[seconds * 1_000_000_000 + nanoseconds] = time.time_ns()
+            self.last[topic] = content
+
+        return listen
+
+
+@contextmanager
+def session(*, is_tuned: bool) -> Iterator[tuple[SingleThreadedExecutor, Path]]:
+    """ROS in this process on a domain of its own, and a folder for the nodes' files.
+
+    ``is_tuned`` gives this process and those it starts the settings of the launch files, as far as
+    the environment does not have its own.
+    """
+    before = dict(os.environ)
+    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    for name, value in (tuned_environment() if is_tuned else {}).items():
+        os.environ.setdefault(name, value)
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    executor = SingleThreadedExecutor()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield executor, Path(folder)
+    finally:
+        executor.shutdown()
+        rclpy.try_shutdown()
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def tuned_environment() -> dict[str, str]:
+    """What the launch files set: shared memory for large messages, allocator, idle threads."""
+    try:
+        share = Path(get_package_share_directory("depth_perception"))
+    except PackageNotFoundError:
+        share = Path(__file__).resolve().parents[2]
+    profile = share / "config" / "fastdds_large_data.xml"
+    is_older = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
+    name = f"{'FASTRTPS' if is_older else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
+    return {**TUNED, name: str(profile)}

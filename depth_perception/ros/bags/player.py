@@ -1,0 +1,230 @@
+"""Executable ``bag_player``: publish the messages of a bag at the pace of their recording.
+
+For machines without rosbag2. Messages are published as the bytes that the bag holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.utilities import remove_ros_args
+from rosbags.rosbag2 import Reader, ReaderError
+from rosgraph_msgs.msg import Clock
+
+from ..nodes.runner import INTERRUPTS, ros
+from .types import UnknownTypeError, from_bag_qos, message_class
+
+_SLICE_S = 0.02
+
+
+@dataclass(frozen=True)
+class PlayOptions:
+    """What to play and how.
+
+    Attributes:
+        rate: speed, 1.0 as recorded.
+        loop: start again at the end until interrupted.
+        clock_hz: rate of ``/clock``; 0 publishes none.
+        topics: names to play; empty means all.
+        wait_s: how long to wait for subscribers at the most.
+        wait_for: topics that must have one before the first message; empty means all played.
+        delay_s: pause before the first message.
+        duration_s: play only so much of the recording; 0 plays all.
+        linger_s: time to stay after the last message, so that it is delivered.
+    """
+
+    rate: float = 1.0
+    loop: bool = False
+    clock_hz: float = 0.0
+    topics: tuple[str, ...] = ()
+    wait_s: float = 5.0
+    wait_for: tuple[str, ...] = ()
+    delay_s: float = 0.0
+    duration_s: float = 0.0
+    linger_s: float = 0.5
+
+
+class BagPlayer(Node):
+    """Plays one bag through publishers of its own."""
+
+    def __init__(self, bag: Path, options: PlayOptions) -> None:
+        super().__init__("bag_player")
+        self._options = options
+        self._reader = Reader(bag)
+        self._reader.open()
+        self._publishers_by_connection = self._make_publishers()
+        self._clock_publisher = (
+            self.create_publisher(Clock, "/clock", 1) if options.clock_hz > 0 else None
+        )
+        self._next_clock_s = 0.0
+        self.published = 0
+
+    def play(self) -> int:
+        """Play until the end, or for ever with ``loop``; the number of messages published."""
+        if not self._publishers_by_connection:
+            self.get_logger().error("nothing to play: the bag has none of the topics asked for")
+            return 0
+        self._wait_for_subscribers()
+        self._pause(self._options.delay_s)
+        while True:
+            self._play_once()
+            if not self._options.loop:
+                break
+        self._pause(self._options.linger_s)
+        return self.published
+
+    def _make_publishers(self) -> dict[int, Publisher]:
+        made: dict[tuple[str, str], Publisher] = {}
+        by_connection = {}
+        for connection in self._reader.connections:
+            key = (connection.topic, connection.msgtype)
+            if self._options.topics and connection.topic not in self._options.topics:
+                continue
+            if key not in made:
+                try:
+                    message_type = message_class(connection.msgtype)
+                except UnknownTypeError as error:
+                    self.get_logger().warning(f"skipping {connection.topic}: {error}")
+                    continue
+                profile = from_bag_qos(connection.ext.offered_qos_profiles)
+                made[key] = self.create_publisher(message_type, connection.topic, profile)
+            by_connection[connection.id] = made[key]
+        return by_connection
+
+    def _wait_for_subscribers(self) -> None:
+        deadline = time.monotonic() + self._options.wait_s
+        names = {self.resolve_topic_name(name) for name in self._options.wait_for}
+        publishers = set(self._publishers_by_connection.values())
+        waiting = {p for p in publishers if not names or p.topic_name in names}
+        while waiting and time.monotonic() < deadline:
+            self._pause(_SLICE_S)
+            waiting = {p for p in waiting if p.get_subscription_count() == 0}
+        if waiting:
+            unheard = ", ".join(sorted(p.topic_name for p in waiting))
+            self.get_logger().info(f"nobody listens to {unheard}")
+
+    def _play_once(self) -> None:
+        first_ns: int | None = None
+        start_s = time.monotonic()
+        connections = [
+            c for c in self._reader.connections if c.id in self._publishers_by_connection
+        ]
+        for connection, stamp_ns, raw in self._reader.messages(connections):
+            first_ns = stamp_ns if first_ns is None else first_ns
+            if 0 < self._options.duration_s * 1e9 < stamp_ns - first_ns:
+                break
+            self._wait_until(
+                start_s + (stamp_ns - first_ns) / 1e9 / self._options.rate, first_ns, start_s
+            )
+            self._publishers_by_connection[connection.id].publish(bytes(raw))
+            self.published += 1
+
+    def _wait_until(self, deadline_s: float, first_ns: int, start_s: float) -> None:
+        while True:
+            self._tick_clock(first_ns, start_s)
+            remaining = deadline_s - time.monotonic()
+            if remaining <= 0:
+                return
+            self._pause(min(remaining, _SLICE_S))
+
+    def _tick_clock(self, first_ns: int, start_s: float) -> None:
+        now = time.monotonic()
+        if self._clock_publisher is None or now < self._next_clock_s:
+            return
+        self._next_clock_s = now + 1.0 / self._options.clock_hz
+        elapsed_ns = int((now - start_s) * self._options.rate * 1e9)
+        message = Clock()
+        message.clock.sec, message.clock.nanosec = divmod(first_ns + elapsed_ns, 1_000_000_000)
+        self._clock_publisher.publish(message)
+
+    def _pause(self, seconds: float) -> None:
+        if not self.context.ok():
+            raise ExternalShutdownException
+        time.sleep(max(0.0, seconds))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Play a bag; 0 when played or interrupted, 1 when there was nothing to play."""
+    arguments = list(sys.argv if arguments is None else ["bag_player", *arguments])
+    options = _parser().parse_args(remove_ros_args(arguments)[1:])
+    with ros(arguments):
+        player: BagPlayer | None = None
+        try:
+            player = BagPlayer(options.bag, _play_options(options))
+            count = player.play()
+            player.get_logger().info(f"played {count} messages")
+            return 0 if count else 1
+        except ReaderError as error:
+            print(f"bag_player: {error}", file=sys.stderr)
+            return 1
+        except INTERRUPTS:
+            return 0
+        finally:
+            if player is not None:
+                player.destroy_node()
+
+
+def _play_options(options: argparse.Namespace) -> PlayOptions:
+    return PlayOptions(
+        rate=options.rate,
+        loop=options.loop,
+        clock_hz=options.clock,
+        topics=tuple(options.topics),
+        wait_s=options.wait,
+        wait_for=tuple(options.wait_for),
+        delay_s=options.delay,
+        duration_s=options.duration,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "bag_player", description="Publish the messages of a bag (mcap or sqlite3)."
+    )
+    parser.add_argument("bag", type=Path, help="folder of the bag")
+    parser.add_argument("--rate", type=_positive, default=1.0, help="speed; 1 is as recorded")
+    parser.add_argument("--loop", action="store_true", help="start again at the end, for ever")
+    parser.add_argument(
+        "--clock",
+        nargs="?",
+        type=_positive,
+        const=100.0,
+        default=0.0,
+        metavar="HZ",
+        help="publish /clock with the time of the recording (100 Hz unless given)",
+    )
+    parser.add_argument("--topics", nargs="+", default=[], help="only these topics")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="start after this time at the latest, or when every topic has a subscriber",
+    )
+    parser.add_argument(
+        "--wait-for", nargs="+", default=[], metavar="TOPIC", help="... or when these have one"
+    )
+    parser.add_argument("--delay", type=float, default=0.0, metavar="S", help="pause before it")
+    parser.add_argument(
+        "--duration", type=_positive, default=0.0, metavar="S", help="play only its first S seconds"
+    )
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be positive, got {text}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

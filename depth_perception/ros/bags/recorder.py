@@ -1,0 +1,151 @@
+"""Executable ``bag_recorder``: write topics to a bag until interrupted.
+
+For machines without rosbag2. Messages are stored as the bytes that arrive. A topic is subscribed
+as soon as a publisher shows its type, with a quality of service that every publisher can serve.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.utilities import remove_ros_args
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+
+from ..nodes.runner import INTERRUPTS, ignore_signals, ros
+from .types import UnknownTypeError, message_class, recording_store, register, to_bag_qos
+
+_SEARCH_PERIOD_S = 0.2
+
+
+class BagRecorder(Node):
+    """Records topics. ``counts`` holds the messages of each topic so far."""
+
+    def __init__(self, writer: Writer, topics: Sequence[str], depth: int = 50) -> None:
+        super().__init__("bag_recorder")
+        self._writer = writer
+        self._store = recording_store(())
+        self._depth = depth
+        self._missing = {self.resolve_topic_name(name): None for name in topics}
+        self.counts = dict.fromkeys(self._missing, 0)
+        self._search_timer = self.create_timer(_SEARCH_PERIOD_S, self._search)
+        self._search()
+
+    @property
+    def missing(self) -> list[str]:
+        """Topics that nobody has published yet."""
+        return list(self._missing)
+
+    def _search(self) -> None:
+        types = dict(self.get_topic_names_and_types()) if self._missing else {}
+        for topic in [name for name in self._missing if name in types]:
+            self._record(topic, types[topic][0])
+        if not self._missing:
+            self._search_timer.cancel()
+
+    def _record(self, topic: str, type_name: str) -> None:
+        publishers = self.get_publishers_info_by_topic(topic)
+        if not publishers:
+            return
+        try:
+            message_type = message_class(type_name)
+            register(self._store, type_name)
+        except UnknownTypeError as error:
+            self.get_logger().error(f"cannot record {topic}: {error}")
+            del self._missing[topic]
+            return
+        profile = _common_profile([info.qos_profile for info in publishers], self._depth)
+        connection = self._writer.add_connection(
+            topic, type_name, typestore=self._store, offered_qos_profiles=[to_bag_qos(profile)]
+        )
+        self.create_subscription(
+            message_type, topic, self._writing(topic, connection), profile, raw=True
+        )
+        del self._missing[topic]
+        self.get_logger().info(f"recording {topic} ({type_name})")
+        if not self._missing:
+            self.get_logger().info("recording every topic")
+
+    def _writing(self, topic: str, connection: Connection) -> Callable[[bytes], None]:
+        def write(raw: bytes) -> None:
+            self._writer.write(connection, self.get_clock().now().nanoseconds, raw)
+            self.counts[topic] += 1
+
+        return write
+
+
+def _common_profile(offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
+    """The strictest subscription that all ``offered`` profiles are compatible with."""
+    reliable = all(p.reliability == ReliabilityPolicy.RELIABLE for p in offered)
+    latched = all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in offered)
+    return QoSProfile(
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record until interrupted or ``--duration`` is over; 1 when the bag cannot be written."""
+    arguments = list(sys.argv if arguments is None else ["bag_recorder", *arguments])
+    options = _parser().parse_args(remove_ros_args(arguments)[1:])
+    storage = StoragePlugin.MCAP if options.storage == "mcap" else StoragePlugin.SQLITE3
+    counts: dict[str, int] = {}
+    try:
+        with (
+            ros(arguments),
+            Writer(options.bag, version=options.version, storage_plugin=storage) as writer,
+        ):
+            counts = _record(writer, options.topics, options.duration)
+    except (WriterError, OSError) as error:
+        print(f"bag_recorder: {error}", file=sys.stderr)
+        return 1
+    except INTERRUPTS:
+        return 0
+    for topic, count in counts.items():
+        print(f"{count:6d} {topic}")
+    return 0
+
+
+def _record(writer: Writer, topics: Sequence[str], duration_s: float) -> dict[str, int]:
+    """Record until shutdown; interrupts end it without an error, so that the bag is closed."""
+    deadline = time.monotonic() + duration_s if duration_s > 0 else float("inf")
+    recorder = BagRecorder(writer, topics)
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    try:
+        while recorder.context.ok() and time.monotonic() < deadline:
+            executor.spin_once(timeout_sec=min(0.2, max(0.0, deadline - time.monotonic())))
+    except INTERRUPTS:
+        ignore_signals()
+    for topic in recorder.missing:
+        print(f"bag_recorder: nobody published {topic}", file=sys.stderr)
+    recorder.destroy_node()
+    return recorder.counts
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "bag_recorder", description="Write topics to a bag until interrupted."
+    )
+    parser.add_argument("bag", type=Path, help="folder of the new bag; must not exist")
+    parser.add_argument("--topics", nargs="+", required=True, help="topics to record")
+    parser.add_argument("--storage", choices=("mcap", "sqlite3"), default="mcap")
+    parser.add_argument(
+        "--version", type=int, choices=(8, 9), default=9, help="8 for readers before Jazzy"
+    )
+    parser.add_argument(
+        "--duration", type=float, default=0.0, metavar="S", help="end after this time (0: never)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

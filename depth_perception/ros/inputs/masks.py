@@ -1,0 +1,53 @@
+"""Masks of pixels whose depth is not to be used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ...io.images import read_image
+from ...prediction import Prediction
+
+_ASPECT_TOLERANCE = 0.04
+
+
+def read_mask(path: str) -> Tensor:
+    """(H, W) bool of a picture: true where it is not black.
+
+    Raises:
+        ImageReadError: see :func:`depth_perception.io.images.read_image`.
+    """
+    return torch.from_numpy(read_image(path).max(axis=-1) > 127)
+
+
+def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """The mask on another grid, nearest pixel.
+
+    Raises:
+        ValueError: the aspect ratio is another one.
+    """
+    rows, columns = mask.shape
+    if abs(columns * height / (rows * width) - 1.0) > _ASPECT_TOLERANCE:
+        raise ValueError(
+            f"the mask is {columns} x {rows} (width x height), which does not fit a depth image "
+            f"of {width} x {height}"
+        )
+    return on_grid(mask, height, width)
+
+
+def hide(prediction: Prediction, mask: Tensor) -> Prediction:
+    """The prediction without the depth where a mask (H, W) of the same view is true."""
+    hidden = on_grid(mask, *prediction.values.shape).to(prediction.valid.device)
+    return replace(prediction, valid=prediction.valid & ~hidden)
+
+
+def on_grid(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask of the same view on another grid, nearest pixel."""
+    rows, columns = mask.shape
+    if (rows, columns) == (height, width):
+        return mask
+    v = ((torch.arange(height, device=mask.device) + 0.5) * rows / height).long()
+    u = ((torch.arange(width, device=mask.device) + 0.5) * columns / width).long()
+    return mask[v[:, None], u[None, :]]

@@ -1,0 +1,145 @@
+"""What a lidar or a laser scanner saw at the moment of an image."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from geometry_msgs.msg import TransformStamped
+from sensor_msgs.msg import LaserScan, PointCloud2
+from std_msgs.msg import Header
+from torch import Tensor
+
+from ...geometry.rotations import from_quaternion
+from ...io.range_messages import RangeMessageError, cloud_points, scan_points
+from ...scale import Measurement, rigid
+from ..compat.transforms import TransformLookup
+from ..parameters.scale import ScaleSettings
+from .camera_info_sync import stamp_ns
+
+_KEPT_MESSAGES = 64
+_KEPT_BYTES = 128 * 2**20
+
+
+class RangeInput:
+    """The last messages of one sensor; decoded only where an image asks. Any thread may call.
+
+    Args:
+        kind: ``PointCloud2`` or ``LaserScan``.
+        topic: its name, for people.
+        lookup: where frames are; None where there is no TF or extrinsics are given.
+
+    Attributes:
+        received, refused: messages that came; those that were asked for and could not be used.
+        refusal: why the last one that was asked for was refused; empty if it was fine.
+    """
+
+    def __init__(self, kind: type[Any], topic: str, lookup: TransformLookup | None = None) -> None:
+        self.kind = kind
+        self.topic = topic
+        self.received = self.refused = 0
+        self.refusal = ""
+        self._lookup = lookup
+        self._lock = threading.Lock()
+        self._messages: OrderedDict[int, PointCloud2 | LaserScan] = OrderedDict()
+        self._bytes = 0
+
+    def add(self, message: PointCloud2 | LaserScan) -> None:
+        """A message came."""
+        stamp = stamp_ns(message.header)
+        with self._lock:
+            self.received += 1
+            self._drop(stamp)
+            self._messages[stamp] = message
+            self._bytes += _size(message)
+            while len(self._messages) > _KEPT_MESSAGES or (
+                self._bytes > _KEPT_BYTES and len(self._messages) > 1
+            ):
+                self._drop(next(iter(self._messages)))
+
+    def clear(self) -> None:
+        """Forget all messages."""
+        with self._lock:
+            self._messages.clear()
+            self._bytes = 0
+
+    def at(self, header: Header, settings: ScaleSettings) -> tuple[Measurement | None, str]:
+        """What was measured nearest to the stamp of an image, or None and why.
+
+        A message that cannot be used is dropped, and the next nearest one counts.
+        """
+        why, is_refused = f"nothing came on {self.topic} yet", False
+        wanted = stamp_ns(header)
+        while True:
+            with self._lock:
+                nearest = min(self._messages, key=lambda s: abs(s - wanted), default=None)
+                message = None if nearest is None else self._messages[nearest]
+            if nearest is None or message is None:
+                return None, why
+            apart_s = (nearest - wanted) * 1e-9
+            if abs(apart_s) > settings.tolerance_s:
+                if not is_refused:
+                    why = (
+                        f"nothing on {self.topic} within {settings.tolerance_s:g} s of the image: "
+                        f"the nearest is {abs(apart_s):.2f} s "
+                        f"{'later' if apart_s > 0 else 'earlier'}"
+                    )
+                return None, why
+            try:
+                points = torch.from_numpy(self._decode(message))
+            except RangeMessageError as error:
+                is_refused = True
+                with self._lock:
+                    if self._messages.get(nearest) is message:
+                        self._drop(nearest)
+                    self.refused += 1
+                    self.refusal = why = f"a message on {self.topic} was refused: {error}"
+                continue
+            self.refusal = ""
+            try:
+                return Measurement(points, self._to_camera(message, header, settings)), ""
+            except (LookupError, ValueError) as error:
+                return None, str(error)
+
+    def _decode(self, message: PointCloud2 | LaserScan) -> Any:
+        return cloud_points(message) if self.kind is PointCloud2 else scan_points(message)
+
+    def _to_camera(
+        self, message: PointCloud2 | LaserScan, header: Header, settings: ScaleSettings
+    ) -> Tensor:
+        if settings.transform == "given":
+            return settings.extrinsics.extrinsics().matrix()
+        if self._lookup is None:
+            raise LookupError(
+                "tf2_ros is not installed, so where the range sensor sits is unknown: set "
+                "scale.transform to given and scale.extrinsics"
+            )
+        source, target = message.header.frame_id, header.frame_id
+        if not source or not target:
+            raise LookupError(
+                f"no frame in the {'messages on ' + self.topic if not source else 'image'}: "
+                "without one there is no transform"
+            )
+        return transform_matrix(self._lookup.find(target, source, message.header.stamp))
+
+    def _drop(self, stamp: int) -> None:
+        message = self._messages.pop(stamp, None)
+        if message is not None:
+            self._bytes -= _size(message)
+
+
+def transform_matrix(transform: TransformStamped) -> Tensor:
+    """(4, 4) float64 of a transform message.
+
+    Raises:
+        ValueError: its rotation is no rotation.
+    """
+    moved, turned = transform.transform.translation, transform.transform.rotation
+    quaternion = torch.tensor((turned.x, turned.y, turned.z, turned.w), dtype=torch.float64)
+    return rigid((moved.x, moved.y, moved.z), from_quaternion(quaternion))
+
+
+def _size(message: PointCloud2 | LaserScan) -> int:
+    return len(message.data) if isinstance(message, PointCloud2) else 4 * len(message.ranges)

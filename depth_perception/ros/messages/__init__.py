@@ -1,0 +1,1 @@
+"""Building and packing of messages."""

@@ -1,0 +1,60 @@
+"""The message that says how the values of a depth map became metres.
+
+It tells what the prediction tells: who makes a prediction metric sets its ``fit`` and
+``fit_source`` (:mod:`depth_perception.scale` does), and needs nothing here.
+"""
+
+from __future__ import annotations
+
+import math
+
+from std_msgs.msg import Header
+
+from depth_perception.msg import DepthScale
+
+from ...prediction import DepthSpace, Prediction
+from ...scale import ScaleReport, ScaleStatus
+
+_SPACES = {
+    DepthSpace.DEPTH: DepthScale.KIND_DEPTH,
+    DepthSpace.INVERSE_DEPTH: DepthScale.KIND_INVERSE_DEPTH,
+    DepthSpace.LOG_DEPTH: DepthScale.KIND_LOG_DEPTH,
+    DepthSpace.LOG1P_DEPTH: DepthScale.KIND_LOG1P_DEPTH,
+}
+_NAN = math.nan
+
+
+def scale_message(
+    header: Header, prediction: Prediction, report: ScaleReport | None = None
+) -> DepthScale:
+    """How the values of the network became metres: by themselves, by a fit, or not at all.
+
+    After a fit, ``kind`` is the space in which it was made. Where only the source is known, only
+    that is told. A scale of earlier images alone has no inliers, and " (held)" behind the name of
+    its source. ``report`` knows the sigma better than the fit does.
+    """
+    message = DepthScale(
+        header=header,
+        scale=_NAN,
+        shift=_NAN,
+        sigma=_NAN,
+        inliers=0,
+        source="none",
+        kind=_SPACES[prediction.space],
+        is_metric=prediction.is_metric,
+    )
+    if not prediction.is_metric:
+        return message
+    fit = prediction.fit
+    message.source = prediction.fit_source or ("model" if fit is None else "fit")
+    if fit is not None:
+        message.scale, message.shift, message.kind = fit.scale, fit.shift, _SPACES[fit.model.space]
+        message.sigma = abs(fit.scale_sigma / fit.scale) if fit.scale else _NAN
+        message.inliers = fit.inliers
+    elif not prediction.fit_source:
+        message.scale, message.shift = 1.0, 0.0
+    if report is not None and math.isfinite(report.sigma_ratio):
+        message.sigma = report.sigma_ratio
+    if report is not None and report.status is ScaleStatus.HELD:
+        message.source, message.inliers = f"{message.source} (held)", 0
+    return message

@@ -1,0 +1,73 @@
+"""A planar laser scan out of a panorama."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from sensor_msgs.msg import LaserScan
+from std_msgs.msg import Header
+from torch import Tensor
+
+from ...geometry import Equirectangular
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What a scan sees.
+
+    Attributes:
+        band_rad: height of the band of latitudes around the horizon that counts.
+        min_range_m, max_range_m: limits of the distance.
+    """
+
+    band_rad: float
+    min_range_m: float
+    max_range_m: float
+
+
+def scan_ranges(
+    range_m: Tensor, valid: Tensor, camera: Equirectangular, options: ScanOptions
+) -> Tensor:
+    """Horizontal distance to the nearest surface of each column, (W,) float32, leftmost last.
+
+    The order is that of growing angle about an axis that points up. NaN: nothing is known there;
+    +inf and -inf: beyond and below the limits (REP-117).
+
+    Raises:
+        ValueError: the band holds no row of the image.
+    """
+    rows = torch.arange(camera.height, device=range_m.device, dtype=torch.float32) + 0.5
+    latitude = camera.latitude_min + rows / camera.height * camera.vertical_fov
+    half_row = camera.vertical_fov / camera.height / 2
+    in_band = latitude.abs() <= max(options.band_rad / 2, half_row * 1.001)
+    if not bool(in_band.any()):
+        raise ValueError(
+            f"the scan band of {math.degrees(options.band_rad):.1f} degrees around the horizon "
+            "lies outside the image"
+        )
+    flat = range_m[in_band] * torch.cos(latitude[in_band])[:, None]
+    nearest = torch.where(valid[in_band], flat, math.inf).amin(0)
+    known = valid[in_band].any(0)
+    nearest = torch.where(nearest > options.max_range_m, math.inf, nearest)
+    nearest = torch.where(nearest < options.min_range_m, -math.inf, nearest)
+    return torch.where(known, nearest, math.nan).flip(0)
+
+
+def scan_message(
+    header: Header, ranges: Tensor, camera: Equirectangular, options: ScanOptions
+) -> LaserScan:
+    """A scan in a frame with z up and x forward (REP-103): angles grow to the left."""
+    increment = camera.horizontal_fov / camera.width
+    return LaserScan(
+        header=header,
+        angle_min=-camera.longitude_max + increment / 2,
+        angle_max=-camera.longitude_min - increment / 2,
+        angle_increment=increment,
+        time_increment=0.0,
+        scan_time=0.0,
+        range_min=options.min_range_m,
+        range_max=options.max_range_m,
+        ranges=ranges.cpu().tolist(),
+    )

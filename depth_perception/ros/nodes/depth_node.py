@@ -1,0 +1,405 @@
+"""The lifecycle node that every depth node is built on.
+
+One thread, the executor's, takes messages, services and timers; one worker thread runs the model
+and publishes. Between them lies a mailbox with one slot in which the newest image wins.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+from rclpy.time import Time
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, Trigger
+
+from ..inputs.camera_info_sync import Arrival, ImageMessage
+from ..outputs.depth import Frame, Output, RateLimit
+from ..parameters.common import NodeSettings
+from ..parameters.table import ParameterTable
+from .diagnostics import NodeState, Statistics, diagnostic_array, doubts, status_message
+from .mailbox import Worker
+from .qos import QosWatch, input_profile, output_profile, overridable, silent_events
+
+S = TypeVar("S", bound=NodeSettings)
+
+_CLOSE_TIMEOUT_S = 1.0
+_CLEANUP_TIMEOUT_S = 10.0
+_LOG_PERIOD_S = 2.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What runs, for the diagnostics."""
+
+    model: str
+    device: str
+    precision: str
+    backend: str = "torch"
+
+    @classmethod
+    def by(cls, settings: NodeSettings, device: torch.device) -> Loaded:
+        """What the parameters say, on the device that they led to."""
+        return cls(settings.model, str(device), settings.precision, settings.backend)
+
+
+class DepthNode(LifecycleNode, Generic[S]):
+    """Lifecycle, mailbox, failure policy, diagnostics and services around a model.
+
+    A node derives from it and says how to load its model, which outputs it has, and how one image
+    is worked on.
+    """
+
+    def __init__(self, name: str, settings_type: type[S], **options: Any) -> None:
+        super().__init__(name, **options)
+        self.statistics = Statistics()
+        self.table = ParameterTable(self, settings_type, self._is_configured)
+        self.outputs: Sequence[Output] = ()
+        self._enabled = True
+        self._accepting = False
+        self._loaded: Loaded | None = None
+        self._fault: str | None = None
+        self._setup_error: str | None = None
+        self._worker: Worker[Arrival] | None = None
+        self._is_loaded = threading.Event()
+        self._is_loaded.set()
+        self._output_publishers: list[Publisher] = []
+        self._inputs: list[Subscription] = []
+        self._doubts: tuple[str, ...] = ()
+        self._limit = RateLimit()
+        self._qos_watch = QosWatch(self.get_logger().warning)
+        self._failure_guard = self.create_guard_condition(self._enter_error_path)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._diagnostics_timer = self.create_timer(  # also while simulated time stands still
+            self.settings.diagnostics_period_s,
+            self._publish_diagnostics,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
+        self.create_service(SetBool, "~/enable", self._on_enable)
+        self.create_service(Trigger, "~/reset_scale", self._on_reset_scale)
+        threshold = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        self._jump_handle = self.get_clock().create_jump_callback(
+            threshold, post_callback=self._on_clock_jump
+        )
+
+    @property
+    def settings(self) -> S:
+        """The parameters in force."""
+        return self.table.settings
+
+    @abstractmethod
+    def load(self, settings: S) -> Loaded:
+        """Load the model and warm it up; runs in a thread of its own. What it raises is shown."""
+
+    def unload(self) -> None:
+        """Drop the model."""
+
+    @abstractmethod
+    def make_outputs(self, settings: S) -> Sequence[Output]:
+        """Create the outputs with :meth:`make_publisher`."""
+
+    @abstractmethod
+    def work(self, arrival: Arrival, settings: S) -> Frame:
+        """Decode one image and run the model. Raises ValueError for images it refuses."""
+
+    def subscribe(self, settings: S) -> None:
+        """Create the subscriptions; a node with further inputs adds them."""
+        topic, kind = self.resolve_topic_name("image"), Image
+        if settings.image_transport == "compressed":
+            topic, kind = f"{topic}/compressed", CompressedImage
+        self.make_subscription(kind, topic, self._on_image, input_profile())
+
+    def receive(self, arrival: Arrival) -> None:
+        """An image came that is wanted; a node that needs more than the image waits for it here."""
+        self.offer(arrival)
+
+    def warnings(self) -> Sequence[str]:
+        """Further sentences that make the diagnostics a warning."""
+        return ()
+
+    def details(self) -> Mapping[str, str]:
+        """Further figures for the diagnostics, by name."""
+        return {}
+
+    def reset_scale(self) -> str:
+        """Forget recovered scale; the sentence to answer with."""
+        return "nothing to reset: the scale comes from the model"
+
+    def forget(self) -> None:
+        """Clear what depends on time going on; called when the clock jumps."""
+
+    def start(self) -> None:
+        """Configure and activate if ``autostart``; called once before spinning."""
+        for problem in self.table.problems:
+            self.get_logger().error(problem)
+        if self.settings.autostart and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def close(self) -> bool:
+        """End the worker within a second; false if it, or loading, is still busy."""
+        self._accepting = False
+        is_idle = self._worker is None or self._worker.stop(_CLOSE_TIMEOUT_S)
+        return is_idle and self._is_loaded.is_set()
+
+    def make_publisher(self, message_type: type[Any], topic: str) -> Publisher:
+        """A reliable lifecycle publisher that lives until the node is cleaned up."""
+        publisher = self.create_lifecycle_publisher(
+            message_type,
+            topic,
+            output_profile(),
+            event_callbacks=self._qos_watch.publisher_events(self.resolve_topic_name(topic)),
+            qos_overriding_options=overridable(),
+        )
+        self._output_publishers.append(publisher)
+        return publisher
+
+    def make_subscription(
+        self,
+        kind: type[Any],
+        topic: str,
+        callback: Callable[[Any], None],
+        profile: QoSProfile,
+        *,
+        is_optional: bool = False,
+    ) -> None:
+        """A subscription that lives until the node is cleaned up.
+
+        One that is optional says nothing of publishers that do not match it, and its quality of
+        service is fixed.
+        """
+        events = self._qos_watch.subscription_events(self.resolve_topic_name(topic))
+        subscription = self.create_subscription(
+            kind,
+            topic,
+            callback,
+            profile,
+            event_callbacks=silent_events() if is_optional else events,
+            qos_overriding_options=None if is_optional else overridable(),
+        )
+        self._inputs.append(subscription)
+
+    def offer(self, arrival: Arrival) -> None:
+        """Hand an image to the worker, unless the rate limit is against it."""
+        if self._worker is None or not self._accepting:
+            self.statistics.dropped("not active")
+        elif not self._limit.allows(self.settings.max_rate_hz):
+            self.statistics.dropped("rate limit")
+        elif self._worker.mailbox.put(arrival) is not None:
+            self.statistics.dropped("newer image came")
+
+    # Lifecycle. A transition that raised would leave no trace of why: errors are caught and told.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self.table.problems:
+            return self._refuse("wrong parameters: " + "; ".join(self.table.problems))
+        settings = self.settings
+        self._fault = self._setup_error = None
+        self.statistics.forgive()
+        self._reset_diagnostics_timer(settings.diagnostics_period_s)
+        try:
+            self._loaded = self._load_in_background(settings)
+            self.outputs = self.make_outputs(settings)
+            self.subscribe(settings)
+        except Exception as error:
+            self._tear_down()
+            return self._refuse(_describe(error))
+        self._worker = Worker(self._process, f"{self.get_name()} worker")
+        self.get_logger().info(f"{self._loaded.model} is ready on {self._loaded.device}")
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if self._worker is None or self._worker.mailbox.is_closed:
+            self.get_logger().error("an earlier cleanup was not finished: clean up again first")
+            return TransitionCallbackReturn.FAILURE
+        self._accepting = True
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._accepting = False
+        if self._worker is not None and self._worker.mailbox.clear() is not None:
+            self.statistics.dropped("not active")
+        result = super().on_deactivate(state)
+        return TransitionCallbackReturn.ERROR if self._fault is not None else result
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        if not self._tear_down():
+            self.get_logger().error("the model is still busy with an image: clean up again later")
+            return TransitionCallbackReturn.FAILURE
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._accepting = False
+        self._tear_down()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._accepting = False
+        self._tear_down()
+        return TransitionCallbackReturn.SUCCESS
+
+    def _refuse(self, reason: str) -> TransitionCallbackReturn:
+        self._setup_error = f"cannot be configured: {reason}"
+        self.get_logger().error(self._setup_error)
+        self._publish_diagnostics()
+        return TransitionCallbackReturn.FAILURE
+
+    def _load_in_background(self, settings: S) -> Loaded:
+        """Run :meth:`load` in a thread, so that an interrupt and the diagnostics get through."""
+        results: list[Loaded | Exception] = []
+
+        def load() -> None:
+            try:
+                results.append(self.load(settings))
+            except Exception as error:
+                results.append(error)
+            finally:
+                self._is_loaded.set()
+
+        self._is_loaded.clear()
+        threading.Thread(target=load, name=f"{self.get_name()} loader", daemon=True).start()
+        while not self._is_loaded.wait(settings.diagnostics_period_s):
+            self._publish_diagnostics()
+        if isinstance(results[0], Exception):
+            raise results[0]
+        return results[0]
+
+    def _tear_down(self) -> bool:
+        """Free everything that was configured; false if the worker could not be stopped."""
+        if self._worker is not None and not self._worker.stop(_CLEANUP_TIMEOUT_S):
+            return False
+        self._worker = None
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._inputs.clear()
+        for publisher in self._output_publishers:
+            self.destroy_lifecycle_publisher(publisher)
+        self._output_publishers.clear()
+        self.outputs = ()
+        self._qos_watch.clear()
+        self._loaded = None
+        self._doubts = ()
+        self.unload()
+        return True
+
+    def _enter_error_path(self) -> None:
+        """On the executor: too many failures. Deactivating with a fault is a lifecycle error."""
+        if self._fault is not None and self._lifecycle_label() == "active":
+            self.get_logger().error(self._fault)
+            self._setup_error = self._fault
+            self.trigger_deactivate()
+            self._publish_diagnostics()
+
+    def _is_configured(self) -> bool:
+        return self._lifecycle_label() in ("inactive", "active")
+
+    def _lifecycle_label(self) -> str:
+        return str(self._state_machine.current_state[1])
+
+    # Images
+
+    def _on_image(self, message: ImageMessage) -> None:
+        now = time.monotonic()
+        self.statistics.arrived(now)
+        if not self._accepting or self._worker is None:
+            self.statistics.dropped("not active")
+        elif not self._enabled:
+            self.statistics.dropped("disabled")
+        elif not any(output.is_wanted() for output in self.outputs):
+            self.statistics.dropped("nobody listens")
+        else:
+            self.receive(Arrival(message, now))
+
+    def _process(self, arrival: Arrival) -> None:
+        """On the worker thread: the boundary at which every failure of a frame ends."""
+        try:
+            frame = self.work(arrival, self.settings)
+            for output in self.outputs:
+                output.publish(frame)
+            self._doubts = tuple(doubts(frame.prediction))
+        except Exception as error:
+            if self.context.ok():
+                self._on_failure(error)
+            return
+        now = self.get_clock().now()
+        age = now - Time.from_msg(arrival.message.header.stamp, clock_type=now.clock_type)
+        self.statistics.published(arrival.arrived_s, time.monotonic(), age.nanoseconds / 1e9)
+
+    def _on_failure(self, error: Exception) -> None:
+        reason = "refused" if isinstance(error, (ValueError, TypeError)) else "failed"
+        text = _describe(error)
+        count = self.statistics.failed(reason, text)
+        self.get_logger().error(f"image dropped: {text}", throttle_duration_sec=_LOG_PERIOD_S)
+        limit = self.settings.max_consecutive_failures
+        if 0 < limit <= count and self._fault is None:
+            self._fault = (
+                f"{count} images failed in a row, the last with: {text}. The node is unconfigured; "
+                "remove the cause and configure it again"
+            )
+            self._failure_guard.trigger()
+
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        self.get_logger().warning("the clock jumped: queues and filters are cleared")
+        if self._worker is not None and self._worker.mailbox.clear() is not None:
+            self.statistics.dropped("clock jump")
+        self.statistics.clear_times()
+        self._doubts = ()
+        self.forget()
+
+    # Services and diagnostics
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._enabled = request.data
+        response.success = True
+        response.message = "images are worked on" if request.data else "images are dropped"
+        return response
+
+    def _on_reset_scale(
+        self, request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        response.success, response.message = True, self.reset_scale()
+        return response
+
+    def _reset_diagnostics_timer(self, period_s: float) -> None:
+        self._diagnostics_timer.timer_period_ns = int(period_s * 1e9)
+
+    def _publish_diagnostics(self) -> None:
+        loaded = self._loaded or Loaded("", "", "", "")
+        faults = tuple(text for text in (self._setup_error, *self.table.problems) if text)
+        state = NodeState(
+            name=f"{self.get_fully_qualified_name().lstrip('/')}: depth",
+            lifecycle=self._lifecycle_label(),
+            enabled=self._enabled,
+            model=loaded.model or self.settings.model,
+            device=loaded.device,
+            precision=loaded.precision,
+            backend=loaded.backend,
+            faults=faults,
+            warnings=(*self._qos_watch.mismatches, *self.warnings(), *self._doubts),
+            input_timeout_s=self.settings.input_timeout_s,
+            details=self.details(),
+        )
+        header = Header(stamp=self.get_clock().now().to_msg())
+        status = status_message(state, self.statistics.snapshot(time.monotonic()))
+        self._diagnostics.publish(diagnostic_array(header, status))
+
+
+def _describe(error: BaseException) -> str:
+    """One text for logs and diagnostics; the class where the message alone would not be enough."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    expected = isinstance(error, (ValueError, KeyError, OSError)) and text
+    return text if expected else f"{type(error).__name__}: {text}"

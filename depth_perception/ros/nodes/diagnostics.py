@@ -1,0 +1,264 @@
+"""What a node knows about its own work, and the message that says it."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from std_msgs.msg import Header
+
+from ...prediction import Prediction
+
+_WINDOW_S = 5.0
+_LATENCIES = 500
+_PLAUSIBLE_AGE_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Figures at one moment. Rates are over the last seconds, the counts over the node's life.
+
+    Attributes:
+        frames_in, frames_out: images that arrived; images whose outputs were published.
+        drops: count of the others by reason.
+        input_rate_hz, output_rate_hz: over the last 5 s.
+        latency_p50_ms, latency_p99_ms: from arrival to published, of the last 500 frames.
+        age_p50_ms, age_p99_ms: from the stamp of the image to published; NaN where unknown.
+        since_input_s: time since the last image; infinite before the first.
+        last_error: text of the last failure, or empty.
+        failures_in_a_row: frames that failed since one succeeded.
+    """
+
+    frames_in: int
+    frames_out: int
+    drops: Mapping[str, int]
+    input_rate_hz: float
+    output_rate_hz: float
+    latency_p50_ms: float
+    latency_p99_ms: float
+    age_p50_ms: float
+    age_p99_ms: float
+    since_input_s: float
+    last_error: str
+    failures_in_a_row: int
+
+
+class Statistics:
+    """Counts and times of one node; any thread may call any method. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._frames_in = 0
+        self._frames_out = 0
+        self._drops: Counter[str] = Counter()
+        self._last_error = ""
+        self._failures_in_a_row = 0
+        self._last_input_s = -math.inf
+        self._inputs: deque[float] = deque(maxlen=2000)
+        self._outputs: deque[float] = deque(maxlen=2000)
+        self._latencies_s: deque[float] = deque(maxlen=_LATENCIES)
+        self._ages_s: deque[float] = deque(maxlen=_LATENCIES)
+
+    def arrived(self, now_s: float) -> None:
+        """An image came in."""
+        with self._lock:
+            self._frames_in += 1
+            self._inputs.append(now_s)
+            self._last_input_s = now_s
+
+    def dropped(self, reason: str) -> None:
+        """An image was not worked on."""
+        with self._lock:
+            self._drops[reason] += 1
+
+    def failed(self, reason: str, error: str) -> int:
+        """Work on an image failed; the number of failures in a row."""
+        with self._lock:
+            self._drops[reason] += 1
+            self._last_error = error
+            self._failures_in_a_row += 1
+            return self._failures_in_a_row
+
+    def noted(self, error: str) -> None:
+        """Something went wrong that belongs to no frame."""
+        with self._lock:
+            self._last_error = error
+
+    def published(self, arrived_s: float, now_s: float, age_s: float) -> None:
+        """The outputs of an image went out.
+
+        ``age_s`` is the time since its stamp; one that cannot be (a recording played without its
+        clock) is not counted.
+        """
+        with self._lock:
+            self._frames_out += 1
+            self._failures_in_a_row = 0
+            self._outputs.append(now_s)
+            self._latencies_s.append(now_s - arrived_s)
+            if abs(age_s) < _PLAUSIBLE_AGE_S:
+                self._ages_s.append(age_s)
+
+    def forgive(self) -> None:
+        """Start afresh after a reconfiguration: no failures, no error."""
+        with self._lock:
+            self._failures_in_a_row = 0
+            self._last_error = ""
+
+    def clear_times(self) -> None:
+        """Forget rates and latencies, which a clock jump makes meaningless."""
+        with self._lock:
+            for times in (self._inputs, self._outputs, self._latencies_s, self._ages_s):
+                times.clear()
+
+    def snapshot(self, now_s: float) -> Snapshot:
+        """The figures at ``now_s``."""
+        with self._lock:
+            return Snapshot(
+                self._frames_in,
+                self._frames_out,
+                dict(self._drops),
+                _rate(self._inputs, now_s),
+                _rate(self._outputs, now_s),
+                1e3 * quantile(self._latencies_s, 0.50),
+                1e3 * quantile(self._latencies_s, 0.99),
+                1e3 * quantile(self._ages_s, 0.50),
+                1e3 * quantile(self._ages_s, 0.99),
+                now_s - self._last_input_s,
+                self._last_error,
+                self._failures_in_a_row,
+            )
+
+
+@dataclass(frozen=True)
+class NodeState:
+    """What a status message says beside the figures.
+
+    Attributes:
+        name: name of the status.
+        lifecycle: label of the lifecycle state.
+        enabled: false after ``~/enable`` with false.
+        model, device, precision, backend: what runs; empty when nothing is loaded.
+        faults: sentences that make the status an error.
+        warnings: sentences that make it a warning.
+        input_timeout_s: how long no image is fine.
+        details: further figures by name.
+    """
+
+    name: str
+    lifecycle: str
+    enabled: bool
+    model: str
+    device: str
+    precision: str
+    backend: str
+    faults: Sequence[str]
+    warnings: Sequence[str]
+    input_timeout_s: float
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
+    """Level, one sentence, and every figure."""
+    level, text = _judge(state, figures)
+    values = {
+        "state": state.lifecycle,
+        "enabled": str(state.enabled).lower(),
+        "model": state.model,
+        "device": state.device,
+        "precision": state.precision,
+        "backend": state.backend,
+        "frames in": str(figures.frames_in),
+        "frames out": str(figures.frames_out),
+        "frames dropped": str(sum(figures.drops.values())),
+        **{f"dropped: {reason}": str(count) for reason, count in sorted(figures.drops.items())},
+        "input rate (Hz)": f"{figures.input_rate_hz:.2f}",
+        "output rate (Hz)": f"{figures.output_rate_hz:.2f}",
+        "latency p50 (ms)": f"{figures.latency_p50_ms:.1f}",
+        "latency p99 (ms)": f"{figures.latency_p99_ms:.1f}",
+        "age p50 (ms)": f"{figures.age_p50_ms:.1f}",
+        "age p99 (ms)": f"{figures.age_p99_ms:.1f}",
+        "failures in a row": str(figures.failures_in_a_row),
+        "last error": _brief(figures.last_error),
+        "memory (MiB)": f"{resident_mib():.0f}",
+        **state.details,
+    }
+    if state.device.startswith("cuda"):
+        allocated = torch.cuda.memory_allocated(torch.device(state.device))
+        values["device memory (MiB)"] = f"{allocated / 2**20:.0f}"
+    return DiagnosticStatus(
+        level=level,
+        name=state.name,
+        message=text,
+        hardware_id=state.device or "none",
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def diagnostic_array(header: Header, status: DiagnosticStatus) -> DiagnosticArray:
+    """A message with one status."""
+    return DiagnosticArray(header=header, status=[status])
+
+
+def doubts(prediction: Prediction) -> Iterator[str]:
+    """Sentences on what a prediction says against itself."""
+    if prediction.note and not prediction.is_metric:
+        yield f"not metric: {prediction.note}"
+    if prediction.scene is not None and prediction.scene.is_at_floor:
+        yield "the model could not tell the size of the scene: do not trust the metres"
+
+
+def quantile(values: Sequence[float] | deque[float], share: float) -> float:
+    """The nearest-rank quantile, NaN of nothing."""
+    ordered = sorted(values)
+    if not ordered:
+        return math.nan
+    return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
+
+
+def resident_mib() -> float:
+    """Memory of this process; its peak where the system does not tell the present."""
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _judge(state: NodeState, figures: Snapshot) -> tuple[bytes, str]:
+    if state.faults:
+        return DiagnosticStatus.ERROR, "; ".join(map(_brief, state.faults))
+    if state.lifecycle != "active":
+        return DiagnosticStatus.WARN, f"not active ({state.lifecycle})"
+    warnings = list(state.warnings)
+    if not state.enabled:
+        warnings.append("disabled by ~/enable")
+    if figures.failures_in_a_row:
+        warnings.append(f"frames fail: {_brief(figures.last_error)}")
+    if figures.since_input_s == math.inf:
+        warnings.append("no image yet")
+    elif figures.since_input_s > state.input_timeout_s:
+        warnings.append(f"no image for {figures.since_input_s:.1f} s")
+    if warnings:
+        return DiagnosticStatus.WARN, "; ".join(warnings)
+    return DiagnosticStatus.OK, f"{figures.output_rate_hz:.1f} Hz"
+
+
+def _brief(text: str) -> str:
+    """The first line; a list of every differing parameter belongs into the log."""
+    first, _, rest = text.partition("\n")
+    return f"{first} ... ({rest.count(chr(10)) + 1} more lines in the log)" if rest else first
+
+
+def _rate(times: deque[float], now_s: float) -> float:
+    recent = [t for t in times if now_s - t <= _WINDOW_S]
+    if len(recent) < 2:
+        return 0.0
+    return (len(recent) - 1) / max(recent[-1] - recent[0], 1e-6)

@@ -1,0 +1,21 @@
+"""The model that the parameters of a node ask for."""
+
+from __future__ import annotations
+
+from ...systems import Estimator, load
+from ..parameters.common import NodeSettings
+
+
+def load_chosen(settings: NodeSettings, **options: object) -> Estimator:
+    """Load the model of the parameters, with these options beside its precision and backend.
+
+    Raises:
+        KeyError, TypeError, ValueError, OSError: no such model, it does not know an option, or it
+            cannot be loaded.
+    """
+    return load(
+        settings.model,
+        settings.checkpoint or None,
+        None if settings.device == "auto" else settings.device,
+        **{"precision": settings.precision, "backend": settings.backend, **options},
+    )

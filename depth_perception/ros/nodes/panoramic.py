@@ -1,0 +1,174 @@
+"""The node ``panoramic_depth``: depth around the robot from one 360 degree camera."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from geometry_msgs.msg import TransformStamped
+from torch import Tensor
+
+from ...geometry import Equirectangular
+from ...systems import Estimator, PanelsEstimator
+from ...systems.catalog import card
+from ..compat.transforms import Broadcaster, static_broadcaster
+from ..inputs.camera_info_sync import Arrival
+from ..inputs.masks import fit_mask, hide, read_mask
+from ..messages.frames import UPRIGHT, rotation_message, static_transform
+from ..messages.images import read_rgb
+from ..messages.staging import Staging
+from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
+from ..outputs.segments import LabelledCloudOutput
+from ..parameters.common import PanoramicSettings
+from .depth_node import Loaded
+from .loading import load_chosen
+from .panel_model import PANOPTIC_GROUPS, load_around, refuse_foreign
+from .scaled_node import ScaledNode
+from .surrounding_segments import SurroundingSegments
+
+_ASPECT_TOLERANCE = 0.02
+
+
+class PanoramicNode(ScaledNode[PanoramicSettings]):
+    """Depth, cloud, pinhole panels and scan from an equirectangular image.
+
+    With a panoptic model also segments and their distances.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._estimator: Estimator | PanelsEstimator | None = None
+        self._segments: SurroundingSegments | None = None
+        self._staging = Staging()
+        self._mask: Tensor | None = None
+        self._scan: ScanOutput | None = None
+        self._panels: tuple[PanelOutput, ...] = ()
+        self._broadcaster: Broadcaster | None = None
+        self._known_frames: set[tuple[str, str]] = set()
+        super().__init__("panoramic_depth", PanoramicSettings, **options)
+
+    def load(self, settings: PanoramicSettings) -> Loaded:
+        estimator = load_model(settings)
+        self._segments = None
+        if isinstance(estimator, PanelsEstimator) and estimator.card.is_panoptic:
+            self._segments = SurroundingSegments(estimator, settings)
+        self._mask = read_mask(settings.mask_file) if settings.mask_file else None
+        height = settings.height or estimator.card.default_height
+        estimator.warm_up(height, 2 * height)
+        self.load_reference(settings.scale, estimator.device, "equirectangular")
+        self._estimator = estimator
+        return Loaded.by(settings, estimator.device)
+
+    def unload(self) -> None:
+        super().unload()
+        had_estimator = self._estimator is not None
+        self._estimator = self._segments = self._mask = self._scan = None
+        self._panels = ()
+        self._known_frames.clear()
+        if had_estimator and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def make_outputs(self, settings: PanoramicSettings) -> Sequence[Output]:
+        if settings.publish_tf and self._broadcaster is None:
+            self._broadcaster = static_broadcaster(self)
+            if self._broadcaster is None:
+                self.get_logger().warning(
+                    "tf2_msgs is not installed: the frames of scan and panels are not published"
+                )
+        self._scan = ScanOutput(self.make_publisher, lambda: self.settings.scan)
+        panels = settings.panels.panels() if settings.panels.enabled else ()
+        self._panels = tuple(PanelOutput(self.make_publisher, panel) for panel in panels)
+        cloud, segments = CloudOutput, ()
+        if self._segments is not None:
+            cloud = LabelledCloudOutput
+            segments = self._segments.outputs(self.make_publisher, lambda: self.settings)
+        return (
+            DepthOutput(self.make_publisher),
+            cloud(self.make_publisher, lambda: self.settings.cloud),
+            self._scan,
+            *self._panels,
+            *segments,
+        )
+
+    def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
+        if self._estimator is None:
+            raise RuntimeError("no model is loaded")
+        image = self._staging.upload(read_rgb(arrival.message), self._estimator.device)
+        height, width = image.shape[:2]
+        camera = panorama_camera(
+            height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg
+        )
+        if self._segments is not None and isinstance(self._estimator, PanelsEstimator):
+            self._estimator = self._segments.limited(self._estimator, settings)
+        prediction = self._estimator(image, camera)
+        mask = None
+        if self._mask is not None:
+            mask = fit_mask(self._mask, *prediction.values.shape)
+            prediction = hide(prediction, mask)
+        if self._segments is not None:
+            prediction = self._segments.chosen(prediction, settings, mask)
+        header = arrival.message.header
+        self._publish_frames(header.frame_id, settings)
+        return self.in_metres(header, image, prediction, settings)
+
+    def details(self) -> Mapping[str, str]:
+        found = {} if self._segments is None else {"segments": str(self._segments.count)}
+        return {**super().details(), **found}
+
+    def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
+        """Send the static transforms of a camera frame when it is first seen."""
+        if self._broadcaster is None or self._scan is None or not settings.publish_tf:
+            return
+        key = (camera_frame, settings.scan.frame_id)
+        if not camera_frame or key in self._known_frames:
+            return
+        self._known_frames.add(key)
+        transforms: list[TransformStamped] = []
+        scan_frame = self._scan.frame_id(camera_frame)
+        if scan_frame != camera_frame:
+            transforms.append(static_transform(camera_frame, scan_frame, UPRIGHT))
+        for output in self._panels:
+            source = static_transform(camera_frame, "", UPRIGHT).header
+            child = output.header(source).frame_id
+            orientation = rotation_message(output.panel.rotation)
+            transforms.append(static_transform(camera_frame, child, orientation))
+        self._broadcaster.sendTransform(transforms)
+
+
+def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
+    """The model of the parameters, which looks around panel by panel if it is a pinhole model.
+
+    Raises:
+        KeyError, ValueError, OSError: no such model, it does not suit, or it cannot be loaded.
+    """
+    if card(settings.model).camera == "pinhole":
+        return load_around(settings)
+    refuse_foreign(settings, "scaledepth", *PANOPTIC_GROUPS)
+    return load_chosen(
+        settings,
+        height=settings.height or None,
+        seam=settings.seam,
+        flip=settings.flip,
+        output_size=settings.output_size,
+    )
+
+
+def panorama_camera(
+    height: int, width: int, horizontal_fov_deg: float, vertical_fov_deg: float
+) -> Equirectangular:
+    """The camera of an image that shows this part of the sphere.
+
+    Raises:
+        ValueError: the whole sphere is claimed, but the image is not twice as wide as high.
+    """
+    is_full = horizontal_fov_deg >= 360.0 and vertical_fov_deg >= 180.0
+    if is_full and abs(width / (2.0 * height) - 1.0) > _ASPECT_TOLERANCE:
+        raise ValueError(
+            f"the image is {width} x {height} (width x height), but a full panorama is twice as "
+            "wide as high. If it is a partial panorama, set horizontal_fov_deg and "
+            "vertical_fov_deg to what it sees; if it is a pinhole image, use pinhole_depth"
+        )
+    return Equirectangular.partial(
+        height, width, math.radians(horizontal_fov_deg), math.radians(vertical_fov_deg)
+    )

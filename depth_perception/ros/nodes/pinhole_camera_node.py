@@ -1,0 +1,150 @@
+"""What the nodes for pinhole cameras share: images that have their CameraInfo, rectified."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from sensor_msgs.msg import CameraInfo
+from torch import Tensor
+
+from ...geometry import Pinhole
+from ..inputs.calibration import Calibration, View
+from ..inputs.camera_info_sync import Arrival, InfoMatcher, Sync
+from ..messages.images import read_rgb
+from ..messages.staging import Staging
+from ..parameters.pinhole import PinholeCameraSettings
+from .depth_node import DepthNode
+from .qos import info_profile, latched_profile
+
+S = TypeVar("S", bound=PinholeCameraSettings)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A pinhole image, rectified where its camera bends lines.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB on the device that was asked for.
+        camera: its pixel grid.
+        unseen: (H, W) bool, pixels that rectification left without content; None: there are none.
+    """
+
+    image: Tensor
+    camera: Pinhole
+    unseen: Tensor | None
+
+
+class PinholeCameraNode(DepthNode[S]):
+    """A node whose images need intrinsics, from ``camera_info`` or assumed.
+
+    The executor's thread pairs messages; the worker's thread reads the intrinsics of each pair.
+    """
+
+    def __init__(self, name: str, settings_type: type[S], **options: Any) -> None:
+        self._matcher = InfoMatcher(Sync.EXACT)
+        self._views: tuple[Calibration, View] | None = None
+        self._view_device = torch.device("cpu")
+        self._staging = Staging()
+        super().__init__(name, settings_type, **options)
+
+    def subscribe(self, settings: S) -> None:
+        self._matcher = InfoMatcher(Sync(settings.camera_info.sync))
+        self.make_subscription(CameraInfo, "camera_info", self._on_info, info_profile())
+        if self._matcher.sync is Sync.LATEST:  # a latched one is only sent to who asks for it
+            self.make_subscription(
+                CameraInfo, "camera_info", self._on_info, latched_profile(), is_optional=True
+            )
+        super().subscribe(settings)
+
+    def receive(self, arrival: Arrival) -> None:
+        if self._assumes_intrinsics(arrival.arrived_s):
+            self._drop_unmatched(self._matcher.clear_images())
+            self.offer(arrival)
+            return
+        self._take(*self._matcher.add_image(arrival))
+
+    def unload(self) -> None:
+        super().unload()
+        self._matcher = InfoMatcher(Sync.EXACT)
+        self._views = None
+
+    def warnings(self) -> Sequence[str]:
+        limit_s, now_s = self.settings.camera_info.timeout_s, time.monotonic()
+        since_s, fov = self._matcher.unmatched_since_s, self.settings.camera_info.fallback_fov_deg
+        if since_s is None or now_s - since_s < limit_s:
+            return ()
+        topic, waited = self.resolve_topic_name("camera_info"), f"{now_s - since_s:.0f} s"
+        if self._matcher.latest is not None:
+            return (
+                f"no camera_info with the stamp of an image for {waited}, though others come on "
+                f"{topic}: if any of them will do, set camera_info.sync to latest",
+            )
+        if fov > 0:
+            return (
+                f"no camera_info on {topic} for {waited}: the intrinsics are assumed, with a "
+                f"horizontal field of view of {fov:g} degrees",
+            )
+        return (
+            f"no camera_info on {topic} for {waited}: images are dropped. Check the topic, or set "
+            "camera_info.fallback_fov_deg",
+        )
+
+    def forget(self) -> None:
+        for _ in range(self._matcher.clear()):
+            self.statistics.dropped("clock jump")
+
+    def picture(self, arrival: Arrival, settings: S, device: torch.device) -> Picture:
+        """The image of an arrival as that of a pinhole camera.
+
+        Raises:
+            ValueError: the image cannot be read, its CameraInfo is not that of a pinhole camera or
+                of another image, or it is distorted and must not be rectified.
+        """
+        image = self._staging.upload(read_rgb(arrival.message), device)
+        if arrival.info is None:
+            height, width = image.shape[:2]
+            fov = math.radians(settings.camera_info.fallback_fov_deg)
+            return Picture(image, Pinhole.from_fov(height, width, fov), None)
+        frames = (arrival.message.header.frame_id, arrival.info.header.frame_id)
+        if all(frames) and frames[0] != frames[1]:
+            raise ValueError(
+                f"the image is of frame {frames[0]!r} but its camera_info of {frames[1]!r}: "
+                "connect the camera_info of this camera"
+            )
+        view = self._view(arrival.info, settings, device)
+        return Picture(view.apply(image), view.camera, view.unseen)
+
+    def _view(self, info: CameraInfo, settings: S, device: torch.device) -> View:
+        """As the last one, unless the message, the parameters or the device changed."""
+        calibration = Calibration.of(
+            info, rectify=settings.rectify, is_rectified=settings.image_is_rectified
+        )
+        if self._views is None or self._views[0] != calibration or self._view_device != device:
+            self._views, self._view_device = (calibration, calibration.view().to(device)), device
+        return self._views[1]
+
+    def _on_info(self, info: CameraInfo) -> None:
+        self._take(*self._matcher.add_info(info))
+
+    def _take(self, complete: Arrival | None, given_up: int) -> None:
+        self._drop_unmatched(given_up)
+        if complete is not None:
+            self.offer(complete)
+
+    def _drop_unmatched(self, count: int) -> None:
+        for _ in range(count):
+            self.statistics.dropped("no camera_info")
+
+    def _assumes_intrinsics(self, now_s: float) -> bool:
+        since_s = self._matcher.unmatched_since_s
+        return (
+            self._matcher.latest is None
+            and self.settings.camera_info.fallback_fov_deg > 0
+            and since_s is not None
+            and now_s - since_s >= self.settings.camera_info.timeout_s
+        )

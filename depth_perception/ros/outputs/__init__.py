@@ -1,0 +1,1 @@
+"""The topics of one node, one class for each group."""

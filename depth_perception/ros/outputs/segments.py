@@ -1,0 +1,128 @@
+"""What panoptic nodes publish, one class per kind; each computes only what somebody listens to.
+
+They take any frame whose prediction has segments, of pinhole cameras and panoramas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from sensor_msgs.msg import CameraInfo, Image
+from torch import Tensor
+from visualization_msgs.msg import MarkerArray
+
+from depth_perception.msg import InstanceDepthArray
+
+from ...io.segment_colours import overlay, segment_palette
+from ...prediction import Prediction
+from ...segment_classes import PanopticClass
+from ..compat.detections import Detection3DArray
+from ..messages.buffers import PayloadBuffer
+from ..messages.images import image_message
+from ..messages.instance_depth import measure
+from ..messages.instances import detection_array, instance_array, marker_array
+from ..parameters.segments import InstanceSettings, MarkerSettings, SegmentSettings
+from .depth import CloudOutput, Frame, MakePublisher, has_listener, info_message
+
+
+class SegmentOutput:
+    """``panoptic/image``, ``panoptic/camera_info`` and ``panoptic/overlay``."""
+
+    def __init__(
+        self,
+        make: MakePublisher,
+        classes: Sequence[PanopticClass],
+        settings: Callable[[], SegmentSettings],
+    ) -> None:
+        self._image = make(Image, "panoptic/image")
+        self._info = make(CameraInfo, "panoptic/camera_info")
+        self._overlay = make(Image, "panoptic/overlay")
+        self._colours = [entry.colour for entry in classes]
+        self._settings = settings
+        self._image_buffer = PayloadBuffer()
+        self._overlay_buffer = PayloadBuffer()
+
+    def is_wanted(self) -> bool:
+        return any(map(has_listener, (self._image, self._info, self._overlay)))
+
+    def publish(self, frame: Frame) -> None:
+        prediction, header = frame.prediction, frame.header
+        segments = segments_of(prediction)
+        if has_listener(self._image):
+            self._image.publish(image_message(header, segments, "32SC1", self._image_buffer))
+        if has_listener(self._info):
+            self._info.publish(info_message(header, prediction.camera))
+        if has_listener(self._overlay):
+            palette = segment_palette(prediction.instances, self._colours)
+            picture = overlay(frame.image, segments, palette, self._settings().overlay_opacity)
+            self._overlay.publish(image_message(header, picture, "rgb8", self._overlay_buffer))
+
+
+class LabelledCloudOutput(CloudOutput):
+    """``depth/points`` with the fields ``label`` and ``instance``, both uint32.
+
+    ``instance`` is the id of the segment, 0 where there is none. ``label`` is its class number,
+    where there is none 4294967295, which is -1 as int32.
+    """
+
+    def labels(self, prediction: Prediction) -> Tensor | None:
+        segments = segments_of(prediction)
+        table = torch.full((1 + max((i.id for i in prediction.instances), default=0),), -1)
+        for instance in prediction.instances:
+            table[instance.id] = instance.class_id
+        classes = table.to(segments.device, torch.int32)[segments.long()]
+        return torch.stack((classes, segments), -1)
+
+
+class InstanceOutput:
+    """``instances``, ``instances/markers``, and ``instances/detections`` where it can be.
+
+    The last needs vision_msgs. Markers and detections are in metres, so that without them there
+    are none.
+    """
+
+    def __init__(
+        self,
+        make: MakePublisher,
+        classes: Sequence[PanopticClass],
+        instances: Callable[[], InstanceSettings],
+        markers: Callable[[], MarkerSettings],
+    ) -> None:
+        self._array = make(InstanceDepthArray, "instances")
+        self._markers = make(MarkerArray, "instances/markers")
+        self._detections = (
+            None if Detection3DArray is None else make(Detection3DArray, "instances/detections")
+        )
+        self._colours = [entry.colour for entry in classes]
+        self._instance_settings = instances
+        self._marker_settings = markers
+
+    def is_wanted(self) -> bool:
+        publishers = (self._array, self._markers, self._detections)
+        return any(p is not None and has_listener(p) for p in publishers)
+
+    def publish(self, frame: Frame) -> None:
+        if not self.is_wanted():
+            return
+        header, prediction, settings = frame.header, frame.prediction, self._instance_settings()
+        found = measure(prediction, settings.options())
+        if has_listener(self._array):
+            self._array.publish(instance_array(header, prediction, found, settings.masks))
+        placed = found if prediction.is_metric else ()
+        if has_listener(self._markers):
+            options = self._marker_settings().options()
+            self._markers.publish(marker_array(header, placed, self._colours, options))
+        if self._detections is not None and has_listener(self._detections):
+            self._detections.publish(detection_array(header, placed))
+
+
+def segments_of(prediction: Prediction) -> Tensor:
+    """(H, W) int32 ids of the segments.
+
+    Raises:
+        ValueError: the model finds none.
+    """
+    if prediction.segments is None:
+        raise ValueError("this prediction has no segments: use a panoptic model")
+    return prediction.segments

@@ -1,0 +1,129 @@
+"""Class lists of panoptic models: that of Cityscapes, and others from YAML files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True)
+class PanopticClass:
+    """One class of a panoptic model; its number is its place in the list.
+
+    Attributes:
+        name: what people call it.
+        is_thing: whether its objects are counted.
+        colour: RGB, 0..255, for pictures.
+    """
+
+    name: str
+    is_thing: bool
+    colour: tuple[int, int, int]
+
+
+# In the order of Cityscapes' trainIds, with the colours of its pictures.
+CITYSCAPES: tuple[PanopticClass, ...] = (
+    PanopticClass("road", False, (128, 64, 128)),
+    PanopticClass("sidewalk", False, (244, 35, 232)),
+    PanopticClass("building", False, (70, 70, 70)),
+    PanopticClass("wall", False, (102, 102, 156)),
+    PanopticClass("fence", False, (190, 153, 153)),
+    PanopticClass("pole", False, (153, 153, 153)),
+    PanopticClass("traffic light", False, (250, 170, 30)),
+    PanopticClass("traffic sign", False, (220, 220, 0)),
+    PanopticClass("vegetation", False, (107, 142, 35)),
+    PanopticClass("terrain", False, (152, 251, 152)),
+    PanopticClass("sky", False, (70, 130, 180)),
+    PanopticClass("person", True, (220, 20, 60)),
+    PanopticClass("rider", True, (255, 0, 0)),
+    PanopticClass("car", True, (0, 0, 142)),
+    PanopticClass("truck", True, (0, 0, 70)),
+    PanopticClass("bus", True, (0, 60, 100)),
+    PanopticClass("train", True, (0, 80, 100)),
+    PanopticClass("motorcycle", True, (0, 0, 230)),
+    PanopticClass("bicycle", True, (119, 11, 32)),
+)
+
+
+_KEYS = tuple(item.name for item in fields(PanopticClass))
+_FORM = "expected {classes: [{name: car, is_thing: true, colour: [0, 0, 142]}, ...]}"
+
+
+class ClassFileError(ValueError):
+    """A file with classes cannot be used; the text says what is wrong in it."""
+
+
+def read_classes(path: str | Path) -> tuple[PanopticClass, ...]:
+    """The classes of a YAML file, in its order.
+
+    It holds ``classes``, a list of mappings with ``name`` (a text), ``is_thing`` (true or false)
+    and ``colour`` (RGB, three whole numbers from 0 to 255). Things come last.
+
+    Raises:
+        ClassFileError: the file is missing, is no YAML, or a class in it is wrong.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ClassFileError(f"the file with classes {path} cannot be read: {reason}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ClassFileError(f"the file with classes {path} is no YAML: {error}") from error
+    listed = content.get("classes") if isinstance(content, dict) else None
+    if not isinstance(listed, list) or not listed or set(content) != {"classes"}:
+        raise ClassFileError(f"{path} holds no list of classes: {_FORM}")
+    try:
+        classes = tuple(_class(number, entry) for number, entry in enumerate(listed))
+        _check_order(classes)
+    except ValueError as error:
+        raise ClassFileError(f"{path}: {error}") from error
+    return classes
+
+
+def check_classes(
+    classes: Sequence[PanopticClass], known: Sequence[PanopticClass], model: str
+) -> None:
+    """Raise ClassFileError if ``classes`` cannot stand for those that a model knows."""
+    if len(classes) != len(known):
+        raise ClassFileError(
+            f"the file names {len(classes)} classes but {model} has {len(known)}: name all of them "
+            "in its order"
+        )
+    things, wanted = (sum(entry.is_thing for entry in found) for found in (classes, known))
+    if things != wanted:
+        raise ClassFileError(
+            f"the file makes {things} classes things but {model} has {wanted} things, which are "
+            "the last of its classes"
+        )
+
+
+def _class(number: int, entry: Any) -> PanopticClass:
+    if not isinstance(entry, dict) or set(entry) != set(_KEYS):
+        raise ValueError(f"class {number} must have {', '.join(_KEYS)}, got {entry!r}")
+    name, is_thing, colour = (entry[key] for key in _KEYS)
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"class {number}: name must be a text, got {name!r}")
+    if not isinstance(is_thing, bool):
+        raise ValueError(f"class {number} ({name}): is_thing must be true or false, got {is_thing}")
+    is_colour = isinstance(colour, list) and len(colour) == 3
+    if not is_colour or any(type(part) is not int or not 0 <= part <= 255 for part in colour):
+        raise ValueError(
+            f"class {number} ({name}): colour must be three whole numbers from 0 to 255, got "
+            f"{colour!r}"
+        )
+    return PanopticClass(name, is_thing, tuple(colour))
+
+
+def _check_order(classes: Sequence[PanopticClass]) -> None:
+    names = [entry.name for entry in classes]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"names must differ, {', '.join(twice)} comes twice")
+    kinds = [entry.is_thing for entry in classes]
+    if kinds != sorted(kinds):
+        late = names[kinds.index(True) + kinds[kinds.index(True) :].index(False)]
+        raise ValueError(f"things must be the last of the classes, but {late} comes after one")

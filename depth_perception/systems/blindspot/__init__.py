@@ -1,0 +1,1 @@
+"""Eliminating the Blind Spot: depth of panoramas from self-supervised disparity."""

@@ -1,0 +1,146 @@
+"""What the blind-spot VGG sees of a panorama.
+
+Its training pictures show 82.5 degrees in 512 columns but 29.7 degrees in 256 rows: the network
+expects panoramas that are stretched vertically.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...geometry import Equirectangular
+from ..panorama_input import plain_input
+
+ANISOTROPY = 0.7191
+"""Columns per degree divided by rows per degree of the training pictures."""
+
+
+@dataclass(frozen=True)
+class NetworkView:
+    """How a picture becomes the input of the network.
+
+    Attributes:
+        rows, columns: size to which the whole picture is resampled.
+        top, bottom: the rows of that which the network gets.
+        pad_top, pad_right: zeros that fill the input up to its multiples.
+    """
+
+    rows: int
+    columns: int
+    top: int
+    bottom: int
+    pad_top: int
+    pad_right: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the input of the network."""
+        return self.bottom - self.top + self.pad_top, self.columns + self.pad_right
+
+    def fill(self, planes: Tensor) -> Tensor:
+        """Input (B, C, *size) of the resampled picture (B, C, rows, columns)."""
+        return F.pad(planes[..., self.top : self.bottom, :], (0, self.pad_right, self.pad_top, 0))
+
+    def restore(self, values: Tensor) -> Tensor:
+        """Values (B, C, rows, columns) of the whole picture from those of the input.
+
+        Rows that the network did not see repeat the nearest that it saw.
+        """
+        seen = values[..., self.pad_top :, : self.columns]
+        return F.pad(seen, (0, 0, self.top, self.rows - self.bottom), mode="replicate")
+
+    def seen(self, height: int, device: torch.device) -> Tensor:
+        """(height, 1) bool: which rows of the picture at another height the network saw."""
+        v = (torch.arange(height, device=device) + 0.5) * (self.rows / height)
+        return ((v > self.top) & (v < self.bottom))[:, None]
+
+
+def angular_view(
+    camera: Equirectangular,
+    *,
+    turn_px: int,
+    multiple: int,
+    latitudes: tuple[float, float] | None,
+    anisotropy: float = ANISOTROPY,
+) -> NetworkView:
+    """The view that samples a panorama as densely as ``turn_px`` columns sample a full turn.
+
+    Full turns get a multiple of columns instead of padding, so that their borders still touch.
+
+    Args:
+        camera: of the picture.
+        turn_px: columns of a full turn.
+        multiple: the sides of the input are multiples of it.
+        latitudes: (upper, lower) border of what the network shall see, radians, downward from the
+            horizon; None is the whole picture.
+        anisotropy: columns per radian divided by rows per radian.
+
+    Raises:
+        ValueError: the picture shows nothing between the latitudes.
+    """
+    if camera.is_full_turn:
+        columns = max(1, round(turn_px / multiple)) * multiple
+    else:
+        columns = max(1, round(turn_px * camera.horizontal_fov / (2 * math.pi)))
+    rows = max(1, round(columns * camera.vertical_fov / camera.horizontal_fov / anisotropy))
+    top, bottom = 0, rows
+    if latitudes is not None:
+        per_row = camera.vertical_fov / rows
+        top = max(0, math.floor((latitudes[0] - camera.latitude_min) / per_row + 1e-6))
+        bottom = min(rows, math.ceil((latitudes[1] - camera.latitude_min) / per_row - 1e-6))
+        if bottom <= top:
+            raise ValueError(
+                f"the image shows latitudes {math.degrees(camera.latitude_min):.1f} to "
+                f"{math.degrees(camera.latitude_max):.1f} degrees, none of them between "
+                f"{math.degrees(latitudes[0]):.1f} and {math.degrees(latitudes[1]):.1f}: set "
+                "latitudes_deg, or None to use the whole image"
+            )
+    return NetworkView(rows, columns, top, bottom, (top - bottom) % multiple, (-columns) % multiple)
+
+
+def authors_view(height: int, width: int, size: tuple[int, int], multiple: int) -> NetworkView:
+    """The view of the authors' evaluation: the whole picture, zeros on top.
+
+    Args:
+        height, width: of the picture.
+        size: their ``--input_height`` and ``--input_width``.
+        multiple: the sides of the input are multiples of it.
+
+    Raises:
+        ValueError: the sides are no multiples, or the picture is too high for them.
+    """
+    rows, columns = size
+    if rows % multiple or columns % multiple:
+        raise ValueError(f"authors_size must be multiples of {multiple}, got {rows} x {columns}")
+    minor = int(columns / width * height / ANISOTROPY)
+    if not 1 <= minor <= rows:
+        needed = math.ceil(minor / multiple) * multiple
+        raise ValueError(
+            f"an image of {width} x {height} needs {minor} rows at {columns} columns, but "
+            f"authors_size has {rows}: crop the image or take authors_size=({needed}, {columns})"
+        )
+    return NetworkView(minor, columns, 0, minor, rows - minor, 0)
+
+
+def lanczos_planes(pixels: Tensor, view: NetworkView) -> Tensor:
+    """(1, 3, rows, columns) in [0, 1] of pixels (H, W, 3) uint8, resampled as the authors do.
+
+    Pillow works on the CPU and rounds to bytes.
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(pixels.cpu().numpy())
+    resized = picture.resize((view.columns, view.rows), Image.LANCZOS)
+    planes = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None]
+    return planes.to(pixels.device).float() / 255
+
+
+def view_planes(pixels: Tensor, view: NetworkView, circular: bool) -> Tensor:
+    """(1, 3, rows, columns) in [0, 1] of pixels (H, W, 3) uint8, resampled on their device."""
+    return plain_input(pixels, (view.rows, view.columns), circular)

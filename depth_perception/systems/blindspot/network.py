@@ -1,0 +1,132 @@
+"""The network of "Eliminating the Blind Spot" (arXiv 1808.06253): stereo disparity of one image.
+
+It is the VGG network of monodepth (arXiv 1609.03677) whose convolutions see across the seam of a
+panorama ("ring padding").
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...networks.padding import padded_conv
+from ..names import NameRule, official_names
+from .config import BLINDSPOT_VGG, SCALES, BlindSpotConfig
+
+DISPARITY_LIMIT = 0.3  # largest disparity, as a fraction of the width of the image
+_KERNELS = (7, 5)  # of the first levels, 3 for all others
+
+_RULES = (
+    NameRule("encoder.{0}", "conv{1}"),
+    NameRule("decoder.{0}", "upconv{1}"),
+    NameRule("heads.{0}", "get_disp{1}"),
+)
+
+
+class BlindSpotVgg(nn.Module):
+    """Disparities of an image as if it were the left and as if it were the right one of a pair.
+
+    Args:
+        config: sizes of the network.
+    """
+
+    input_range = (0.0, 1.0)  # of its images: networks that state it run in other backends too
+
+    def __init__(self, config: BlindSpotConfig = BLINDSPOT_VGG) -> None:
+        super().__init__()
+        self.config = config
+        widths, levels = config.widths, len(config.widths)
+        encoder, channels = [], 3
+        for level, width in enumerate(widths):
+            kernel = _KERNELS[level] if level < len(_KERNELS) else 3
+            encoder += [_conv(channels, width, kernel), _conv(width, width, kernel, stride=2)]
+            channels = width
+        self.encoder = nn.ModuleList(encoder)
+        decoder, heads = [], []
+        for level in reversed(range(levels)):  # ``level`` is that of the skip, -1 has none
+            width = widths[level - 1] if level > 0 else widths[0] // 2
+            skip = widths[level - 1] if level > 0 else 0
+            fed = 2 if level < SCALES - 1 else 0  # the disparities of the scale before
+            decoder += [_conv(channels, width), _conv(width + skip + fed, width)]
+            if level < SCALES:
+                heads.append(_conv(width, 2))
+            channels = width
+        self.decoder = nn.ModuleList(decoder)
+        self.heads = nn.ModuleList(heads)  # coarsest first, as the files number them
+
+    def forward(
+        self, images: Tensor, *, circular: bool = False, linear: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Disparities of RGB images (B, 3, H, W) in [0, 1], four scales, finest first.
+
+        Scale i is (B, 2, H / 2^i, W / 2^i): channel 0 is the disparity of the image as the left
+        one of a pair, channel 1 as the right one, both as fractions of the width of a training
+        image, in (0, 0.3).
+
+        Args:
+            images: float, sides multiples of ``config.multiple`` (128 for the published sizes).
+            circular: ring padding: the left and right border of the images touch. Turning the
+                images by ``config.multiple`` columns then turns the results, exactly.
+            linear: the finest scale without its sigmoid, for regression of depth.
+
+        Raises:
+            ValueError: the sides are no such multiples.
+        """
+        height, width = images.shape[-2:]
+        multiple = self.config.multiple
+        if height % multiple or width % multiple or 0 in (height, width):
+            raise ValueError(
+                f"images are {height} x {width} (height x width), but both sides must be "
+                f"multiples of {multiple}"
+            )
+        skips = self._encode(images.to(self.encoder[0].weight.dtype), circular)
+        precision = self.decoder[0].weight.dtype
+        x = skips.pop().to(precision)
+        disparities: list[Tensor] = []
+        for stage, head in enumerate(self._heads_of_stages()):
+            x = _step(self.decoder[2 * stage], _doubled(x), circular)
+            parts = [x]
+            if skips:
+                parts.append(skips.pop().to(precision))
+            if disparities:
+                parts.append(_doubled(disparities[-1]))
+            x = _step(self.decoder[2 * stage + 1], torch.cat(parts, 1), circular)
+            if head is not None:
+                logits = padded_conv(head, x, circular)
+                is_last = len(disparities) == SCALES - 1
+                disparities.append(
+                    logits if linear and is_last else DISPARITY_LIMIT * torch.sigmoid(logits)
+                )
+        first, second, third, finest = disparities
+        return finest, third, second, first
+
+    def official_names(self) -> dict[str, str]:
+        """Our name of every entry of the state dict -> its name in the authors' files."""
+        return official_names(self.state_dict(), _RULES, "")
+
+    def _encode(self, x: Tensor, circular: bool) -> list[Tensor]:
+        maps = []
+        for first, second in zip(self.encoder[::2], self.encoder[1::2], strict=True):
+            x = _step(second, _step(first, x, circular), circular)
+            maps.append(x)
+        return maps
+
+    def _heads_of_stages(self) -> list[nn.Module | None]:
+        without = len(self.decoder) // 2 - len(self.heads)
+        return [None] * without + list(self.heads)
+
+
+def _conv(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
+    layer = nn.Conv2d(channels_in, channels_out, kernel, stride, padding=(kernel - 1) // 2)
+    nn.init.xavier_uniform_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _step(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
+    return F.elu(padded_conv(layer, x, circular))
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -1,0 +1,89 @@
+"""Depth Anything V2 (arXiv 2406.09414): DINOv2 encoder, DPT head, one activation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...networks import DptHead, HybridEncoder, VitEncoder
+from ..names import NameRule, official_names
+from .config import DepthAnythingConfig
+
+Activation = Literal["relu", "sigmoid"]
+
+
+_HEAD_RULES = (
+    NameRule("encoder", "pretrained"),
+    NameRule("head.project", "depth_head.projects"),
+    NameRule("head.rescale", "depth_head.resize_layers"),
+    NameRule("head.reduce.{0}", "depth_head.scratch.layer{1}_rn"),
+    NameRule("head.fuse.{0}.skip", "head.fuse.{0}.resConfUnit1"),
+    NameRule("head.fuse.{0}.refine", "head.fuse.{0}.resConfUnit2"),
+    NameRule("head.fuse.{0}.out", "head.fuse.{0}.out_conv"),
+    NameRule("head.fuse.{0}", "depth_head.scratch.refinenet{1}"),
+    NameRule("head.neck", "depth_head.scratch.output_conv1"),
+    NameRule("head.out", "depth_head.scratch.output_conv2"),
+)
+
+
+class DepthAnything(nn.Module):
+    """The network of Depth Anything V2.
+
+    With ``relu`` it returns relative inverse depth (larger is nearer), with ``sigmoid`` depth in
+    (0, ``max_depth``).
+    """
+
+    input_range = (-2.1, 2.6)  # of its images: ImageNet mean and deviation removed
+    official_prefix = ""
+
+    def __init__(
+        self, config: DepthAnythingConfig, *, activation: Activation, max_depth: float = 1.0
+    ) -> None:
+        super().__init__()
+        if activation not in ("relu", "sigmoid"):
+            raise ValueError(f"activation must be 'relu' or 'sigmoid', got {activation!r}")
+        if not max_depth > 0:
+            raise ValueError(f"max_depth must be positive, got {max_depth}")
+        self.config = config
+        self.activation: Activation = activation
+        self.max_depth = float(max_depth)
+        self.encoder = _encoder(config)
+        self.head = DptHead(
+            config.dim, config.features, config.widths, patch_size=config.patch_size
+        )
+
+    def forward(self, images: Tensor, *, circular: bool = False) -> Tensor:
+        """Values (B, 1, H, W) of normalised RGB images (B, 3, H, W).
+
+        Args:
+            images: float, sides multiples of the patch size, ImageNet mean and deviation removed.
+                They are cast to the precision of the encoder; the head runs in its own.
+            circular: the left and right border of the image touch (full panorama), see
+                :class:`~depth_perception.networks.DptHead`.
+        """
+        logits = self.logits(images, circular=circular)
+        if self.activation == "relu":
+            return F.relu(logits)
+        return torch.sigmoid(logits.float()) * self.max_depth
+
+    def logits(self, images: Tensor, *, circular: bool = False) -> Tensor:
+        """Map (B, 1, H, W) before the last activation."""
+        grid = self.encoder.grid_of(*images.shape[-2:])
+        taps = self.encoder(images.to(self.encoder.cls_token.dtype))
+        precision = self.head.neck.weight.dtype
+        return self.head([tap.patches.to(precision) for tap in taps], grid, circular=circular)
+
+    def official_names(self) -> dict[str, str]:
+        """Our name of every entry of the state dict -> its name in the authors' files."""
+        return official_names(self.state_dict(), _HEAD_RULES, self.official_prefix)
+
+
+def _encoder(config: DepthAnythingConfig) -> VitEncoder:
+    sizes = (config.dim, config.depth, config.heads, config.taps)
+    options = {"patch_size": config.patch_size, "grid": config.grid}
+    if config.pyramid is not None:
+        return HybridEncoder(*sizes, pyramid=config.pyramid, **options)
+    return VitEncoder(*sizes, **options)

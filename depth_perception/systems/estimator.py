@@ -1,0 +1,349 @@
+"""An image goes in, a :class:`Prediction` comes out: what all estimators share."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..backends.engines import Backend, Precision
+from ..geometry import Camera, Equirectangular, Pinhole
+from ..networks import resize_map
+from ..networks.cpu_products import on_cpu
+from ..prediction import Prediction
+from .card import ModelCard
+from .depth_anything.network import DepthAnything
+from .image_input import network_input, network_size
+
+Seam = Literal["off", "circular", "blend"]
+OutputSize = Literal["network", "input"]
+
+ASSUMED_PINHOLE_FOV_DEG = 55.0
+_ASPECT_TOLERANCE = 0.01
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EstimatorOptions:
+    """How an estimator runs its network.
+
+    Attributes:
+        height: rows of the network input: of the full sphere for panoramas, the least of both
+            sides for pinhole images. None takes the default of the model. Sides are rounded to
+            multiples of the patch size.
+        precision: of the encoder; the head always runs in float32, but of panoptic models only
+            the depth branch does. Other backends than torch take it for the whole network.
+        backend: what runs the network: PyTorch, or a graph that another runtime makes of it, see
+            :mod:`depth_perception.backends`. The first image of a size then waits for its graph.
+        seam: what happens where the left and the right border of a full-turn panorama touch.
+            ``off`` treats them as borders, as the published models do. ``circular`` lets the head
+            see across, at no cost. ``blend`` also runs the image turned by half and takes each
+            column from the run that has it farther from the border, at twice the cost.
+        flip: average with the mirrored run, at twice the cost.
+        output_size: ``input`` resamples the result to the image, ``network`` leaves it.
+        align_corners: sample corner to corner when resampling to the image, as the authors'
+            ``infer_image`` methods do; by default pixel centres, as their scripts do.
+    """
+
+    height: int | None = None
+    precision: Precision = "float32"
+    backend: Backend = "torch"
+    seam: Seam = "off"
+    flip: bool = False
+    output_size: OutputSize = "input"
+    align_corners: bool = False
+
+    def __post_init__(self) -> None:
+        if self.height is not None:
+            if isinstance(self.height, bool) or not isinstance(self.height, Integral):
+                raise TypeError(f"height must be a whole number of rows, got {self.height!r}")
+            if self.height < 1:
+                raise ValueError(f"height must be positive, got {self.height}")
+        for name in ("flip", "align_corners"):
+            if not isinstance(getattr(self, name), bool):
+                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        for name, choices in (
+            ("precision", Precision),
+            ("backend", Backend),
+            ("seam", Seam),
+            ("output_size", OutputSize),
+        ):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(
+                    f"{name} must be one of {', '.join(get_args(choices))}, got "
+                    f"{getattr(self, name)!r}"
+                )
+
+
+class Estimator:
+    """A loaded model that turns images into predictions.
+
+    Attributes:
+        card: what the model is.
+        network: the bare network, tensors in and tensors out.
+        device: where it runs.
+        options: how it runs.
+    """
+
+    _batches = True  # whether _batch takes all images in one run
+
+    def __init__(
+        self,
+        card: ModelCard,
+        network: DepthAnything,
+        *,
+        device: torch.device | str = "cpu",
+        options: EstimatorOptions | None = None,
+    ) -> None:
+        self.card = card
+        self.options = options or EstimatorOptions()
+        self.device = torch.device(device)
+        self._check_seam(self.options)
+        # tokens come with their channels last: the head is up to twice as fast when it stays so
+        self.network = network.to(self.device, memory_format=torch.channels_last).eval()
+        self._forward = self._forward_by(self.options.backend)
+        self._has_warned = False
+
+    def with_options(self, **changes: object) -> Estimator:
+        """An estimator that shares the networks and differs in some options.
+
+        Raises:
+            TypeError, ValueError: an option is wrong, or it is the precision or the backend.
+        """
+        options = replace(self.options, **changes)
+        for name in ("precision", "backend"):
+            if getattr(options, name) != getattr(self.options, name):
+                raise ValueError(f"estimators that share a network share its {name}: load another")
+        self._check_seam(options)
+        twin = copy.copy(self)
+        twin.options = options
+        return twin
+
+    def _check_seam(self, options: EstimatorOptions) -> None:
+        if self.card.camera != "equirectangular" and options.seam != "off":
+            raise ValueError(
+                f"seam={options.seam!r} needs a panoramic model; {self.card.name} is a "
+                f"{self.card.camera} model"
+            )
+
+    def _forward_by(self, backend: Backend) -> Callable[..., Any]:
+        """What answers in place of the network."""
+        if backend == "torch":
+            self._set_precision(getattr(torch, self.options.precision))
+            return on_cpu(self.network)
+        from ..backends import GraphForward
+
+        precision = self.options.precision
+        return GraphForward(self.network, backend, device=self.device, precision=precision)
+
+    def _set_precision(self, precision: torch.dtype) -> None:
+        self.network.encoder.to(precision)
+
+    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
+        """Depth of one image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, NumPy array of any strides or tensor on any device.
+            camera: the pixel grid of the image. A panoramic model takes a 2:1 image without a
+                camera as the full sphere. A pinhole model assumes a horizontal field of view of
+                55 degrees, which only matters to :meth:`Prediction.points`, and logs a warning.
+
+        Raises:
+            TypeError: the image is not uint8, or of no known type.
+            ValueError: the image has no (H, W, 3) shape or no pixels, the camera does not belong
+                to it or to the model, or a panorama is not 2:1 and has no camera.
+        """
+        pixels = self._to_device(image)
+        return Estimator._batch(self, (pixels,), (camera,))[0]
+
+    def batch(
+        self,
+        images: Sequence[np.ndarray | Tensor],
+        cameras: Sequence[Camera | None] | None = None,
+    ) -> tuple[Prediction, ...]:
+        """Depth of several images of one size, as one by one but in one run where possible.
+
+        Args:
+            images: each as in :meth:`__call__`.
+            cameras: one for each image, or None for all.
+
+        Raises:
+            TypeError, ValueError: as :meth:`__call__`; also images of several sizes, or another
+                number of cameras than of images.
+        """
+        cameras = [None] * len(images) if cameras is None else list(cameras)
+        if len(cameras) != len(images):
+            raise ValueError(f"{len(images)} images but {len(cameras)} cameras")
+        pixels = [self._to_device(image) for image in images]
+        sizes = {tuple(image.shape) for image in pixels}
+        if len(sizes) > 1:
+            raise ValueError(f"images of a batch must have one size, got {sorted(sizes)}")
+        if not pixels:
+            return ()
+        if not self._batches:
+            return tuple(self(*pair) for pair in zip(pixels, cameras, strict=True))
+        return self._batch(pixels, cameras)
+
+    def _batch(
+        self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
+    ) -> tuple[Prediction, ...]:
+        cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
+        sizes = {(self.input_size(c), self._seam_of(c)) for c in cameras}
+        if len(sizes) > 1:
+            raise ValueError("cameras of a batch must show the same angles of view")
+        size, seam = sizes.pop()
+        with torch.inference_mode():
+            inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
+            values = self._infer(torch.cat(inputs), seam)
+            if self.options.output_size == "input":
+                values = resize_map(
+                    values,
+                    tuple(images[0].shape[:2]),
+                    circular=seam != "off",
+                    align_corners=self.options.align_corners,
+                )
+            else:
+                cameras = [camera.resize(*size) for camera in cameras]
+        # tensors that autograd and in-place operations accept
+        return tuple(
+            Prediction(
+                values=one,
+                valid=self._is_valid(one),
+                camera=camera,
+                kind=self.card.kind,
+                space=self.card.space,
+                scale=self.card.scale,
+            )
+            for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
+        )
+
+    def _seam_of(self, camera: Camera) -> Seam:
+        wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
+        return self.options.seam if wraps else "off"
+
+    def input_size(self, camera: Camera) -> tuple[int, int]:
+        """Size (height, width) at which the network sees the images of a camera.
+
+        A partial panorama is sampled as densely as a full one.
+        """
+        height = self.options.height or self.card.default_height
+        rows = columns = height
+        if isinstance(camera, Equirectangular):
+            rows = max(1, round(height * camera.vertical_fov / math.pi))
+            columns = max(1, round(height * camera.horizontal_fov / math.pi))
+        patch = self.card.patch_size
+        return network_size(camera.height, camera.width, rows, columns, multiple=patch)
+
+    def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
+        """Run once on a black image of this size, so that the first real one is not the slowest."""
+        if camera is None and self.card.camera == "equirectangular":
+            camera = Equirectangular(height, width)
+        elif camera is None:
+            camera = assumed_pinhole(height, width)
+        self(torch.zeros((height, width, 3), dtype=torch.uint8, device=self.device), camera)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def _infer(self, images: Tensor, seam: Seam) -> Tensor:
+        """Values (B, 1, h, w) float32 of normalised images (B, 3, h, w)."""
+        half_turn = images.shape[-1] // 2
+        if seam == "blend":
+            images = torch.cat((images, images.roll(half_turn, -1)))
+        if self.options.flip:
+            images = torch.cat((images, images.flip(-1)))
+        values = self._run(images, seam == "circular").float()
+        if self.options.flip:
+            plain, mirrored = values.chunk(2)
+            values = self._merged(plain, mirrored.flip(-1))
+        if seam == "blend":
+            plain, turned = values.chunk(2)
+            weight = _distance_to_seam(images.shape[-1], values.device)
+            values = torch.lerp(turned.roll(-half_turn, -1), plain, weight)
+        return values
+
+    # what differs between networks
+
+    def _network_input(self, pixels: Tensor, size: tuple[int, int], circular: bool) -> Tensor:
+        """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders touch."""
+        return network_input(pixels, size, antialias=self.card.antialias)
+
+    def _run(self, images: Tensor, circular: bool) -> Tensor:
+        """Values (B, 1, h, w) of images (B, 3, h, w)."""
+        return self._forward(images, circular=circular)
+
+    def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
+        """The values of the image and, mirrored back, those of the mirrored image in one."""
+        return (plain + mirrored) / 2
+
+    def _is_valid(self, values: Tensor) -> Tensor:
+        return values < (self.card.sky_above_m or math.inf)
+
+    def _to_device(self, image: np.ndarray | Tensor) -> Tensor:
+        if not isinstance(image, (np.ndarray, Tensor)):
+            raise TypeError(f"image must be a NumPy array or a tensor, got {type(image).__name__}")
+        shape = tuple(image.shape)
+        if len(shape) != 3 or shape[2] != 3:
+            raise ValueError(f"image must be (height, width, 3) RGB, got shape {shape}")
+        if 0 in shape:
+            raise ValueError(f"image has no pixels: shape {shape}")
+        if image.dtype != (np.uint8 if isinstance(image, np.ndarray) else torch.uint8):
+            raise TypeError(f"image must be uint8 with values 0..255, got {image.dtype}")
+        if isinstance(image, np.ndarray):
+            if not image.flags.writeable or min(image.strides) < 0:
+                image = image.copy()
+            image = torch.from_numpy(image)
+        return image.to(self.device, non_blocking=True)
+
+    def _camera_of(self, camera: Camera | None, height: int, width: int) -> Camera:
+        if camera is not None:
+            return self._checked(camera, height, width)
+        if self.card.camera == "pinhole":
+            if not self._has_warned:
+                _log.warning(
+                    "no camera given: points will assume a horizontal field of view of %g degrees",
+                    ASSUMED_PINHOLE_FOV_DEG,
+                )
+                self._has_warned = True
+            return assumed_pinhole(height, width)
+        if abs(width - 2 * height) > _ASPECT_TOLERANCE * 2 * height:
+            raise ValueError(
+                f"the image is {width} x {height}, but a full panorama is twice as wide as high. "
+                "If it shows a part of the sphere, say which: camera=Equirectangular.partial("
+                f"{height}, {width}, horizontal_fov, vertical_fov) with angles in radians"
+            )
+        return Equirectangular(height, width)
+
+    def _checked(self, camera: Camera, height: int, width: int) -> Camera:
+        wanted = Equirectangular if self.card.camera == "equirectangular" else Pinhole
+        if not isinstance(camera, wanted):
+            raise ValueError(
+                f"{self.card.name} needs a camera of type {wanted.__name__}, got "
+                f"{type(camera).__name__}"
+            )
+        if (camera.height, camera.width) != (height, width):
+            raise ValueError(
+                f"the camera grid is {camera.width} x {camera.height} but the image is {width} x "
+                f"{height}: use camera.resize({height}, {width}) if it is the same view"
+            )
+        return camera
+
+
+def assumed_pinhole(height: int, width: int) -> Pinhole:
+    """The camera of a pinhole image that comes without one."""
+    return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
+
+
+def _distance_to_seam(width: int, device: torch.device) -> Tensor:
+    """Weight (width,) of each column of the unturned run: 0 at the borders, 1 in the middle."""
+    column = torch.arange(width, device=device, dtype=torch.float32) + 0.5
+    distance = torch.minimum(column, width - column) / (width / 2)
+    return distance * distance * (3 - 2 * distance)

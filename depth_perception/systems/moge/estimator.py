@@ -1,0 +1,124 @@
+"""The estimator of MoGe-2: metric depth, and the camera where none is given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...geometry import Camera, Pinhole
+from ...prediction import Prediction
+from ..estimator import Estimator, EstimatorOptions, assumed_pinhole
+from .geometry import MogeGeometry, focal_of_fov, moge_geometry
+from .network import Moge
+
+
+@dataclass(frozen=True)
+class MogeOptions(EstimatorOptions):
+    """How MoGe-2 runs; ``height``, ``seam`` and ``flip`` are of other models.
+
+    With ``output_size="network"`` its maps are made at the size at which the encoder sees the
+    image, which the number of tokens decides.
+
+    Attributes:
+        num_tokens: about how many tokens an image shall have; None takes the most of the training.
+    """
+
+    num_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_foreign(self, "num_tokens")
+        if self.num_tokens is not None and self.num_tokens < 1:
+            raise ValueError(f"num_tokens must be positive, got {self.num_tokens}")
+
+
+class MogeEstimator(Estimator):
+    """Metric depth by MoGe-2.
+
+    A camera that is given sets the focal length; else the prediction's camera is the one that the
+    network found, with its principal point in the middle.
+    """
+
+    network: Moge
+    options: MogeOptions
+
+    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
+        """As :meth:`Estimator.__call__`; metres of z-depth."""
+        return self.batch((image,), (camera,))[0]
+
+    def _batch(
+        self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
+    ) -> tuple[Prediction, ...]:
+        height, width = images[0].shape[:2]
+        cameras = [c if c is None else self._checked(c, height, width) for c in cameras]
+        with torch.inference_mode():
+            maps = self._forward(
+                torch.cat([image_planes(pixels) for pixels in images]),
+                num_tokens=self.options.num_tokens,
+                network_size=self.options.output_size == "network",
+            )
+            found = [
+                moge_geometry(maps, focal=focal_of(camera), aspect=width / height, index=index)
+                for index, camera in enumerate(cameras)
+            ]
+        return tuple(
+            self._prediction(geometry, camera or found_camera(geometry, height, width))
+            for geometry, camera in zip(found, cameras, strict=True)
+        )
+
+    def _prediction(self, found: MogeGeometry, camera: Camera) -> Prediction:
+        size = tuple(found.depth.shape)
+        if size != (camera.height, camera.width):
+            camera = camera.resize(*size)
+        return Prediction(
+            values=found.depth.clone(),
+            valid=found.mask.clone(),
+            camera=camera,
+            kind=self.card.kind,
+            space=self.card.space,
+            scale=self.card.scale,
+        )
+
+    def _set_precision(self, precision: torch.dtype) -> None:
+        self.network.encoder.backbone.to(precision)
+
+
+def image_planes(pixels: Tensor) -> Tensor:
+    """(H, W, 3) uint8 to (1, 3, H, W) float32 in [0, 1]."""
+    return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def focal_of(camera: Camera | None) -> float | None:
+    """Focal length of a camera in units of half the diagonal of its image."""
+    if camera is None:
+        return None
+    fov = 2 * math.atan(camera.width / 2 / camera.fx)
+    return focal_of_fov(fov, camera.width / camera.height)
+
+
+def found_camera(found: MogeGeometry, height: int, width: int) -> Pinhole:
+    """The camera of an image of that size, with its principal point in the middle.
+
+    The assumed one where the points tell no focal length, as those of a single pixel.
+    """
+    fx, fy = found.normalised_focals()
+    if not (math.isfinite(fx) and fx > 0):
+        return assumed_pinhole(height, width)
+    return Pinhole(height, width, fx * width, fy * height, width / 2, height / 2)
+
+
+def refuse_foreign(options: EstimatorOptions, instead: str) -> None:
+    """Refuse the options of other models; ``instead`` names what replaces ``height``.
+
+    Raises:
+        ValueError: ``height``, ``flip`` or ``seam`` is set.
+    """
+    if options.height is not None:
+        raise ValueError(f"height={options.height} is not an option of this model: use {instead}")
+    if options.flip or options.seam != "off":
+        raise ValueError("flip and seam are not options of this model")

@@ -1,0 +1,1 @@
+"""PanDA: Depth Anything for panoramas."""

@@ -1,0 +1,37 @@
+"""PanDA (arXiv 2406.13378): Depth Anything V2 with LoRA in the encoder, trained on panoramas."""
+
+from __future__ import annotations
+
+from ...networks import add_lora, merge_lora
+from ..depth_anything.config import DepthAnythingConfig
+from ..depth_anything.network import DepthAnything
+
+
+class Panda(DepthAnything):
+    """The network of PanDA: depth (not inverse depth) in (0, ``max_depth``), larger is farther.
+
+    Args:
+        config: sizes of the network.
+        max_depth: 1 for the relative models, metres for the metric ones.
+        lora_rank: rank of the adapters on every qkv projection; the rest of the encoder is then
+            frozen. None leaves the encoder plain and trainable.
+    """
+
+    official_prefix = "core."
+
+    def __init__(
+        self,
+        config: DepthAnythingConfig,
+        *,
+        max_depth: float = 1.0,
+        lora_rank: int | None = 4,
+    ) -> None:
+        super().__init__(config, activation="sigmoid", max_depth=max_depth)
+        self.lora_rank = lora_rank
+        if lora_rank is not None:
+            add_lora(self.encoder, lora_rank)
+
+    def merge_lora(self) -> None:
+        """Fold the adapters into the plain weights (for inference: faster, same values)."""
+        merge_lora(self.encoder)
+        self.lora_rank = None

@@ -1,0 +1,209 @@
+"""Panoramic depth by a model for pinhole images, which looks at a panorama panel by panel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry import Camera, DepthKind, Equirectangular, Panel
+from ..geometry.panel_merge import PanelDepth, merge_panels, surrounding_panels
+from ..prediction import DepthSpace, Instance, Prediction, ScaleKind, Scene
+from .card import ModelCard
+from .estimator import Estimator, OutputSize
+from .panel_instances import merge_panel_segments, panorama_instances
+
+_ASPECT_TOLERANCE = 0.01
+
+
+class PanelsEstimator:
+    """Runs a pinhole estimator on panels of a panorama and merges what it says.
+
+    Each panel may have a scale of its own: all are brought to the one on which they agree best
+    where they overlap. Models whose shift is unknown cannot be merged. What a panoptic model finds
+    in several panels becomes one instance, see
+    :func:`~depth_perception.geometry.segment_merge.merge_segments`.
+
+    Args:
+        estimator: a pinhole model with metric or scale-invariant depth.
+        panels: where to look; None looks everywhere, at the model's own resolution, see
+            :func:`~depth_perception.geometry.panel_merge.surrounding_panels`.
+        output_size: ``input`` returns the grid of the image, ``network`` one as dense as the panels
+            in their middle, but not denser than the image.
+        joint_scale: False leaves each panel its own scale; then steps remain where panels end.
+
+    Attributes:
+        card: that of the model, for equirectangular images and range.
+
+    Raises:
+        ValueError: a panoramic model, one without a scale that panels can share, or no panels.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        panels: Sequence[Panel] | None = None,
+        *,
+        joint_scale: bool = True,
+        output_size: OutputSize = "input",
+    ) -> None:
+        self.card = panels_card(estimator.card)
+        if output_size not in get_args(OutputSize):
+            raise ValueError(
+                f"output_size must be one of {', '.join(get_args(OutputSize))}, got {output_size!r}"
+            )
+        if panels is not None and not panels:
+            raise ValueError("panels must name at least one panel, or be None to look everywhere")
+        self.pinhole = estimator
+        self.panels = tuple(panels or surrounding_panels(self.card.default_height))
+        self.joint_scale = joint_scale
+        self.output_size = output_size
+
+    def with_model_options(self, **changes: object) -> PanelsEstimator:
+        """The same panels with other options of the model, see :meth:`Estimator.with_options`."""
+        return PanelsEstimator(
+            self.pinhole.with_options(**changes),
+            self.panels,
+            joint_scale=self.joint_scale,
+            output_size=self.output_size,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+        return self.pinhole.device
+
+    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
+        """Range of one panorama.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            camera: its pixel grid; None is the full sphere of a 2:1 image.
+
+        Returns:
+            Range; what no panel sees is not valid. ``scene`` has the mean of the panels' scales and
+            class probabilities, where the model tells them. Of a panoptic model ``segments`` and
+            ``instances``, whose boxes may cross the right border of a full turn. Panels of which
+            the model gives no depth (Pixel-Perfect Depth whose fit was refused) count as not seen;
+            if there are no others, nothing is metric, and ``note`` says why.
+
+        Raises:
+            TypeError, ValueError: as :meth:`Estimator.__call__`.
+        """
+        pixels = torch.as_tensor(np.ascontiguousarray(image) if _is_array(image) else image)
+        camera = _checked(camera, tuple(pixels.shape))
+        pixels = pixels.to(self.device)
+        with torch.inference_mode():
+            planes = pixels.permute(2, 0, 1)
+            found = []
+            for panel in self.panels:
+                view = panel.cut_image(planes, camera).permute(1, 2, 0).contiguous()
+                found.append(self.pinhole(view, panel.camera))
+            parts = [self._part(*pair) for pair in zip(self.panels, found, strict=True)]
+            grid = self._grid(camera)
+            merged = merge_panels(parts, grid, joint_scale=self.joint_scale)
+            joined = None
+            if self.card.is_panoptic:
+                joined = merge_panel_segments(self.panels, found, grid)
+        # outside of inference mode, so that autograd and in-place operations accept the tensors
+        segments = None if joined is None else joined.segments.clone()
+        instances: tuple[Instance, ...] = ()
+        if joined is not None and segments is not None:
+            instances = panorama_instances(segments, joined.members, found, grid)
+        has_depth = any(said.scale is self.card.scale for said in found)
+        return Prediction(
+            values=merged.range_m.clone(),
+            valid=merged.valid.clone(),
+            camera=grid,
+            kind=DepthKind.RANGE,
+            space=DepthSpace.DEPTH,
+            scale=self.card.scale if has_depth else ScaleKind.SCALE_INVARIANT,
+            scene=_scene([said.scene for said in found], merged.factors.tolist()),
+            segments=segments,
+            instances=instances,
+            note="" if has_depth else f"no panel is metric: {found[0].note}",
+        )
+
+    def _part(self, panel: Panel, said: Prediction) -> PanelDepth:
+        if said.scale is not self.card.scale:
+            nothing = torch.zeros_like(said.valid)
+            return PanelDepth(panel, said.values, nothing, said.camera, said.kind, 0.0)
+        return PanelDepth(panel, said.depth, said.valid, said.camera, said.kind, _trust(said))
+
+    def _grid(self, camera: Equirectangular) -> Equirectangular:
+        if self.output_size == "input":
+            return camera
+        density = max(panel.camera.fx for panel in self.panels)  # pixels for each radian
+        height = min(camera.height, max(1, round(camera.vertical_fov * density)))
+        width = min(camera.width, max(1, round(camera.horizontal_fov * density)))
+        return camera.resize(height, width)
+
+    def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
+        """Run once on a black image of this size, so that the first real one is not the slowest."""
+        self(torch.zeros((height, width, 3), dtype=torch.uint8), camera)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def panels_card(card: ModelCard) -> ModelCard:
+    """What a pinhole model is when it looks at panoramas panel by panel.
+
+    Raises:
+        ValueError: it is no pinhole model, or panels could not share a scale.
+    """
+    if card.camera != "pinhole":
+        raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
+    if not card.has_depth:
+        raise ValueError(f"{card.name} returns segments alone: choose a model with depth")
+    if card.scale is ScaleKind.AFFINE_INVARIANT:
+        raise ValueError(
+            f"{card.name} returns values of unknown scale and shift, which panels cannot share:"
+            " use a metric model"
+        )
+    return replace(card, camera="equirectangular", kind=DepthKind.RANGE, space=DepthSpace.DEPTH)
+
+
+def _is_array(image: object) -> bool:
+    return isinstance(image, np.ndarray)
+
+
+def _checked(camera: Camera | None, shape: tuple[int, ...]) -> Equirectangular:
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        raise ValueError(f"image must be (height, width, 3) RGB with pixels, got shape {shape}")
+    height, width = shape[:2]
+    if camera is None:
+        if abs(width - 2 * height) > _ASPECT_TOLERANCE * 2 * height:
+            raise ValueError(
+                f"the image is {width} x {height}, but a full panorama is twice as wide as high: "
+                "give the camera of a part of the sphere"
+            )
+        return Equirectangular(height, width)
+    if not isinstance(camera, Equirectangular) or (camera.height, camera.width) != (height, width):
+        raise ValueError(
+            f"panels need an Equirectangular camera of {width} x {height} pixels, got {camera}"
+        )
+    return camera
+
+
+def _trust(said: Prediction) -> float:
+    """A panel whose scale the network could not tell does not take part in the common one."""
+    return 0.0 if said.scene is not None and said.scene.is_at_floor else 1.0
+
+
+def _scene(scenes: Sequence[Scene | None], factors: Sequence[float]) -> Scene | None:
+    told = [(scene, factor) for scene, factor in zip(scenes, factors, strict=True) if scene]
+    if not told:
+        return None
+    logs = [math.log(scene.scale_m * factor) for scene, factor in told]
+    rows = [scene.class_probabilities for scene, _ in told]
+    return Scene(
+        scale_m=math.exp(sum(logs) / len(logs)),
+        is_at_floor=all(scene.is_at_floor for scene, _ in told),
+        class_probabilities=tuple(sum(column) / len(rows) for column in zip(*rows, strict=True)),
+        class_names=told[0][0].class_names,
+    )

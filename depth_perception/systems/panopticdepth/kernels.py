@@ -1,0 +1,161 @@
+"""From the features of PanopticDepth to the kernels of the segments of one image.
+
+Panoptic FCN (arXiv 2012.00720), section 3.3: kernels are picked where the position maps peak, and
+those that mean the same segment are fused.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .config import PanopticLimits
+from .network import PanopticDepth, PanopticFeatures
+
+_POOLS = (3, 3, 3, 5, 5)  # window that smooths the centres of each level
+_LEAST_NORM = 1e-8
+
+
+class SegmentKernels(NamedTuple):
+    """Segments that may be there, before their masks are looked at.
+
+    Attributes:
+        classes: (N,) int64, of things counted from the first thing.
+        scores: (N,) float32.
+        kernels: (N, C) float32 of masks: embedded, but for :func:`thing_candidates`.
+        depth_kernels: (N, 2 + E) float32, width 0 without depth.
+    """
+
+    classes: Tensor
+    scores: Tensor
+    kernels: Tensor
+    depth_kernels: Tensor
+
+    def at(self, index: Tensor) -> SegmentKernels:
+        """Some of them."""
+        return SegmentKernels(*(value[index] for value in self))
+
+
+def segment_kernels(
+    network: PanopticDepth, features: PanopticFeatures, limits: PanopticLimits
+) -> tuple[SegmentKernels, SegmentKernels]:
+    """Things, best first, and stuff, by class, of one image (a batch of one)."""
+    things = thing_candidates(features, limits)
+    things = fused_things(_embedded(network.thing_embedding, things), limits)
+    stuff = stuff_candidates(features, limits)
+    stuff = fused_stuff(_embedded(network.stuff_embedding, stuff), features.stuff[0].shape[1])
+    return things, stuff
+
+
+def thing_candidates(features: PanopticFeatures, limits: PanopticLimits) -> SegmentKernels:
+    """Peaks of the thing maps of all levels, best first."""
+    parts = []
+    for level, (logits, pool) in enumerate(zip(features.things, _POOLS, strict=True)):
+        found = logits[0].float().sigmoid()
+        found = (found + F.avg_pool2d(found, pool, stride=1, padding=pool // 2)) / 2
+        found = torch.where(found == F.max_pool2d(found, 3, stride=1, padding=1), found, 0)
+        most = min(found[0].numel(), limits.top // 2)
+        scores, places = found.flatten(1).topk(most)
+        scores, order = scores.flatten().topk(min(most, scores.numel()))
+        order, scores = order[scores > limits.thing_score], scores[scores > limits.thing_score]
+        parts.append(
+            SegmentKernels(
+                classes=order // most,
+                scores=scores,
+                **_vectors_at(features, level, places.flatten()[order]),
+            )
+        )
+    joined = _joined(parts)
+    return joined.at(joined.scores.sort(descending=True, stable=True).indices)
+
+
+def stuff_candidates(features: PanopticFeatures, limits: PanopticLimits) -> SegmentKernels:
+    """One for every class and level that has enough of it, by level and class."""
+    parts = []
+    for level, logits in enumerate(features.stuff):
+        probability = logits[0].float().sigmoid().flatten(1)
+        best, owner = probability.max(0)
+        is_own = F.one_hot(owner, len(probability)).T.float()  # (classes, places)
+        sure = is_own * (best >= limits.stuff_pixel)
+        count = is_own.sum(1).clamp(min=1)
+        sure_count = sure.sum(1).clamp(min=1)
+        scores = (sure @ best[:, None])[:, 0] / count
+        kept = torch.nonzero(scores > limits.stuff_score)[:, 0]
+        kernels = features.kernels[level][0].float().flatten(1)
+        shares = sure[kept]
+        depth_kernels = kernels.new_zeros((len(kept), 0))
+        if features.depth_kernels:
+            vectors = features.depth_kernels[level][0].flatten(1)
+            depth_kernels = shares @ vectors.T / sure_count[kept, None]
+        parts.append(
+            SegmentKernels(
+                classes=kept,
+                scores=scores[kept],
+                kernels=shares @ kernels.T / count[kept, None],
+                depth_kernels=depth_kernels,
+            )
+        )
+    return _joined(parts)
+
+
+def fused_things(things: SegmentKernels, limits: PanopticLimits) -> SegmentKernels:
+    """Candidates, best first, whose kernels mean the same thing become one, by their mean.
+
+    A candidate that resembles an earlier one is dropped, and is merged into the first of those
+    where that one is kept itself.
+    """
+    count = len(things.classes)
+    unit = things.kernels / things.kernels.norm(dim=1, keepdim=True).clamp(min=_LEAST_NORM)
+    same = (unit @ unit.T >= limits.similarity).triu()
+    same = same & (things.classes[:, None] == things.classes)
+    same = same | torch.eye(count, dtype=torch.bool, device=same.device)
+    earlier = same.cumsum(0)
+    kept = torch.nonzero(earlier.diagonal() < 2)[:, 0]
+    absorbed = (same & (earlier < 2))[kept].float()
+    shares = absorbed / absorbed.sum(1, keepdim=True)
+    return SegmentKernels(
+        classes=things.classes[kept],
+        scores=things.scores[kept],
+        kernels=shares @ things.kernels,
+        depth_kernels=shares @ things.depth_kernels,
+    )
+
+
+def fused_stuff(stuff: SegmentKernels, classes: int) -> SegmentKernels:
+    """The mean of every class over all levels, by class."""
+    owner = F.one_hot(stuff.classes, classes).T.float()
+    count = owner.sum(1)
+    kept = torch.nonzero(count)[:, 0]
+    shares = owner[kept] / count[kept, None]
+    return SegmentKernels(
+        classes=kept,
+        scores=shares @ stuff.scores,
+        kernels=shares @ stuff.kernels,
+        depth_kernels=shares @ stuff.depth_kernels,
+    )
+
+
+def mask_logits(segments: SegmentKernels, features: PanopticFeatures) -> Tensor:
+    """(N, h, w) float32 logits of the masks at stride 4."""
+    masks = features.masks[0].to(torch.float32)
+    return torch.tensordot(segments.kernels, masks, 1)
+
+
+def _embedded(layer: torch.nn.Conv2d, segments: SegmentKernels) -> SegmentKernels:
+    weight, bias = layer.weight.flatten(1).float(), layer.bias.float()
+    return segments._replace(kernels=F.linear(segments.kernels, weight, bias))
+
+
+def _vectors_at(features: PanopticFeatures, level: int, places: Tensor) -> dict[str, Tensor]:
+    kernels = features.kernels[level][0].flatten(1)[:, places].T.float()
+    depth_kernels = kernels.new_zeros((len(places), 0))
+    if features.depth_kernels:
+        depth_kernels = features.depth_kernels[level][0].flatten(1)[:, places].T.float()
+    return {"kernels": kernels, "depth_kernels": depth_kernels}
+
+
+def _joined(parts: list[SegmentKernels]) -> SegmentKernels:
+    return SegmentKernels(*(torch.cat(values) for values in zip(*parts, strict=True)))

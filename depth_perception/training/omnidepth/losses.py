@@ -1,0 +1,170 @@
+"""Losses on the range of panoramas, as OmniDepth is trained with and as it should be.
+
+Zioulis et al., "OmniDepth: Dense Depth Estimation for Indoors Spherical Panoramas" (ECCV 2018),
+sec. 4.2. In the published program the mask of the squared error cancels out, so that a network
+learns zeros where the truth is unknown, and differences at the border of the picture are taken
+with zeros. Here only known pixels count, each as much as it covers of the sphere, and differences
+go across the seam; :meth:`MultiScaleOptions.as_published` repeats the original numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ...geometry import Equirectangular
+from ..blindspot.photometric import weighted_mean
+
+_LEAST_M = 0.1  # below it the logarithm goes on as its tangent
+
+
+@dataclass(frozen=True)
+class MultiScaleOptions:
+    """What is summed up over the scales, finest first.
+
+    Attributes:
+        error: weight of the squared error of each scale.
+        gradient: weight of the prediction's gradient of each scale.
+        masked: only known pixels count in the error.
+        solid_angle: pixels weigh as much as they cover of the sphere.
+        wraps: differences go across the seam and repeat the outermost rows; zeros otherwise.
+        relative: compare logarithms, by their absolute difference: a tenth counts as much near as
+            far. Predictions below 0.1 m go on as the tangent does, so that they can rise again.
+    """
+
+    error: tuple[float, ...]
+    gradient: tuple[float, ...]
+    masked: bool = True
+    solid_angle: bool = True
+    wraps: bool = True
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.error or len(self.error) != len(self.gradient):
+            raise ValueError(
+                f"error and gradient need one weight for each scale, got {self.error} and "
+                f"{self.gradient}"
+            )
+        if min(*self.error, *self.gradient) < 0:
+            raise ValueError(f"weights must not be negative: {self.error}, {self.gradient}")
+        if self.relative and not self.masked:
+            raise ValueError("relative needs masked: unknown pixels have no logarithm")
+
+    def as_published(self) -> MultiScaleOptions:
+        """The same weights with the defects of the published program."""
+        return replace(self, masked=False, solid_angle=False, wraps=False, relative=False)
+
+
+RECTNET_LOSS = MultiScaleOptions((0.535, 0.272), (0.134, 0.068))
+URESNET_LOSS = MultiScaleOptions((0.445, 0.275, 0.13), (0.15, 0.0, 0.0))
+
+
+def multi_scale_loss(
+    predictions: Sequence[Tensor], target: Tensor, mask: Tensor, options: MultiScaleOptions
+) -> Tensor:
+    """Weighted sum of :func:`squared_error` and :func:`gradient_size` over the scales.
+
+    With ``options.relative``, absolute error and gradient of logarithms.
+
+    Args:
+        predictions: (B, 1, H / 2^i, W / 2^i) metres, finest first.
+        target: (B, 1, H, W) metres; coarser scales take every second pixel.
+        mask: (B, 1, H, W) bool, where the target is known.
+
+    Raises:
+        ValueError: more or fewer scales than weights.
+    """
+    if len(predictions) != len(options.error):
+        raise ValueError(
+            f"the loss has weights for {len(options.error)} scales, got {len(predictions)}"
+        )
+    total = target.new_zeros(())
+    weights = zip(options.error, options.gradient, strict=True)
+    for scale, (prediction, (error, gradient)) in enumerate(zip(predictions, weights, strict=True)):
+        known = mask[..., :: 2**scale, :: 2**scale]
+        truth = target[..., :: 2**scale, :: 2**scale]
+        if options.relative:
+            prediction, truth = _logarithm(prediction), torch.where(known, truth, 1).log()
+            total = total + error * _absolute_error(truth, prediction, known, options)
+        else:
+            total = total + error * squared_error(truth, prediction, known, options)
+        if gradient:
+            total = total + gradient * gradient_size(prediction, known, options)
+    return total
+
+
+def squared_error(target: Tensor, pred: Tensor, mask: Tensor, options: MultiScaleOptions) -> Tensor:
+    """Mean squared error; unless ``masked``, unknown pixels count with a target of 0."""
+    error = (pred - torch.where(mask, target, 0)).square()
+    if options.masked:
+        error = torch.where(mask, error, 0)
+    return weighted_mean(error, _weights(mask if options.masked else None, pred, options))
+
+
+def _absolute_error(
+    target: Tensor, pred: Tensor, mask: Tensor, options: MultiScaleOptions
+) -> Tensor:
+    error = torch.where(mask, (pred - target).abs(), 0)
+    return weighted_mean(error, _weights(mask, pred, options))
+
+
+def _logarithm(metres: Tensor) -> Tensor:
+    tangent = metres / _LEAST_M - 1 + math.log(_LEAST_M)
+    return torch.where(metres > _LEAST_M, metres.clamp_min(_LEAST_M).log(), tangent)
+
+
+def gradient_size(pred: Tensor, mask: Tensor, options: MultiScaleOptions) -> Tensor:
+    """Mean over known pixels of the absolute central differences along rows and columns."""
+    if options.wraps:
+        columns = pad(pred, (1, 1, 0, 0), mode="circular")
+        rows = pad(pred, (0, 0, 1, 1), mode="replicate")
+    else:
+        columns, rows = pad(pred, (1, 1, 0, 0)), pad(pred, (0, 0, 1, 1))
+    x = (columns[..., 2:] - columns[..., :-2]) / 2
+    y = (rows[..., 2:, :] - rows[..., :-2, :]) / 2
+    return weighted_mean(x.abs() + y.abs(), _weights(mask, pred, options))
+
+
+def spherical_berhu(
+    target: Tensor,
+    pred: Tensor,
+    mask: Tensor,
+    weights: Tensor,
+    *,
+    threshold: float = 0.2,
+    as_published: bool = False,
+) -> Tensor:
+    """Reverse Huber with weights: linear below ``threshold`` times the largest error of the batch.
+
+    Args:
+        target, pred: (B, 1, H, W) metres. mask: (B, 1, H, W) bool, where the target is known.
+        weights: (H, 1) or (H, W), for example the solid angles of the camera.
+        as_published: as SphericalViewSynthesis: unknown pixels count in the largest error, sums
+            are divided by the number of pixels of each image and not by their weight.
+    """
+    error = (target - pred).abs()
+    if not as_published:
+        error = torch.where(mask, error, 0)
+    limit = threshold * error.detach().max()
+    values = torch.where(
+        error <= limit,
+        error,
+        (error.square() + limit.square()) / (2 * limit).clamp_min(1e-12),
+    )
+    if not as_published:
+        return weighted_mean(values, mask * weights)
+    counts = mask.sum((1, 2, 3)).clamp_min(1)
+    return ((values * mask * weights).sum((1, 2, 3)) / counts).mean()
+
+
+def _weights(mask: Tensor | None, like: Tensor, options: MultiScaleOptions) -> Tensor | None:
+    if not options.solid_angle:
+        return mask
+    camera = Equirectangular(*like.shape[-2:])
+    angles = camera.solid_angles(device=like.device, dtype=like.dtype)
+    return angles if mask is None else mask * angles

@@ -1,0 +1,128 @@
+"""RectNet and UResNet of OmniDepth (Zioulis et al., ECCV 2018), supervised by range."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+
+from ...systems.omnidepth.network import OmniDepth, RectNet
+from .. import module, recipe
+from ..blindspot.augment import StereoAugmentation
+from ..blindspot.data import DataRecipe, PanoramaBatch, PanoramaData
+from ..blindspot.judge import HIGHER, LOWER, judged_ranges, panorama_picture
+from ..blindspot.task import made_network
+from ..module import Motion
+from ..strict_mapping import RecipeError
+from .losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
+
+
+@dataclass(frozen=True)
+class ModelRecipe(recipe.ModelRecipe):
+    """How the network sees borders as well.
+
+    Attributes:
+        circular: the left and the right border touch. The authors train with zeros there.
+        first_range_m: what an untrained network says; None leaves it near 0.
+    """
+
+    circular: bool = False
+    first_range_m: float | None = None
+
+
+@dataclass(frozen=True)
+class LossRecipe:
+    """See ``stereo.omnidepth_losses.MultiScaleOptions``; the weights are those of the network."""
+
+    masked: bool = True
+    solid_angle: bool = True
+    wraps: bool = True
+    relative: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(recipe.Recipe):
+    """A whole training run.
+
+    Attributes:
+        turn: each panorama is turned by a random angle about the vertical axis.
+        bias_rate: factor of the learning rate of biases (2 in the published program).
+    """
+
+    model: ModelRecipe
+    data: DataRecipe
+    losses: LossRecipe = field(default_factory=LossRecipe)
+    augment: StereoAugmentation = field(default_factory=StereoAugmentation)
+    turn: bool = True
+    bias_rate: float = 2.0
+
+
+class OmniDepthTraining(module.Training):
+    """Trains (B, 3, H, W) RGB in [0, 1] to ranges in metres of two or three scales."""
+
+    lower = LOWER
+    higher = HIGHER
+    recipe: Recipe
+    network: OmniDepth
+
+    def __init__(self, recipe: Recipe, network: OmniDepth) -> None:
+        super().__init__(recipe, network.to(memory_format=torch.channels_last))
+        weights = RECTNET_LOSS if isinstance(network, RectNet) else URESNET_LOSS
+        self._loss_options = replace(weights, **asdict(recipe.losses))
+
+    def losses(self, batch: PanoramaBatch) -> Mapping[str, Tensor]:
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        ranges = self.network(images, circular=self.recipe.model.circular)
+        known = batch.range_m > 0
+        ranges = [r.float() for r in ranges]
+        return {"range": multi_scale_loss(ranges, batch.range_m, known, self._loss_options)}
+
+    def judge(self, batch: PanoramaBatch) -> Mapping[str, float] | None:
+        return judged_ranges(self._range(batch), batch.range_m, self.recipe.data.max_range_m)
+
+    def picture(self, batch: PanoramaBatch) -> Tensor:
+        limit = self.recipe.data.max_range_m
+        return panorama_picture(batch.images[0], self._range(batch)[0], batch.range_m[0], limit)
+
+    def motion(self, name: str, parameter: nn.Parameter) -> Motion:
+        is_bias = name.endswith("bias")
+        return Motion(self.recipe.bias_rate if is_bias else 1.0, 0.0 if is_bias else 1.0)
+
+    def metadata(self) -> dict[str, str]:
+        data, model = self.recipe.data, self.recipe.model
+        options = {"height": data.height, "seam": "circular" if model.circular else "off"}
+        return {"size": f"{data.height} x {data.width}", "options": json.dumps(options)}
+
+    def _range(self, batch: PanoramaBatch) -> Tensor:
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        return self.judged(images, circular=self.recipe.model.circular)[0].float()
+
+
+def prepare(
+    recipe: Recipe, track: Callable[[range, str], Iterable[int]] | None = None
+) -> module.Prepared:
+    """Network and panoramas of a recipe.
+
+    Raises:
+        RecipeError: no such model, one of another family, or sizes that it cannot take.
+        CheckpointError: weights are missing, or do not fit.
+        OSError, NoFramesError: data are missing.
+    """
+    network = made_network(recipe, OmniDepth)
+    if any(side % network.multiple for side in recipe.data.size):
+        raise RecipeError(
+            f"data.height and data.width must be multiples of {network.multiple} for "
+            f"{recipe.model.name}, got {recipe.data.height} and {recipe.data.width}"
+        )
+    first = recipe.model.first_range_m
+    if recipe.model.checkpoint is None and first is not None:
+        for head in network.decoder.heads:
+            nn.init.constant_(head.bias, first)
+    try:
+        data = PanoramaData(recipe.data, recipe.augment, recipe.turn, recipe.run.val_frames)
+    except ValueError as error:
+        raise RecipeError(f"data: {error}") from error
+    return module.Prepared(OmniDepthTraining(recipe, network), data)

@@ -1,0 +1,242 @@
+"""PanopticDepth (CVPR 2022, arXiv 2206.00468): segments, then larger pictures, then depth."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...data.panoptic import VOID_CLASS
+from ...evaluation.panoptic import CITYSCAPES_DVPS, DPQ_THRESHOLDS
+from ...evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticRow, PanopticScore
+from ...io.colormaps import depth_picture
+from ...systems import card
+from ...systems.catalog import recipe as catalogued
+from ...systems.panopticdepth.config import Norm, PanopticLimits
+from ...systems.panopticdepth.files import load_imagenet, load_panoptic, load_segmentation
+from ...systems.panopticdepth.input import normalised, padded
+from ...systems.panopticdepth.kernels import segment_kernels
+from ...systems.panopticdepth.lean_maps import lean_map
+from ...systems.panopticdepth.maps import PanopticMap, View
+from ...systems.panopticdepth.network import PanopticDepth
+from .. import module, recipe
+from ..strict_mapping import RecipeError
+from .data import DataRecipe, PanopticBatch, PanopticData
+from .losses import PanopticLosses, batch_targets, panoptic_losses
+from .optim import motions
+from .targets import ImageTruth
+
+_FARTHEST_SHOWN_M = 40.0
+
+
+@dataclass(frozen=True)
+class ModelRecipe(recipe.ModelRecipe):
+    """Where the network starts, and what of it stays.
+
+    Attributes:
+        checkpoint: file of the same model. segmentation: one without depth, whose depth branch
+            starts anew. imagenet: Detectron2's ResNet-50 alone. At most one of the three.
+        depth: whether there is a depth branch; None as the catalogue says.
+        norm: of the ResNet; ``batch`` is trained.
+        frozen_stages: parts of the ResNet that stay: the stem, its first stage, ...
+        height: the shorter side of the network input when the weights are used; kept with them.
+        still: deformable convolutions stay ordinary ones, which are several times as fast on a
+            CPU. Features of a trunk that starts from random parameters would drive their offsets
+            out of the picture, where nothing can be learnt any more.
+    """
+
+    segmentation: str | None = None
+    imagenet: str | None = None
+    depth: bool | None = None
+    norm: Norm = "frozen"
+    frozen_stages: int = 2
+    height: int | None = None
+    still: bool = False
+
+    def __post_init__(self) -> None:
+        files = (self.checkpoint, self.segmentation, self.imagenet)
+        if sum(file is not None for file in files) > 1:
+            raise ValueError("give one of checkpoint, segmentation and imagenet at most")
+        if not 0 <= self.frozen_stages <= 5:
+            raise ValueError(f"frozen_stages must lie in 0..5, got {self.frozen_stages}")
+
+
+@dataclass(frozen=True)
+class RunRecipe(recipe.RunRecipe):
+    """Length and bookkeeping; see the base class."""
+
+    metric: str = "pq"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(recipe.Recipe):
+    """A whole training run.
+
+    Attributes:
+        limits: of segments in validation.
+    """
+
+    model: ModelRecipe
+    run: RunRecipe
+    data: DataRecipe
+    losses: PanopticLosses = field(default_factory=PanopticLosses)
+    limits: PanopticLimits = field(default_factory=PanopticLimits)
+
+
+class PanopticTraining(module.Training):
+    """Trains RGB to segments and their depth.
+
+    Validation counts as PanopticDepth's evaluator does. ``pq`` and ``dpq`` are means over the
+    classes that occur, those with ``_all`` the published ones over all classes.
+    """
+
+    lower = ("abs_rel", "rmse")
+    higher = (
+        *("pq", "pq_things", "pq_stuff", "pq_all"),
+        *(f"dpq_{threshold}" for threshold in DPQ_THRESHOLDS),
+        *("dpq", "dpq_all"),
+    )
+    recipe: Recipe
+    network: PanopticDepth
+
+    def __init__(self, recipe: Recipe, network: PanopticDepth) -> None:
+        super().__init__(recipe, network)
+        self._motions = motions(network)
+
+    def motion(self, name: str, parameter: nn.Parameter) -> module.Motion:
+        return self._motions[name]
+
+    def metadata(self) -> dict[str, str]:
+        options: dict[str, object] = {"limits": asdict(self.recipe.limits)}
+        if self.recipe.model.height is not None:
+            options["height"] = self.recipe.model.height
+        return {"options": json.dumps(options)}
+
+    def losses(self, batch: PanopticBatch) -> Mapping[str, Tensor]:
+        network = self.network
+        images = stacked(batch.images)
+        features = network(images)
+        truths = [ImageTruth(*truth) for truth in batch.truths]
+        return panoptic_losses(
+            features,
+            batch_targets(features, truths, images.shape[-2:], network.config),
+            network.thing_embedding,
+            network.stuff_embedding,
+            self.recipe.losses,
+            network.config.first_thing,
+        )
+
+    def judge(self, batch: PanopticBatch) -> PanopticRow:
+        found = predicted(self.judged, batch.images[0], self.recipe.limits)
+        segments = torch.where(found.ids < 0, -1, found.classes * 1000 + found.ids).long()
+        frame = JudgedFrame(
+            segments,
+            batch.segments[0],
+            found.depth,
+            ImageTruth(*batch.truths[0]).depth_m,
+            tuple(batch.crowds[0].tolist()),
+        )
+        return PanopticJudge(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
+
+    def picture(self, batch: PanopticBatch) -> Tensor:
+        """The picture, the classes that were found and the true ones, and depth where there is."""
+        found = predicted(self.judged, batch.images[0], self.recipe.limits)
+        palette = torch.zeros((VOID_CLASS + 1, 3), device=found.classes.device)
+        colours = [entry.colour for entry in self.network.config.classes]
+        palette[: len(colours)] = palette.new_tensor(colours)
+        truth = ImageTruth(*batch.truths[0])
+        classes = torch.where(found.ids < 0, VOID_CLASS, found.classes.long())
+        shown = [
+            batch.images[0],
+            *(palette[c.long()].permute(2, 0, 1) for c in (classes, truth.classes)),
+        ]
+        if found.depth is not None:
+            rgb = depth_picture(found.depth.cpu().numpy(), limits=(0.0, _FARTHEST_SHOWN_M))
+            shown.append(torch.from_numpy(rgb).permute(2, 0, 1))
+        return torch.cat([part.cpu().float() / 255 for part in shown], 2)
+
+    def summary(self, rows: Sequence[PanopticRow]) -> Mapping[str, float]:
+        score = PanopticScore.of(rows, CITYSCAPES_DVPS)
+        numbers = {"pq_all": score.quality(averaged="all").pq[0]}
+        pq = score.quality(averaged="occurring").pq
+        numbers |= dict(zip(("pq", "pq_things", "pq_stuff"), pq, strict=True))
+        if not self.network.config.depth:
+            return numbers
+        for threshold in score.thresholds:
+            numbers[f"dpq_{threshold}"] = score.quality(threshold, averaged="occurring").pq[0]
+        numbers["dpq"] = score.dpq(averaged="occurring")[0]
+        numbers["dpq_all"] = score.dpq(averaged="all")[0]
+        for name in self.lower:
+            numbers[name] = math.nan if score.depth is None else getattr(score.depth, name)
+        return numbers
+
+
+def prepare(
+    recipe: Recipe, track: Callable[[range, str], Iterable[int]] | None = None
+) -> module.Prepared:
+    """Network and frames of a recipe.
+
+    Raises:
+        RecipeError: no such model, or one of another family, or a metric that it cannot have.
+        CheckpointError: a file does not fit.
+        OSError, NoFramesError: data are missing.
+    """
+    model = recipe.model
+    try:
+        card(model.name)
+    except KeyError as error:
+        raise RecipeError(f"model.name: {error.args[0]}") from error
+    plan = catalogued(model.name)
+    if plan.family != "panopticdepth":
+        raise RecipeError(f"model.name: {model.name} is no PanopticDepth")
+    config = replace(plan.arguments["config"], norm=model.norm)
+    if model.depth is not None:
+        config = replace(config, depth=model.depth)
+    if not config.depth and not recipe.run.metric.startswith("pq"):
+        raise RecipeError(f"run.metric: {recipe.run.metric} needs a depth branch")
+    torch.manual_seed(recipe.run.seed)
+    network = PanopticDepth(config)
+    if model.checkpoint is not None:
+        load_panoptic(network, model.checkpoint)
+    if model.segmentation is not None:
+        load_segmentation(network, model.segmentation)
+    if model.imagenet is not None:
+        load_imagenet(network, model.imagenet)
+    network.backbone.freeze(model.frozen_stages)
+    if model.still:
+        network.hold_offsets_still()
+    else:
+        network.let_offsets_move()
+    try:
+        data = PanopticData(recipe.data, recipe.run.val_frames)
+    except ValueError as error:
+        raise RecipeError(f"data: {error}") from error
+    return module.Prepared(PanopticTraining(recipe, network.train()), data)
+
+
+def stacked(images: Sequence[Tensor]) -> Tensor:
+    """Network input of pictures (3, H, W) uint8, each with zeros to the right and below."""
+    height = max(image.shape[-2] for image in images)
+    width = max(image.shape[-1] for image in images)
+    return padded(
+        torch.cat(
+            [
+                F.pad(normalised(i[None]), (0, width - i.shape[-1], 0, height - i.shape[-2]))
+                for i in images
+            ]
+        )
+    )
+
+
+@torch.no_grad()
+def predicted(network: PanopticDepth, image: Tensor, limits: PanopticLimits) -> PanopticMap:
+    """Segments and depth of a picture (3, H, W) uint8 RGB, at its own size."""
+    size = tuple(image.shape[-2:])
+    features = network(stacked([image]))
+    things, stuff = segment_kernels(network, features, limits)
+    return lean_map(things, stuff, features, View(size, size), network.config, limits)
