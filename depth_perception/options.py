@@ -1,0 +1,143 @@
+"""Options said once: fields of frozen dataclasses with text, unit, range and choices.
+
+Whoever shows an option (ROS parameter, command-line flag, YAML file, table of the docs) reads it
+here, and whoever takes a value checks it by :meth:`Option.check`. Importing this loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any
+
+_KEY = "option"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What an option is for and which values it takes.
+
+    Attributes:
+        text: what it does, in sentences that stand alone.
+        unit: of its numbers, as shown to users: ``m``, ``deg``, ``px``, ``s``, ``Hz``; empty for
+            none, or where the text says it.
+        minimum, maximum: inclusive limits of a number, or of every number of a tuple.
+        choices: the only texts allowed; empty means any.
+        reload: read when a node is configured, so that a configured node rejects a change.
+        read_only: can only be given when a node starts.
+        unset: what stands for None where a value must have a type, as ROS parameters must: 0, -1 or
+            the empty text.
+        group: parameter group of the nodes that the option is in; empty: that of its dataclass.
+        library_only: no ROS parameter and no flag.
+    """
+
+    text: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    reload: bool = False
+    read_only: bool = False
+    unset: Any = None
+    group: str = ""
+    library_only: bool = False
+
+    @property
+    def limits(self) -> str:
+        """The range in words, empty without one."""
+        low, high = self.minimum, self.maximum
+        if low is None and high is None:
+            return ""
+        if high is None:
+            return f"at least {low:g}"
+        return f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+
+    def rejection(self, name: str, value: Any) -> str | None:
+        """Why a value that is of the right type is not allowed, or None."""
+        if self.choices and value not in self.choices:
+            return f"{name} must be one of {', '.join(self.choices)}, got {value!r}"
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, (bool, str)) or not isinstance(number, Real):
+                continue
+            low = -math.inf if self.minimum is None else self.minimum
+            high = math.inf if self.maximum is None else self.maximum
+            if not low <= number <= high:
+                return f"{name} must lie between {low:g} and {high:g}, got {number!r}"
+        return None
+
+    def check(self, name: str, value: Any, default: Any) -> None:
+        """Check a value by the type of the default, then by range and choices.
+
+        Raises:
+            TypeError, ValueError: names the option, the value and what would do.
+        """
+        pattern = self.unset if default is None else default
+        if value is None and (default is None or self.unset is not None):
+            return
+        if isinstance(pattern, bool):
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False, got {value!r}")
+        elif isinstance(pattern, int):
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise TypeError(f"{name} must be a whole number, got {value!r}")
+        elif isinstance(pattern, float) and (
+            isinstance(value, bool) or not isinstance(value, Real)
+        ):
+            raise TypeError(f"{name} must be a number, got {value!r}")
+        if (reason := self.rejection(name, value)) is not None:
+            raise ValueError(reason)
+
+
+def option(default: Any, text: str, **properties: Any) -> Any:
+    """A dataclass field that is an option; ``properties`` are further fields of :class:`Option`."""
+    return field(default=default, metadata={_KEY: Option(text, **properties)})
+
+
+def shared(
+    kind: type[Any], name: str, *, default: Any = dataclasses.MISSING, **changes: Any
+) -> Any:
+    """A field that is the option ``name`` of another dataclass, with its text, range and choices.
+
+    Args:
+        kind: the dataclass that says the option.
+        name: of the option there.
+        default: another default; by default that of ``kind``.
+        changes: fields of :class:`Option` that differ.
+    """
+    for item in fields(kind):
+        if item.name == name and _KEY in item.metadata:
+            said = dataclasses.replace(item.metadata[_KEY], **changes)
+            value = item.default if default is dataclasses.MISSING else default
+            return field(default=value, metadata={_KEY: said})
+    raise KeyError(f"{kind.__name__} has no option {name!r}")
+
+
+def option_of(item: dataclasses.Field[Any]) -> Option | None:
+    """What a field of a dataclass says as an option; None where it is none."""
+    return item.metadata.get(_KEY)
+
+
+def options(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Option, Any]]:
+    """(name, option, default) of all options of a dataclass.
+
+    A field whose default factory is such a dataclass is a group: its options have dotted names.
+    """
+    for item in fields(kind):
+        if (said := option_of(item)) is not None:
+            yield f"{prefix}{item.name}", said, item.default
+        elif dataclasses.is_dataclass(item.default_factory):
+            yield from options(item.default_factory, f"{prefix}{item.name}.")
+
+
+def check_options(values: Any) -> None:
+    """Check all options of a dataclass object; for its ``__post_init__``.
+
+    Raises:
+        TypeError, ValueError: see :meth:`Option.check`.
+    """
+    for item in fields(values):
+        if (said := option_of(item)) is not None:
+            said.check(item.name, getattr(values, item.name), item.default)
