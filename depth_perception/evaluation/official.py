@@ -80,7 +80,7 @@ OFFICIAL: Mapping[tuple[str, str], Official] = MappingProxyType(
         ("scaledepth", "scaledepth"): Official(
             _scaledepth_options, _predict_scaledepth, _scaledepth_rules
         ),
-        ("blindspot_pinhole", "eigen"): Official(
+        ("blindspot", "eigen"): Official(
             lambda model, dataset: {"formula": "relative"}, _predict_disparity
         ),
     }
@@ -94,14 +94,3 @@ ONLY_PROTOCOL: Mapping[str, str] = MappingProxyType({"ppd": "ppd"})
 def official(system: str, kind: str) -> Official:
     """What the authors of a system set for a kind of benchmark."""
     return OFFICIAL.get((system, kind), Official())
-
-
-def system_name(model: str) -> str:
-    """The system of a model.
-
-    Raises:
-        KeyError: there is no such model.
-    """
-    from ..systems.catalog import recipe
-
-    return recipe(model).family

@@ -106,7 +106,7 @@ class DriveScore:
         }
 
 
-def judge_drive(
+def score_drive(
     estimator: Estimator,
     options: DriveOptions,
     frames: Iterable[DriveFrame],

@@ -129,6 +129,7 @@ class Job:
 
     Raises:
         KeyError: there is no such model.
+        FileNotFoundError: the data set, the list or the weights file is missing.
         ValueError: an option is wrong, or does not belong to the data set and protocol, or the
             model does not fit them.
     """
@@ -151,10 +152,10 @@ class Job:
             raise ValueError(f"--max-depth must be positive, got {self.rules.max_depth:g}")
         if self.rules.median and self.rules.align not in ("auto", "median"):
             raise ValueError(f"--median and --align {self.rules.align} contradict each other")
-        from ...evaluation.official import ONLY_PROTOCOL, official, system_name
-        from ...systems.catalog import card
+        from ...evaluation.official import ONLY_PROTOCOL, official
+        from ...systems import card, options_of, system_of
 
-        system = system_name(self.model)
+        system = system_of(self.model).name
         only = ONLY_PROTOCOL.get(system)
         benchmark = find(self.dataset, self.rules.protocol, only)
         given = _given(self.rules) | _given(self.also)
@@ -167,8 +168,26 @@ class Job:
             raise ValueError(reason)
         if only not in (None, benchmark.protocol):
             raise ValueError(f"{self.model} is scored as relative depth: take --protocol {only}")
+        if unknown := self._own_options.keys() - {f.name for f in fields(options_of(self.model))}:
+            raise ValueError(f"{_flags(unknown)}: {self.model} has no such option")
+        self._check_paths()
         object.__setattr__(self, "benchmark", benchmark)
         object.__setattr__(self, "official", official(system, benchmark.kind))
+
+    def _check_paths(self) -> None:
+        checkpoint, listing = self.network.checkpoint, self.rules.listing
+        if not self.root.is_dir():
+            raise FileNotFoundError(f"no folder {self.root}")
+        if checkpoint is not None and not checkpoint.exists():
+            raise FileNotFoundError(f"no weights file {checkpoint}")
+        if listing is not None and not any(p.is_file() for p in (listing, self.root / listing)):
+            raise FileNotFoundError(f"no list {listing}")
+
+    @property
+    def _own_options(self) -> dict[str, Any]:
+        """Given options that only some systems have."""
+        values = {name: getattr(self.network, name) for name in ("steps", "semantics_checkpoint")}
+        return {name: value for name, value in values.items() if value is not None}
 
     @property
     def split(self) -> str | None:
@@ -209,19 +228,15 @@ class Job:
 
     def estimator(self) -> Estimator:
         """The loaded model; options of the user replace those of a published evaluation."""
-        from ...systems import load, options_of
+        from ...systems import load
 
         network = self.network
         options = dict(self.official.options(self.model, self.dataset))
-        own = {"steps": network.steps, "semantics_checkpoint": network.semantics_checkpoint}
-        given = {name: value for name, value in own.items() if value is not None}
-        if unknown := given.keys() - {f.name for f in fields(options_of(self.model))}:
-            raise ValueError(f"{_flags(unknown)}: {self.model} has no such option")
         if network.height is not None:
             options["height"] = network.height
         if network.backend != "torch":
             options["backend"] = network.backend
-        return load(self.model, network.checkpoint, network.device, **options, **given)
+        return load(self.model, network.checkpoint, network.device, **options, **self._own_options)
 
     def track(self, name: str, count: int) -> Iterable[int]:
         """The frames of ``count`` that are evaluated, with a progress bar on a terminal."""

@@ -21,7 +21,8 @@ from ...evaluation.panoptic_score import (
 )
 from ...io.colormaps import depth_picture
 from ...systems import card
-from ...systems.catalog import recipe as catalogued
+from ...systems.catalog import model as catalogued
+from ...systems.catalog import system_of
 from ...systems.panopticdepth.config import Norm, PanopticLimits
 from ...systems.panopticdepth.files import load_imagenet, load_panoptic, load_segmentation
 from ...systems.panopticdepth.input import normalised, padded
@@ -197,7 +198,7 @@ def prepare(
     except KeyError as error:
         raise RecipeError(f"model.name: {error.args[0]}") from error
     plan = catalogued(model.name)
-    if plan.family != "panopticdepth":
+    if system_of(model.name).name != "panopticdepth":
         raise RecipeError(f"model.name: {model.name} is no PanopticDepth")
     config = replace(plan.arguments["config"], norm=model.norm)
     if model.depth is not None:

@@ -174,7 +174,7 @@ def test_rules_of_other_sets_and_other_metric_models(
             "scaledepth-tiny",
             "kitti",
             ["--protocol", "scaledepth", "--list", "other.txt"],
-            "other.txt: KITTI needs lines",
+            "no list other.txt",
         ),
         ("depth-anything-v2-small", "nyu", ["--protocol", "scaledepth"], "scores metres"),
         ("scaledepth-tiny", "eth3d", ["--protocol", "scaledepth"], "eth3d, which has plain or ppd"),
