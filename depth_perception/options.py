@@ -1,7 +1,7 @@
 """Options said once: fields of frozen dataclasses with text, unit, range and choices.
 
-Whoever shows an option (ROS parameter, command-line flag, YAML file, table of the docs) reads it
-here, and whoever takes a value checks it by :meth:`Option.check`. Importing this loads nothing heavy.
+ROS parameters, command-line flags, YAML files and tables of the docs all come from them, and every
+value is checked by :meth:`Option.check`. Importing this module loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -52,8 +52,12 @@ class Option:
         if low is None and high is None:
             return ""
         if high is None:
-            return f"at least {low:g}"
-        return f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+            return f"at least {low:.10g}"
+        return f"at most {high:.10g}" if low is None else f"{low:.10g} to {high:.10g}"
+
+    def typed_default(self, default: Any) -> Any:
+        """The default where a value must have a type: :attr:`unset` stands for None."""
+        return self.unset if default is None else default
 
     def rejection(self, name: str, value: Any) -> str | None:
         """Why a value that is of the right type is not allowed, or None."""
@@ -65,7 +69,7 @@ class Option:
             low = -math.inf if self.minimum is None else self.minimum
             high = math.inf if self.maximum is None else self.maximum
             if not low <= number <= high:
-                return f"{name} must lie between {low:g} and {high:g}, got {number!r}"
+                return f"{name} must lie between {low:.10g} and {high:.10g}, got {number!r}"
         return None
 
     def check(self, name: str, value: Any, default: Any) -> None:
@@ -74,7 +78,7 @@ class Option:
         Raises:
             TypeError, ValueError: names the option, the value and what would do.
         """
-        pattern = self.unset if default is None else default
+        pattern = self.typed_default(default)
         if value is None and (default is None or self.unset is not None):
             return
         if isinstance(pattern, bool):

@@ -21,7 +21,7 @@ from std_msgs.msg import Header
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
 from depth_perception.ros.inputs.calibration import Calibration, View
-from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, Sync, stamp_ns
+from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, stamp_ns
 from depth_perception.ros.messages.camera_info import pinhole_info
 from depth_perception.ros.messages.depth_scale import scale_message
 from depth_perception.ros.nodes.diagnostics import doubts
@@ -31,6 +31,7 @@ from depth_perception.ros.parameters.pinhole import (
     PinholeSettings,
     PpdSettings,
     ScaleDepthSettings,
+    Sync,
 )
 from depth_perception.scale import FitModel, ScaleFit
 from depth_perception.systems.scaledepth.windows import Windows

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...options import option
 from .common import CloudSettings
 from .pinhole import PinholeCameraSettings
 from .scale import ScaleSettings
 from .segments import InstanceSettings, MarkerSettings, SegmentSettings
-from .table import parameter
 
 DEFAULT_MODEL = "panopticdepth-tiny"
 
@@ -17,19 +17,19 @@ DEFAULT_MODEL = "panopticdepth-tiny"
 class PanopticSettings(PinholeCameraSettings):
     """The parameters of ``panoptic_depth``."""
 
-    model: str = parameter(
+    model: str = option(
         DEFAULT_MODEL,
         "Name of a panoptic pinhole model; `depth-perception models` lists them. Without depth "
         "(panopticdepth-r50-seg) it gives segments alone.",
         reload=True,
     )
-    precision: str = parameter(
+    precision: str = option(
         "float32",
         "Arithmetic of the network but for its depth branch; depth and geometry stay in float32.",
         choices=("float32", "float16", "bfloat16"),
         reload=True,
     )
-    height: int = parameter(
+    height: int = option(
         0,
         "Shorter side of the network input, in pixels; 0 takes the default of the model. Smaller "
         "is faster.",
@@ -37,13 +37,13 @@ class PanopticSettings(PinholeCameraSettings):
         maximum=4096,
         reload=True,
     )
-    classes_file: str = parameter(
+    classes_file: str = option(
         "",
         "YAML file with a name and a colour for each class of the model, in its order, such as "
         "config/cityscapes_classes.yaml. Empty: the classes of the model.",
         reload=True,
     )
-    reference_focal_px: float = parameter(
+    reference_focal_px: float = option(
         -1.0,
         "Focal length, at the size of the network input, of the camera that the model was trained "
         "with (2262.5 for Cityscapes at 2048 columns): depth is multiplied by the ratio of the "

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 
-from ..inputs.camera_info_sync import Sync
+from ...options import option
 from .common import CloudSettings, NodeSettings
 from .scale import ScaleSettings
-from .table import parameter
 
 DEFAULT_MODEL = "moge-2-vits-normal"
+
+
+class Sync(str, Enum):
+    """Which CameraInfo belongs to an image: the one with its stamp, or the latest one."""
+
+    EXACT = "exact"
+    LATEST = "latest"
 
 
 @dataclass(frozen=True)
 class CameraInfoSettings:
     """Parameters of the intrinsics."""
 
-    sync: str = parameter(
+    sync: str = option(
         "exact",
         "exact: each image needs the camera_info of its own stamp. latest: the last camera_info "
         "counts whatever its stamp, also a latched or a slow one.",
         choices=tuple(sync.value for sync in Sync),
         reload=True,
     )
-    timeout_s: float = parameter(
+    timeout_s: float = option(
         3.0,
         "Without a camera_info for so long while images come, the diagnostics warn, and "
         "camera_info.fallback_fov_deg counts.",
         minimum=0.1,
         maximum=3600.0,
     )
-    fallback_fov_deg: float = parameter(
+    fallback_fov_deg: float = option(
         0.0,
         "Horizontal field of view, degrees, that is assumed after camera_info.timeout_s as long as "
         "no camera_info has come at all; the diagnostics then warn. 0: images without one are "
@@ -44,12 +51,12 @@ class CameraInfoSettings:
 class PinholeCameraSettings(NodeSettings):
     """What every node for pinhole cameras has."""
 
-    rectify: bool = parameter(
+    rectify: bool = option(
         True,
         "Rectify distorted images by their camera_info (plumb_bob, rational_polynomial, "
         "equidistant); false: refuse them.",
     )
-    image_is_rectified: bool = parameter(
+    image_is_rectified: bool = option(
         False,
         "The image is rectified already although its camera_info describes the raw one, as with "
         "image_rect of image_proc: P is its camera, D does not count.",
@@ -61,42 +68,42 @@ class PinholeCameraSettings(NodeSettings):
 class PpdSettings:
     """Parameters of Pixel-Perfect Depth."""
 
-    steps: int = parameter(
+    steps: int = option(
         4, "Evaluations of the transformer for each image.", minimum=1, maximum=200, reload=True
     )
-    seed: int = parameter(
+    seed: int = option(
         0,
         "Of the noise field, which is the same for all images.",
         minimum=0,
         maximum=2**31 - 1,
         reload=True,
     )
-    max_pixels: int = parameter(
+    max_pixels: int = option(
         1024 * 768,
         "Area at which the network sees images; its time grows with the square.",
         minimum=256,
         maximum=2**24,
         reload=True,
     )
-    align: str = parameter(
+    align: str = option(
         "robust",
         "robust fits the depth to that of MoGe-2 and refuses poor fits, ransac does as the "
         "authors' scripts, none leaves relative depth.",
         choices=("robust", "ransac", "none"),
         reload=True,
     )
-    share_encoder: bool = parameter(
+    share_encoder: bool = option(
         False,
         "Where MoGe-2 also gives the semantics (ppd-large-moge), run its encoder only once; its "
         "depth changes a little.",
         reload=True,
     )
-    semantics_checkpoint: str = parameter(
+    semantics_checkpoint: str = option(
         "",
         "Weights file of the network that gives the semantics. Empty: the fetched one.",
         reload=True,
     )
-    moge_checkpoint: str = parameter(
+    moge_checkpoint: str = option(
         "",
         "Weights file of the MoGe-2 that the depth is fitted to (moge-2-vitl-normal). Empty: the "
         "fetched one, or that of the semantics.",
@@ -108,7 +115,7 @@ class PpdSettings:
 class MogeSettings:
     """Parameters of MoGe-2, alone or as the reference of Pixel-Perfect Depth."""
 
-    num_tokens: int = parameter(
+    num_tokens: int = option(
         0,
         "About how many tokens an image has in MoGe-2; fewer are faster, 0 takes the most that it "
         "was trained with. For Pixel-Perfect Depth too.",
@@ -122,25 +129,23 @@ class MogeSettings:
 class ScaleDepthSettings:
     """Parameters of ScaleDepth."""
 
-    windows: str = parameter(
+    windows: str = option(
         "off",
         "off runs on the whole image; own and joint run on windows of it, finer and several times "
         "as slow. own keeps the scale of each window, joint makes neighbours agree.",
         choices=("off", "own", "joint"),
         reload=True,
     )
-    window_height: int = parameter(352, "Rows of a window.", minimum=32, maximum=4096, reload=True)
-    window_width: int = parameter(
-        512, "Columns of a window.", minimum=32, maximum=4096, reload=True
-    )
-    window_stride: int = parameter(
+    window_height: int = option(352, "Rows of a window.", minimum=32, maximum=4096, reload=True)
+    window_width: int = option(512, "Columns of a window.", minimum=32, maximum=4096, reload=True)
+    window_stride: int = option(
         160,
         "Rows and columns from one window to the next.",
         minimum=1,
         maximum=4096,
         reload=True,
     )
-    reference_focal_px: float = parameter(
+    reference_focal_px: float = option(
         -1.0,
         "Focal length, at the size of the network input, of the camera that the model was trained "
         "with (519.16 for NYU at 480 rows): depth is multiplied by the ratio of the real one to "
@@ -175,13 +180,13 @@ class ScaleDepthSettings:
 class PinholeSettings(PinholeCameraSettings):
     """The parameters of ``pinhole_depth``."""
 
-    model: str = parameter(
+    model: str = option(
         DEFAULT_MODEL,
         "Name of a pinhole model; `depth-perception models` lists them. None is inside the "
         "package: `depth-perception weights fetch NAME` gets one.",
         reload=True,
     )
-    height: int = parameter(
+    height: int = option(
         0,
         "Least side of the network input, in pixels, of Depth Anything V2 and ScaleDepth; 0 takes "
         "the default of the model. Smaller is faster.",
@@ -189,7 +194,7 @@ class PinholeSettings(PinholeCameraSettings):
         maximum=4096,
         reload=True,
     )
-    flip: bool = parameter(
+    flip: bool = option(
         False,
         "Average with the mirrored image: a little better, twice the time. Depth Anything V2 and "
         "ScaleDepth only.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+from ...options import option
 from ...scale import Extrinsics, ScaleOptions
 from ...scale.sources import FixedOptions, GroundOptions, PointOptions, upward
-from .table import parameter
 
 _FARTHEST_M = 1000.0
 _DEFAULTS = ScaleOptions()
@@ -17,31 +17,31 @@ _DEFAULTS = ScaleOptions()
 class ExtrinsicsSettings:
     """Where the range sensor sits, in axes with x forward, y left and z up."""
 
-    x: float = parameter(
+    x: float = option(
         0.0,
         "Metres by which the range sensor sits in front of the camera.",
         minimum=-100.0,
         maximum=100.0,
     )
-    y: float = parameter(
+    y: float = option(
         0.0, "Metres by which it sits to the left of the camera.", minimum=-100.0, maximum=100.0
     )
-    z: float = parameter(
+    z: float = option(
         0.0, "Metres by which it sits above the camera.", minimum=-100.0, maximum=100.0
     )
-    roll_deg: float = parameter(
+    roll_deg: float = option(
         0.0,
         "Its turn about the forward axis of the camera, degrees; the first of three.",
         minimum=-360.0,
         maximum=360.0,
     )
-    pitch_deg: float = parameter(
+    pitch_deg: float = option(
         0.0,
         "Then about the left axis of the camera, degrees: positive looks down.",
         minimum=-360.0,
         maximum=360.0,
     )
-    yaw_deg: float = parameter(
+    yaw_deg: float = option(
         0.0,
         "Then about the upward axis of the camera, degrees: positive looks left.",
         minimum=-360.0,
@@ -58,7 +58,7 @@ class ExtrinsicsSettings:
 class ScaleSettings:
     """Where metres come from."""
 
-    source: str = parameter(
+    source: str = option(
         "model",
         "Where metres come from. model: what the model says. points: a PointCloud2 on "
         "scale/points. scan: a LaserScan on scale/scan. camera_height: flat ground under a camera "
@@ -67,83 +67,83 @@ class ScaleSettings:
         choices=("model", "points", "scan", "camera_height", "reference", "fixed", "none"),
         reload=True,
     )
-    transform: str = parameter(
+    transform: str = option(
         "tf",
         "Where the range sensor sits. tf: look it up from its frame to that of the image. given: "
         "scale.extrinsics.",
         choices=("tf", "given"),
         reload=True,
     )
-    tolerance_s: float = parameter(
+    tolerance_s: float = option(
         0.1,
         "A cloud or scan belongs to an image if their stamps differ by no more; the nearest "
         "counts.",
         minimum=0.0,
         maximum=10.0,
     )
-    min_range_m: float = parameter(
+    min_range_m: float = option(
         0.3, "Measured points nearer to the camera do not count.", minimum=0.01, maximum=_FARTHEST_M
     )
-    max_range_m: float = parameter(
+    max_range_m: float = option(
         80.0,
         "Measured points farther from the camera do not count.",
         minimum=0.01,
         maximum=_FARTHEST_M,
     )
-    camera_height_m: float = parameter(
+    camera_height_m: float = option(
         1.5, "Height of the camera above flat ground.", minimum=0.01, maximum=_FARTHEST_M
     )
-    camera_pitch_deg: float = parameter(
+    camera_pitch_deg: float = option(
         0.0,
         "How far the camera looks down, degrees; for camera_height.",
         minimum=-90.0,
         maximum=90.0,
     )
-    camera_roll_deg: float = parameter(
+    camera_roll_deg: float = option(
         0.0,
         "How far the camera is turned clockwise about its optical axis, degrees; for "
         "camera_height.",
         minimum=-180.0,
         maximum=180.0,
     )
-    reference_model: str = parameter(
+    reference_model: str = option(
         "moge-2-vits-normal",
         "A metric model for the source reference, run on every image; in a panorama it looks "
         "around panel by panel if it is a pinhole model.",
         reload=True,
     )
-    reference_checkpoint: str = parameter(
+    reference_checkpoint: str = option(
         "", "Its weights file. Empty: the fetched one, or the one inside the package.", reload=True
     )
-    fixed_scale: float = parameter(
+    fixed_scale: float = option(
         1.0, "Factor of the values of the model, for the source fixed.", minimum=1e-9, maximum=1e9
     )
-    fixed_shift: float = parameter(
+    fixed_shift: float = option(
         0.0,
         "Offset that is added then: metres for a model of depth, 1/m for one of inverse depth. "
         "Must be 0 where only a factor is unknown.",
         minimum=-1e9,
         maximum=1e9,
     )
-    hold_s: float = parameter(
+    hold_s: float = option(
         2.0,
         "When the source is silent or not believed, the last scale holds for so long; then the "
         "depth is not metric any more.",
         minimum=0.0,
         maximum=3600.0,
     )
-    follow: bool = parameter(
+    follow: bool = option(
         True,
         "Let the overlap of neighbouring images tell how scale and shift of the model jumped "
         "between them; false: a jump is an outlier.",
     )
-    min_agreement: float = parameter(
+    min_agreement: float = option(
         _DEFAULTS.min_agreement,
         "If a smaller share of the known depths agrees with the image, the fit is refused.",
         minimum=0.0,
         maximum=1.0,
     )
-    max_depth_m: float = parameter(
+    max_depth_m: float = option(
         0.0,
         "Farther pixels of a depth that was fitted are unknown; 0: no limit.",
         minimum=0.0,
