@@ -1,7 +1,7 @@
 """Options said once: fields of frozen dataclasses with text, unit, range and choices.
 
-ROS parameters, command-line flags, YAML files and tables of the docs all come from them, and every
-value is checked by :meth:`Option.check`. Importing this module loads nothing heavy.
+ROS parameters, command-line flags, YAML files and tables of the docs are made from them, and values
+are checked by :meth:`Option.check`. Importing this module loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"]
+Precision = Literal["float32", "float16", "bfloat16"]
+
+T = TypeVar("T")
 
 _KEY = "option"
 
@@ -46,6 +51,22 @@ class Option:
     library_only: bool = False
 
     @property
+    def lowest(self) -> float | None:
+        """The least number allowed, :attr:`unset` included."""
+        is_number = isinstance(self.unset, Real) and not isinstance(self.unset, bool)
+        if self.minimum is None or not is_number:
+            return self.minimum
+        return min(self.minimum, self.unset)
+
+    @property
+    def values(self) -> str:
+        """The values allowed, in words; empty where the type says it all."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        is_number = isinstance(self.unset, Real) and not isinstance(self.unset, bool)
+        return f"{self.limits}, or {self.unset:g}" if is_number and self.limits else self.limits
+
+    @property
     def limits(self) -> str:
         """The range in words, empty without one."""
         low, high = self.minimum, self.maximum
@@ -61,6 +82,8 @@ class Option:
 
     def rejection(self, name: str, value: Any) -> str | None:
         """Why a value that is of the right type is not allowed, or None."""
+        if self.unset is not None and value == self.unset:
+            return None
         if self.choices and value not in self.choices:
             return f"{name} must be one of {', '.join(self.choices)}, got {value!r}"
         for number in value if isinstance(value, tuple) else (value,):
@@ -100,8 +123,18 @@ def option(default: Any, text: str, **properties: Any) -> Any:
     return field(default=default, metadata={_KEY: Option(text, **properties)})
 
 
+def option_text(kind: type[Any], name: str) -> str:
+    """The text of an option of a dataclass."""
+    return next(said.text for found, said, _ in options(kind) if found == name)
+
+
 def shared(
-    kind: type[Any], name: str, *, default: Any = dataclasses.MISSING, **changes: Any
+    kind: type[Any],
+    name: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    note: str = "",
+    **changes: Any,
 ) -> Any:
     """A field that is the option ``name`` of another dataclass, with its text, range and choices.
 
@@ -109,14 +142,30 @@ def shared(
         kind: the dataclass that says the option.
         name: of the option there.
         default: another default; by default that of ``kind``.
+        note: a sentence to add to the text.
         changes: fields of :class:`Option` that differ.
     """
+    item = next((item for item in fields(kind) if item.name == name), None)
+    if item is None or (said := option_of(item)) is None:
+        raise KeyError(f"{kind.__name__} has no option {name!r}")
+    said = dataclasses.replace(said, **changes)
+    said = dataclasses.replace(said, text=f"{said.text} {note}".strip())
+    value = item.default if default is dataclasses.MISSING else default
+    return field(default=value, metadata={_KEY: said})
+
+
+def documented(kind: type[T]) -> type[T]:
+    """Decorate a dataclass so that tyro shows the texts of its options as help."""
+    import tyro
+
+    hints = get_type_hints(kind, include_extras=True)
     for item in fields(kind):
-        if item.name == name and _KEY in item.metadata:
-            said = dataclasses.replace(item.metadata[_KEY], **changes)
-            value = item.default if default is dataclasses.MISSING else default
-            return field(default=value, metadata={_KEY: said})
-    raise KeyError(f"{kind.__name__} has no option {name!r}")
+        if (said := option_of(item)) is not None:
+            text = f"{said.text} [{said.unit}]" if said.unit else said.text
+            hints[item.name] = Annotated[hints[item.name], tyro.conf.arg(help=text)]
+            item.type = hints[item.name]
+    kind.__annotations__ = {name: hints[name] for name in kind.__annotations__}
+    return kind
 
 
 def option_of(item: dataclasses.Field[Any]) -> Option | None:

@@ -26,7 +26,7 @@ from depth_perception.ros.parameters.common import (
 )
 from depth_perception.ros.parameters.panoptic import PanopticSettings
 from depth_perception.ros.parameters.pinhole import PinholeSettings
-from depth_perception.ros.parameters.table import ParameterTable, rejection
+from depth_perception.ros.parameters.table import ParameterTable
 
 
 def test_newest_item_wins() -> None:
@@ -165,8 +165,7 @@ def test_declared_parameters_are_described_with_their_limits(
         if isinstance(default, float) and said.maximum is not None:
             assert descriptor.floating_point_range[0].to_value == said.maximum
         if isinstance(default, int) and not isinstance(default, bool):
-            least = min(x for x in (said.minimum, said.unset) if x is not None)
-            assert descriptor.integer_range[0].from_value == least
+            assert descriptor.integer_range[0].from_value == said.lowest
         assert said.unit in descriptor.additional_constraints
         for choice in said.choices:
             assert choice in descriptor.additional_constraints
@@ -205,9 +204,8 @@ def test_any_value_is_refused_with_a_reason_or_leaves_valid_settings(
         if held is None:
             assert default is None
             continue
-        default = said.typed_default(default)
-        assert type(held) is type(default)
-        assert rejection(other, held, said, default) is None
+        assert type(held) is type(said.typed_default(default))
+        assert said.rejection(other, held) is None
 
 
 def test_not_a_number_is_out_of_every_range(

@@ -34,7 +34,7 @@ CAMERA = Pinhole(HEIGHT, WIDTH, 78.0, 82.0, 51.3, 33.4)
 TOPICS = ("depth/image", "depth/camera_info", "depth/points", "depth/scale")
 BARREL = [-0.25, 0.06, 1e-3, -1e-3, 0.0]
 PIXELS = panorama(HEIGHT, width=WIDTH)
-MODULE = "depth_perception.ros.pinhole_node"
+MODULE = "pinhole_depth"
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ class ParameterTable(Generic[S]):
     def _rejection(self, changed: Mapping[str, Value]) -> str | None:
         for name, value in changed.items():
             said, default = self._options[name]
-            if (reason := rejection(name, value, said, default)) is not None:
+            reason = _type_rejection(name, value, default) or said.rejection(name, value)
+            if reason is not None:
                 return reason
             if said.reload and self._is_configured() and value != self._values.get(name):
                 return (
@@ -125,17 +126,6 @@ class ParameterTable(Generic[S]):
         return None
 
 
-def rejection(name: str, value: Value, said: Option, default: Value) -> str | None:
-    """Why a parameter cannot have a value, or None. ``default`` is the declared one."""
-    if (reason := _type_rejection(name, value, default)) is not None:
-        return reason
-    if said.unset is not None and value == said.unset:
-        return None
-    reason = said.rejection(name, value)
-    is_number = isinstance(said.unset, (int, float))
-    return f"{reason}; {said.unset:g} leaves it unset" if reason and is_number else reason
-
-
 def _descriptor(said: Option, default: Value) -> ParameterDescriptor:
     descriptor = ParameterDescriptor(
         description=said.text,
@@ -143,9 +133,7 @@ def _descriptor(said: Option, default: Value) -> ParameterDescriptor:
         type=Parameter.Type.from_parameter_value(_to_ros(default)).value,
         dynamic_typing=True,  # checked here: rclpy would name neither the type nor the parameter
     )
-    low, high = said.minimum, said.maximum
-    if low is not None and isinstance(said.unset, (int, float)):
-        low = min(low, said.unset)
+    low, high = said.lowest, said.maximum
     notes = [f"unit: {said.unit}"] if said.unit else []
     if said.choices:
         notes.append(f"one of: {', '.join(said.choices)}")

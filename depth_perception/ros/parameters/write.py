@@ -93,7 +93,7 @@ def _entries(kind: type[Any], indent: str) -> Iterator[str]:
         if (said := option_of(item)) is None:
             groups.append(item)
             continue
-        notes = "; ".join(filter(None, (said.unit, _values(said), _lifetime(said))))
+        notes = "; ".join(filter(None, (said.unit, said.values, _lifetime(said))))
         yield from _comment(f"{said.text} [{notes}]", indent)
         yield f"{indent}{item.name}: {_shown(said.typed_default(item.default))}"
         yield ""
@@ -108,15 +108,8 @@ def _row(name: str, said: Option, default: Any) -> str:
     kind = _TYPES[type(default[0] if isinstance(default, tuple) else default)]
     kind += "[]" if isinstance(default, tuple) else ""
     lifetime = _lifetime(said).rpartition(" ")[2]
-    cells = (f"`{name}`", kind, f"`{_shown(default)}`", said.unit, _values(said), lifetime)
+    cells = (f"`{name}`", kind, f"`{_shown(default)}`", said.unit, said.values, lifetime)
     return f"| {' | '.join(cells)} | {said.text} |"
-
-
-def _values(said: Option) -> str:
-    if said.choices:
-        return f"one of {', '.join(said.choices)}"
-    is_number = isinstance(said.unset, (int, float)) and said.limits
-    return f"{said.limits}, or {said.unset:g}" if is_number else said.limits
 
 
 def _lifetime(said: Option) -> str:
