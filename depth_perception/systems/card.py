@@ -41,6 +41,8 @@ class ModelCard:
             or the model takes the focal length into account itself.
         is_panoptic: it also finds what stands where: predictions have segments.
         has_depth: false for a model that returns segments alone.
+        for_tests: a small architecture without released weights, for tests and for training on
+            little data; lists for users leave it out.
         notes: what the model is good for and what it is not.
     """
 
@@ -68,6 +70,7 @@ class ModelCard:
     is_panoptic: bool = False
     has_depth: bool = True
     reference_focal_px: float | None = None
+    for_tests: bool = False
 
     @property
     def source(self) -> str:

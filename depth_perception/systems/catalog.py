@@ -392,7 +392,11 @@ def _panopticdepth_models() -> Iterator[_Entry]:
 
 def _test_models() -> Iterator[_Entry]:
     """The smallest of each architecture."""
-    unreleased = {"weights_licence": _NOT_RELEASED, "notes": _OWN_CHECKPOINT}
+    unreleased = {
+        "weights_licence": _NOT_RELEASED,
+        "notes": _OWN_CHECKPOINT,
+        "for_tests": True,
+    }
     scaledepth = _scaledepth(
         name="scaledepth-tiny",
         title="ScaleDepth in a small size, for tests",
