@@ -50,7 +50,7 @@ def depth_colours(prediction: dp.Prediction) -> Picture:
 
 
 def cloud_picture(points: NDArray[np.float32], colours: Picture, yaw: float, size: int) -> Picture:
-    """The cloud (N, 3) in perspective, (size, size, 3), seen from an orbit around the camera."""
+    """The cloud (N, 3) in perspective, (size, size, 3), seen from an orbit around its middle."""
     down = math.radians(ELEVATION_DEG)
     around = np.array(
         [[math.cos(yaw), 0, -math.sin(yaw)], [0, 1, 0], [math.sin(yaw), 0, math.cos(yaw)]]
@@ -58,7 +58,7 @@ def cloud_picture(points: NDArray[np.float32], colours: Picture, yaw: float, siz
     tilt = np.array(
         [[1, 0, 0], [0, math.cos(down), -math.sin(down)], [0, math.sin(down), math.cos(down)]]
     )
-    seen = points @ (tilt @ around).T + (0, 0, ORBIT_M)
+    seen = (points - np.median(points, axis=0)) @ (tilt @ around).T + (0, 0, ORBIT_M)
     fine = 2 * size
     order = np.argsort(-seen[:, 2])
     columns, rows = (seen[order, :2] / seen[order, 2:] * FOCAL * fine + fine / 2).astype(int).T
@@ -109,7 +109,7 @@ def main() -> None:
         append_images=frames[1:],
         duration=round(1000 * SECONDS / FRAMES),
         loop=0,
-        quality=50,
+        quality=65,
         method=4,
     )
     print(f"{TARGET}: {TARGET.stat().st_size / 1e6:.2f} MB")
