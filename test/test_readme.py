@@ -135,13 +135,17 @@ def test_commands_models_and_recipes_exist(page: Path) -> None:
     assert recipes <= set(packaged_recipes())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_python_examples_import_what_exists(page: Path) -> None:
-    for block in blocks(page, "python"):
-        for node in ast.walk(ast.parse(block)):
+FIGURES = sorted((DOCS / "figures").glob("*.py"))
+
+
+@pytest.mark.parametrize("page", [*PAGES, *FIGURES], ids=name)
+def test_examples_and_figures_import_what_exists(page: Path) -> None:
+    for code in [text_of(page)] if page in FIGURES else blocks(page, "python"):
+        for node in ast.walk(ast.parse(code)):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("depth_perception"):
                 module = import_module(str(node.module))
-                assert all(hasattr(module, alias.name) for alias in node.names), block
+                missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+                assert not missing, f"{node.module} has no {missing}"
 
 
 def test_make_targets_exist() -> None:
