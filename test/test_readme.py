@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +22,7 @@ CARDS = sorted((ROOT / "depth_perception" / "assets").glob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md")), *CARDS]
 TABLE = re.compile(r"(?<=the catalogue -->\n)(.*?)(?=<!-- /models -->)", re.DOTALL)
 LINES_OF_README = 120
+MEANS, DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the normalised network input
 
 HEADER = (
     "| model | output | up to | camera | parameters | licence of the weights | weights |\n"
@@ -146,6 +150,39 @@ def test_examples_and_figures_import_what_exists(page: Path) -> None:
                 module = import_module(str(node.module))
                 missing = [alias.name for alias in node.names if not hasattr(module, alias.name)]
                 assert not missing, f"{node.module} has no {missing}"
+
+
+def test_example_of_adding_a_model_runs(tmp_path: Path) -> None:
+    page = text_of(DOCS / "adding-a-model.md")
+    files = re.findall(r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert {path.rpartition("/")[2] for path, _ in files} >= {"system.py", "network.py"}
+    for path, code in files:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(code, encoding="utf-8")
+    (point,) = re.findall(r'^ramp = "(.*)"$', page, re.MULTILINE)
+    info = tmp_path / "ramp_depth-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ramp-depth\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[depth_perception.systems]\nramp = {point}\n")
+    code = """
+import numpy as np
+import depth_perception as dp
+from depth_perception.systems import build_network, save_network
+save_network(build_network("ramp-depth"), "ramp.safetensors")
+estimator = dp.load("ramp-depth", "ramp.safetensors", gain=2.0, precision="bfloat16")
+print(float(estimator(np.zeros((28, 56, 3), np.uint8)).depth.mean()))
+"""
+    python_path = os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": python_path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    darkest = sum((0 - mean) / std for mean, std in zip(MEANS, DEVIATIONS, strict=True)) / 3
+    assert abs(float(done.stdout) - 2 * (3 + 0.5 * darkest)) < 1e-4
 
 
 def test_make_targets_exist() -> None:
