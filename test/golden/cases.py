@@ -188,7 +188,8 @@ class Case:
         """
         self.read.add(array)
         expected = self.arrays[array] if expected is None else expected
-        found = torch.as_tensor(found)
+        if not isinstance(found, Tensor):
+            found = torch.as_tensor(np.asarray(found))
         if where is not None:
             found, expected = found[where], expected[where]
         tolerance = stated_tolerance(self.entry, array)

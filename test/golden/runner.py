@@ -40,7 +40,10 @@ def run_case(case: Case, *, slow: bool = True) -> Result:
         case: the case.
         slow: also where it takes long.
     """
-    kind = kind_of(case)
+    try:
+        kind = kind_of(case)
+    except OSError as error:
+        return Result(case, FAILED, [], f"{type(error).__name__}: {error}")
     if kind is None:
         return Result(case, NOT_COVERED, [], f"no function for it in kinds/{case.system}.py")
     if kind.slow(case) and not slow:

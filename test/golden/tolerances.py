@@ -71,6 +71,15 @@ SEAM = "the reference finds longitudes in float32, which shows beside the seam b
 NOTE = "note of the case in cases.json"
 EXACT = "note of cases.json: exact"
 UNSAID = "cases.json states no tolerance for it"
+FREQUENCY = "processors round the exponential of a frequency up or down, times 1000 in its angle"
+RANSAC = "RANSAC draws at random"
+BOXES = "boxes follow the masks, of which single pixels may differ"
+# Depth that is cut at 0 has logarithms of huge slope just above, where float32 has few digits
+# left: of our own norms, those behind the depth loss differ by 0.0012 to 0.0033 (relative) between
+# float32 and float64, and by 0.0004 to 0.0013 more when every parameter changes by 3e-8 of itself,
+# half a unit in its last place. The original lies within 0.0012 of our float64, so nearer to it
+# than our float32 does. Norms that the depth loss does not reach agree to 0.00002.
+LOG_DEPTH = "thrice the room: float32 has few digits left in the logarithm of depth near 0"
 PIXELS = "pixel_rule of cases.json: 0.1 % of the pixels of integer maps may differ"
 
 # (system, kind of case, pattern of arrays) -> what replaces the stated tolerance.
@@ -107,6 +116,32 @@ EXCEPTIONS: dict[tuple[str, str, str], Mapping[str, Any]] = {
     ("blindspot", "VGG training", "after_*"): {"atol": 2.5e-5, "rtol": 0, "reason": NOTE},
     ("blindspot", "OmniDepth training", "after_*bias"): {"atol": 1e-4, "rtol": 0, "reason": NOTE},
     ("blindspot", "OmniDepth training", "after_*"): {"atol": 5e-5, "rtol": 0, "reason": NOTE},
+    ("ppd", "time-step embedding", "*"): {"atol": 8e-5, "reason": FREQUENCY},
+    ("ppd", "time-steps", "*"): {"reason": "the first ones: the original makes one too many"},
+    ("ppd", "resizing", "out_resized_sizes"): {"atol": 0, "reason": EXACT},
+    ("ppd", "resizing", "out_*_shape"): {"atol": 0, "reason": EXACT},
+    ("ppd", "resizing", "out_*_channel_mean"): {"atol": 0.05, "reason": "a mean of many pixels"},
+    ("ppd", "inference", "out_resized_rgb"): {"atol": 1, "reason": LEVEL},
+    ("ppd", "inference", "out_resized_shape"): {"atol": 0, "reason": EXACT},
+    ("ppd", "inference", "out_visualisation"): {"share": 0.02, "reason": NOTE},
+    ("ppd", "alignment", "out_slope_intercept:*"): {"atol": 0.02, "reason": RANSAC},
+    ("ppd", "alignment", "out_inlier_fraction:*"): {"atol": 0.02, "reason": RANSAC},
+    ("ppd", "cloud", "out_kept"): {"atol": 0, "reason": EXACT},
+    **{
+        ("panopticdepth", kind, prefix + array): {"share": 0.001, "reason": PIXELS}
+        for kind, prefix in (("inference", ""), ("post-processing", "*."))
+        for array in ("panoptic_*", "semantic", "inst_masks_packed", "sem_seg_argmax")
+    },
+    ("panopticdepth", "inference", "inst_boxes:*"): {"share": 0.05, "reason": BOXES},
+    ("panopticdepth", "post-processing", "*.inst_boxes:*"): {"share": 0.05, "reason": BOXES},
+    **{
+        ("panopticdepth", "training step", f"gradnorm.{part}"): {
+            "atol": 3e-4,
+            "rtol": 3e-3,
+            "reason": LOG_DEPTH,
+        }
+        for part in ("backbone.*", "semantic_fpn.*", "depth_*")
+    },
 }
 
 

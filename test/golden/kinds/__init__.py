@@ -13,6 +13,10 @@ Run = Callable[[Case], Iterator[Comparison]]
 Rule = Callable[[Case], bool]
 
 
+# Further modules with kinds of a system's cases.
+_MODULES = {"ppd": ("moge", "ppvd")}
+
+
 class Kind(NamedTuple):
     """One kind of case.
 
@@ -56,5 +60,7 @@ def kind_of(case: Case) -> Kind | None:
     """The kind of a case, None where no function knows it."""
     if not (Path(__file__).parent / f"{case.system}.py").exists():
         return None
-    kinds: Kinds = importlib.import_module(f"golden.kinds.{case.system}").KINDS
+    modules = [importlib.import_module(f"golden.kinds.{n}") for n in _MODULES.get(case.system, ())]
+    modules.append(importlib.import_module(f"golden.kinds.{case.system}"))
+    kinds: Kinds = modules[-1].KINDS
     return next((kind for kind in kinds.kinds if kind.belongs(case)), None)

@@ -238,7 +238,7 @@ def embeddings_of(case: Case) -> PanopticDepth:
 def post_processing(case: Case) -> Iterator[Comparison]:
     network = embeddings_of(case)
     for tag, text in case.options.items():
-        numbers = text if "x" in text.split(",")[0] else case.options[text.split()[1]]
+        numbers = text if "x" in text.split(",")[0] else case.options[text.split()[1].rstrip(",")]
         image, output = (
             tuple(map(int, part.split()[1].split("x"))) for part in numbers.split(",")[:2]
         )
