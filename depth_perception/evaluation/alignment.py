@@ -1,4 +1,4 @@
-"""What is done to a prediction before it is compared: nothing, a fit to the truth, or clamps."""
+"""Alignment of a prediction to the ground truth of its frame: none, by medians, or by a fit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from ..prediction import DepthSpace
 from ..systems.card import ModelCard
+from .loop import Values
+
+_LEAST_LOG_DEPTH = 1e-6  # what ground truth is raised to before 1/d or log(d)
 
 
 class Alignment(str, Enum):
-    """How much of the truth a prediction may borrow before it is judged."""
+    """How a prediction is aligned to the ground truth of its frame before it is scored."""
 
     NONE = "none"
     MEDIAN = "median"
@@ -19,7 +23,7 @@ class Alignment(str, Enum):
 
 
 def usual_alignment(card: ModelCard) -> Alignment:
-    """Nothing for metric models, scale and shift for relative ones."""
+    """None for metric models, scale and shift for relative ones."""
     return Alignment.NONE if card.is_metric else Alignment.SCALE_SHIFT
 
 
@@ -48,9 +52,9 @@ def scale_and_shift(target: Tensor, pred: Tensor, mask: Tensor) -> tuple[Tensor,
 
 
 def align(target: Tensor, pred: Tensor, mask: Tensor, how: Alignment) -> Tensor:
-    """Prediction (B, 1, H, W) after the alignment of each image to its truth.
+    """Prediction (B, 1, H, W) after the alignment of each image to its ground truth.
 
-    One value everywhere, which fixes no scale, becomes the mean of the truth.
+    A constant prediction, which fixes no scale, becomes the mean of the ground truth.
     """
     if how is Alignment.NONE:
         return pred
@@ -66,26 +70,28 @@ def align(target: Tensor, pred: Tensor, mask: Tensor, how: Alignment) -> Tensor:
     return torch.stack(factors).view(-1, 1, 1, 1) * pred
 
 
+def aligned_depth(
+    prediction: Values, target: Tensor, mask: Tensor, how: Alignment, max_depth_m: float
+) -> Tensor:
+    """Depth (H, W) in metres of a prediction; scale and shift are fitted in its own space.
+
+    Args:
+        target: (H, W) ground truth, metres. mask: (H, W) bool, where it is known.
+        max_depth_m: limit of depth that is computed from inverse depth.
+    """
+    values, space = prediction.values[None, None], prediction.space
+    target, mask = target[None, None], mask[None, None]
+    if how is not Alignment.SCALE_SHIFT:
+        space = DepthSpace.DEPTH
+    if space in (DepthSpace.INVERSE_DEPTH, DepthSpace.LOG_DEPTH):
+        target = target.clamp_min(_LEAST_LOG_DEPTH)
+    aligned = align(space.from_depth(target), values, mask, how)
+    if space is DepthSpace.INVERSE_DEPTH:
+        aligned = aligned.clamp_min(1 / max_depth_m)
+    return space.to_depth(aligned)[0, 0]
+
+
 def _flat(pred: Tensor, mask: Tensor) -> Tensor:
-    """(B,) bool: whether an image has one value only under its mask."""
+    """(B,) bool: whether the prediction of an image is constant under its mask."""
     low, high = pred.where(mask, torch.inf), pred.where(mask, -torch.inf)
     return low.amin((1, 2, 3)) == high.amax((1, 2, 3))
-
-
-def clamp_metric(
-    target: Tensor,
-    pred: Tensor,
-    low_m: float = 0.1,
-    high_m: float = 10.0,
-    original_bug: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """Truth and prediction within [``low_m``, ``high_m``], the range of PanDA's metric models.
-
-    ``original_bug``: where the prediction exceeds ``high_m`` the released code raises the truth to
-    it and leaves the prediction; needed only to reproduce its numbers.
-    """
-    too_far = pred > high_m
-    target = target.clamp(low_m, high_m)
-    if original_bug:
-        return torch.where(too_far, high_m, target), pred.clamp_min(low_m)
-    return target, pred.clamp(low_m, high_m)
