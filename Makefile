@@ -12,6 +12,7 @@ IMAGE ?=
 BAG ?=
 NODE ?=
 TESTS ?= test
+JOBS ?= 2
 ARGS ?=
 
 venv := $(abspath $(VENV))
@@ -33,6 +34,7 @@ help: ## this text
 	echo "  TORCH_INDEX=   https://download.pytorch.org/whl/cpu for a small PyTorch without CUDA"
 	echo "  IMAGE= BAG= NODE=   demo: a panorama of yours, a bag of yours, another node (panoptic)"
 	echo "  TESTS=   test: which ones"
+	echo "  JOBS=$(JOBS)   test: processes; 0 runs all tests in pytest's own (for --pdb or -s)"
 	echo "  ARGS=   further options of the demo or of pytest"
 
 venv: $(venv_ready) ## make the virtual environment (6 GB)
@@ -46,7 +48,7 @@ demo: $(messages_ready) ## replay a bag into the running node, compare, draw out
 
 test: $(messages_ready) ## run the tests
 	@source $(env)
-	python -m pytest $(TESTS) $(ARGS)
+	python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS) $(ARGS)
 
 bench: $(messages_ready) ## measure on this CPU, results into benchmarks/ (ARGS="--threads 2")
 	@source $(env)

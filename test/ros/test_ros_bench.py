@@ -26,6 +26,8 @@ from depth_perception.ros.messages.images import read_rgb
 from depth_perception.ros.outputs.depth import CloudOutput, DepthOutput, Frame
 from depth_perception.ros.parameters.common import CloudSettings
 
+pytestmark = pytest.mark.alone
+
 
 def test_plain_and_our_messages_are_the_same() -> None:
     report = bench_cloud(CloudBenchOptions(sizes=((96, 50),), repeats=1, threads=1))
