@@ -12,9 +12,15 @@ from torch import Tensor, nn
 
 from ..geometry import Equirectangular
 from ..networks.lora import LoraQkv
-from ..systems import build_network, card, load_network, weights_path
+from ..systems import (
+    DenseEstimator,
+    EstimatorOptions,
+    build_network,
+    card,
+    load_network,
+    weights_path,
+)
 from ..systems.depth_anything.network import DepthAnything
-from ..systems.estimator import Estimator, EstimatorOptions
 from ..systems.panda.network import Panda
 from .comparison import Comparison, comparison
 from .identity import bench_image
@@ -149,14 +155,14 @@ def networks(options: Network, device: torch.device) -> tuple[DepthAnything, str
 
 def _estimator(
     options: Network, network: DepthAnything, backend: str, device: torch.device
-) -> Estimator:
+) -> DenseEstimator:
     runtime, _, precision = backend.partition(":")
     built = EstimatorOptions(
         height=options.size[0],
         precision=precision or options.precision,  # type: ignore[arg-type]
         backend=runtime,  # type: ignore[arg-type]
     )
-    return Estimator(card(options.model), network, device=device, options=built)
+    return DenseEstimator(card(options.model), network, device=device, options=built)
 
 
 def _flop_of_torch(stage: Stage) -> Stage:

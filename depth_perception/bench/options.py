@@ -11,11 +11,12 @@ from typing import ClassVar, Literal, get_args
 
 import tyro
 
-Precision = Literal["float32", "float16", "bfloat16"]
+from ..options import Precision
+
 Size = Literal["small", "large"]
 SIZES: dict[str, tuple[int, int]] = {"small": (960, 504), "large": (1920, 1008)}
 """Rows of the panorama and rows of its depth; there are twice as many columns."""
-DEPTH_FAMILIES = ("depth_anything", "panda", "panda_hybrid")
+_WITH_BASELINE = ("depth_anything", "panda")  # systems of `bench network` and `estimator`
 Hidden = tyro.conf.Suppress  # an option of the library, not of the command line
 
 
@@ -119,14 +120,14 @@ class Network(Repeated):
     seed: Hidden[int] = 0
 
     def check(self) -> None:
-        from ..systems.catalog import recipe
+        from ..systems.catalog import system_of
 
         super().check()
-        family = recipe(self.model).family
-        if family not in DEPTH_FAMILIES:
+        system = system_of(self.model)
+        if system.name not in _WITH_BASELINE:
             raise ValueError(
-                f"model {self.model} is of the family {family}; there is a baseline for "
-                f"{', '.join(DEPTH_FAMILIES)}, and `bench ppd` for Pixel-Perfect Depth"
+                f"model {self.model} is of {system.title}; there is a baseline for "
+                f"{', '.join(_WITH_BASELINE)}, and `bench ppd` for Pixel-Perfect Depth"
             )
         if not self.backends:
             raise ValueError("backends must name at least one")
