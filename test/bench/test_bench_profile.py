@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from depth_perception.bench.depth import DepthBenchOptions
-from depth_perception.bench.shares import (
+from depth_perception.bench.options import Profile
+from depth_perception.bench.profile import (
     GROUPS,
     OTHER,
-    bench_shares,
+    bench_profile,
     group_of,
     seconds_by_group,
 )
@@ -39,7 +39,7 @@ def test_groups(operation: str, group: str) -> None:
 
 
 def test_most_of_a_large_product_is_seen_as_one() -> None:
-    layer, tokens = nn.Linear(256, 256), torch.randn(2000, 256)
+    layer, tokens = nn.Linear(1024, 1024), torch.randn(2000, 1024)
     with torch.no_grad():
         found = seconds_by_group(lambda: layer(tokens), torch.device("cpu"))
     assert set(found) == {*GROUPS, OTHER}
@@ -63,4 +63,4 @@ def test_command_prints_saves_and_draws(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_other_backends_are_refused() -> None:
     with pytest.raises(ValueError, match="torch only"):
-        bench_shares(DepthBenchOptions(model="panda-tiny", backends=("openvino",)))
+        bench_profile(Profile(model="panda-tiny", backends=("openvino",)))
