@@ -21,15 +21,12 @@ from ..geometry import Camera, Equirectangular, Pinhole
 from ..io.bags import IMAGE_TYPE, ImageTopic, choose_image_topic, image_topics, read_frames
 from ..io.images import read_image
 from .recording import topics
+from .session import DemoError
 
 TRUTH_TOPIC = BagNames().depth
 PICTURE_TOPIC = "/image"
 PICTURE_HEIGHT_PX = 512
 FRAME_ID = "panorama_optical_frame"
-
-
-class SourceError(ValueError):
-    """What the user gave cannot be played; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def describe_bag(
 
     Raises:
         BagReadError: no bag, or not such a topic.
-        SourceError: the topic holds no image, or has no camera_info.
+        DemoError: the topic holds no image, or has no camera_info.
     """
     image = choose_image_topic(bag, topic or (None if pinhole else _only_panorama(bag)))
     info = _info_of(bag, image.name) if pinhole else None
@@ -105,7 +102,7 @@ def describe_bag(
     )
     stamps = [frame.stamp_ns for frame in read_frames(bag, image.name)]
     if not stamps:
-        raise SourceError(f"{bag} has no message on {image.name}")
+        raise DemoError(f"{bag} has no message on {image.name}")
     played = tuple(stamp for stamp in stamps if stamp - stamps[0] <= seconds * 1e9)
     return Source(bag, image, truth, played, description, info)
 
@@ -115,7 +112,7 @@ def image_at(source: Source, stamp_ns: int) -> NDArray[np.uint8]:
     for frame in read_frames(source.bag, source.image.name):
         if frame.stamp_ns == stamp_ns:
             return frame.image()
-    raise SourceError(f"{source.bag} has no image of stamp {stamp_ns} ns on {source.image.name}")
+    raise DemoError(f"{source.bag} has no image of stamp {stamp_ns} ns on {source.image.name}")
 
 
 def write_picture_bag(bag: Path, picture: Path, frames: int, rate_hz: float) -> None:
@@ -123,12 +120,12 @@ def write_picture_bag(bag: Path, picture: Path, frames: int, rate_hz: float) -> 
 
     Raises:
         ImageReadError: the file is no picture.
-        SourceError: it is not twice as wide as high.
+        DemoError: it is not twice as wide as high.
     """
     image = read_image(picture)
     height, width = image.shape[:2]
     if abs(width / height - 2) > 0.02:
-        raise SourceError(
+        raise DemoError(
             f"{picture} is {width} x {height} pixels; a full panorama (360° x 180°, "
             "equirectangular) is twice as wide as high"
         )
@@ -154,7 +151,7 @@ def _info_of(bag: Path, image: str) -> str:
     """The camera_info beside a topic of images."""
     wanted = posixpath.join(posixpath.dirname(image.removesuffix("/compressed")), "camera_info")
     if wanted not in {topic.name for topic in topics(bag)}:
-        raise SourceError(f"{bag} has no {wanted}, which the images on {image} need")
+        raise DemoError(f"{bag} has no {wanted}, which the images on {image} need")
     return wanted
 
 

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ..systems.catalog import card, models
-from .bags import Source
-from .session import Session
+from .session import DemoError, Session
+
+if TYPE_CHECKING:
+    from .bags import Source
 
 IMAGE, CLOUD, CAMERA_INFO, SCALE = "depth/image", "depth/points", "depth/camera_info", "depth/scale"
 DIAGNOSTICS = "/diagnostics"
@@ -32,10 +35,6 @@ _DRAIN_S = 2.5  # the last frame, and one more diagnostics message
 _SLACK_S = 60.0
 
 
-class SetupError(ValueError):
-    """The node or model asked for cannot be demonstrated."""
-
-
 @dataclass(frozen=True)
 class NodeSetup:
     """Which node runs, and with what.
@@ -46,7 +45,7 @@ class NodeSetup:
         height: rows of the network input, or None for the default of the model.
 
     Raises:
-        SetupError: there is no such node or model, or the model returns no metres.
+        DemoError: there is no such node or model, or the model returns no metres.
     """
 
     node: str
@@ -57,20 +56,20 @@ class NodeSetup:
 
     def __post_init__(self) -> None:
         if self.node not in NODES:
-            raise SetupError(f"no node {self.node!r}; there are: {', '.join(NODES)}")
+            raise DemoError(f"no node {self.node!r}; there are: {', '.join(NODES)}")
         try:
             model = card(self.model)
         except KeyError as error:
-            raise SetupError(str(error.args[0])) from error
+            raise DemoError(str(error.args[0])) from error
         if not model.is_metric:
             metric = ", ".join(m.name for m in models() if m.is_metric and m.camera == model.camera)
-            raise SetupError(
+            raise DemoError(
                 f"{self.model} returns no metres, so there is nothing to compare and no cloud; "
                 f"models that do: {metric}"
             )
         if self.is_panoptic and not (model.is_panoptic and model.has_depth):
             suited = ", ".join(m.name for m in models() if m.is_panoptic and m.has_depth)
-            raise SetupError(f"{self.model} finds no segments with depth; models that do: {suited}")
+            raise DemoError(f"{self.model} finds no segments with depth; models that do: {suited}")
 
     @property
     def is_panoptic(self) -> bool:
@@ -126,7 +125,7 @@ def replay(
     is going on.
 
     Raises:
-        SessionError: one of the processes failed; the text holds the end of its log.
+        DemoError: one of the processes failed; the text holds the end of its log.
     """
     recording = folder / "recording"
     if recording.exists():

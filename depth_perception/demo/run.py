@@ -14,7 +14,6 @@ from . import recording as recorded
 from .bags import (
     PICTURE_TOPIC,
     Source,
-    SourceError,
     WorldWalk,
     describe_bag,
     image_at,
@@ -25,6 +24,7 @@ from .board import BoardContent, Fact, write_board, write_pictures
 from .panoptic_run import draw_panoptic, shown_stamps
 from .replay import CLOUD, IMAGE, NodeSetup, replay
 from .report import Report, make_report, median_frame, print_report
+from .session import DemoError
 
 _PICTURE_FRAMES, _PICTURE_RATE_HZ = 8, 2.0
 
@@ -55,8 +55,7 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
     """Run everything; 0 if the recording is complete and every figure is a number, else 1.
 
     Raises:
-        SourceError, BagReadError, ImageReadError: the source cannot be played.
-        SessionError: a process failed.
+        DemoError, BagReadError, ImageReadError: the source cannot be replayed, or a process failed.
     """
     options.out.mkdir(parents=True, exist_ok=True)
     source = make_source(options, console, pinhole=setup.is_panoptic)
@@ -81,7 +80,7 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
 def make_source(options: DemoOptions, console: Console, *, pinhole: bool = False) -> Source:
     """The bag to play, made if it has to be; of a ``pinhole`` camera, or panoramas."""
     if pinhole and options.image is not None:
-        raise SourceError(f"{options.image} has no camera_info: give a bag that holds both")
+        raise DemoError(f"{options.image} has no camera_info: give a bag that holds both")
     if options.bag is not None:
         name = options.bag.resolve().name
         return describe_bag(options.bag, options.topic, name, options.seconds, pinhole=pinhole)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -22,8 +21,8 @@ PROFILE = Path("config", "fastdds_large_data.xml")
 _POLL_S = 0.1
 
 
-class SessionError(RuntimeError):
-    """A process of the demonstration failed; the text holds the end of its log."""
+class DemoError(RuntimeError):
+    """The demonstration cannot start or has failed; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -102,19 +101,19 @@ class Session:
         """Wait until ``child`` has ended well while every process in ``needs`` lives.
 
         Raises:
-            SessionError: it failed, took too long, or one of ``needs`` ended before it.
+            DemoError: it failed, took too long, or one of ``needs`` ended before it.
         """
         deadline = time.monotonic() + timeout_s
         while child.process.poll() is None:
             for other in needs:
                 self.check(other)
             if time.monotonic() > deadline:
-                raise SessionError(
+                raise DemoError(
                     f"the {child.name} was not done after {timeout_s:.0f} s\n{_logs(child, *needs)}"
                 )
             time.sleep(_POLL_S)
         if child.process.returncode != 0:
-            raise SessionError(
+            raise DemoError(
                 f"the {child.name} ended with exit code {child.process.returncode}\n{_logs(child)}"
             )
 
@@ -131,19 +130,19 @@ class Session:
         ``alarm`` is a text in the log of another process that makes further waiting useless.
 
         Raises:
-            SessionError: a process ended, the alarm was given, or the text did not come in time.
+            DemoError: a process ended, the alarm was given, or the text did not come in time.
         """
         deadline = time.monotonic() + timeout_s
         while text not in child.log.read_text(errors="replace"):
             for other in (child, *needs):
                 self.check(other)
             if alarm is not None and alarm[1] in alarm[0].log.read_text(errors="replace"):
-                raise SessionError(
+                raise DemoError(
                     f"the {alarm[0].name} reports an error, see {alarm[0].log}\n"
                     f"{alarm[0].since(alarm[1])}"
                 )
             if time.monotonic() > deadline:
-                raise SessionError(
+                raise DemoError(
                     f"the {child.name} did not say {text!r} within {timeout_s:.0f} s\n"
                     f"{_logs(child, *needs)}"
                 )
@@ -153,7 +152,7 @@ class Session:
         """Let time pass while every process in ``needs`` lives.
 
         Raises:
-            SessionError: one of them ended.
+            DemoError: one of them ended.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -162,31 +161,26 @@ class Session:
             time.sleep(_POLL_S)
 
     def check(self, child: Child) -> None:
-        """Raise SessionError if a process that should run has ended."""
+        """Raise DemoError if a process that should run has ended."""
         code = child.process.poll()
         if code is not None:
-            raise SessionError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
+            raise DemoError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
 
     def stop(self, child: Child, grace_s: float = 30.0) -> None:
         """Ask a process to end (SIGINT) and wait.
 
         Raises:
-            SessionError: it had to be killed, or did not end with exit code 0.
+            DemoError: it had to be killed, or did not end with exit code 0.
         """
         if not _end(child.process, grace_s):
-            raise SessionError(
+            raise DemoError(
                 f"the {child.name} did not end within {grace_s:.0f} s of SIGINT\n{_logs(child)}"
             )
         if child.process.returncode != 0:
-            raise SessionError(
+            raise DemoError(
                 f"the {child.name} ended with exit code {child.process.returncode} on SIGINT\n"
                 f"{_logs(child)}"
             )
-
-
-def own_domain_id() -> int:
-    """A ROS_DOMAIN_ID drawn by chance."""
-    return random.SystemRandom().choice(DOMAIN_IDS)
 
 
 def ros_environment(domain_id: int) -> dict[str, str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from ...prediction import ScaleKind
-from ...scale import Extrinsics, ScaleOptions
-from ...scale.sources import FixedOptions, GroundOptions, upward
-from ...systems import ModelCard, card
+from ...depth_space import ScaleKind
+
+if TYPE_CHECKING:
+    from ...scale import Extrinsics, ScaleOptions
+    from ...systems import ModelCard
 
 Source = Literal["model", "points", "camera-height", "reference", "fixed", "none"]
 
@@ -99,6 +100,9 @@ class ScaleArguments:
 
     def options(self) -> ScaleOptions:
         """The same for the library."""
+        from ...scale import ScaleOptions
+        from ...scale.sources import FixedOptions, GroundOptions, upward
+
         usual = ScaleOptions()
         ground, fixed = usual.ground, None
         if self.camera_height is not None:
@@ -126,12 +130,16 @@ class ScaleArguments:
 
     def mount(self) -> Extrinsics | None:
         """Where the sensor of the points sits, as far as ``--extrinsics`` tells."""
+        from ...scale import Extrinsics
+
         if not self.extrinsics:
             return None
         angles = (math.radians(angle) for angle in self.extrinsics[3:])
         return Extrinsics(*self.extrinsics[:3], *angles)
 
     def _check_reference(self, model: ModelCard) -> None:
+        from ...systems import card
+
         try:
             other = card(self.reference_model)
         except KeyError as error:
