@@ -1,7 +1,7 @@
 """Options said once: fields of frozen dataclasses with text, unit, range and choices.
 
-Whoever shows an option (ROS parameter, command-line flag, YAML file, table of the docs) reads it
-here, and whoever takes a value checks it by :meth:`Option.check`. Importing this loads nothing heavy.
+ROS parameters, command-line flags, YAML files and tables of the docs are made from them, and values
+are checked by :meth:`Option.check`. Importing this module loads nothing heavy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
+
+Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"]
+Precision = Literal["float32", "float16", "bfloat16"]
 
 _KEY = "option"
 
@@ -46,6 +49,14 @@ class Option:
     library_only: bool = False
 
     @property
+    def lowest(self) -> float | None:
+        """The least number allowed, :attr:`unset` included."""
+        is_number = isinstance(self.unset, Real) and not isinstance(self.unset, bool)
+        if self.minimum is None or not is_number:
+            return self.minimum
+        return min(self.minimum, self.unset)
+
+    @property
     def limits(self) -> str:
         """The range in words, empty without one."""
         low, high = self.minimum, self.maximum
@@ -57,6 +68,8 @@ class Option:
 
     def rejection(self, name: str, value: Any) -> str | None:
         """Why a value that is of the right type is not allowed, or None."""
+        if self.unset is not None and value == self.unset:
+            return None
         if self.choices and value not in self.choices:
             return f"{name} must be one of {', '.join(self.choices)}, got {value!r}"
         for number in value if isinstance(value, tuple) else (value,):

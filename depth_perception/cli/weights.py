@@ -59,11 +59,11 @@ def main(
 
 
 def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool) -> int:
-    from ..systems.catalog import recipe
+    from ..systems.catalog import system_of
 
     if output is None or output.suffix != ".safetensors":
         return failed("weights convert", "--output must be a file ending in .safetensors", 2)
-    if recipe(name).family == "moge":
+    if system_of(name).name == "moge":
         text = (
             f"the files of {name} contain the configuration of the network, which safetensors "
             "cannot store: use them as they are"

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from ..io.bags import pixel_fields, stamp_ns
 from ..io.encodings import decode_image
 from ..io.ply import write_ply
-from ..systems.catalog import recipe
+from ..systems.catalog import model
 from . import board, panoptic_board
 from . import recording as recorded
 from .bags import (
@@ -174,7 +174,7 @@ def _panoptic_content(
         grid=image.grid,
         instances=image.instances,
         point_ids=ids[near],
-        classes=[entry.colour for entry in recipe(setup.model).arguments["config"].classes],
+        classes=[entry.colour for entry in model(setup.model).arguments["config"].classes],
     )
 
 

@@ -27,10 +27,10 @@ def main(
 
     try:
         model = options.input_card(card(options.model))
-        options.check(model)
-        _check_folder(options.out)
         manifest = Manifest(options.out, options.settings(), overwrite=options.overwrite)
         inputs = find_inputs(options.input, recursive=options.recursive, ours=manifest.outputs)
+        options.check(model)
+        _check_folder(options.out)
 
         from .run import InferRun
 
