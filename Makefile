@@ -45,7 +45,7 @@ messages: $(messages_ready) ## build the ROS messages into build/ros
 
 demo: $(messages_ready) ## replay a bag into the running node, compare, draw out/demo/
 	@source $(env)
-	python -m depth_perception.demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(BAG),--bag "$(BAG)") \
+	python -m depth_perception.cli.main demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(BAG),--bag "$(BAG)") \
 	  $(if $(NODE),--node $(NODE)) $(ARGS)
 
 test: $(messages_ready) ## run the tests

@@ -323,7 +323,9 @@ def test_clock_that_jumps_back_is_noticed_and_survived(slow: tuple[NodeProcess, 
     assert status["failures in a row"] == "0"
 
 
-def test_interrupt_during_inference_ends_at_once(slow: tuple[NodeProcess, Probe]) -> None:
+def test_interrupt_during_inference_ends_at_once(
+    slow: tuple[NodeProcess, Probe], patience: float
+) -> None:
     """The last test with the slow node."""
     node, probe = slow
     for _ in range(3):
@@ -338,7 +340,7 @@ def test_interrupt_during_inference_ends_at_once(slow: tuple[NodeProcess, Probe]
 
 
 def test_interrupt_while_the_model_loads_ends_at_once(
-    start_node: StartNode, make_probe: MakeProbe, weights: Path
+    start_node: StartNode, make_probe: MakeProbe, weights: Path, patience: float
 ) -> None:
     node = start_node(
         {"checkpoint": weights, "height": 700, "flip": True, "device": "cpu",

@@ -12,6 +12,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from depth_perception.evaluation.protocols import Alignment, align
+from depth_perception.evaluation.published_spherical import (
+    omnidepth_metrics,
+    omnidepth_report,
+    spiral,
+    view_synthesis_metrics,
+)
 from golden.cases import Case, Comparison
 from golden.fill import noise_image
 from golden.kinds import Kinds, has
@@ -20,13 +27,6 @@ from torch import Tensor, nn
 from depth_perception.data.kitti_calibration import KittiCalibration, write_calibration
 from depth_perception.data.kitti_raw import KittiRaw, find_pairs
 from depth_perception.data.threed60 import Placement, View, Views, read_list, read_view, rolled
-from depth_perception.evaluation.protocols import Alignment, align
-from depth_perception.evaluation.published_spherical import (
-    omnidepth_metrics,
-    omnidepth_report,
-    spiral,
-    view_synthesis_metrics,
-)
 from depth_perception.evaluation.stereo_metrics import EigenProtocol, crop_box, judge_2015
 from depth_perception.geometry.corner_grid import (
     clipped_weights,

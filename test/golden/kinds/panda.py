@@ -13,6 +13,7 @@ from unittest import mock
 import cv2
 import numpy as np
 import torch
+from depth_perception.evaluation.protocols import Alignment, align, clamp_metric, scale_and_shift
 from golden.cases import Case, Comparison
 from golden.kinds import Kinds, has
 from torch import Tensor
@@ -20,7 +21,6 @@ from torch import Tensor
 import depth_perception as dp
 from depth_perception.data.panoramas import PANORAMAS, PICTURES, open_panoramas
 from depth_perception.evaluation.metrics import MetricMean, depth_metrics, metrics_dav2
-from depth_perception.evaluation.protocols import Alignment, align, clamp_metric, scale_and_shift
 from depth_perception.geometry import Equirectangular, Mobius, mobius_warp
 from depth_perception.geometry.frames import optical_to_panda
 from depth_perception.geometry.mobius import mobius_grid

@@ -1,9 +1,9 @@
-"""What a run has finished, so that the next one does not repeat it, and which name is whose.
+"""The manifest of an output folder: which inputs are finished, and which file belongs to which.
 
-The journal is ``infer.jsonl`` in the output folder: one JSON object per line, the last line of a
-source counts. A name is written down before work on its source starts and again, with
-``done: true``, when all its files are complete. A source is done if it has not changed since, the
-options that matter are the same, and its files are still there.
+The manifest is ``infer.jsonl`` in the output folder, with one JSON object per line; the last line
+of an input counts. The names of its files are recorded before work on an input starts, and again
+with ``done: true`` when all files are complete. An input counts as finished if it has not changed
+since, the relevant options are the same, and its files still exist.
 """
 
 from __future__ import annotations
@@ -12,24 +12,25 @@ import json
 import os
 import threading
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from pathlib import Path
 
-JOURNAL_NAME = "infer.jsonl"
+MANIFEST_NAME = "infer.jsonl"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the journal.
+    """One line of the manifest.
 
     Attributes:
-        source: absolute path, for frames of a bag with topic and stamp after it.
-        state: size and time of change of the source file.
-        settings: everything that decides what the files hold.
-        outputs: files of the source, relative to the output folder.
+        source: absolute path of the input, followed by topic and index for frames of a bag.
+        state: size and modification time of the input.
+        settings: digest of all options that affect the content of the files.
+        outputs: files of the input, relative to the output folder.
         done: whether they are complete.
-        limits: values at both ends of the colours, for a sequence that goes on from here.
-        note: what is to be known of the results: a camera from EXIF, an alignment that failed.
+        limits: values at both ends of the colours, from which an interrupted sequence continues.
+        note: remark on the results, such as a camera from EXIF or a failed alignment.
     """
 
     source: str
@@ -41,51 +42,43 @@ class Entry:
     note: str = ""
 
 
-class Journal:
-    """The journal of one output folder.
-
-    It may be used from several threads.
+class Manifest:
+    """The manifest of one output folder. It may be used from several threads.
 
     Args:
-        folder: output folder; made when the first line is written.
+        folder: output folder, which is created with the first line.
         settings: see :class:`Entry`.
-        overwrite: take nothing as done, and give out names of files that no journal knows.
+        overwrite: treat no input as finished, and replace files that the manifest does not list.
 
     Attributes:
-        damaged_lines: how many lines were not readable (a run was killed while writing).
+        damaged_lines: number of unreadable lines (a run was killed while writing).
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        settings: str,
-        *,
-        overwrite: bool = False,
-    ) -> None:
+    def __init__(self, folder: Path, settings: str, *, overwrite: bool = False) -> None:
         self.folder = folder
         self.damaged_lines = 0
         self._settings = settings
         self._overwrite = overwrite
-        self._kept: frozenset[Path] = frozenset()
+        self._protected: frozenset[Path] = frozenset()
         self._entries: dict[str, Entry] = {}
         self._owners: dict[str, str] = {}
-        self._path = folder / JOURNAL_NAME
+        self._path = folder / MANIFEST_NAME
         self._lock = threading.Lock()
         if self._path.is_file():
             self._read()
 
     @property
     def outputs(self) -> frozenset[Path]:
-        """Resolved paths of all files that were ever claimed, and of the journal itself."""
+        """Resolved paths of all files that were ever claimed, and of the manifest itself."""
         names = {name for entry in self._entries.values() for name in entry.outputs}
-        return frozenset((self.folder / name).resolve() for name in (*names, JOURNAL_NAME))
+        return frozenset((self.folder / name).resolve() for name in (*names, MANIFEST_NAME))
 
     def protect(self, paths: Iterable[Path]) -> None:
-        """Files that are never given out: the inputs."""
-        self._kept = frozenset(path.resolve() for path in paths)
+        """Never claim these files: the inputs."""
+        self._protected = frozenset(path.resolve() for path in paths)
 
     def finished(self, source: str, state: str) -> Entry | None:
-        """The entry of a source whose files are complete and up to date, else None."""
+        """The entry of an input whose files are complete and up to date, else None."""
         entry = self._entries.get(source)
         if self._overwrite or entry is None or not entry.done:
             return None
@@ -94,30 +87,27 @@ class Journal:
         return entry if fresh and there else None
 
     def claim(self, source: str, state: str, stem: Path, endings: tuple[str, ...]) -> list[Path]:
-        """Paths ``stem + ending`` for a source, or ``stem_2 + ending`` ... if others have them.
+        """Paths ``stem + ending`` for an input, or ``stem_2 + ending`` ... if others have them.
 
-        The same source gets the same names in every run.
+        An input gets the same names in every run.
         """
-        number = 1
-        while True:
+        for number in count(1):
             tail = "" if number == 1 else f"_{number}"
             names = tuple((stem.parent / f"{stem.name}{tail}{e}").as_posix() for e in endings)
             if all(self._free(name, source) for name in names):
                 break
-            number += 1
         self._add(Entry(source, state, self._settings, names, done=False))
         return [self.folder / name for name in names]
 
     def finish(
         self, source: str, limits: tuple[float, float] | None = None, note: str = ""
     ) -> None:
-        """Write down that the files claimed by a source are complete."""
-        entry = asdict(self._entries[source]) | {"done": True, "limits": limits, "note": note}
-        self._add(Entry(**entry))
+        """Record that the files claimed by an input are complete."""
+        self._add(replace(self._entries[source], done=True, limits=limits, note=note))
 
     def _free(self, name: str, source: str) -> bool:
         path = self.folder / name
-        if path.resolve() in self._kept:
+        if path.resolve() in self._protected:
             return False
         owner = self._owners.get(name.casefold())
         if owner is not None:
@@ -154,7 +144,7 @@ class Journal:
 
 
 def state_of(path: Path) -> str:
-    """Size and time of change of a file, or of all files of a folder."""
+    """Size and modification time of a file, or of all files of a folder."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     stats = [file.stat() for file in files]
     return " ".join(f"{stat.st_size}:{stat.st_mtime_ns}" for stat in stats)
