@@ -22,8 +22,7 @@ from depth_perception.data.panoramas import (
 )
 from depth_perception.io.images import write_image
 from depth_perception.training.panda.augment import turn
-from depth_perception.training.panda.frames import DataRecipe, make_target, normalise
-from depth_perception.training.panda.panoramas import FrameFiles
+from depth_perception.training.panda.frames import DataRecipe, FrameFiles, make_target, normalise
 from depth_perception.training.panda.student_data import LabelledPictures, UnlabelledRecipe
 
 SHORT = {

@@ -243,9 +243,9 @@ def test_the_warp_of_pinhole_pairs_as_panoramas(pairs: str) -> None:
     assert batch.geometry == SphericalStereo(camera)
     assert batch.covered.any()
     assert not batch.covered[..., 0].any()
-    assert not batch.truth_m[~batch.covered].any()
+    assert not batch.target_m[~batch.covered].any()
     both = torch.cat((batch.there, batch.covered.float()), 1)
-    warped = warp_range(batch.geometry, both, batch.truth_m, batch.baseline_m)
+    warped = warp_range(batch.geometry, both, batch.target_m, batch.baseline_m)
     seen = (warped.valid & (warped.image[:, 3:] > 0.999) & batch.covered)[:, 0]
     assert seen.float().mean() > 0.2
     error = (warped.image[:, :3] - batch.here).abs().mean(1)[seen].mean()

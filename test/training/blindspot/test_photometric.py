@@ -7,20 +7,20 @@ import math
 import pytest
 import torch
 from golden.blindspot_reference import case
+from reference.blindspot_published import (
+    PORT,
+    TENSORFLOW,
+    CompatEquirectangular,
+    CompatRectilinear,
+)
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.stereo import RIGHT, UP, RectilinearStereo, SphericalStereo
 from depth_perception.training.blindspot.photometric import (
-    PORT,
-    TENSORFLOW,
     PhotometricOptions,
     smoothness,
     ssim_dissimilarity,
     stereo_loss,
-)
-from depth_perception.training.blindspot.published_samplers import (
-    CompatEquirectangular,
-    CompatRectilinear,
 )
 
 HALVES = 0.5 ** torch.arange(4)
