@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ...data import rendered
 from ...data.frames import PinholeFrame, PinholeReader
-from ...data.sky import with_sky
 from ...systems.ppd.flow import LAST_TIME, noise_field
 from ...systems.ppd.input import ppd_resize
 from ...systems.ppd.transformer import STRIDE
@@ -22,6 +21,8 @@ from .losses import FARTHEST_M
 
 _LEAST_PIXELS = 10
 _ATTEMPTS = 100
+_LEAST_DEPTH_M, _SKY_BEYOND_M = 0.1, 200.0
+_SKY_DEPTH_M = FARTHEST_M + 1
 _STEREO_SIZE = (1024, 1920)  # UnrealStereo4K before its crop
 
 
@@ -99,6 +100,22 @@ class PpdBatch(StepBatch):
     mask: Tensor
     noise: Tensor
     times: Tensor
+
+
+def with_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
+    """Depth (...) clamped to 0.1 to 80 m with sky at 81 m, and its valid pixels, bool.
+
+    The rule for UrbanSyn, UnrealStereo4K, Virtual KITTI and TartanAir: sky is farther than 200 m,
+    and depth between 80 and 200 m is invalid.
+
+    Args:
+        depth_m: as published; NaN (unknown) becomes the largest valid depth.
+    """
+    sky = depth_m > _SKY_BEYOND_M
+    near = (depth_m > _LEAST_DEPTH_M) & (depth_m < FARTHEST_M)
+    farthest = depth_m[near].max() if near.any() else depth_m.new_tensor(FARTHEST_M)
+    depth = torch.where(depth_m.isnan(), farthest, depth_m).clamp(_LEAST_DEPTH_M, FARTHEST_M)
+    return torch.where(sky, _SKY_DEPTH_M, depth), near | sky
 
 
 def without_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:

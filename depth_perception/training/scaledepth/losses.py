@@ -104,7 +104,7 @@ def scaledepth_losses(
 
 
 def scale_invariant_log(
-    pred: Tensor, target: Tensor, *, max_depth_m: float | None = None
+    pred: Tensor, target: Tensor, *, max_depth_m: float | None = None, mean_only: bool = False
 ) -> Tensor:
     """Root of the variance and 0.15 times the squared mean of the log error of a whole batch.
 
