@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
-from ..systems import ModelCard, models, weights_path
+from .terminal import table_console
 
-PLAIN_WIDTH = 240  # columns of a table that is piped into a file or another program
+if TYPE_CHECKING:
+    from ..systems import ModelCard
 
 
 def main(*, wide: bool = False, all: bool = False) -> int:
@@ -18,6 +17,11 @@ def main(*, wide: bool = False, all: bool = False) -> int:
         wide: also show titles, heights of the network input, notes and sources.
         all: also show the small models without released weights that tests and tutorials train.
     """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from ..systems import models
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", no_wrap=True)
     table.add_column("camera", no_wrap=True)
@@ -31,13 +35,13 @@ def main(*, wide: bool = False, all: bool = False) -> int:
     for model in models():
         if all or not model.for_tests:
             table.add_row(*_cells(model, wide))
-    console = Console()
-    console = console if console.is_terminal else Console(width=PLAIN_WIDTH)
-    console.print(table)
+    table_console(240).print(table)
     return 0
 
 
 def _cells(model: ModelCard, wide: bool) -> list[str]:
+    from ..systems import weights_path
+
     cells = [
         model.name,
         "360°" if model.camera == "equirectangular" else model.camera,

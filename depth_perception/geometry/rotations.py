@@ -6,6 +6,8 @@ All functions are batched, keep dtype and device, and take angles in radians.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -24,6 +26,15 @@ def about_axis(axis: str, angle: Tensor) -> Tensor:
     matrix[..., third, second] = sin
     matrix[..., third, third] = cos
     return matrix
+
+
+def axis_rotation(axis: int, angle: float) -> Tensor:
+    """(3, 3) float64 right-handed rotation by ``angle`` radians about axis 0, 1 or 2."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    result = torch.eye(3, dtype=torch.float64)
+    result[first, first] = result[second, second] = math.cos(angle)
+    result[first, second], result[second, first] = -math.sin(angle), math.sin(angle)
+    return result
 
 
 def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Tensor:

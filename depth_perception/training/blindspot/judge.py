@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 
 import torch
 from torch import Tensor
@@ -45,7 +44,7 @@ def judged_ranges(
         middle = target.median()
         scaled = found * (middle / found.median())
         rows.append(
-            asdict(depth_metrics(target, scaled.clamp_max(max_range_m), weights))
+            dict(depth_metrics(target, scaled.clamp_max(max_range_m), weights))
             | {
                 "abs_rel_metric": _abs_rel(target, found.clamp_max(max_range_m), weights),
                 "abs_rel_constant": _abs_rel(target, middle.expand_as(target), weights),

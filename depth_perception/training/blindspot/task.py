@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -116,8 +116,7 @@ class StereoTraining(module.Training):
             range_m = batch.geometry.range(disparity, batch.baseline_m)
             limit, camera = self.recipe.data.max_range_m, batch.geometry.camera
             return judged_ranges(range_m, batch.truth_m, limit, camera)
-        metrics = EigenProtocol().judge(_pinhole_depth(disparity, batch), batch.truth_m[0, 0])
-        return None if metrics is None else asdict(metrics)
+        return EigenProtocol().metrics(_pinhole_depth(disparity, batch), batch.truth_m[0, 0])
 
     def picture(self, batch: StereoBatch) -> Tensor:
         """The picture, what is said about it, and of panoramas the truth."""

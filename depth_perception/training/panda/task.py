@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
+from ...evaluation.alignment import Alignment, align
 from ...evaluation.metrics import depth_metrics
-from ...evaluation.protocols import Alignment, align
 from ...io.colormaps import depth_picture
 from .. import module
 from ..stream import seed_of
@@ -44,7 +43,7 @@ class RangeTraining(module.Training):
         pred = self.judged(batch.images).float()
         how = Alignment.SCALE_SHIFT if self.recipe.run.align else Alignment.NONE
         pred = align(batch.target, pred, batch.mask, how)
-        return asdict(depth_metrics(batch.target[batch.mask], pred[batch.mask]))
+        return depth_metrics(batch.target[batch.mask], pred[batch.mask])
 
     def picture(self, batch: Batch) -> Tensor:
         """The panorama, what is said about it, and the truth."""

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 
 from ...data.panoptic import VOID_CLASS
 from ...evaluation.panoptic import CITYSCAPES_DVPS, DPQ_THRESHOLDS
-from ...evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticRow, PanopticScore
+from ...evaluation.panoptic_score import (
+    PanopticCounter,
+    PanopticResult,
+    PanopticRow,
+    PanopticScore,
+)
 from ...io.colormaps import depth_picture
 from ...systems import card
 from ...systems.catalog import model as catalogued
@@ -135,14 +140,14 @@ class PanopticTraining(module.Training):
     def judge(self, batch: PanopticBatch) -> PanopticRow:
         found = predicted(self.judged, batch.images[0], self.recipe.limits)
         segments = torch.where(found.ids < 0, -1, found.classes * 1000 + found.ids).long()
-        frame = JudgedFrame(
+        frame = PanopticResult(
             segments,
             batch.segments[0],
             found.depth,
             ImageTruth(*batch.truths[0]).depth_m,
             tuple(batch.crowds[0].tolist()),
         )
-        return PanopticJudge(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
+        return PanopticCounter(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
 
     def picture(self, batch: PanopticBatch) -> Tensor:
         """The picture, the classes that were found and the true ones, and depth where there is."""
@@ -173,7 +178,7 @@ class PanopticTraining(module.Training):
         numbers["dpq"] = score.dpq(averaged="occurring")[0]
         numbers["dpq_all"] = score.dpq(averaged="all")[0]
         for name in self.lower:
-            numbers[name] = math.nan if score.depth is None else getattr(score.depth, name)
+            numbers[name] = math.nan if score.depth is None else score.depth[name]
         return numbers
 
 

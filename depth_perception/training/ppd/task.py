@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -101,7 +101,7 @@ class PpdTraining(module.Training):
         if int(batch.mask.sum()) < 2:
             return None
         values = self._sampled(batch)
-        return asdict(aligned_metrics(values, batch.depth_m, batch.mask))
+        return aligned_metrics(values, batch.depth_m, batch.mask)
 
     def picture(self, batch: PpdBatch) -> Tensor | None:
         if not (batch.mask & (batch.depth_m < FARTHEST_M)).any():

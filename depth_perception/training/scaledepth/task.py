@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
@@ -88,10 +88,10 @@ class ScaleDepthTraining(module.Training):
     def judge(self, batch: PhotoBatch) -> Mapping[str, float] | None:
         (kind,) = batch.kinds
         protocol = replace(PROTOCOLS[kind], clamp=self.recipe.data.clamp)
-        found = protocol.judge(self._depth(batch), batch.depth_m[0, 0])
+        found = protocol.metrics(self._depth(batch), batch.depth_m[0, 0])
         if found is None:
             return None
-        return {f"{kind}/{name}": value for name, value in asdict(found[0]).items()}
+        return {f"{kind}/{name}": value for name, value in found.items()}
 
     def picture(self, batch: PhotoBatch) -> Tensor:
         """The photo, its depth, and the truth."""
