@@ -204,6 +204,21 @@ def test_examples_and_figures_import_what_exists(page: Path) -> None:
                 assert not missing, f"{node.module} has no {missing}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_named_files_and_objects_exist(page: Path) -> None:
+    text = without_code(text_of(page))
+    folders = "depth_perception|config|test|docs|tools|scripts"
+    for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", text):
+        if "NAME" not in path:
+            assert (ROOT / path).exists(), f"{name(page)} names {path}"
+    for dotted in re.findall(r"`(depth_perception(?:\.\w+)+)`", text):
+        parts, found = dotted.split("."), dp
+        for number, part in enumerate(parts[1:], 2):
+            if not hasattr(found, part):
+                import_module(".".join(parts[:number]))
+            found = getattr(found, part)
+
+
 def test_example_of_adding_a_model_runs(tmp_path: Path) -> None:
     page = text_of(DOCS / "adding-a-model.md")
     files = re.findall(r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
