@@ -1,8 +1,8 @@
-"""Creates docs/images/stereo_training.jpg: results of two small networks trained on panoramas.
+"""Makes docs/images/stereo_training.jpg: what panoramas of worlds taught the two small networks.
 
 ``python docs/figures/stereo_training.py SELF_SUPERVISED SUPERVISED VAL`` takes the folders of two
-runs (``depth-perception train blindspot-worlds`` and ``rectnet-worlds``) and of the validation
-panoramas, prints the table of docs/systems/blindspot.md and plots curves and examples.
+runs (``depth-perception train blindspot-worlds`` and ``rectnet-worlds``) and of the panoramas that
+they were judged by, prints the table of docs/blindspot.md and draws curves and examples.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import matplotlib
 import torch
 from torch import Tensor
 
-from depth_perception.training.blindspot.judge import judged_ranges
+from depth_perception.training.blindspot.validation import range_metrics
 from depth_perception.training.module import Training
 from depth_perception.training.recipe import load_recipe, task_module
 
@@ -26,7 +26,7 @@ SHOWN = (3, 12, 20, 31, 47)
 
 @dataclass(frozen=True)
 class Run:
-    """A training run: title, folder, trained network, untrained network, validation frames."""
+    """One training: what it is called, its folder, its network, the same untrained."""
 
     title: str
     folder: Path
@@ -41,7 +41,7 @@ class Run:
         untrained, found = task.prepare(load_recipe(name, data))
         weights = folder / "last.safetensors"
         trained, _ = task.prepare(load_recipe(name, [*data, f"model.checkpoint={weights}"]))
-        if trained.average is not None:  # the average is evaluated; here it has the same weights
+        if trained.average is not None:  # what is judged is the average: here the same weights
             trained.average.load_state_dict(trained.network.state_dict())
         return cls(title, folder, trained.eval(), untrained.eval(), list(found.held_out))
 
@@ -52,21 +52,21 @@ class Run:
 
 
 def mean(training: Training, frames: list) -> dict[str, float]:
-    """Metrics of a network over all frames."""
-    rows = [row for frame in frames if (row := training.judge(frame)) is not None]
+    """Numbers of a network over all frames."""
+    rows = [row for frame in frames if (row := training.evaluate(frame)) is not None]
     return training.summary(rows)
 
 
 def ranges(training: Training, frame: object) -> tuple[Tensor, Tensor, Tensor]:
-    """Image (3, H, W), scaled range and ground truth range (H, W) of a frame."""
+    """Picture (3, H, W), scaled range and true range (H, W) of a frame."""
     if hasattr(frame, "here"):
         disparity = training._disparity(frame)
         found = frame.geometry.range(disparity, frame.baseline_m)
-        picture, truth = frame.here, frame.truth_m
+        picture, truth = frame.here, frame.target_m
     else:
         found, picture, truth = training._range(frame), frame.images, frame.range_m
     known = (truth > 0) & (truth <= 10)
-    assert judged_ranges(found, truth, 10.0) is not None
+    assert range_metrics(found, truth, 10.0) is not None
     return picture[0], (found * truth[known].median() / found[known].median())[0, 0], truth[0, 0]
 
 
@@ -80,11 +80,11 @@ def draw(runs: list[Run], numbers: dict[str, dict[str, float]]) -> None:
     for run in runs:
         axis.plot(*run.curve(), marker=".", label=run.title)
     constant = numbers[runs[0].title]["abs_rel_constant"]
-    axis.axhline(constant, color="grey", linestyle="--", label="constant range")
-    axis.axhline(0.6 * constant, color="grey", linestyle=":", label="60 % of the constant range")
+    axis.axhline(constant, color="grey", linestyle="--", label="one range everywhere")
+    axis.axhline(0.6 * constant, color="grey", linestyle=":", label="60 % of that")
     axis.set(xlabel="step", ylabel="AbsRel, unseen worlds", ylim=(0, None))
     axis.legend(loc="upper right")
-    titles = ["image", "ground truth", *(run.title for run in runs), f"{runs[0].title}, untrained"]
+    titles = ["picture", "truth", *(run.title for run in runs), f"{runs[0].title}, untrained"]
     grid = bottom.subplots(len(SHOWN), len(titles))
     for row, index in zip(grid, SHOWN, strict=True):
         maps = [ranges(run.trained, run.frames[index]) for run in runs]
@@ -100,7 +100,7 @@ def draw(runs: list[Run], numbers: dict[str, dict[str, float]]) -> None:
 
 
 def coloured(range_m: Tensor) -> Tensor:
-    """Colours (H, W, 3) of ranges of 0.5 to 10 m: near is bright, unknown is black."""
+    """(H, W, 3) for ranges of 0.5 to 10 m, near is bright; black where unknown."""
     nearness = 1 - (range_m.clamp(0.5, 10) / 0.5).log() / torch.tensor(20.0).log()
     colours = torch.from_numpy(matplotlib.colormaps["magma"](nearness.numpy())[..., :3])
     return torch.where((range_m > 0)[..., None], colours, 0.0)
@@ -118,7 +118,7 @@ def main() -> None:
             numbers[run.title] = mean(run.trained, run.frames)
             numbers[f"{run.title}, untrained"] = mean(run.untrained, run.frames)
         draw(runs, numbers)
-    print("| network | AbsRel | relative to constant | AbsRel without scaling | within 1.25 |")
+    print("| network | AbsRel | of the constant's | AbsRel without scaling | within 1.25 |")
     print("|---|---|---|---|---|")
     for title, row in numbers.items():
         share = row["abs_rel"] / row["abs_rel_constant"]
@@ -126,7 +126,7 @@ def main() -> None:
             f"| {title} | {row['abs_rel']:.3f} | {share:.0%} | {row['abs_rel_metric']:.3f} | "
             f"{row['a1']:.3f} |"
         )
-    print(f"| constant range | {row['abs_rel_constant']:.3f} | 100 % | - | - |")
+    print(f"| one range everywhere | {row['abs_rel_constant']:.3f} | 100 % | - | - |")
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def test_the_numbers_are_those_of_validation_in_training(
         *(f"limits.stuff_area_px={AREA}", "run.val_frames=2"),
     ]
     training, data = prepare(load_recipe("panopticdepth-depth", plan))
-    numbers = training.eval().summary([training.judge(batch) for batch in data.held_out])
+    numbers = training.eval().summary([training.evaluate(batch) for batch in data.held_out])
     expected = {
         "pq": result["occurring"]["pq"]["all"],
         "pq_things": result["occurring"]["pq"]["things"],

@@ -1,6 +1,6 @@
-"""The samplers that the published blind-spot weights were trained with, defects included.
+"""Samplers and options of the published programs of the blind-spot system, defects included.
 
-They exist to repeat published numbers; :mod:`.stereo` has the correct geometry. Known defects:
+They reproduce published numbers; ``geometry.stereo`` has the correct geometry. Known defects:
 columns are interpolated, rows are not (so no gradient reaches the row); a row outside the picture
 is read in its neighbour in memory, which may be another picture of the batch; the equirectangular
 one folds what lies behind the camera to the front, has no seam, and puts pixel centres at whole
@@ -13,10 +13,34 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
-from ...geometry.stereo import Warped
+from depth_perception.geometry.stereo import Warped
+from depth_perception.training.blindspot.photometric import PhotometricOptions
+
+PORT = PhotometricOptions(
+    pyramid="nearest",
+    ssim_border="cut",
+    gradient_border="repeat",
+    both_sides=False,
+    masked=False,
+    solid_angle=False,
+)
+"""The PyTorch port: the sum misses the right view; use with the compat samplers."""
+
+
+TENSORFLOW = PhotometricOptions(
+    ssim_border="cut",
+    gradient_border="cut",
+    smooth_rows=False,
+    masked=False,
+    solid_angle=False,
+)
+"""The TensorFlow original: smooth along the rows only; use with the compat samplers."""
+
 
 Border = Literal["border", "edge"]
 """Outside: ``border`` fades into black over one pixel, ``edge`` repeats the outermost column."""
@@ -113,3 +137,10 @@ def _warp(other: Tensor, x: Tensor, y: Tensor, disparity: Tensor, border: Border
 
     image = (left + 1 - x)[:, None] * read(left) + (x - left)[:, None] * read(right)
     return Warped(image, torch.ones_like(disparity, dtype=torch.bool), disparity)
+
+
+def area_resized(image: Tensor, height: int, width: int) -> Tensor:
+    """(3, H, W) float to a smaller size by area averaging."""
+    planes = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    smaller = cv2.resize(planes, (width, height), interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(smaller).permute(2, 0, 1).contiguous()

@@ -1,4 +1,4 @@
-"""What a recipe of the task ``range`` says."""
+"""The recipe of the task ``panda``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Literal
 from .. import recipe
 from .augment import AugmentRecipe
 from .frames import DataRecipe
-from .loss_terms import LossRecipe
+from .losses import LossRecipe
 
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Which parameters move as well.
+    """Adds the choice of trained parameters.
 
     Attributes:
-        train: ``full`` moves every parameter; ``lora`` freezes the encoder except its LoRA
-            branches and moves the head.
-        start: model of the catalogue whose file ``checkpoint`` is, where it is another one than
-            ``name``: PanDA starts from the metric indoor weights of Depth Anything V2.
+        train: ``full`` trains every parameter; ``lora`` freezes the encoder except its LoRA
+            branches and trains the head.
+        start: model of the ``checkpoint`` in the catalogue if it is not ``name``: PanDA starts from
+            the metric indoor weights of Depth Anything V2.
     """
 
     train: Literal["full", "lora"] = "full"
@@ -28,17 +28,17 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True)
 class RunRecipe(recipe.RunRecipe):
-    """How to judge as well.
+    """Adds the alignment in validation.
 
     Attributes:
-        align: fit scale and shift of each frame before it is judged.
+        align: fit scale and shift of each frame before validation.
     """
 
     align: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(recipe.Recipe):
+class PandaRecipe(recipe.Recipe):
     """A whole training run."""
 
     model: ModelRecipe

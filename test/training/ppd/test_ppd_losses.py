@@ -8,7 +8,7 @@ from golden.ppd_reference import case
 
 from depth_perception.systems.ppd.flow import ends_of, noised
 from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
-from depth_perception.training.ppd.diffusion import (
+from depth_perception.training.ppd.losses import (
     gradient_loss,
     gradient_losses,
     normalised_target,

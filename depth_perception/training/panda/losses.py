@@ -1,26 +1,69 @@
 """Losses on depth, each called as ``loss(target, pred, mask, ...)``.
 
 ``target`` and ``pred`` are (B, 1, H, W) float32 in the same unit, ``mask`` is (B, 1, H, W) bool.
-The numbers agree with the released training code of PanDA (Cao et al., CVPR 2025) and Depth
+The values agree with the released training code of PanDA (Cao et al., CVPR 2025) and Depth
 Anything V2 (Yang et al., NeurIPS 2024), including where that code differs from its paper. Losses
-that say "positive truth" ignore target <= 0 inside the mask as well. Without any valid pixel a
-loss is 0 and gives zero gradients, where the original gives NaN.
+over "positive ground truth" also ignore target <= 0 inside the mask. Without any valid pixel a
+loss is 0 with zero gradients, where the original gives NaN.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from .epnl import epnl
+
+_LOSS_OPTIONS = {
+    "silog": ("variance_focus",),
+    "dav2_silog": ("variance_focus",),
+    "gradient": ("scales", "both_axes"),
+}
+
+
+@dataclass(frozen=True)
+class LossRecipe:
+    """One term of the loss; ``kind`` determines which of the last three options it has."""
+
+    kind: Literal[
+        "l1", "l2", "berhu", "silog", "dav2_silog", "rmselog", "log_l1", "relative_l1",
+        "scale_invariant", "gradient", "l1norm", "epnl",
+    ]  # fmt: skip
+    weight: float = 1.0
+    variance_focus: float | None = None
+    scales: int | None = None
+    both_axes: bool | None = None
+
+    def __post_init__(self) -> None:
+        unused = set(self.options()) - set(_LOSS_OPTIONS.get(self.kind, ()))
+        if unused:
+            raise ValueError(f"the loss {self.kind} has no {', '.join(sorted(unused))}")
+
+    def options(self) -> dict[str, Any]:
+        """The options in the recipe, as arguments of the loss function."""
+        names = ("variance_focus", "scales", "both_axes")
+        return {n: getattr(self, n) for n in names if getattr(self, n) is not None}
+
+
+def loss_value(term: LossRecipe, target: Tensor, pred: Tensor, mask: Tensor, seed: int) -> Tensor:
+    """One weighted term; all maps are (B, 1, H, W). The seed is for the rectangles of EPNL."""
+    if term.kind == "epnl":
+        return epnl(target, pred, mask, term.weight, rng=np.random.RandomState(seed % 2**32))
+    return _LOSSES[term.kind](target, pred, mask, weight=term.weight, **term.options())
+
 
 def l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean absolute error over positive truth."""
+    """Mean absolute error over positive ground truth."""
     target, pred = _positive(target, pred, mask)
     return weight * _mean((target - pred).abs())
 
 
 def l2(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean squared error over positive truth."""
+    """Mean squared error over positive ground truth."""
     target, pred = _positive(target, pred, mask)
     return weight * _mean((target - pred).square())
 
@@ -34,7 +77,7 @@ def berhu(
     """
     target, pred = _positive(target, pred, mask)
     if target.numel() == 0:
-        return _nothing(pred)
+        return _zero(pred)
     error = (target - pred).abs()
     delta = threshold * error.detach().max()
     return (
@@ -64,21 +107,21 @@ def dav2_silog(
 
 
 def rmselog(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Root mean squared natural-log error over positive truth."""
+    """Root mean squared natural-log error over positive ground truth."""
     target, pred = _positive(target, pred, mask)
     if target.numel() == 0:
-        return _nothing(pred)
+        return _zero(pred)
     return weight * _root(_mean((target.log() - (pred + 1e-12).log()).square()))
 
 
 def log_l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean absolute natural-log error over positive truth: close to the mean relative error."""
+    """Mean absolute natural-log error over positive ground truth, close to AbsRel."""
     target, pred = _positive(target, pred, mask)
     return weight * _mean((target.log() - pred.clamp_min(1e-6).log()).abs())
 
 
 def relative_l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean absolute error over the truth, over positive truth: AbsRel itself."""
+    """Mean relative error (AbsRel) over positive ground truth."""
     target, pred = _positive(target, pred, mask)
     return weight * _mean((target - pred).abs() / target)
 
@@ -137,7 +180,7 @@ def l1norm(
 ) -> Tensor:
     """L1 against the target normalised by its quantiles over the batch, clipped to [0.01, 1]."""
     if not mask.any():
-        return _nothing(pred)
+        return _zero(pred)
     values = target[mask]
     low, high = torch.quantile(values, values.new_tensor(quantiles))
     return l1(((target - low) / (high - low)).clamp(0.01, 1), pred, mask & (target > 0), weight)
@@ -152,7 +195,7 @@ def _mean(values: Tensor) -> Tensor:
     return values.mean() if values.numel() else values.sum()
 
 
-def _nothing(pred: Tensor) -> Tensor:
+def _zero(pred: Tensor) -> Tensor:
     return 0 * pred.sum()
 
 
@@ -162,7 +205,7 @@ def _root(value: Tensor) -> Tensor:
 
 def _silog(target: Tensor, pred: Tensor, mask: Tensor, variance_focus: float) -> Tensor:
     if not mask.any():
-        return _nothing(pred)
+        return _zero(pred)
     error = pred[mask].log() - target[mask].log()
     return _root(error.square().mean() - variance_focus * error.mean().square())
 
@@ -170,3 +213,12 @@ def _silog(target: Tensor, pred: Tensor, mask: Tensor, variance_focus: float) ->
 def _by_median(values: Tensor, eps: float) -> Tensor:
     centred = values - values.median()
     return centred / (centred.abs().sum() / (values.numel() + eps) + eps)
+
+
+_LOSSES = {
+    loss.__name__: loss
+    for loss in (
+        *(l1, l2, berhu, silog, dav2_silog, rmselog, log_l1, relative_l1),
+        *(scale_invariant, gradient, l1norm),
+    )
+}

@@ -13,17 +13,17 @@ _TINY = 1e-6
 
 
 def normalised_target(depth_m: Tensor, mask: Tensor) -> Tensor:
-    """What the transformer shall denoise to: about -0.5 to 0.5, never outside -1 to 0.5.
+    """Target of the denoising: about -0.5 to 0.5, never outside -1 to 0.5.
 
-    ln(depth + 1) is scaled so that its quantiles 0.02 and 0.98, over the mask and less than 80 m,
-    become -0.5 and 0.5.
+    ln(depth + 1) is scaled so that its quantiles 0.02 and 0.98, in the mask and below 80 m, become
+    -0.5 and 0.5.
 
     Args:
         depth_m: (B, 1, H, W) metres.
-        mask: (B, 1, H, W) bool; each image needs a pixel in it.
+        mask: (B, 1, H, W) bool, with at least one pixel in each image.
 
     Raises:
-        ValueError: an image has no pixel to take the quantiles of.
+        ValueError: an image has no pixel for the quantiles.
     """
     logs = depth_m.log1p()
     targets = []

@@ -7,7 +7,7 @@ import math
 import torch
 from golden.ppd_reference import case
 
-from depth_perception.data.sky import with_sky
+from depth_perception.training.ppd.data import with_sky
 
 
 def test_sky_matches_the_original() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from depth_perception.training import losses
+from depth_perception.training.panda import losses
 from depth_perception.training.panda.epnl import draw_rectangles, epnl
 
 CASES = {

@@ -1,4 +1,4 @@
-"""Random changes of pinhole pictures and their depth, one photo at a time."""
+"""Random augmentation of photos with depth."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _HUES = 180  # OpenCV's degrees: halves, so that they fit into a byte
 
 @dataclass(frozen=True)
 class PhotoAugment:
-    """How photos of a data set are changed; the colours are those of albumentations' defaults.
+    """Random augmentation of a data set; colours as the defaults of albumentations.
 
     Attributes:
-        depth_mix: probability that a band of the picture is replaced by its depth (after CutDepth,
+        depth_mix: probability that a band of the image is replaced by its depth (after CutDepth,
             arXiv 2107.07684).
-        depth_mix_values: how depth becomes grey: ``scaled`` maps the farthest of the photo to 255;
-            ``wrapped`` takes millimetres modulo 256, as the published model was trained with.
+        depth_mix_values: grey values of depth: ``scaled`` maps the largest depth of the photo to
+            255; ``wrapped`` takes millimetres modulo 256, as for the published model.
         flip: probability of a mirror image.
         colour: probability of each of: brightness with contrast, gamma, hue with saturation.
         brightness, contrast: shares of the range, drawn from +- this.
@@ -51,7 +51,7 @@ class PhotoAugment:
 def augmented(
     photo: Photo, size: tuple[int, int], changes: PhotoAugment, rng: np.random.RandomState
 ) -> Photo:
-    """A changed crop of ``size`` (height, width); smaller photos are filled up, right and below."""
+    """An augmented crop of ``size`` (height, width); smaller photos are padded right and below."""
     image = photo.rgb.permute(1, 2, 0).numpy()
     depth = photo.depth_m.numpy()
     image = depth_mixed(image, depth, changes, rng)
@@ -71,7 +71,7 @@ def augmented(
 def crop_box(
     size: tuple[int, int], crop: tuple[int, int], rng: np.random.RandomState
 ) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right) of a random crop; of the whole side where that is smaller."""
+    """(top, bottom, left, right) of a random crop, or the whole side if it is smaller."""
     top = rng.randint(0, max(size[0] - crop[0], 0) + 1)
     left = rng.randint(0, max(size[1] - crop[1], 0) + 1)
     return top, min(top + crop[0], size[0]), left, min(left + crop[1], size[1])
@@ -80,7 +80,7 @@ def crop_box(
 def depth_mixed(
     image: np.ndarray, depth_m: np.ndarray, changes: PhotoAugment, rng: np.random.RandomState
 ) -> np.ndarray:
-    """A picture (H, W, 3) uint8 with a random band of full height that shows depth (H, W)."""
+    """An image (H, W, 3) uint8 with a random band of full height replaced by depth (H, W)."""
     if rng.random_sample() > changes.depth_mix:
         return image
     columns = image.shape[1]
@@ -97,7 +97,7 @@ def depth_mixed(
 
 
 def recoloured(image: np.ndarray, changes: PhotoAugment, rng: np.random.RandomState) -> np.ndarray:
-    """(H, W, 3) uint8 RGB in other colours."""
+    """(H, W, 3) uint8 RGB with random changes of colour."""
     levels = np.arange(256, dtype=np.float32)
     if rng.random_sample() < changes.colour:
         gain = 1 + rng.uniform(-changes.contrast, changes.contrast)
