@@ -204,6 +204,14 @@ def test_examples_and_figures_import_what_exists(page: Path) -> None:
                 assert not missing, f"{node.module} has no {missing}"
 
 
+def test_every_folder_is_in_the_architecture() -> None:
+    text = text_of(DOCS / "architecture.md")
+    packages = {path.parent for path in (ROOT / "depth_perception").glob("*/*.py")}
+    packages |= {path.parent for path in (ROOT / "depth_perception" / "ros").glob("*/*.py")}
+    missing = [name(folder) for folder in packages if f"{folder.name}/`" not in text]
+    assert not missing, f"not in docs/architecture.md: {sorted(missing)}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_named_files_and_objects_exist(page: Path) -> None:
     text = without_code(text_of(page))
