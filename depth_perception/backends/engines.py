@@ -10,15 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..networks.cpu_info import cpu_facts
-
-Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"]
-Precision = Literal["float32", "float16", "bfloat16"]
+from ..options import Backend, Precision
 
 # Images (B, 3, H, W), float32 and contiguous, on the device of the graph, to the results in order,
 # on whatever device they come from.

@@ -13,10 +13,17 @@ from torch import Tensor, nn
 
 from ..geometry import Equirectangular
 from ..networks.lora import LoraQkv
-from ..systems import build_network, card, load_network, weights_path
-from ..systems.catalog import recipe
+from ..options import Precision
+from ..systems import (
+    DenseEstimator,
+    EstimatorOptions,
+    build_network,
+    card,
+    load_network,
+    weights_path,
+)
+from ..systems.catalog import system_of
 from ..systems.depth_anything.network import DepthAnything
-from ..systems.estimator import Estimator, EstimatorOptions, Precision
 from ..systems.panda.network import Panda
 from .ceiling import measure_ceiling
 from .hardware import bench_device, hardware, load_note, torch_threads
@@ -25,7 +32,7 @@ from .measure import Contender, Difference, Measurement, check_counts, measure, 
 from .plain_depth import plain_estimate, plain_network, plain_values
 from .report import Report, Stage
 
-FAMILIES = ("depth_anything", "panda", "panda_hybrid")
+SYSTEMS = ("depth_anything", "panda")
 Part = Literal["network", "estimator"]
 
 _PLAIN = (
@@ -70,11 +77,11 @@ class DepthBenchOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        family = recipe(self.model).family
-        if family not in FAMILIES:
+        system = system_of(self.model)
+        if system.name not in SYSTEMS:
             raise ValueError(
-                f"model {self.model} is of the family {family}; there is a plain way for "
-                f"{', '.join(FAMILIES)}, and `bench ppd` for Pixel-Perfect Depth"
+                f"model {self.model} is of {system.title}; there is a plain way for "
+                f"{', '.join(SYSTEMS)}, and `bench ppd` for Pixel-Perfect Depth"
             )
         if self.precision not in get_args(Precision):
             raise ValueError(f"precision must be one of {get_args(Precision)}")
@@ -230,14 +237,14 @@ def _wake(network: DepthAnything) -> None:
 
 def _estimator(
     options: DepthBenchOptions, network: DepthAnything, backend: str, device: torch.device
-) -> Estimator:
+) -> DenseEstimator:
     runtime, _, precision = backend.partition(":")
     built = EstimatorOptions(
         height=options.size[0],
         precision=precision or options.precision,  # type: ignore[arg-type]
         backend=runtime,  # type: ignore[arg-type]
     )
-    return Estimator(card(options.model), network, device=device, options=built)
+    return DenseEstimator(card(options.model), network, device=device, options=built)
 
 
 def _one_flop(measured: Sequence[Measurement]) -> tuple[Measurement, ...]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from ..options import Precision
 from ..systems.catalog import DEFAULT_MODEL
-from ..systems.estimator import Precision
 from .depth import DepthBenchOptions, Scene, bench_depth, relative_differences
 from .hardware import bench_device
 from .ppd import PpdBenchOptions, bench_ppd

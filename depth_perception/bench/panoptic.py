@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..options import Precision
 from ..systems import build_network
-from ..systems.estimator import Precision
 from ..systems.panopticdepth.config import (
     MULTIPLE,
     PANOPTICDEPTH,

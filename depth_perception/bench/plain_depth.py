@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..networks.dpt import DptHead, FusionBlock
 from ..systems.depth_anything.network import DepthAnything
 from ..systems.image_input import IMAGENET_MEAN, IMAGENET_STD
-from ..systems.panda.hybrid import PandaHybrid
+from ..systems.panda.network import PandaHybrid
 
 
 def plain_network(network: DepthAnything) -> DepthAnything:

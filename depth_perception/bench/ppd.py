@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.cpu_products import products_for
+from ..options import Precision
 from ..systems import build_network, load_network, weights_path
-from ..systems.catalog import recipe
-from ..systems.estimator import Precision
+from ..systems.catalog import model
 from ..systems.moge.network import Moge
 from ..systems.ppd.flow import noise_field, sampling_times
 from ..systems.ppd.network import PixelPerfectDepth
@@ -264,7 +264,7 @@ class _Scene:
 def _networks(
     options: PpdBenchOptions, device: torch.device
 ) -> tuple[PixelPerfectDepth, Moge | None, str]:
-    source = recipe(options.model).arguments["semantics"]
+    source = model(options.model).arguments["semantics"]
     present = all(weights_path(name).is_file() for name in (options.model, source))
     if present and not options.random_weights:
         dit, prompting = (load_network(name, device=device) for name in (options.model, source))

@@ -25,7 +25,7 @@ from ..systems import (
     weights_folder,
     weights_path,
 )
-from ..systems.catalog import recipe
+from ..systems.catalog import system_of
 from ..systems.checkpoints import read_metadata
 from ..systems.weights import find_weights
 
@@ -88,7 +88,7 @@ def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool
             file=sys.stderr,
         )
         return 2
-    if recipe(name).family == "moge":
+    if system_of(name).name == "moge":
         print(
             f"depth-perception weights convert: the files of {name} hold the shape of its network, "
             "which safetensors cannot: use them as they are",

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..io.encodings import decode_image
 from ..io.ply import write_ply
-from ..systems.catalog import recipe
+from ..systems.catalog import model
 from . import recording as recorded
 from .bags import Source, image_at
 from .board import Fact
@@ -71,7 +71,7 @@ def draw_panoptic(
         grid=images[stamp].grid,
         found=images[stamp].found,
         point_ids=ids[near],
-        classes=[entry.colour for entry in recipe(setup.model).arguments["config"].classes],
+        classes=[entry.colour for entry in model(setup.model).arguments["config"].classes],
     )
     write_panoptic_board(out / "board.png", content)
     write_panoptic_board(out / "board.jpg", content)

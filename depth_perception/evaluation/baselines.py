@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from ..data.frames import FrameReader
-from ..systems import Estimator, EstimatorOptions, build_network, card
-from ..systems.loaded import estimator_class, options_of
+from ..systems import Estimator, EstimatorOptions, build_network, card, estimator_class, options_of
 from .evaluate import Estimate, Values
 
 

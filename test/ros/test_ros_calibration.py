@@ -34,7 +34,7 @@ from depth_perception.ros.parameters.pinhole import (
     Sync,
 )
 from depth_perception.scale import FitModel, ScaleFit
-from depth_perception.systems.scaledepth.windows import Windows
+from depth_perception.systems.scaledepth.options import Windows
 
 CAMERA = Pinhole(48, 64, 60.0, 58.0, 33.2, 22.7)
 HEADER = Header(frame_id=FRAME)

@@ -67,9 +67,14 @@ def main(
 
 
 def _family(model: str) -> str:
-    from ...systems.catalog import recipe
+    from ...systems import catalog
 
-    return recipe(model).family
+    entry, system = catalog.model(model), catalog.system_of(model)
+    if system.name == "blindspot" and entry.card.camera == "pinhole":
+        return "blindspot_pinhole"
+    if system.name == "panda" and entry.arguments["config"].pyramid is not None:
+        return "panda_hybrid"
+    return system.name
 
 
 def _judge(job: Job) -> Judged:

@@ -5,72 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from ... import __version__
 from ...geometry import Camera, Equirectangular, Pinhole
 from ...prediction import ScaleKind
-from ...systems import ASSUMED_PINHOLE_FOV_DEG, ModelCard, models, options_of, weights_path
-from ...systems.panels import panels_card
+from ...systems import ASSUMED_PINHOLE_FOV_DEG, ModelCard, weights_path
+from ...systems.card import panels_card
+from .network_options import NetworkOptions
 from .scale_options import OptionError, ScaleArguments
 
 RawFormat = Literal["npy", "png16", "exr"]
 _NOT_IN_THE_FILES = ("input", "device", "out", "recursive", "overwrite", "to_bag", "topic")
-
-
-@dataclass(frozen=True)
-class NetworkOptions:
-    """Options of Pixel-Perfect Depth and MoGe-2; unset ones are the defaults of the model."""
-
-    steps: int | None = None
-    """Evaluations of the diffusion transformer (default 4); more are sharper and slower."""
-    seed: int | None = None
-    """Of the noise field, the same for every picture of a size (default 0)."""
-    reference_focal_px: float | None = None
-    """ScaleDepth, PanopticDepth: focal length of the camera of the training, in pixels of the
-    network input (519.16 for NYU at 480 rows); depth is scaled by the ratio of the real one to it.
-    Default: that of scaledepth-n."""
-    max_pixels: int | None = None
-    """Area at which the transformer sees a picture (default 786432 = 1024 x 768)."""
-    align: Literal["robust", "ransac", "none"] | None = None
-    """Fit to the metres of MoGe-2. robust (default) refuses poor fits; ransac: as the authors'
-    scripts; none leaves relative depth."""
-    num_tokens: int | None = None
-    """Tokens that MoGe-2 cuts a picture into (default 3600 for released sizes)."""
-    share_encoder: Literal[True] | None = None
-    """ppd-large-moge: run the encoder of MoGe-2 once for semantics and metres."""
-    semantics_checkpoint: Path | None = None
-    """Weights file of the network that gives the semantics; default: the fetched one."""
-    moge_checkpoint: Path | None = None
-    """Weights file of the MoGe-2 that gives the metres; default: the fetched one."""
-
-    def given(self) -> dict[str, Any]:
-        """The options that were set, by name."""
-        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def check(self, model: str) -> None:
-        """Refuse what the model does not know.
-
-        Raises:
-            OptionError: says which models know it.
-        """
-        for name in self.given():
-            if name in _names_of(model):
-                continue
-            able = [m.name for m in models() if name in _names_of(m.name)]
-            raise OptionError(
-                f"--{name.replace('_', '-')} is no option of {model}; it is one of "
-                f"{', '.join(able)}"
-            )
-
-
-def _names_of(model: str) -> frozenset[str]:
-    return frozenset(entry.name for entry in fields(options_of(model)))
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import fields
 
 from ...geometry.panel_merge import surrounding_panels
 from ...systems import PanelsEstimator
+from ...systems.card import panels_card
 from ...systems.catalog import card
-from ...systems.panels import panels_card
 from ..parameters.common import PanoramicSettings
 from ..parameters.pinhole import PinholeSettings, ScaleDepthSettings
 from .loading import load_chosen

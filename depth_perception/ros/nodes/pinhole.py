@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from ...systems import Estimator
-from ...systems.catalog import card, recipe
-from ...systems.scaledepth.windows import Windows
+from ...systems.catalog import card, system_of
+from ...systems.scaledepth.options import Windows
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output
@@ -25,7 +25,7 @@ _WARM_UP_SIZE = (480, 640)
 # The parameters, or groups of them, that only some kinds of model know, and who knows them.
 _KNOWN = MappingProxyType(
     {
-        "blindspot_pinhole": ("height", "flip"),
+        "blindspot": ("height", "flip"),
         "depth_anything": ("height", "flip"),
         "moge": ("moge",),
         "ppd": ("ppd", "moge"),
@@ -84,7 +84,7 @@ def model_options(settings: PinholeSettings) -> dict[str, object]:
             f"model {model.name} is for {model.camera} images: choose a pinhole model "
             "(`depth-perception models` lists them), or use panoramic_depth for panoramas"
         )
-    known = _KNOWN.get(recipe(model.name).family)
+    known = _KNOWN.get(system_of(model.name).name)
     if known is None:
         raise ValueError(f"model {model.name} cannot run in this node: choose another one")
     foreign = [name for name in _foreign(settings) if name.partition(".")[0] not in known]

@@ -23,7 +23,7 @@ from ...evaluation.stereo_metrics import EigenProtocol, depth_of_disparity, resi
 from ...geometry.stereo import SphericalStereo
 from ...io.colormaps import depth_picture
 from ...systems import build_network, card, load_network
-from ...systems.blindspot.disparity import KITTI_BASELINE_M
+from ...systems.blindspot.config import KITTI_BASELINE_M
 from ...systems.blindspot.network import DISPARITY_LIMIT, BlindSpotVgg
 from .. import module, recipe
 from ..strict_mapping import RecipeError

@@ -16,7 +16,8 @@ from ...evaluation.panoptic import CITYSCAPES_DVPS, DPQ_THRESHOLDS
 from ...evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticRow, PanopticScore
 from ...io.colormaps import depth_picture
 from ...systems import card
-from ...systems.catalog import recipe as catalogued
+from ...systems.catalog import model as catalogued
+from ...systems.catalog import system_of
 from ...systems.panopticdepth.config import Norm, PanopticLimits
 from ...systems.panopticdepth.files import load_imagenet, load_panoptic, load_segmentation
 from ...systems.panopticdepth.input import normalised, padded
@@ -192,7 +193,7 @@ def prepare(
     except KeyError as error:
         raise RecipeError(f"model.name: {error.args[0]}") from error
     plan = catalogued(model.name)
-    if plan.family != "panopticdepth":
+    if system_of(model.name).name != "panopticdepth":
         raise RecipeError(f"model.name: {model.name} is no PanopticDepth")
     config = replace(plan.arguments["config"], norm=model.norm)
     if model.depth is not None:

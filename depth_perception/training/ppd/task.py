@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ...evaluation.relative import aligned_metrics
 from ...systems import build_network, card, load_network
-from ...systems.catalog import recipe as catalogued
+from ...systems.catalog import model as catalogued
+from ...systems.catalog import system_of
 from ...systems.ppd.flow import ends_of, noised
 from ...systems.ppd.network import PixelPerfectDepth
 from ...systems.ppd.semantics import DepthAnythingSemantics, MogeSemantics, semantics_of
@@ -130,7 +131,7 @@ def prepare(
     except KeyError as error:
         raise RecipeError(f"model: {error.args[0]}") from error
     plan = catalogued(model.name)
-    if plan.family != "ppd":
+    if system_of(model.name).name != "ppd":
         raise RecipeError(f"model.name: {model.name} is no model of Pixel-Perfect Depth")
     torch.manual_seed(recipe.run.seed)
     if model.checkpoint is None:

@@ -381,7 +381,7 @@ def test_pinhole_camera_with_its_field_of_view(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from depth_perception.cli import infer as command
-    from depth_perception.systems import Estimator, EstimatorOptions, build_network, card
+    from depth_perception.systems import DenseEstimator, EstimatorOptions, build_network, card
     from depth_perception.systems.depth_anything.network import DepthAnything
 
     torch.manual_seed(0)
@@ -390,7 +390,7 @@ def test_pinhole_camera_with_its_field_of_view(
     monkeypatch.setattr(
         command,
         "load",
-        lambda name, checkpoint, device, **options: Estimator(
+        lambda name, checkpoint, device, **options: DenseEstimator(
             card(name), network, options=EstimatorOptions(**options)
         ),
     )
