@@ -160,9 +160,9 @@ def classes_of(
 def limits_of(settings: SegmentSettings, usual: PanopticLimits) -> PanopticLimits:
     """The limits of a model with those that the parameters replace."""
     changes: dict[str, Any] = {}
-    if settings.min_score >= 0:
+    if settings.min_score is not None:
         changes["combine_score"] = settings.min_score
         changes["rescored"] = min(usual.rescored, settings.min_score)
-    if settings.min_stuff_area_px >= 0:
+    if settings.min_stuff_area_px is not None:
         changes["stuff_area_px"] = settings.min_stuff_area_px
     return replace(usual, **changes)
