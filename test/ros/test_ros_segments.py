@@ -24,8 +24,8 @@ from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleK
 from depth_perception.ros.messages import instances as instance_messages
 from depth_perception.ros.messages.instance_depth import measure
 from depth_perception.ros.messages.instances import instance_array, marker_array
-from depth_perception.ros.nodes.panoptic import limits_of, load_panoptic
-from depth_perception.ros.nodes.segment_selection import renamed, selected
+from depth_perception.ros.nodes.panoptic import load_panoptic
+from depth_perception.ros.nodes.segments import limits_of, renamed, selected
 from depth_perception.ros.outputs import segments
 from depth_perception.ros.outputs.depth import Frame
 from depth_perception.ros.outputs.segments import InstanceOutput, LabelledCloudOutput, SegmentOutput

@@ -10,7 +10,7 @@ from ...systems.card import panels_card
 from ...systems.catalog import card
 from ..parameters.common import PanoramicSettings
 from ..parameters.pinhole import PinholeSettings, ScaleDepthSettings
-from .loading import load_chosen
+from .depth_node import load_chosen
 from .pinhole import model_options
 
 PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-import torch
 from geometry_msgs.msg import TransformStamped
 from torch import Tensor
 
 from ...geometry import Equirectangular
-from ...systems import Estimator, PanelsEstimator
+from ...systems import Estimator, PanelsEstimator, PanopticDepthEstimator
 from ...systems.catalog import card
 from ..compat.transforms import Broadcaster, static_broadcaster
 from ..inputs.camera_info_sync import Arrival
@@ -22,11 +21,10 @@ from ..messages.staging import Staging
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.common import PanoramicSettings
-from .depth_node import Loaded
-from .loading import load_chosen
+from .depth_node import Loaded, load_chosen
 from .panel_model import PANOPTIC_GROUPS, load_around, refuse_foreign
 from .scaled_node import ScaledNode
-from .surrounding_segments import SurroundingSegments
+from .segments import NodeSegments, segment_details
 
 _ASPECT_TOLERANCE = 0.02
 
@@ -39,7 +37,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def __init__(self, **options: Any) -> None:
         self._estimator: Estimator | PanelsEstimator | None = None
-        self._segments: SurroundingSegments | None = None
+        self._segments: NodeSegments | None = None
         self._staging = Staging()
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
@@ -52,7 +50,9 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         estimator = load_model(settings)
         self._segments = None
         if isinstance(estimator, PanelsEstimator) and estimator.card.is_panoptic:
-            self._segments = SurroundingSegments(estimator, settings)
+            model = cast(PanopticDepthEstimator, estimator.pinhole)
+            file = settings.panoptic.classes_file
+            self._segments = NodeSegments(model, file, settings.segments)
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
         height = settings.height or estimator.card.default_height
         estimator.warm_up(height, 2 * height)
@@ -62,12 +62,9 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def unload(self) -> None:
         super().unload()
-        had_estimator = self._estimator is not None
         self._estimator = self._segments = self._mask = self._scan = None
         self._panels = ()
         self._known_frames.clear()
-        if had_estimator and torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     def make_outputs(self, settings: PanoramicSettings) -> Sequence[Output]:
         if settings.publish_tf and self._broadcaster is None:
@@ -100,21 +97,22 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
             height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg
         )
         if self._segments is not None and isinstance(self._estimator, PanelsEstimator):
-            self._estimator = self._segments.limited(self._estimator, settings)
+            limits = self._segments.changed_limits(settings.segments)
+            if limits is not None:
+                self._estimator = self._estimator.with_model_options(limits=limits)
         prediction = self._estimator(image, camera)
         mask = None
         if self._mask is not None:
             mask = fit_mask(self._mask, *prediction.values.shape)
             prediction = hide(prediction, mask)
         if self._segments is not None:
-            prediction = self._segments.chosen(prediction, settings, mask)
+            prediction = self._segments.chosen(prediction, settings.segments, mask)
         header = arrival.message.header
         self._publish_frames(header.frame_id, settings)
         return self.in_metres(header, image, prediction, settings)
 
     def details(self) -> Mapping[str, str]:
-        found = {} if self._segments is None else {"segments": str(self._segments.count)}
-        return {**super().details(), **found}
+        return {**super().details(), **segment_details(self._segments)}
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Send the static transforms of a camera frame when it is first seen."""

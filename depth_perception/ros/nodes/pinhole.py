@@ -7,8 +7,6 @@ from dataclasses import fields, is_dataclass
 from types import MappingProxyType
 from typing import Any
 
-import torch
-
 from ...systems import Estimator
 from ...systems.catalog import card, system_of
 from ...systems.scaledepth.options import Windows
@@ -16,8 +14,7 @@ from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output
 from ..parameters.pinhole import PinholeSettings, ScaleDepthSettings
-from .depth_node import Loaded
-from .loading import load_chosen
+from .depth_node import Loaded, load_chosen
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
 
@@ -50,10 +47,7 @@ class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings
 
     def unload(self) -> None:
         super().unload()
-        had_estimator = self._estimator is not None
         self._estimator = None
-        if had_estimator and torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     def make_outputs(self, settings: PinholeSettings) -> Sequence[Output]:
         return (
