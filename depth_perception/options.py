@@ -81,9 +81,10 @@ class Option:
         return self.unset if default is None else default
 
     def rejection(self, name: str, value: Any) -> str | None:
-        """Why a value that is of the right type is not allowed, or None."""
-        if self.unset is not None and value == self.unset:
-            return None
+        """Why a value of the right type is not allowed, or None; :attr:`unset` is allowed."""
+        return None if self.unset is not None and value == self.unset else self._fault(name, value)
+
+    def _fault(self, name: str, value: Any) -> str | None:
         if self.choices and value not in self.choices:
             return f"{name} must be one of {', '.join(self.choices)}, got {value!r}"
         for number in value if isinstance(value, tuple) else (value,):
@@ -114,7 +115,7 @@ class Option:
             isinstance(value, bool) or not isinstance(value, Real)
         ):
             raise TypeError(f"{name} must be a number, got {value!r}")
-        if (reason := self.rejection(name, value)) is not None:
+        if (reason := self._fault(name, value)) is not None:
             raise ValueError(reason)
 
 

@@ -253,7 +253,7 @@ class Extrinsics:
         """(4, 4) float64, from the sensor to the optical frame of the camera."""
         import torch
 
-        from .agreement import axis_rotation
+        from ..geometry.rotations import axis_rotation
 
         mount, optical = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
         angles = (self.roll, self.pitch, self.yaw)

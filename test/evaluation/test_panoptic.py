@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -19,12 +20,12 @@ from depth_perception.evaluation.panoptic import (
     SEMKITTI_DVPS,
     PanopticCounts,
     PanopticPair,
-    absolute_relative,
+    PanopticQuality,
+    PanopticRules,
     depth_steps,
-    dvpq,
-    dvpq_counts,
     match_segments,
     panoptic_quality,
+    with_good_depth,
 )
 from depth_perception.segment_classes import CITYSCAPES
 
@@ -52,6 +53,69 @@ def semkitti_frames() -> list[PanopticPair]:
     truth = arrays["in_gt_class"].long() * 2**20 + arrays["in_gt_id"]
     stacks = (segments, truth, arrays["in_depth_pred"], arrays["in_depth_gt"])
     return [PanopticPair(*maps) for maps in zip(*stacks, strict=True)]
+
+
+def dvpq_counts(
+    pairs: Sequence[PanopticPair], rules: PanopticRules, *, frames: int = 1, threshold: float = 0.0
+) -> PanopticCounts:
+    """Counts over all windows of ``frames`` successive pairs of one sequence.
+
+    The frames of a window are matched as one picture, so ids must go through.
+
+    Args:
+        threshold: see :func:`with_good_depth`.
+
+    Raises:
+        ValueError: ``frames`` is not positive, or depth is missing.
+    """
+    if frames < 1:
+        raise ValueError(f"frames must be at least 1, got {frames}")
+    maps = [with_good_depth(pair, threshold, rules) for pair in pairs]
+    counts = PanopticCounts.none(rules.classes)
+    for start in range(len(pairs) - frames + 1):
+        window = slice(start, start + frames)
+        counts += match_segments(
+            torch.cat(maps[window], -1),
+            torch.cat([p.ground_truth for p in pairs[window]], -1),
+            rules,
+        )
+    return counts
+
+
+def dvpq(
+    sequences: Iterable[Sequence[PanopticPair]],
+    rules: PanopticRules,
+    *,
+    frames: int = 1,
+    threshold: float = 0.0,
+) -> PanopticQuality:
+    """Depth-aware video panoptic quality of one window length and one threshold.
+
+    Args:
+        sequences: windows do not reach from one into the next. On Cityscapes-DVPS these are the six
+            frames of each video; SemKITTI's evaluator takes all frames of a folder as one.
+    """
+    counts = PanopticCounts.none(rules.classes)
+    for pairs in sequences:
+        counts += dvpq_counts(pairs, rules, frames=frames, threshold=threshold)
+    return panoptic_quality(counts, rules)
+
+
+def absolute_relative(pairs: Iterable[PanopticPair]) -> float:
+    """Mean of \\|d - d*\\| / d* over all pixels of the frames whose depth is known; NaN of none."""
+    errors, count = 0.0, 0
+    for depth, truth in _depths(pairs):
+        known = truth > 0
+        errors += float(((depth - truth).abs()[known] / truth[known]).sum())
+        count += int(known.sum())
+    return errors / count if count else float("nan")
+
+
+def _depths(pairs: Iterable[PanopticPair]) -> Iterator[tuple[Tensor, Tensor]]:
+    for pair in pairs:
+        if pair.depth is None or pair.ground_truth_depth is None:
+            raise ValueError("a frame has no depth or no true depth")
+        yield pair.depth.double(), pair.ground_truth_depth.double()
 
 
 def test_pq_equals_that_of_the_coco_tools() -> None:
@@ -155,7 +219,7 @@ def test_depth_steps_are_cut_off() -> None:
 
 def test_bad_arguments_are_named() -> None:
     flat = torch.zeros((4, 4), dtype=torch.int64)
-    with pytest.raises(ValueError, match=r"segments are \(4, 4\), truth \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"segments are \(4, 4\), ground truth \(2, 4\)"):
         match_segments(flat, flat[:2], CITYSCAPES_PQ)
     with pytest.raises(ValueError, match="needs depth"):
         dvpq([[PanopticPair(flat, flat)]], CITYSCAPES_DVPS, threshold=0.5)

@@ -451,8 +451,8 @@ def test_a_size_that_goes_up_and_down_is_followed_in_place() -> None:
 
 
 def test_panorama_camera_wants_two_to_one_or_a_field_of_view() -> None:
-    assert panorama_camera(100, 200, 360.0, 180.0).is_full_sphere
-    assert panorama_camera(100, 201, 360.0, 180.0).is_full_sphere  # a pixel off is no lie
+    assert panorama_camera(100, 200, 360.0, 180.0) == Equirectangular(100, 200)
+    assert panorama_camera(100, 201, 360.0, 180.0) == Equirectangular(100, 201)
     with pytest.raises(ValueError, match="640 x 480"):
         panorama_camera(480, 640, 360.0, 180.0)
     partial = panorama_camera(480, 640, 120.0, 90.0)

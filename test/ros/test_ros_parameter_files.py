@@ -92,7 +92,9 @@ def test_parameter_file_of_before_still_loads(stem: str, make_node: Callable[[Pa
     table = ParameterTable(node, NODES[stem], lambda: False)
 
     assert table.problems == ()
-    assert table.settings == NODES[stem]() == build(NODES[stem], given)
+    usual = {name: said.typed_default(value) for name, said, value in options(NODES[stem])}
+    assert given.keys() <= usual.keys()
+    assert table.settings == NODES[stem]() == build(NODES[stem], {**usual, **given})
     for name, value in given.items():
         assert node.has_parameter(name), name
         held = node.get_parameter(name).value

@@ -26,7 +26,7 @@ from depth_perception.data.worlds.primitives import surface_error
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
 from depth_perception.ros.messages.camera_info import pinhole_info
-from depth_perception.ros.parameters.pinhole import DEFAULT_MODEL, PpdSettings
+from depth_perception.ros.parameters.pinhole import DEFAULT_MODEL, PinholeSettings
 from depth_perception.systems import build_network, save_network
 
 HEIGHT, WIDTH = 72, 96
@@ -346,7 +346,7 @@ def test_ppd_in_metres_tells_its_fit(
     points, _ = cloud_of(found["depth/points"])
     assert points.shape == (64, 96, 3)
     truth.reconfigure(
-        model=DEFAULT_MODEL, ppd__align="robust", ppd__max_pixels=PpdSettings().max_pixels
+        model=DEFAULT_MODEL, ppd__align="robust", ppd__max_pixels=PinholeSettings().ppd.max_pixels
     )
 
 

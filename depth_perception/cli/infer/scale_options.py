@@ -123,6 +123,7 @@ class ScaleArguments:
         return SensorMount(*self.extrinsics).extrinsics() if self.extrinsics else None
 
     def _check_reference(self, model: ModelCard) -> None:
+
         try:
             other = card(self.reference_model)
         except KeyError as error:

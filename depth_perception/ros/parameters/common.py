@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from ...depth_space import ScaleKind
 from ...geometry import Panel
-from ...options import option
+from ...options import option, shared
+from ...systems import EstimatorOptions, ModelCard
+from .models import with_models
 from .scale import ScaleSettings
 from .segments import InstanceSettings, MarkerSettings, SegmentSettings
 
@@ -39,35 +42,10 @@ class NodeSettings:
     device: str = option(
         "auto", "Device of the network: auto, cpu, cuda, cuda:1 or mps.", reload=True
     )
-    precision: str = option(
-        "float32",
-        "Arithmetic of the backbone; heads and geometry stay in float32.",
-        choices=("float32", "float16", "bfloat16"),
-        reload=True,
-    )
-    backend: str = option(
-        "torch",
-        "What runs the network: torch, or openvino (CPU), onnxruntime or tensorrt (CUDA), which "
-        "pip has to install, or inductor, torch compiled, which wants a C++ compiler the first "
-        "time. They make a graph when the node is configured, and keep it; precision is then that "
-        "of the whole network.",
-        choices=("torch", "openvino", "onnxruntime", "tensorrt", "inductor"),
-        reload=True,
-    )
-    height: int = option(
-        0,
-        "Rows of the network input; 0 takes the default of the model. Fewer are faster. The model "
-        "inside the package works at its own 112 rows only.",
-        minimum=0,
-        maximum=4096,
-        reload=True,
-    )
-    output_size: str = option(
-        "network",
-        "Grid of the outputs: that of the network, or that of the input image.",
-        choices=("network", "input"),
-        reload=True,
-    )
+    precision: str = shared(EstimatorOptions, "precision")
+    backend: str = shared(EstimatorOptions, "backend")
+    height: int | None = shared(EstimatorOptions, "height")
+    output_size: str = shared(EstimatorOptions, "output_size", default="network")
     image_transport: str = option(
         "raw",
         "Type of the input images. raw: sensor_msgs/Image on `image`. compressed: "
@@ -251,24 +229,8 @@ class ScanSettings:
 
 
 @dataclass(frozen=True)
-class PanelModelSettings:
-    """Parameters of ScaleDepth where it looks around panel by panel."""
-
-    reference_focal_px: float = option(
-        -1.0,
-        "Focal length, at the size of the network input, of the camera that the model was trained "
-        "with (519.16 for NYU): depth is multiplied by the ratio of that of a panel to it. -1 "
-        "takes that of the model: scaledepth-n knows one; scaledepth-nk and -k had several cameras "
-        "and leave depth as it is, as does 0.",
-        minimum=-1.0,
-        maximum=1e5,
-        reload=True,
-    )
-
-
-@dataclass(frozen=True)
-class PanelPanopticSettings:
-    """Parameters of a panoptic model where it looks around panel by panel."""
+class PanopticGroup:
+    """Parameters of panoptic models besides their options."""
 
     classes_file: str = option(
         "",
@@ -276,27 +238,10 @@ class PanelPanopticSettings:
         "as config/cityscapes_classes.yaml. Empty: the classes of the model.",
         reload=True,
     )
-    reference_focal_px: float = option(
-        -1.0,
-        "Focal length, at the size of the network input, of the camera that a panoptic model was "
-        "trained with (2262.5 for Cityscapes at 2048 columns): depth is multiplied by the ratio of "
-        "that of a panel to it. -1 takes that of the model; 0 leaves depth as it is.",
-        minimum=-1.0,
-        maximum=1e5,
-        reload=True,
-    )
-
-    def check(self) -> None:
-        """Raise ValueError if the focal length makes no sense."""
-        if -1 < self.reference_focal_px < 0:
-            raise ValueError(
-                "panoptic.reference_focal_px must be -1 or not negative, got "
-                f"{self.reference_focal_px:g}"
-            )
 
 
 @dataclass(frozen=True)
-class PanoramicSettings(NodeSettings):
+class _PanoramicSettings(NodeSettings):
     """Parameters of ``panoramic_depth``, at their defaults."""
 
     model: str = option(
@@ -306,33 +251,8 @@ class PanoramicSettings(NodeSettings):
         "also finds what stands where.",
         reload=True,
     )
-    precision: str = option(
-        "float32",
-        "Arithmetic of the backbone; heads and geometry stay in float32, of a panoptic model only "
-        "its depth branch and geometry.",
-        choices=("float32", "float16", "bfloat16"),
-        reload=True,
-    )
-    height: int = option(
-        0,
-        "Rows of the network input, for a pinhole model the side of its panels; 0 takes the "
-        "default of the model. Fewer are faster. The model inside the package works at its own 112 "
-        "rows only.",
-        minimum=0,
-        maximum=4096,
-        reload=True,
-    )
-    flip: bool = option(
-        False, "Average with the mirrored image: a little better, twice the time.", reload=True
-    )
-    seam: str = option(
-        "circular",
-        "Left and right border: off (as the authors of the model), circular (padding with the "
-        "other side) or blend (mean with a half-turned image, twice the time). Pinhole models have "
-        "no such border.",
-        choices=("off", "circular", "blend"),
-        reload=True,
-    )
+    flip: bool = shared(EstimatorOptions, "flip")
+    seam: str = shared(EstimatorOptions, "seam", default="circular")
     horizontal_fov_deg: float = option(
         360.0,
         "Horizontal field of view of the image.",
@@ -362,9 +282,17 @@ class PanoramicSettings(NodeSettings):
     cloud: CloudSettings = field(default_factory=CloudSettings)
     panels: PanelSettings = field(default_factory=PanelSettings)
     scan: ScanSettings = field(default_factory=ScanSettings)
-    scaledepth: PanelModelSettings = field(default_factory=PanelModelSettings)
-    panoptic: PanelPanopticSettings = field(default_factory=PanelPanopticSettings)
     segments: SegmentSettings = field(default_factory=SegmentSettings)
     instances: InstanceSettings = field(default_factory=InstanceSettings)
     markers: MarkerSettings = field(default_factory=MarkerSettings)
     scale: ScaleSettings = field(default_factory=ScaleSettings)
+
+
+def _runs_on_panoramas(card: ModelCard) -> bool:
+    """Whether a model takes panoramas, as they are or split into overlapping views."""
+    return card.camera == "equirectangular" or (
+        card.has_depth and card.scale is not ScaleKind.AFFINE_INVARIANT
+    )
+
+
+PanoramicSettings = with_models(_PanoramicSettings, _runs_on_panoramas, {"panoptic": PanopticGroup})
