@@ -64,7 +64,7 @@ def test_no_metres_where_none_are_wanted() -> None:
         prediction(kind=ScaleKind.METRIC), IMAGE, 0.0
     )
     assert result.prediction.scale is ScaleKind.SCALE_INVARIANT
-    assert "not wanted" in result.prediction.note
+    assert "the scale source is none" in result.prediction.note
 
 
 def test_what_cannot_work_is_refused() -> None:

@@ -136,7 +136,7 @@ def test_extrinsics_wrong_by_30_degrees_are_refused(axis: int, side: int) -> Non
         result = recovery.recover(jumping(index), known, FRAME_S * index)
         assert result.report.status is ScaleStatus.NONE
         assert not result.prediction.is_metric
-        assert "when turned by" in result.prediction.note
+        assert "when rotated by" in result.prediction.note
         assert "check the extrinsics" in result.prediction.note
 
 

@@ -58,15 +58,15 @@ class PanopticNode(ScaledNode[PanopticSettings], PinholeCameraNode[PanopticSetti
             raise RuntimeError("no model is loaded")
         if (limits := self._segments.changed_limits(settings.segments)) is not None:
             self._estimator = self._estimator.with_options(limits=limits)
-        picture = self.picture(arrival, settings, self._estimator.device)
-        prediction = self._estimator(picture.image, picture.camera)
-        if picture.unseen is not None:
-            prediction = hide(prediction, picture.unseen)
-        prediction = self._segments.chosen(prediction, settings.segments, picture.unseen)
+        found = self.pinhole_image(arrival, settings, self._estimator.device)
+        prediction = self._estimator(found.image, found.camera)
+        if found.unseen is not None:
+            prediction = hide(prediction, found.unseen)
+        prediction = self._segments.chosen(prediction, settings.segments, found.unseen)
         header = arrival.message.header
         if not self._estimator.card.has_depth:
-            return Frame(header, picture.image, prediction)
-        return self.in_metres(header, picture.image, prediction, settings)
+            return Frame(header, found.image, prediction)
+        return self.in_metres(header, found.image, prediction, settings)
 
     def details(self) -> Mapping[str, str]:
         return {**super().details(), **segment_details(self._segments)}

@@ -45,11 +45,11 @@ class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings
     def work(self, arrival: Arrival, settings: PinholeSettings) -> Frame:
         if self._estimator is None:
             raise RuntimeError("no model is loaded")
-        picture = self.picture(arrival, settings, self._estimator.device)
-        prediction = self._estimator(picture.image, picture.camera)
-        if picture.unseen is not None:
-            prediction = hide(prediction, picture.unseen)
-        return self.in_metres(arrival.message.header, picture.image, prediction, settings)
+        found = self.pinhole_image(arrival, settings, self._estimator.device)
+        prediction = self._estimator(found.image, found.camera)
+        if found.unseen is not None:
+            prediction = hide(prediction, found.unseen)
+        return self.in_metres(arrival.message.header, found.image, prediction, settings)
 
 
 def model_options(settings: PinholeSettings) -> dict[str, object]:
