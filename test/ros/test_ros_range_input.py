@@ -14,12 +14,12 @@ from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 from std_msgs.msg import Header
 
+from depth_perception.options import options as options_in
 from depth_perception.ros.compat import transforms
 from depth_perception.ros.compat.transforms import BufferLookup, transform_lookup
 from depth_perception.ros.inputs import range_sensor as range_input
 from depth_perception.ros.inputs.range_sensor import RangeInput, transform_matrix
 from depth_perception.ros.parameters.scale import ScaleSettings
-from depth_perception.ros.parameters.table import specs
 from depth_perception.scale import ScaleSource, SensorMount
 
 GIVEN = ScaleSettings(source="points", transform="given", tolerance_s=0.25)
@@ -155,7 +155,7 @@ def test_scan_is_read_as_one() -> None:
 
 
 def test_every_source_of_the_library_but_objects_has_a_parameter() -> None:
-    choices = next(s.choices for name, s, _ in specs(ScaleSettings) if name == "source")
+    choices = next(s.choices for name, s, _ in options_in(ScaleSettings) if name == "source")
     assert {*choices} == {s.value for s in ScaleSource} - {"object_size"} | {"scan"}
     for source in choices:
         options = ScaleSettings(

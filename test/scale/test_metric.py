@@ -56,7 +56,7 @@ def test_another_model_runs_on_the_image() -> None:
     assert shown[0][0] is IMAGE
     assert (shown[0][1].height, shown[0][1].width) == (112, 224)
     relative = MetricScale(ScaleOptions(source="reference"), lambda *_: prediction())
-    assert "gave no metres" in relative.recover(prediction(), IMAGE, 0.0).prediction.note
+    assert "is not metric" in relative.recover(prediction(), IMAGE, 0.0).prediction.note
 
 
 def test_no_metres_where_none_are_wanted() -> None:
