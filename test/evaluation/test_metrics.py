@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from golden.evaluators import clamped_as_released, metrics_dav2
 
 from depth_perception.evaluation.alignment import Alignment, align, scale_and_shift
-from depth_perception.evaluation.metrics import Metrics, depth_metrics, mean_of, photo_metrics
+from depth_perception.evaluation.metrics import Metrics, depth_metrics, mean_of
 from depth_perception.evaluation.panda import clamp_metric
 
 
@@ -22,13 +23,6 @@ def read(golden_dir: Path, name: str) -> dict[str, torch.Tensor]:
 def check(metrics: Metrics, expected: torch.Tensor) -> None:
     found = torch.tensor([*metrics.values()])
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4, equal_nan=True)
-
-
-def clamped_as_released(
-    target: torch.Tensor, pred: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The released code raises the truth to 10 m where the prediction is beyond it."""
-    return torch.where(pred > 10, 10, clamp_metric(target)), pred.clamp_min(0.1)
 
 
 @pytest.mark.parametrize("name", ["metrics_aligned", "metrics_aligned_negative"])
@@ -96,12 +90,7 @@ def test_clamp_without_the_bug_touches_only_what_is_outside() -> None:
 
 def test_depth_anything_metrics_match_the_original(golden_dir: Path) -> None:
     g = read(golden_dir, "metrics_dav2")
-    names = ("d1", "d2", "d3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10")
-    metrics = photo_metrics(g["pred"], g["gt"])
-    # silog is there that of Eigen et al. with half of the squared mean, and not times 100
-    mean = (g["pred"].double().log() - g["gt"].double().log()).mean()
-    silog = ((metrics["silog"] / 100) ** 2 + 0.5 * mean.square()).sqrt()
-    numbers = torch.tensor([*(metrics[name] for name in names), float(silog)])
+    numbers = torch.tensor([*metrics_dav2(g["gt"], g["pred"]).values()])
     torch.testing.assert_close(numbers, g["values"], atol=1e-6, rtol=1e-5)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
 import torch
+from golden.evaluators import absolute_relative, dvpq, dvpq_counts
 from golden.panopticdepth_reference import case
 from torch import Tensor
 
@@ -20,12 +20,9 @@ from depth_perception.evaluation.panoptic import (
     SEMKITTI_DVPS,
     PanopticCounts,
     PanopticPair,
-    PanopticQuality,
-    PanopticRules,
     depth_steps,
     match_segments,
     panoptic_quality,
-    with_good_depth,
 )
 from depth_perception.segment_classes import CITYSCAPES
 
@@ -53,69 +50,6 @@ def semkitti_frames() -> list[PanopticPair]:
     truth = arrays["in_gt_class"].long() * 2**20 + arrays["in_gt_id"]
     stacks = (segments, truth, arrays["in_depth_pred"], arrays["in_depth_gt"])
     return [PanopticPair(*maps) for maps in zip(*stacks, strict=True)]
-
-
-def dvpq_counts(
-    pairs: Sequence[PanopticPair], rules: PanopticRules, *, frames: int = 1, threshold: float = 0.0
-) -> PanopticCounts:
-    """Counts over all windows of ``frames`` successive pairs of one sequence.
-
-    The frames of a window are matched as one picture, so ids must go through.
-
-    Args:
-        threshold: see :func:`with_good_depth`.
-
-    Raises:
-        ValueError: ``frames`` is not positive, or depth is missing.
-    """
-    if frames < 1:
-        raise ValueError(f"frames must be at least 1, got {frames}")
-    maps = [with_good_depth(pair, threshold, rules) for pair in pairs]
-    counts = PanopticCounts.none(rules.classes)
-    for start in range(len(pairs) - frames + 1):
-        window = slice(start, start + frames)
-        counts += match_segments(
-            torch.cat(maps[window], -1),
-            torch.cat([p.ground_truth for p in pairs[window]], -1),
-            rules,
-        )
-    return counts
-
-
-def dvpq(
-    sequences: Iterable[Sequence[PanopticPair]],
-    rules: PanopticRules,
-    *,
-    frames: int = 1,
-    threshold: float = 0.0,
-) -> PanopticQuality:
-    """Depth-aware video panoptic quality of one window length and one threshold.
-
-    Args:
-        sequences: windows do not reach from one into the next. On Cityscapes-DVPS these are the six
-            frames of each video; SemKITTI's evaluator takes all frames of a folder as one.
-    """
-    counts = PanopticCounts.none(rules.classes)
-    for pairs in sequences:
-        counts += dvpq_counts(pairs, rules, frames=frames, threshold=threshold)
-    return panoptic_quality(counts, rules)
-
-
-def absolute_relative(pairs: Iterable[PanopticPair]) -> float:
-    """Mean of \\|d - d*\\| / d* over all pixels of the frames whose depth is known; NaN of none."""
-    errors, count = 0.0, 0
-    for depth, truth in _depths(pairs):
-        known = truth > 0
-        errors += float(((depth - truth).abs()[known] / truth[known]).sum())
-        count += int(known.sum())
-    return errors / count if count else float("nan")
-
-
-def _depths(pairs: Iterable[PanopticPair]) -> Iterator[tuple[Tensor, Tensor]]:
-    for pair in pairs:
-        if pair.depth is None or pair.ground_truth_depth is None:
-            raise ValueError("a frame has no depth or no true depth")
-        yield pair.depth.double(), pair.ground_truth_depth.double()
 
 
 def test_pq_equals_that_of_the_coco_tools() -> None:

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from data.benchmarks.benchmark_samples import write_sample
 from golden.ppd_reference import case
 from torch import Tensor
 
 from depth_perception.data.benchmarks import BENCHMARKS, BenchmarkFrame, kitti
-from depth_perception.data.benchmarks.samples import write_sample
 from depth_perception.evaluation import pinhole
 from depth_perception.evaluation.alignment import Alignment
 from depth_perception.evaluation.loop import Sample, Values, evaluate, filled

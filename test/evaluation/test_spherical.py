@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
 from golden.blindspot_reference import case
+from golden.evaluators import omnidepth_report, spiral
 
 from depth_perception.evaluation.alignment import Alignment, align
-from depth_perception.evaluation.loop import Values, evaluate
 from depth_perception.evaluation.metrics import depth_metrics
 from depth_perception.evaluation.spherical import (
-    OmniDepthProtocol,
     mean_squares,
     view_synthesis_metrics,
 )
@@ -25,26 +23,6 @@ def omnidepth_inputs():
     return arrays["in_gt"], arrays["in_pred"], arrays["in_mask"].bool()
 
 
-def spiral(height: int, width: int, fraction: float) -> torch.Tensor:
-    """(H, W) bool, pixels that lie evenly on the sphere, about ``fraction`` of all.
-
-    The generalised spiral of Rakhmanov, Saff and Zhou, "Minimizing Discrete Energy on the Sphere"
-    (1994), without its last point and one pixel to the upper left, as the authors have it.
-    """
-    count = int(height * width * fraction)
-    if count < 3:
-        raise ValueError(f"{fraction} of {height} x {width} pixels are too few for a spiral")
-    heights = -1 + 2 * torch.arange(count - 1, dtype=torch.float64) / (count - 1)
-    step = 3.6 / math.sqrt(count) / (1 - heights.square()).clamp_min(1e-12).sqrt()
-    step[0] = 0
-    turn = torch.remainder(step.cumsum(0), 2 * math.pi)
-    row = (torch.acos(heights) / math.pi * height).long() - 1
-    column = (turn / (2 * math.pi) * width).long() - 1
-    chosen = torch.zeros(height, width, dtype=torch.bool)
-    chosen[row % height, column % width] = True
-    return chosen
-
-
 def test_omnidepth_numbers_match_the_original():
     golden = case("omnidepth-metrics")
     target, pred, mask = omnidepth_inputs()
@@ -54,16 +32,6 @@ def test_omnidepth_numbers_match_the_original():
     golden.assert_close(torch.tensor(images), "out_per_image_raw")
     report = omnidepth_report(target, pred, mask)
     golden.assert_close(torch.tensor([*report.values()]), "out_report")
-
-
-def omnidepth_report(targets, preds, masks):
-    """The protocol on images without pictures, whose predictions are known."""
-    frames = [
-        SimpleNamespace(rgb=torch.zeros(3, *t.shape[-2:]), range_m=torch.where(m, t, 0)[0], pred=p)
-        for t, p, m in zip(targets, preds, masks, strict=True)
-    ]
-    protocol = OmniDepthProtocol(max_depth_m=1e9)
-    return evaluate("x", lambda sample: Values(sample.frame.pred[0]), frames, protocol).metrics
 
 
 def test_our_alignment_has_the_same_medians():

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from data.benchmarks.benchmark_samples import write_sample
 from golden.ppd_reference import case
 
 from depth_perception.cli.main import main
-from depth_perception.data.benchmarks.samples import write_sample
 from depth_perception.geometry import Pinhole
 from depth_perception.systems import build_network
 

@@ -1,4 +1,4 @@
-"""Small data sets of synthetic worlds in the layouts of the benchmarks, for tests and trials."""
+"""Small data sets of synthetic worlds in the layouts of the benchmarks, for tests."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...geometry import Pinhole
-from ...io.images import write_image
-from ..worlds import Frame, make_world, render
-from ..worlds.folder import frame_pose
-from . import BENCHMARKS
+from depth_perception.data.benchmarks import BENCHMARKS
+from depth_perception.data.worlds import Frame, make_world, render
+from depth_perception.data.worlds.folder import frame_pose
+from depth_perception.geometry import Pinhole
+from depth_perception.io.images import write_image
 
 _LIST = "filename_list.txt"
 
