@@ -233,7 +233,7 @@ def test_lidar_that_drops_out_is_held_and_then_there_are_no_metres(panoramic: Ro
             status = panoramic.probe.wait_status("message", f"scale held for {second}.0 s")
         else:
             answer.check_unknown()
-            status = panoramic.probe.wait_status("message", "not metric: nothing on /panoramic/")
+            status = panoramic.probe.wait_status("message", "not metric: no message on /panoramic/")
             assert f"no valid scale estimate for {second}.0 s" in status["message"]
         assert status["level"] == "1"
         assert f"the nearest is {second - 0.02:.2f} s earlier" in status["message"]
