@@ -19,6 +19,10 @@ from depth_perception.evaluation.published_spherical import (
     spiral,
     view_synthesis_metrics,
 )
+from depth_perception.training.blindspot.published_samplers import (
+    CompatEquirectangular,
+    CompatRectilinear,
+)
 from golden.cases import Case, Comparison
 from golden.fill import noise_image
 from golden.kinds import Kinds, has
@@ -53,10 +57,6 @@ from depth_perception.training.blindspot.photometric import (
     smoothness,
     ssim_dissimilarity,
     stereo_loss,
-)
-from depth_perception.training.blindspot.published_samplers import (
-    CompatEquirectangular,
-    CompatRectilinear,
 )
 from depth_perception.training.omnidepth.losses import (
     RECTNET_LOSS,

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 from depth_perception.evaluation.protocols import Alignment, align, clamp_metric, scale_and_shift
+from depth_perception.training.panda.panoramas import FrameFiles
 from golden.cases import Case, Comparison
 from golden.kinds import Kinds, has
 from torch import Tensor
@@ -42,7 +43,6 @@ from depth_perception.training.panda.epnl import draw_rectangles, epnl
 from depth_perception.training.panda.frames import DataRecipe, make_target
 from depth_perception.training.panda.frames import normalise as normalise_rgb
 from depth_perception.training.panda.networks import trainable_network
-from depth_perception.training.panda.panoramas import FrameFiles
 from depth_perception.training.panda.student_data import (
     LabelledPictures,
     StudentBatch,

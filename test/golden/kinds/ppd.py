@@ -10,6 +10,13 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import torch
+from depth_perception.data.sky import with_sky
+from depth_perception.training.ppd.diffusion import (
+    gradient_loss,
+    gradient_losses,
+    normalised_target,
+    velocity_loss,
+)
 from golden.cases import Case, Comparison
 from golden.fill import fill_tensor, noise_image
 from golden.kinds import Kinds, has
@@ -17,7 +24,6 @@ from torch import Tensor, nn
 
 from depth_perception.data.benchmarks import diode, kitti
 from depth_perception.data.benchmarks.diode import diode_valid
-from depth_perception.data.sky import with_sky
 from depth_perception.evaluation.pinhole import kitti_part
 from depth_perception.evaluation.relative import aligned_metrics, relative_metrics
 from depth_perception.geometry import DepthKind, Pinhole
@@ -34,12 +40,6 @@ from depth_perception.systems.ppd.published_alignment import apply_ransac, fit_r
 from depth_perception.systems.ppd.semantics import DepthAnythingSemantics
 from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
 from depth_perception.systems.ppd.windows import KEYFRAMES, joined_windows
-from depth_perception.training.ppd.diffusion import (
-    gradient_loss,
-    gradient_losses,
-    normalised_target,
-    velocity_loss,
-)
 
 KINDS = Kinds()
 METRICS = {"d0_5": "d0p5", "d1": "d1", "d2": "d2", "d3": "d3", "abs_rel": "abs_rel"}

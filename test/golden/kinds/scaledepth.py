@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import torch
+from depth_perception.training.losses import dav2_silog
+from depth_perception.training.scaledepth.photo_augment import PhotoAugment, crop_box, depth_mixed
 from golden.cases import Case, Comparison
 from golden.fill import fill_tensor, noise_image
 from golden.kinds import Kinds, has
@@ -40,14 +42,12 @@ from depth_perception.systems.scaledepth.windows import (
     scaledepth_input,
     scene_depth,
 )
-from depth_perception.training.losses import dav2_silog
 from depth_perception.training.scaledepth.losses import (
     ScaleDepthLosses,
     class_entropy,
     scale_invariant_log,
     scaledepth_losses,
 )
-from depth_perception.training.scaledepth.photo_augment import PhotoAugment, crop_box, depth_mixed
 
 KINDS = Kinds()
 OFFICIAL_ATTENTION = {
