@@ -38,7 +38,6 @@ class Style:
 
 
 WHITE = Style()
-DARK = Style(background=(18, 20, 24), grid=(44, 48, 54), ink=(205, 210, 216), camera=(255, 92, 70))
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def cloud_view(
         side: ``"above"`` looks down, forward is up in the picture. ``"side"`` looks to the left
             at the half of the cloud that is left of the camera, forward is right.
         size: height and width of the picture in pixels.
-        style: :data:`WHITE`, :data:`DARK` or your own.
+        style: colours and sizes.
         headroom_m: from above, leave out what is more than this above the camera, so that a
             ceiling does not hide the room; None keeps all.
         keep_in_view: (K, 2) places in the picture plane, metres to the right and upward, that the

@@ -102,9 +102,9 @@ def test_node_that_cannot_start(tmp_path: Path, capfd: pytest.CaptureFixture[str
     [
         (["--image", "square.png"], "360° x 180°"),
         (["--image", "missing.png"], "missing.png"),
-        (["--bag", "missing"], "is no bag"),
+        (["--bag", "missing"], "is not a bag"),
         (["--bag", "bag", "--topic", "/nothing"], "no image topic '/nothing'"),
-        (["--model", "panda-small"], "returns no metres"),
+        (["--model", "panda-small"], "is not metric"),
         (["--model", "unheard-of"], "no model 'unheard-of'"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 
 from depth_perception.io.colormaps import (
     INVALID_COLOUR,
+    PUBLISHED_COLORMAP,
     RunningRange,
     colourise,
     depth_picture,
@@ -25,13 +26,15 @@ def test_published_gray_and_colours(golden_dir, case, resized):
     difference = np.abs(gray.astype(int) - expected)
     assert difference.max() <= 1
     assert (difference > 0).mean() <= 0.005
-    assert np.array_equal(colourise(expected)[..., ::-1], golden[f"color_bgr{suffix}"])
+    assert np.array_equal(
+        colourise(expected, PUBLISHED_COLORMAP)[..., ::-1], golden[f"color_bgr{suffix}"]
+    )
     assert np.array_equal(depth_picture(depth), colourise(gray))
 
 
 def test_published_colours_of_some_indices():
     indices = np.array([[0, 64, 128, 192, 255]], np.uint8)
-    assert colourise(indices)[0].tolist() == [
+    assert colourise(indices, PUBLISHED_COLORMAP)[0].tolist() == [
         [94, 79, 162],
         [137, 207, 164],
         [254, 254, 189],

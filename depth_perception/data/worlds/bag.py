@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,72 +20,15 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ...geometry import Camera, Equirectangular, Pinhole
+from ..world_options import BagNames, Walk
 from .render import Frame, render
 from .sensor import sensor_effects
 from .world import World, camera_pose
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
-START_NS = 1_700_000_000_000_000_000
 _FOREVER = QosTime(9223372036, 854775807)
 _OPTICAL_IN_BODY = (-0.5, 0.5, -0.5, 0.5)  # x, y, z, w of the REP-103 optical rotation
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class BagNames:
-    """Topics and frames of a bag.
-
-    Attributes:
-        image: sensor_msgs/Image, rgb8.
-        camera_info: sensor_msgs/CameraInfo.
-        depth: sensor_msgs/Image, 32FC1 metres, NaN where no surface is: range along the ray for
-            panoramas, z for pinhole cameras (REP-118).
-        world_frame, body_frame, optical_frame: /tf moves the body (x forward, y left, z up) in
-            the world, /tf_static fixes the optical frame to the body.
-    """
-
-    image: str = "/camera/image"
-    camera_info: str = "/camera/camera_info"
-    depth: str = "/camera/depth"
-    world_frame: str = "world"
-    body_frame: str = "camera_link"
-    optical_frame: str = "camera_optical_frame"
-
-
-@dataclass(frozen=True)
-class Walk:
-    """How the camera moves.
-
-    Attributes:
-        frames: number of images.
-        rate_hz: images per second.
-        speed_mps: speed on the path, metres per second; at its end the camera goes backwards.
-        start_ns: stamp of the first image.
-        storage: format of the file.
-        sensor: strength of noise, blur, exposure and white balance; 0 for clean pictures.
-        antialias: whether the borders of solids are smooth.
-    """
-
-    frames: int = 60
-    rate_hz: float = 10.0
-    speed_mps: float = 0.8
-    start_ns: int = START_NS
-    storage: Literal["mcap", "sqlite3"] = "mcap"
-    sensor: float = 0.0
-    antialias: bool = True
-
-    def __post_init__(self) -> None:
-        if self.storage not in STORAGES:
-            raise ValueError(f"no bag storage {self.storage!r}; take mcap or sqlite3")
-        if self.frames < 1 or self.rate_hz <= 0 or self.speed_mps < 0:
-            raise ValueError(
-                "a walk needs frames >= 1, rate_hz > 0 and speed_mps >= 0, got "
-                f"{self.frames}, {self.rate_hz}, {self.speed_mps}"
-            )
-
-    def stamp_ns(self, index: int) -> int:
-        """Stamp of an image; the period is steady to the nanosecond."""
-        return self.start_ns + index * round(1e9 / self.rate_hz)
 
 
 def write_bag(

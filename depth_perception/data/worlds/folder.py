@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -18,8 +17,9 @@ from torch.utils.data import Dataset
 
 from ...geometry import Camera
 from ...io.atomic import replacing
+from ..world_options import FolderOptions
 from .classes import CLASSES
-from .looks import Look, wild_camera, with_look
+from .looks import wild_camera, with_look
 from .make import make_world
 from .render import Frame, render
 from .sensor import sensor_effects
@@ -29,40 +29,6 @@ FORMAT = "depth_perception worlds"
 VERSION = 1
 MAX_RANGE_M = 65.0
 """Farther surfaces are stored like the sky, as 0, because they do not fit in 16 bit."""
-
-
-@dataclass(frozen=True)
-class FolderOptions:
-    """How a data set is made.
-
-    Attributes:
-        kind: room, corridor, courtyard, street or any.
-        frames_per_world: pictures from different places on the path of each world.
-        split: name that every frame carries ("train", "val", ...).
-        shadows: whether there are shadows.
-        antialias: whether the borders of solids are smooth.
-        sensor: strength of noise, blur, exposure and white balance; 0 for clean pictures.
-        look: ``usual`` or ``wild``, the same worlds in other materials, light and air through a
-            worse camera: a domain to be judged on by what was trained on the usual one.
-        labels: whether class and instance maps are written as well.
-        normals: whether normals are written as well.
-    """
-
-    kind: str = "any"
-    frames_per_world: int = 2
-    split: str = "train"
-    shadows: bool = True
-    antialias: bool = True
-    sensor: float = 0.0
-    look: Look = "usual"
-    labels: bool = False
-    normals: bool = False
-
-    def __post_init__(self) -> None:
-        if self.frames_per_world < 1:
-            raise ValueError(f"frames_per_world must be at least 1, got {self.frames_per_world}")
-        if not 0 <= self.sensor < math.inf:
-            raise ValueError(f"sensor must not be negative, got {self.sensor}")
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import torch
 
 from ...geometry import Camera
 from ...io.images import write_image
+from ..world_options import Look
 from .classes import CLASSES
-from .looks import Look, with_look
+from .looks import with_look
 from .make import make_world
 from .render import Frame, render
 
