@@ -149,7 +149,7 @@ def test_incomplete_sets_are_named(tmp_path):
 
 
 def test_wrong_arguments_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="own size"):
+    with pytest.raises(ValueError, match="original size"):
         KittiRaw((), size=(4, 8), truth=True)
     with pytest.raises(ValueError, match="no frames"):
         write_kitti_raw(tmp_path, [])
