@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from golden.cases import Case, Comparison
+from golden.evaluators import absolute_relative, dvpq, dvpq_counts
 from golden.kinds import Kinds, has
 from torch import Tensor, nn
 
@@ -19,9 +20,6 @@ from depth_perception.evaluation.panoptic import (
     SEMKITTI_DVPS,
     PanopticCounts,
     PanopticPair,
-    absolute_relative,
-    dvpq,
-    dvpq_counts,
     match_segments,
     panoptic_quality,
 )
