@@ -12,18 +12,19 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from depth_perception.training.blindspot.published_samplers import (
-    CompatEquirectangular,
-    CompatRectilinear,
-)
-from depth_perception.training.blindspot.published_samplers import (
-    CompatEquirectangular,
-    CompatRectilinear,
-)
 from golden.cases import Case, Comparison
 from golden.evaluators import omnidepth_report, spiral
 from golden.fill import noise_image
 from golden.kinds import Kinds, has
+from published.blindspot_published import (
+    PORT,
+    TENSORFLOW,
+    CompatEquirectangular,
+    CompatRectilinear,
+    area_resized,
+)
+from published.corner_grid import clipped_weights, corner_points, longitude_weights
+from published.losses import as_published, spherical_berhu
 from torch import Tensor, nn
 
 from depth_perception.data.kitti_calibration import KittiCalibration, write_calibration
@@ -33,12 +34,7 @@ from depth_perception.evaluation.alignment import Alignment, align
 from depth_perception.evaluation.nyu_kitti import crop_box
 from depth_perception.evaluation.spherical import mean_squares, view_synthesis_metrics
 from depth_perception.evaluation.stereo_metrics import EigenProtocol, metrics_2015
-from depth_perception.geometry.corner_grid import (
-    clipped_weights,
-    corner_points,
-    latitude_weights,
-    longitude_weights,
-)
+from depth_perception.geometry.corner_grid import latitude_weights
 from depth_perception.io.images import write_image
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.blindspot.disparity import (
@@ -50,10 +46,8 @@ from depth_perception.systems.blindspot.input import authors_view, lanczos_plane
 from depth_perception.systems.blindspot.network import BlindSpotVgg
 from depth_perception.systems.checkpoints import load_strictly
 from depth_perception.systems.omnidepth.network import OmniDepth, RectNet, UResNet
-from depth_perception.training.blindspot.augment import area_resized, recolored
+from depth_perception.training.blindspot.augment import recolored
 from depth_perception.training.blindspot.photometric import (
-    PORT,
-    TENSORFLOW,
     PhotometricOptions,
     smoothness,
     ssim_dissimilarity,
@@ -64,7 +58,6 @@ from depth_perception.training.omnidepth.losses import (
     MultiScaleOptions,
     gradient_size,
     multi_scale_loss,
-    spherical_berhu,
     squared_error,
 )
 
@@ -276,7 +269,7 @@ def omnidepth_training(case: Case) -> Iterator[Comparison]:
         terms = MultiScaleOptions(tuple(case.options["alpha"]), tuple(case.options["beta"]))
         target, mask = case["in_gt"], case["in_mask"].bool()
         predictions = network(batch_of(case, "seeds"))
-        return multi_scale_loss(predictions, target, mask, terms.as_published())
+        return multi_scale_loss(predictions, target, mask, as_published(terms))
 
     yield from _step(case, f"omnidepth-{case.entry['variant']}", optimizer, loss)
 
@@ -294,12 +287,12 @@ def omnidepth_losses(case: Case) -> Iterator[Comparison]:
         options = MultiScaleOptions(*map(tuple, weights))
         scales = (1, 2, 4)[: len(options.error)]
         predictions = [case[f"in_pred_{n}x"].clone().requires_grad_() for n in scales]
-        total = multi_scale_loss(predictions, target, mask, options.as_published())
+        total = multi_scale_loss(predictions, target, mask, as_published(options))
         yield case.compare(f"out_total_{name}", total)
         total.backward()
         for n, prediction in zip(scales, predictions, strict=True):
             yield case.compare(f"out_grad_{name}_{n}x", prediction.grad)
-    published = RECTNET_LOSS.as_published()
+    published = as_published(RECTNET_LOSS)
     masked = replace(published, masked=True)
     found: dict[str, list[Tensor]] = {"l2": [], "gradient": [], "masked_l2_fixed": []}
     for n in (1, 2, 4):

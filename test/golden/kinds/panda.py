@@ -13,39 +13,34 @@ from unittest import mock
 import cv2
 import numpy as np
 import torch
-from depth_perception.training.panda.panoramas import FrameFiles
 from golden.cases import Case, Comparison
 from golden.evaluators import clamped_as_released, metrics_dav2
 from golden.kinds import Kinds, has
+from published.cube_maps import cube_cosines, cube_to_equirectangular, equirectangular_to_cube
+from published.panoramas import mobius_warp
 from torch import Tensor
 
 import depth_perception as dp
 from depth_perception.data.panoramas import PANORAMAS, PICTURES, open_panoramas
 from depth_perception.evaluation.alignment import Alignment, align, scale_and_shift
 from depth_perception.evaluation.metrics import depth_metrics, mean_of
-from depth_perception.geometry import Equirectangular, Mobius, mobius_warp
+from depth_perception.geometry import Equirectangular, Mobius
 from depth_perception.geometry.frames import optical_to_panda
 from depth_perception.geometry.mobius import mobius_grid
-from depth_perception.geometry.projections import (
-    cassini_to_equirectangular,
-    cube_cosines,
-    cube_to_equirectangular,
-    equirectangular_to_cube,
-)
+from depth_perception.geometry.projections import cassini_to_equirectangular
 from depth_perception.io.colormaps import colourise, normalise
 from depth_perception.io.images import write_image
 from depth_perception.io.side_by_side import side_by_side
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.image_input import network_input, network_size
-from depth_perception.training import losses
-from depth_perception.training.panda import loss_terms
+from depth_perception.training.panda import losses
 from depth_perception.training.panda.augment import turn
 from depth_perception.training.panda.epnl import draw_rectangles, epnl
-from depth_perception.training.panda.frames import DataRecipe, make_target
+from depth_perception.training.panda.frames import DataRecipe, FrameFiles, make_target
 from depth_perception.training.panda.frames import normalise as normalise_rgb
 from depth_perception.training.panda.networks import trainable_network
 from depth_perception.training.panda.student_data import (
-    LabelledPictures,
+    LabelledImages,
     StudentBatch,
     UnlabelledRecipe,
 )
@@ -426,7 +421,7 @@ def _pseudo_labels(case: Case, root: Path) -> Iterator[Comparison]:
         path.parent.mkdir(parents=True)
         np.save(path, case[array].numpy())
     source = UnlabelledRecipe("360x", str(root), str(root / "labels"))
-    rgb, label, mask = LabelledPictures([source]).at((0,), case.options["height"])
+    rgb, label, mask = LabelledImages([source]).at((0,), case.options["height"])
     yield case.compare("unlab_eval_raw_rgb", normalise_rgb(rgb)[0])
     yield case.compare("unlab_eval_gt_depth", label[0])
     yield case.compare("unlab_eval_val_mask", mask[0])
@@ -441,8 +436,7 @@ def student_step(case: Case) -> Iterator[Comparison]:
 def _student_step(case: Case, tag: str, options: dict) -> Iterator[Comparison]:
     mobius = options["loss_weights"][3] if options["mobius"] else 0.0
     terms = tuple(
-        loss_terms.LossRecipe(term["type"], term["params"]["loss_weight"])
-        for term in options["loss"]
+        losses.LossRecipe(term["type"], term["params"]["loss_weight"]) for term in options["loss"]
     )
     with TemporaryDirectory() as folder:
         path = save_official(case.state(), Path(folder) / "model.pth", "plain")
@@ -474,7 +468,7 @@ def _student_step(case: Case, tag: str, options: dict) -> Iterator[Comparison]:
     def fixed(target: Tensor, pred: Tensor, mask: Tensor, weight: float, rng: object) -> Tensor:
         return epnl(target, pred, mask, weight, next(rectangles))
 
-    with mock.patch.object(loss_terms, "epnl", fixed):
+    with mock.patch.object(losses, "epnl", fixed):
         loss = sum(training.losses(batch).values())
     yield case.compare(f"{tag}_loss", loss, part="with Moebius" if mobius else "")
     loss.backward()

@@ -10,13 +10,6 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import torch
-from depth_perception.data.sky import with_sky
-from depth_perception.training.ppd.diffusion import (
-    gradient_loss,
-    gradient_losses,
-    normalised_target,
-    velocity_loss,
-)
 from golden.cases import Case, Comparison
 from golden.fill import fill_tensor, noise_image
 from golden.kinds import Kinds, has
@@ -40,6 +33,13 @@ from depth_perception.systems.ppd.published_alignment import apply_ransac, fit_r
 from depth_perception.systems.ppd.semantics import DepthAnythingSemantics
 from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
 from depth_perception.systems.ppd.windows import KEYFRAMES, joined_windows
+from depth_perception.training.ppd.data import with_sky
+from depth_perception.training.ppd.losses import (
+    gradient_loss,
+    gradient_losses,
+    normalised_target,
+    velocity_loss,
+)
 
 KINDS = Kinds()
 METRICS = {"d0_5": "d0p5", "d1": "d1", "d2": "d2", "d3": "d3", "abs_rel": "abs_rel"}

@@ -10,8 +10,6 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import torch
-from depth_perception.training.losses import dav2_silog
-from depth_perception.training.scaledepth.photo_augment import PhotoAugment, crop_box, depth_mixed
 from golden.cases import Case, Comparison
 from golden.fill import fill_tensor, noise_image
 from golden.kinds import Kinds, has
@@ -41,6 +39,8 @@ from depth_perception.systems.scaledepth.windows import (
     scaledepth_input,
     scene_depth,
 )
+from depth_perception.training.panda.losses import dav2_silog
+from depth_perception.training.scaledepth.augment import PhotoAugment, crop_box, depth_mixed
 from depth_perception.training.scaledepth.losses import (
     ScaleDepthLosses,
     class_entropy,
