@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .atomic import replacing
+from .atomic import replacing, write_bytes
 from .exr import ExrReadError, read_exr, write_exr
 
 DEPTH_SUFFIXES = frozenset((".npy", ".png", ".exr"))
@@ -45,16 +45,22 @@ def write_depth(
     depth = _checked(depth, valid)
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        with replacing(path) as partial, partial.open("wb") as file:
-            np.save(file, depth)
+        write_array(path, depth)
     elif suffix == ".png":
-        _, data = cv2.imencode(".png", to_uint16(depth, png_scale))
-        with replacing(path) as partial:
-            partial.write_bytes(data.tobytes())
+        write_array(path, to_uint16(depth, png_scale))
     elif suffix == ".exr":
         write_exr(path, {"Z": depth})
     else:
         raise ValueError(f"cannot write {path}: a depth file ends in {sorted(DEPTH_SUFFIXES)}")
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array of any type as ``.npy``, or one (H, W) uint16 as ``.png``."""
+    if path.suffix.lower() == ".png":
+        write_bytes(path, cv2.imencode(".png", array)[1].tobytes())
+    else:
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.save(file, array)
 
 
 def read_depth(path: str | Path, *, png_scale: float = 1000.0) -> np.ndarray:

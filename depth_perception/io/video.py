@@ -13,7 +13,6 @@ import numpy as np
 
 from .atomic import replacing
 
-VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"))
 _LARGEST_PX = 8190
 
 
