@@ -12,6 +12,8 @@ IMAGE ?=
 BAG ?=
 NODE ?=
 TESTS ?= test
+CASES ?=
+JOBS ?= 2
 ARGS ?=
 
 venv := $(abspath $(VENV))
@@ -22,7 +24,7 @@ requirements := $(wildcard requirements/*.txt)
 venv_ready := $(VENV)/.ready-$(shell cat $(requirements) | cksum | cut -d ' ' -f 1)
 messages_ready := $(ros)/.ready-$(shell echo $(CURDIR) $(venv) | cksum | cut -d ' ' -f 1)
 
-.PHONY: help venv messages demo test bench bench-gpu lint format clean
+.PHONY: help venv messages demo test golden bench bench-gpu lint format clean
 
 help: ## this text
 	@echo "make TARGET [VARIABLE=value]"
@@ -33,7 +35,9 @@ help: ## this text
 	echo "  TORCH_INDEX=   https://download.pytorch.org/whl/cpu for a small PyTorch without CUDA"
 	echo "  IMAGE= BAG= NODE=   demo: a panorama of yours, a bag of yours, another node (panoptic)"
 	echo "  TESTS=   test: which ones"
-	echo "  ARGS=   further options of the demo or of pytest"
+	echo "  JOBS=$(JOBS)   test: processes; 0 runs all tests in pytest's own (for --pdb or -s)"
+	echo "  CASES=   golden: a folder of other reference cases (ARGS=\"--system panda\" if needed)"
+	echo "  ARGS=   further options of the demo, of pytest or of golden"
 
 venv: $(venv_ready) ## make the virtual environment (6 GB)
 
@@ -46,7 +50,11 @@ demo: $(messages_ready) ## replay a bag into the running node, compare, draw out
 
 test: $(messages_ready) ## run the tests
 	@source $(env)
-	python -m pytest $(TESTS) $(ARGS)
+	python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS) $(ARGS)
+
+golden: $(messages_ready) ## compare with the reference cases of the original systems
+	@source $(env)
+	python test/golden/runner.py $(if $(CASES),"$(CASES)") $(ARGS)
 
 bench: $(messages_ready) ## measure on this CPU, results into benchmarks/ (ARGS="--threads 2")
 	@source $(env)

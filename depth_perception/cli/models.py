@@ -1,4 +1,4 @@
-"""The catalogue of models as a table."""
+"""``depth-perception models``: the available models as a table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from ..systems import ModelCard
 
 
-def main(*, wide: bool = False) -> int:
-    """List all models: input, output, size and licence of the weights.
+def main(*, wide: bool = False, all: bool = False) -> int:
+    """List the models: camera, output, size, licence of the weights, whether they are installed.
 
     Args:
         wide: also show titles, heights of the network input, notes and sources.
+        all: also show the small models without released weights that tests and tutorials train.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -24,15 +25,16 @@ def main(*, wide: bool = False) -> int:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", no_wrap=True)
     table.add_column("camera", no_wrap=True)
-    table.add_column("values", min_width=10)
+    table.add_column("output", min_width=10)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("weights licence", min_width=12)
-    table.add_column("here", no_wrap=True)
+    table.add_column("installed", no_wrap=True)
     if wide:
         for column in ("height", "title", "notes", "source"):
             table.add_column(column)
     for model in models():
-        table.add_row(*_cells(model, wide))
+        if all or not model.for_tests:
+            table.add_row(*_cells(model, wide))
     table_console(240).print(table)
     return 0
 

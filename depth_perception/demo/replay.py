@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..systems.catalog import card, models
@@ -22,12 +21,7 @@ OVERLAY, INSTANCES = "panoptic/overlay", "instances"
 RECORDED = (IMAGE, CLOUD, CAMERA_INFO, SCALE, DIAGNOSTICS)
 
 PANORAMIC, PANOPTIC = "panoramic_depth", "panoptic_depth"
-NODES = MappingProxyType(
-    {
-        PANORAMIC: "depth_perception.ros.panoramic_node",
-        PANOPTIC: "depth_perception.ros.panoptic_node",
-    }
-)
+NODES = (PANORAMIC, PANOPTIC)
 
 _CLOUD_SHARE = 0.9
 _START_S = 180.0  # a large model on a slow disk
@@ -40,7 +34,7 @@ class NodeSetup:
     """Which node runs, with which model.
 
     Attributes:
-        node: name of the executable, a key of :data:`NODES`.
+        node: name of the executable, one of :data:`NODES`.
         model, checkpoint, device: as for :func:`depth_perception.load`.
         height: rows of the network input; None for the default of the model.
 
@@ -138,7 +132,9 @@ def replay(
             "depth_perception.ros.bags.recorder",
             [str(recording), "--topics", *setup.recorded],
         )
-        node = session.start("node", NODES[setup.node], setup.arguments(source))
+        node = session.start(
+            "node", "depth_perception.ros.executables", [setup.node, *setup.arguments(source)]
+        )
         session.wait_for_line(
             recorder, "recording every topic", _START_S, needs=[node], alarm=(node, "[ERROR]")
         )

@@ -15,8 +15,8 @@ from ..prediction import DepthSpace, Prediction, ScaleKind
 from ..scale import FitError, FitModel, FitOptions, ScaleOptions, ScaleRecovery, fit_depth
 from ..scale.sources import points_reference
 from ..systems import Estimator
+from .alignment import scale_and_shift
 from .drive import DriveFrame, DriveOptions
-from .protocols import scale_and_shift
 
 _ORACLE = FitOptions(min_inlier_ratio=0.05, max_residual_ratio=math.inf)
 
@@ -106,7 +106,7 @@ class DriveScore:
         }
 
 
-def judge_drive(
+def score_drive(
     estimator: Estimator,
     options: DriveOptions,
     frames: Iterable[DriveFrame],

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Camera, DepthKind
+from ..geometry.rotations import axis_rotation
 from ..prediction import Prediction
 from .alignment import values_for
 from .fits import FitError, FitModel, FitOptions, ScaleFit, fit_depth
@@ -105,12 +106,3 @@ def _fitted_share(x: Tensor, truth: Tensor, model: FitModel, ratio: float) -> fl
     except FitError:
         return 0.0
     return float(((fit.depth_m(x) / truth - 1).abs() < ratio).float().mean())
-
-
-def axis_rotation(axis: int, angle: float) -> Tensor:
-    """(3, 3) float64 right-handed turn by ``angle`` radians about axis 0, 1 or 2."""
-    first, second = (axis + 1) % 3, (axis + 2) % 3
-    result = torch.eye(3, dtype=torch.float64)
-    result[first, first] = result[second, second] = math.cos(angle)
-    result[first, second], result[second, first] = -math.sin(angle), math.sin(angle)
-    return result

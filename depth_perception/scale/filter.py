@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from .fits import ScaleFit
+from ..depth_space import ScaleFit
+from .options import FilterOptions
 
 
 class FilterStatus(str, Enum):
@@ -18,40 +19,6 @@ class FilterStatus(str, Enum):
 
     TRACKING = "tracking"
     HELD = "held"
-
-
-@dataclass(frozen=True)
-class FilterOptions:
-    """How a :class:`ScaleFilter` behaves.
-
-    Attributes:
-        scale_drift: how far the scale may wander in one second, as a share of it (one sigma).
-        shift_drift: the same of the shift, in its own unit.
-        scale_noise: least sigma of a fitted scale, as a share of it: errors of a network are alike
-            all over an image, which the sigma of a fit does not know.
-        shift_noise: least sigma of a fitted shift, in its own unit.
-        gate_sigmas: fits farther than this from the estimate are jumps, and not believed.
-        jumps_believed: so many jumps in a row that agree with each other are a new truth.
-        hold_s: an estimate without fits lasts so long.
-    """
-
-    scale_drift: float = 0.05
-    shift_drift: float = 0.05
-    scale_noise: float = 0.01
-    shift_noise: float = 0.02
-    gate_sigmas: float = 4.0
-    jumps_believed: int = 5
-    hold_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        for name in ("scale_drift", "shift_drift", "hold_s"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("scale_noise", "shift_noise", "gate_sigmas"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.jumps_believed < 1:
-            raise ValueError(f"jumps_believed must be positive, got {self.jumps_believed}")
 
 
 @dataclass(frozen=True)

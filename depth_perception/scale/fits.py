@@ -10,13 +10,13 @@ generator of fixed seed, so that equal samples give equal fits.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ..depth_space import FitModel, ScaleFit
 from ..geometry.exact import exact, near_exact
+from .options import FitOptions
 
 _TUKEY = 4.685  # 95 % efficiency on normal noise
 _MAD_TO_SIGMA = 1.4826
@@ -28,42 +28,6 @@ _SIGMA_FLOOR = 1e-4  # in units of the assumed noise: samples without any noise
 
 class FitError(ValueError):
     """The samples do not determine a fit, or none that deserves trust."""
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """What samples are like and when a fit is refused.
-
-    Attributes:
-        noise_m, noise_ratio: standard deviation of the samples, as metres and as a share of the
-            depth. Only their proportion matters: it says how near and far samples compare. The
-            noise itself is estimated.
-        min_samples: fewer valid samples are refused.
-        min_inlier_ratio: a smaller share of inliers is refused.
-        min_spread_ratio: with a shift, the middle four fifths of the depths of the inliers must
-            differ by this share of their median; a wall seen head-on cannot tell a scale from a
-            shift.
-        max_sigma_ratio: a scale whose own sigma is a larger share of it is refused.
-        max_residual_ratio: a fit whose inliers are off by a larger share of their depth (root mean
-            square) is refused.
-    """
-
-    noise_m: float = 0.02
-    noise_ratio: float = 0.02
-    min_samples: int = 20
-    min_inlier_ratio: float = 0.5
-    min_spread_ratio: float = 0.1
-    max_sigma_ratio: float = 0.1
-    max_residual_ratio: float = 0.35
-
-    def __post_init__(self) -> None:
-        if min(self.noise_m, self.noise_ratio) < 0 or self.noise_m + self.noise_ratio <= 0:
-            raise ValueError(
-                f"noise_m and noise_ratio must not be negative nor both zero, got {self.noise_m} "
-                f"and {self.noise_ratio}"
-            )
-        if self.min_samples < 3:
-            raise ValueError(f"min_samples must be at least 3, got {self.min_samples}")
 
 
 def fit_depth(

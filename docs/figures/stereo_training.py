@@ -16,7 +16,7 @@ import matplotlib
 import torch
 from torch import Tensor
 
-from depth_perception.training.blindspot.judge import judged_ranges
+from depth_perception.training.blindspot.validation import range_metrics
 from depth_perception.training.module import Training
 from depth_perception.training.recipe import load_recipe, task_module
 
@@ -53,7 +53,7 @@ class Run:
 
 def mean(training: Training, frames: list) -> dict[str, float]:
     """Numbers of a network over all frames."""
-    rows = [row for frame in frames if (row := training.judge(frame)) is not None]
+    rows = [row for frame in frames if (row := training.evaluate(frame)) is not None]
     return training.summary(rows)
 
 
@@ -62,11 +62,11 @@ def ranges(training: Training, frame: object) -> tuple[Tensor, Tensor, Tensor]:
     if hasattr(frame, "here"):
         disparity = training._disparity(frame)
         found = frame.geometry.range(disparity, frame.baseline_m)
-        picture, truth = frame.here, frame.truth_m
+        picture, truth = frame.here, frame.target_m
     else:
         found, picture, truth = training._range(frame), frame.images, frame.range_m
     known = (truth > 0) & (truth <= 10)
-    assert judged_ranges(found, truth, 10.0) is not None
+    assert range_metrics(found, truth, 10.0) is not None
     return picture[0], (found * truth[known].median() / found[known].median())[0, 0], truth[0, 0]
 
 

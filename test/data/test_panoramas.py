@@ -22,8 +22,7 @@ from depth_perception.data.panoramas import (
 )
 from depth_perception.io.images import write_image
 from depth_perception.training.panda.augment import turn
-from depth_perception.training.panda.frames import DataRecipe, make_target, normalise
-from depth_perception.training.panda.panoramas import FrameFiles
+from depth_perception.training.panda.frames import DataRecipe, FrameFiles, make_target, normalise
 from depth_perception.training.panda.student_data import LabelledPictures, UnlabelledRecipe
 
 SHORT = {
@@ -172,7 +171,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no list"):
         open_panoramas("matterport3d", tmp_path, listing=tmp_path / "none.txt")
     listing.write_text("one two three\n")
-    with pytest.raises(ValueError, match="line 1: expected 2 columns, got 3"):
+    with pytest.raises(ValueError, match="line 1: expected 'image depth', got"):
         open_panoramas("matterport3d", tmp_path, listing=listing)
     with pytest.raises(ValueError, match="no split 'valid', only train, val, test"):
         open_panoramas("matterport3d", tmp_path, "valid")

@@ -29,6 +29,8 @@ from depth_perception.io.ply import read_ply
 from depth_perception.io.segment_colours import segment_colour
 from depth_perception.segment_classes import CITYSCAPES
 
+pytestmark = pytest.mark.alone
+
 CAR, ROAD = 13, 0
 COLOURS = [entry.colour for entry in CITYSCAPES]
 

@@ -9,6 +9,8 @@ import pytest
 
 from depth_perception.demo.session import DemoError, Session
 
+pytestmark = pytest.mark.alone
+
 PROGRAMS = {
     "quick": "print('hello', flush=True)",
     "broken": "import sys\nprint('the reason', flush=True)\nsys.exit(3)",
@@ -79,7 +81,7 @@ def test_leaving_the_session_ends_everything(session: Session) -> None:
         begin = time.monotonic()
 
     assert child.process.poll() == 0
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 8
 
 
 def test_line_that_never_comes(session: Session) -> None:

@@ -25,6 +25,8 @@ from depth_perception.ros.bags.types import (
     to_bag_qos,
 )
 
+pytestmark = pytest.mark.alone
+
 STEP_NS = 50_000_000
 OWN_TYPE = "depth_perception/msg/InstanceDepthArray"
 

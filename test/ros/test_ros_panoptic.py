@@ -26,7 +26,7 @@ CAMERA = Pinhole(HEIGHT, WIDTH, 78.0, 82.0, 51.3, 33.4)
 INSTANCES = ("instances", "instances/markers")
 PICTURES = ("panoptic/image", "panoptic/camera_info", "panoptic/overlay")
 TOPICS = (*PICTURES, *INSTANCES, "depth/image", "depth/camera_info", "depth/points", "depth/scale")
-MODULE = "depth_perception.ros.panoptic_node"
+MODULE = "panoptic_depth"
 SCENE, CROWD, EMPTY, BLIND = range(4)
 BUILDING, SKY, PERSON, CAR = 2, 10, 11, 13
 # id: class, rows, columns, depth; later ones lie in front

@@ -26,7 +26,7 @@ from depth_perception.data.worlds.primitives import surface_error
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
 from depth_perception.ros.messages.camera_info import pinhole_info
-from depth_perception.ros.parameters.pinhole import DEFAULT_MODEL, PpdSettings
+from depth_perception.ros.parameters.pinhole import DEFAULT_MODEL, PinholeSettings
 from depth_perception.systems import build_network, save_network
 
 HEIGHT, WIDTH = 72, 96
@@ -34,7 +34,7 @@ CAMERA = Pinhole(HEIGHT, WIDTH, 78.0, 82.0, 51.3, 33.4)
 TOPICS = ("depth/image", "depth/camera_info", "depth/points", "depth/scale")
 BARREL = [-0.25, 0.06, 1e-3, -1e-3, 0.0]
 PIXELS = panorama(HEIGHT, width=WIDTH)
-MODULE = "depth_perception.ros.pinhole_node"
+MODULE = "pinhole_depth"
 
 
 @dataclass(frozen=True)
@@ -346,7 +346,7 @@ def test_ppd_in_metres_tells_its_fit(
     points, _ = cloud_of(found["depth/points"])
     assert points.shape == (64, 96, 3)
     truth.reconfigure(
-        model=DEFAULT_MODEL, ppd__align="robust", ppd__max_pixels=PpdSettings().max_pixels
+        model=DEFAULT_MODEL, ppd__align="robust", ppd__max_pixels=PinholeSettings().ppd.max_pixels
     )
 
 

@@ -23,7 +23,7 @@ from depth_perception.io.segment_colours import overlay, segment_colour, segment
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
 from depth_perception.ros.messages import instances as instance_messages
 from depth_perception.ros.messages.instance_depth import measure
-from depth_perception.ros.messages.instances import MarkerOptions, instance_array, marker_array
+from depth_perception.ros.messages.instances import instance_array, marker_array
 from depth_perception.ros.nodes.panoptic import limits_of, load_panoptic
 from depth_perception.ros.nodes.segment_selection import renamed, selected
 from depth_perception.ros.outputs import segments
@@ -166,7 +166,7 @@ def test_instance_across_the_border_of_a_panorama() -> None:
     assert abs(car.centroid.x) < 1e-5  # behind the camera
     assert -3.0 < car.centroid.z < -2.8
     assert car.size.x > 1.0
-    markers = marker_array(HEADER, found, COLOURS, MarkerOptions()).markers
+    markers = marker_array(HEADER, found, COLOURS, MarkerSettings()).markers
     assert markers[2].text == "car 3.0 m"
 
 
@@ -367,7 +367,7 @@ def test_detections_are_the_things(prediction: Prediction, monkeypatch: pytest.M
 
 
 def test_lifetime_and_opacity_of_markers(prediction: Prediction) -> None:
-    options = MarkerSettings(lifetime_s=0.999_999_999_9, opacity=0.0).options()
+    options = MarkerSettings(lifetime_s=0.999_999_999_9, opacity=0.0)
     markers = marker_array(HEADER, measure(prediction), COLOURS, options).markers
     assert [m.action for m in markers] == [Marker.DELETEALL] + [Marker.ADD] * 4
     assert (markers[1].lifetime.sec, markers[1].lifetime.nanosec) == (1, 0)

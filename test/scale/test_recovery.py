@@ -10,6 +10,7 @@ import torch
 from scale_rooms import CAMERA, HEIGHT_M, LIDAR_IN_CAMERA, lidar_points, prediction, room_range
 from torch import Tensor
 
+from depth_perception.geometry.rotations import axis_rotation
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
 from depth_perception.scale import (
     Extrinsics,
@@ -21,7 +22,6 @@ from depth_perception.scale import (
     ScaleStatus,
     fit_prediction,
 )
-from depth_perception.scale.agreement import axis_rotation
 from depth_perception.scale.sources import FixedOptions, GroundOptions, points_reference
 
 FRAME_S = 0.1

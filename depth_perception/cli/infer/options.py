@@ -13,6 +13,8 @@ import tyro
 
 from ... import __version__
 from ...depth_space import ScaleKind
+from ...options import Backend, Precision, documented, shared
+from ...systems.options import EstimatorOptions, Seam
 from .network_options import NetworkOptions
 from .scale_options import OptionError, ScaleArguments
 
@@ -28,6 +30,7 @@ class StartError(RuntimeError):
     """The model cannot be loaded."""
 
 
+@documented
 @dataclass(frozen=True)
 class InferOptions:
     """All options; the texts below the fields are the help of the command."""
@@ -45,20 +48,13 @@ class InferOptions:
 
     panels: bool = False
     """Run a pinhole model on panoramas, split into eight overlapping views."""
-    height: int | None = None
-    """Rows of the network input (side of a view with --panels); default: that of the model."""
+    height: int | None = shared(EstimatorOptions, "height")
     resize: bool = False
     """Write results at the size of the input instead of the network input (videos: always)."""
-    precision: Literal["float32", "float16", "bfloat16"] = "float32"
-    """Arithmetic of the network's encoder, of panoptic models of all but the depth branch; with
-    another backend than torch, of all of it."""
-    backend: Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"] = "torch"
-    """What runs the network: torch, openvino (CPU), onnxruntime, tensorrt (CUDA), or inductor:
-    torch compiled, which wants a C++ compiler the first time."""
-    seam: Literal["off", "circular", "blend"] = "off"
-    """How the left and right border of a panorama meet: off is the published network."""
-    flip: bool = False
-    """Average with the prediction for the mirrored image (twice the time)."""
+    precision: Precision = shared(EstimatorOptions, "precision")
+    backend: Backend = shared(EstimatorOptions, "backend")
+    seam: Seam = shared(EstimatorOptions, "seam")
+    flip: bool = shared(EstimatorOptions, "flip")
     fov: tuple[float, ...] = ()
     """Field of view in degrees: H V of a panorama that is not 2:1, or H [V] of a pinhole camera."""
     focal: float | None = None

@@ -57,7 +57,9 @@ def _nyu_folders(root: Path, split: str, listing: Path | None) -> PhotoFolder:
 
 
 def _kitti_folders(root: Path, split: str, listing: Path | None) -> PhotoFolder:
-    name = f"kitti_eigen_{split}.txt" if listing is None else str(listing.resolve())
+    name = f"kitti_eigen_{split}.txt"
+    if listing is not None:
+        name = str(listing.resolve() if listing.is_file() else listing)  # else below the root
     reader = kitti_photos(root, name)
     if not len(reader):
         raise ValueError(f"{root / name} names no picture with depth")

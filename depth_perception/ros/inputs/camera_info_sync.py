@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
+
+from ..parameters.pinhole import Sync
 
 ImageMessage = Image | CompressedImage
 
@@ -28,13 +29,6 @@ class Arrival:
     message: ImageMessage
     arrived_s: float
     info: CameraInfo | None = None
-
-
-class Sync(str, Enum):
-    """Which CameraInfo belongs to an image: that of its stamp, or the latest one."""
-
-    EXACT = "exact"
-    LATEST = "latest"
 
 
 class InfoMatcher:

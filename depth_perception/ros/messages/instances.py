@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,26 +24,10 @@ from ..compat.detections import (
     Detection3DArray,
     ObjectHypothesisWithPose,
 )
+from ..parameters.segments import MarkerSettings
 from .instance_depth import Measured, Numbers
 
 _THINNEST_M = 0.02  # RViz refuses boxes without a volume
-
-
-@dataclass(frozen=True)
-class MarkerOptions:
-    """How instances look in RViz.
-
-    Attributes:
-        stuff: also show what is not counted, such as walls.
-        opacity: of the boxes.
-        text_height_m: height of the letters.
-        lifetime_s: how long the markers of an image stay; 0: until the next ones.
-    """
-
-    stuff: bool = False
-    opacity: float = 0.35
-    text_height_m: float = 0.3
-    lifetime_s: float = 1.0
 
 
 def instance_array(
@@ -108,7 +91,7 @@ def _masks(header: Header, found: Sequence[Measured]) -> Iterator[Image]:
 
 
 def marker_array(
-    header: Header, found: Sequence[Measured], classes: Sequence[Colour], options: MarkerOptions
+    header: Header, found: Sequence[Measured], classes: Sequence[Colour], options: MarkerSettings
 ) -> MarkerArray:
     """A box and a text for every instance whose place is known, in place of all earlier ones."""
     markers = [Marker(header=header, action=Marker.DELETEALL)]
@@ -120,7 +103,7 @@ def marker_array(
     return MarkerArray(markers=markers)
 
 
-def _box(header: Header, one: Measured, colour: ColorRGBA, options: MarkerOptions) -> Marker:
+def _box(header: Header, one: Measured, colour: ColorRGBA, options: MarkerSettings) -> Marker:
     return Marker(
         header=header,
         ns="boxes",
@@ -134,7 +117,7 @@ def _box(header: Header, one: Measured, colour: ColorRGBA, options: MarkerOption
     )
 
 
-def _text(header: Header, one: Measured, options: MarkerOptions) -> Marker:
+def _text(header: Header, one: Measured, options: MarkerSettings) -> Marker:
     x, y, z = one.centre  # y points down, and boxes are turned about it alone
     above = y - one.size[1] / 2 - options.text_height_m
     return Marker(

@@ -156,6 +156,11 @@ class DepthNode(LifecycleNode, Generic[S]):
         is_idle = self._worker is None or self._worker.stop(_CLOSE_TIMEOUT_S)
         return is_idle and self._is_loaded.is_set()
 
+    def destroy_node(self) -> None:
+        """Destroy the node in the middleware too, which the state machine would keep alive."""
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
+
     def make_publisher(self, message_type: type[Any], topic: str) -> Publisher:
         """A reliable lifecycle publisher that lives until the node is cleaned up."""
         publisher = self.create_lifecycle_publisher(

@@ -16,6 +16,7 @@ from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
 from ..outputs.depth import DepthOutput, Frame, Output
 from ..outputs.segments import InstanceOutput, LabelledCloudOutput, SegmentOutput
+from ..parameters.models import estimator_options
 from ..parameters.panoptic import PanopticSettings
 from ..parameters.segments import SegmentSettings
 from .depth_node import Loaded
@@ -125,13 +126,7 @@ def load_panoptic(settings: PanopticSettings) -> PanopticDepthEstimator:
             f"model {model.name} has no depth that scale.source {settings.scale.source} could "
             "bring to metres: leave it at model"
         )
-    focal = settings.reference_focal_px
-    return load_chosen(
-        settings,
-        height=settings.height or None,
-        output_size=settings.output_size,
-        reference_focal_px=None if focal < 0 else focal,
-    )  # type: ignore[return-value]
+    return load_chosen(settings, **estimator_options(settings))
 
 
 def classes_of(

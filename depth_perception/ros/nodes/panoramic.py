@@ -22,9 +22,10 @@ from ..messages.staging import Staging
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.common import PanoramicSettings
+from ..parameters.models import estimator_options
 from .depth_node import Loaded
 from .loading import load_chosen
-from .panel_model import PANOPTIC_GROUPS, load_around, refuse_foreign
+from .panel_model import load_around, refuse_panoptic
 from .scaled_node import ScaledNode
 from .surrounding_segments import SurroundingSegments
 
@@ -144,14 +145,8 @@ def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
     """
     if card(settings.model).camera == "pinhole":
         return load_around(settings)
-    refuse_foreign(settings, "scaledepth", *PANOPTIC_GROUPS)
-    return load_chosen(
-        settings,
-        height=settings.height or None,
-        seam=settings.seam,
-        flip=settings.flip,
-        output_size=settings.output_size,
-    )
+    refuse_panoptic(settings)
+    return load_chosen(settings, **estimator_options(settings))
 
 
 def panorama_camera(

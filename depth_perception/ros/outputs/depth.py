@@ -22,12 +22,12 @@ from ...prediction import Prediction
 from ...scale import ScaleReport
 from ..messages.buffers import PayloadBuffer
 from ..messages.camera_info import equirectangular_info, pinhole_info
-from ..messages.clouds import CloudOptions, CloudPacker
+from ..messages.clouds import CloudPacker
 from ..messages.colours import colours_on_grid
 from ..messages.depth_scale import scale_message
 from ..messages.frames import derived_frame, derived_optical_frame
 from ..messages.images import depth_message, image_message
-from ..messages.scans import ScanOptions, scan_message, scan_ranges
+from ..messages.scans import scan_message, scan_ranges
 from ..parameters.common import CloudSettings, ScanSettings
 
 MakePublisher = Callable[[type[Any], str], Publisher]
@@ -190,12 +190,9 @@ class ScanOutput:
         settings, prediction = self._settings(), frame.prediction
         if not (self.is_wanted() and prediction.is_metric):
             return
-        options = ScanOptions(
-            torch.pi * settings.band_deg / 180, settings.min_range_m, settings.max_range_m
-        )
-        ranges = scan_ranges(prediction.depth, prediction.valid, prediction.camera, options)
+        ranges = scan_ranges(prediction.depth, prediction.valid, prediction.camera, settings)
         header = Header(stamp=frame.header.stamp, frame_id=self.frame_id(frame.header.frame_id))
-        self._publisher.publish(scan_message(header, ranges, prediction.camera, options))
+        self._publisher.publish(scan_message(header, ranges, prediction.camera, settings))
 
     def frame_id(self, camera_frame: str) -> str:
         """The upright frame of the scan."""
@@ -218,13 +215,10 @@ def cloud_message(
     packer: CloudPacker, frame: Frame, settings: CloudSettings, labels: Tensor | None = None
 ) -> PointCloud2:
     """The cloud of a frame with metric depth, in the packer's memory: valid until its next one."""
-    options = CloudOptions(
-        settings.stride, settings.organised, settings.min_range_m, settings.max_range_m
-    )
     rays = frame.prediction.camera.rays(device=frame.range_m.device)
     keep = kept_points(frame, settings.edge_threshold)
     colours = frame.colours() if settings.colour else None
-    return packer.message(frame.header, rays, frame.range_m, keep, colours, options, labels)
+    return packer.message(frame.header, rays, frame.range_m, keep, colours, settings, labels)
 
 
 def kept_points(frame: Frame, edge_threshold: float) -> Tensor:

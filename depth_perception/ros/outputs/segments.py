@@ -111,8 +111,8 @@ class InstanceOutput:
             self._array.publish(instance_array(header, prediction, found, settings.masks))
         placed = found if prediction.is_metric else ()
         if has_listener(self._markers):
-            options = self._marker_settings().options()
-            self._markers.publish(marker_array(header, placed, self._colours, options))
+            settings = self._marker_settings()
+            self._markers.publish(marker_array(header, placed, self._colours, settings))
         if self._detections is not None and has_listener(self._detections):
             self._detections.publish(detection_array(header, placed))
 

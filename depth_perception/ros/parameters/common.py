@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from ...depth_space import ScaleKind
 from ...geometry import Panel
+from ...options import option, shared
+from ...systems import EstimatorOptions, ModelCard
+from .models import with_models
 from .scale import ScaleSettings
 from .segments import InstanceSettings, MarkerSettings, SegmentSettings
-from .table import parameter
 
 _LONGEST_M = 1000.0
 
@@ -17,73 +20,48 @@ _LONGEST_M = 1000.0
 class NodeSettings:
     """What every depth node has."""
 
-    model: str = parameter(
+    model: str = option(
         "panda-tiny-metric",
         "Name of the model; `depth-perception models` lists them.",
         reload=True,
     )
-    checkpoint: str = parameter(
+    checkpoint: str = option(
         "",
         "File with the weights (safetensors or an official file). Empty: the fetched official "
         "file, or the weights inside the package.",
         reload=True,
     )
-    device: str = parameter(
+    device: str = option(
         "auto", "Where the network runs: auto, cpu, cuda, cuda:1, mps.", reload=True
     )
-    precision: str = parameter(
-        "float32",
-        "Arithmetic of the backbone; heads and geometry stay in float32.",
-        choices=("float32", "float16", "bfloat16"),
-        reload=True,
-    )
-    backend: str = parameter(
-        "torch",
-        "What runs the network: torch, or openvino (CPU), onnxruntime or tensorrt (CUDA), which "
-        "pip has to install, or inductor, torch compiled, which wants a C++ compiler the first "
-        "time. They make a graph when the node is configured, and keep it; precision is then that "
-        "of the whole network.",
-        choices=("torch", "openvino", "onnxruntime", "tensorrt", "inductor"),
-        reload=True,
-    )
-    height: int = parameter(
-        0,
-        "Rows of the network input; 0 takes the default of the model. Fewer are faster. The model "
-        "inside the package works at its own 112 rows only.",
-        minimum=0,
-        maximum=4096,
-        reload=True,
-    )
-    output_size: str = parameter(
-        "network",
-        "Grid of the outputs: that of the network, or that of the input image.",
-        choices=("network", "input"),
-        reload=True,
-    )
-    image_transport: str = parameter(
+    precision: str = shared(EstimatorOptions, "precision")
+    backend: str = shared(EstimatorOptions, "backend")
+    height: int | None = shared(EstimatorOptions, "height")
+    output_size: str = shared(EstimatorOptions, "output_size", default="network")
+    image_transport: str = option(
         "raw",
         "raw: sensor_msgs/Image on `image`. compressed: sensor_msgs/CompressedImage on "
         "`image/compressed`.",
         choices=("raw", "compressed"),
         reload=True,
     )
-    autostart: bool = parameter(
+    autostart: bool = option(
         True, "Configure and activate at start, without a lifecycle manager.", read_only=True
     )
-    max_rate_hz: float = parameter(
+    max_rate_hz: float = option(
         0.0, "At most so many frames a second are computed; 0: no limit.", minimum=0.0, maximum=1e3
     )
-    max_consecutive_failures: int = parameter(
+    max_consecutive_failures: int = option(
         30,
         "After so many failed frames in a row the node goes to unconfigured, from where it can be "
         "configured again; 0: never.",
         minimum=0,
         maximum=1_000_000,
     )
-    diagnostics_period_s: float = parameter(
+    diagnostics_period_s: float = option(
         1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, reload=True
     )
-    input_timeout_s: float = parameter(
+    input_timeout_s: float = option(
         3.0, "Without an image for so long, the diagnostics warn.", minimum=0.1, maximum=3600.0
     )
 
@@ -92,25 +70,23 @@ class NodeSettings:
 class CloudSettings:
     """Parameters of the point cloud."""
 
-    enabled: bool = parameter(True, "Publish depth/points when somebody listens.")
-    stride: int = parameter(
+    enabled: bool = option(True, "Publish depth/points when somebody listens.")
+    stride: int = option(
         1, "Take every so many rows and columns of the depth image.", minimum=1, maximum=64
     )
-    organised: bool = parameter(
+    organised: bool = option(
         False,
         "True: height x width points, NaN where there is none. False: one row of valid points.",
     )
-    min_range_m: float = parameter(
-        0.1, "Nearer points are left out.", minimum=0.0, maximum=_LONGEST_M
-    )
-    max_range_m: float = parameter(
+    min_range_m: float = option(0.1, "Nearer points are left out.", minimum=0.0, maximum=_LONGEST_M)
+    max_range_m: float = option(
         _LONGEST_M, "Farther points are left out.", minimum=0.0, maximum=_LONGEST_M
     )
-    max_rate_hz: float = parameter(
+    max_rate_hz: float = option(
         0.0, "At most so many clouds a second; 0: one for every frame.", minimum=0.0, maximum=1e3
     )
-    colour: bool = parameter(True, "Give every point the colour of its pixel (field rgb).")
-    edge_threshold: float = parameter(
+    colour: bool = option(True, "Give every point the colour of its pixel (field rgb).")
+    edge_threshold: float = option(
         0.1,
         "Leave out points at depth jumps of more than this share (0.1: 10 %), where points would "
         "float between two surfaces; 0 keeps all.",
@@ -131,31 +107,31 @@ class CloudSettings:
 class PanelSettings:
     """Parameters of the virtual pinhole cameras."""
 
-    enabled: bool = parameter(
+    enabled: bool = option(
         True, "Offer panels/NAME/{image,depth,camera_info}; cut only if listened to.", reload=True
     )
-    names: tuple[str, ...] = parameter(
+    names: tuple[str, ...] = option(
         ("front", "right", "back", "left"), "One name for each panel.", reload=True
     )
-    yaw_deg: tuple[float, ...] = parameter(
+    yaw_deg: tuple[float, ...] = option(
         (0.0, 90.0, 180.0, -90.0),
         "Direction of each panel to the right of the image centre, degrees.",
         minimum=-360.0,
         maximum=360.0,
         reload=True,
     )
-    pitch_deg: tuple[float, ...] = parameter(
+    pitch_deg: tuple[float, ...] = option(
         (0.0, 0.0, 0.0, 0.0),
         "Direction of each panel above the horizon, degrees.",
         minimum=-90.0,
         maximum=90.0,
         reload=True,
     )
-    fov_deg: float = parameter(
+    fov_deg: float = option(
         90.0, "Horizontal field of view, degrees.", minimum=1.0, maximum=170.0, reload=True
     )
-    width: int = parameter(320, "Columns of a panel.", minimum=8, maximum=4096, reload=True)
-    height: int = parameter(320, "Rows of a panel.", minimum=8, maximum=4096, reload=True)
+    width: int = option(320, "Columns of a panel.", minimum=8, maximum=4096, reload=True)
+    height: int = option(320, "Rows of a panel.", minimum=8, maximum=4096, reload=True)
 
     def check(self) -> None:
         """Raise ValueError if the lists differ in length or a name is unfit for a topic."""
@@ -192,21 +168,19 @@ class PanelSettings:
 class ScanSettings:
     """Parameters of the laser scan."""
 
-    enabled: bool = parameter(True, "Publish scan when somebody listens.")
-    band_deg: float = parameter(
+    enabled: bool = option(True, "Publish scan when somebody listens.")
+    band_deg: float = option(
         10.0,
         "Height of the band around the horizon in which the nearest surface of each column counts, "
         "degrees. The camera is taken to stand upright.",
         minimum=0.1,
         maximum=180.0,
     )
-    min_range_m: float = parameter(
-        0.1, "Nearer values become -inf.", minimum=0.0, maximum=_LONGEST_M
-    )
-    max_range_m: float = parameter(
+    min_range_m: float = option(0.1, "Nearer values become -inf.", minimum=0.0, maximum=_LONGEST_M)
+    max_range_m: float = option(
         30.0, "Farther values become +inf.", minimum=0.0, maximum=_LONGEST_M
     )
-    frame_id: str = parameter(
+    frame_id: str = option(
         "",
         "Frame of the scan: x forward, y left, z up. Empty: the frame of the image with "
         "`_optical_frame` replaced by `_scan_frame`.",
@@ -222,104 +196,46 @@ class ScanSettings:
 
 
 @dataclass(frozen=True)
-class PanelModelSettings:
-    """Parameters of ScaleDepth where it looks around panel by panel."""
+class PanopticGroup:
+    """Parameters of panoptic models besides their options."""
 
-    reference_focal_px: float = parameter(
-        -1.0,
-        "Focal length, at the size of the network input, of the camera that the model was trained "
-        "with (519.16 for NYU): depth is multiplied by the ratio of that of a panel to it. -1 "
-        "takes that of the model: scaledepth-n knows one; scaledepth-nk and -k had several cameras "
-        "and leave depth as it is, as does 0.",
-        minimum=-1.0,
-        maximum=1e5,
-        reload=True,
-    )
-
-
-@dataclass(frozen=True)
-class PanelPanopticSettings:
-    """Parameters of a panoptic model where it looks around panel by panel."""
-
-    classes_file: str = parameter(
+    classes_file: str = option(
         "",
         "YAML file with a name and a colour for each class of a panoptic model, in its order, such "
         "as config/cityscapes_classes.yaml. Empty: the classes of the model.",
         reload=True,
     )
-    reference_focal_px: float = parameter(
-        -1.0,
-        "Focal length, at the size of the network input, of the camera that a panoptic model was "
-        "trained with (2262.5 for Cityscapes at 2048 columns): depth is multiplied by the ratio of "
-        "that of a panel to it. -1 takes that of the model; 0 leaves depth as it is.",
-        minimum=-1.0,
-        maximum=1e5,
-        reload=True,
-    )
-
-    def check(self) -> None:
-        """Raise ValueError if the focal length makes no sense."""
-        if -1 < self.reference_focal_px < 0:
-            raise ValueError(
-                "panoptic.reference_focal_px must be -1 or not negative, got "
-                f"{self.reference_focal_px:g}"
-            )
 
 
 @dataclass(frozen=True)
-class PanoramicSettings(NodeSettings):
+class _PanoramicSettings(NodeSettings):
     """The parameters of ``panoramic_depth``."""
 
-    model: str = parameter(
+    model: str = option(
         "panda-tiny-metric",
         "Name of the model; `depth-perception models` lists them. A metric pinhole model looks "
         "around in eight panels, whose scales are made to agree where they overlap; a panoptic one "
         "also finds what stands where.",
         reload=True,
     )
-    precision: str = parameter(
-        "float32",
-        "Arithmetic of the backbone; heads and geometry stay in float32, of a panoptic model only "
-        "its depth branch and geometry.",
-        choices=("float32", "float16", "bfloat16"),
-        reload=True,
-    )
-    height: int = parameter(
-        0,
-        "Rows of the network input, for a pinhole model the side of its panels; 0 takes the "
-        "default of the model. Fewer are faster. The model inside the package works at its own 112 "
-        "rows only.",
-        minimum=0,
-        maximum=4096,
-        reload=True,
-    )
-    flip: bool = parameter(
-        False, "Average with the mirrored image: a little better, twice the time.", reload=True
-    )
-    seam: str = parameter(
-        "circular",
-        "Left and right border: off (as the authors of the model), circular (padding with the "
-        "other side) or blend (mean with a half-turned image, twice the time). Pinhole models have "
-        "no such border.",
-        choices=("off", "circular", "blend"),
-        reload=True,
-    )
-    horizontal_fov_deg: float = parameter(
+    flip: bool = shared(EstimatorOptions, "flip")
+    seam: str = shared(EstimatorOptions, "seam", default="circular")
+    horizontal_fov_deg: float = option(
         360.0, "What the image sees from left to right, degrees.", minimum=1.0, maximum=360.0
     )
-    vertical_fov_deg: float = parameter(
+    vertical_fov_deg: float = option(
         180.0,
         "What the image sees from top to bottom, degrees; the horizon is in the middle.",
         minimum=1.0,
         maximum=180.0,
     )
-    mask_file: str = parameter(
+    mask_file: str = option(
         "",
         "Picture in the geometry of the image; where it is not black (the body of the robot), "
         "depth is invalid. Empty: none.",
         reload=True,
     )
-    publish_tf: bool = parameter(
+    publish_tf: bool = option(
         True,
         "Publish static transforms from the frame of the image to those of the scan and the "
         "panels.",
@@ -328,9 +244,17 @@ class PanoramicSettings(NodeSettings):
     cloud: CloudSettings = field(default_factory=CloudSettings)
     panels: PanelSettings = field(default_factory=PanelSettings)
     scan: ScanSettings = field(default_factory=ScanSettings)
-    scaledepth: PanelModelSettings = field(default_factory=PanelModelSettings)
-    panoptic: PanelPanopticSettings = field(default_factory=PanelPanopticSettings)
     segments: SegmentSettings = field(default_factory=SegmentSettings)
     instances: InstanceSettings = field(default_factory=InstanceSettings)
     markers: MarkerSettings = field(default_factory=MarkerSettings)
     scale: ScaleSettings = field(default_factory=ScaleSettings)
+
+
+def _runs_on_panoramas(card: ModelCard) -> bool:
+    """Whether a model takes panoramas, as they are or split into overlapping views."""
+    return card.camera == "equirectangular" or (
+        card.has_depth and card.scale is not ScaleKind.AFFINE_INVARIANT
+    )
+
+
+PanoramicSettings = with_models(_PanoramicSettings, _runs_on_panoramas, {"panoptic": PanopticGroup})

@@ -8,7 +8,6 @@ Zisserman, "MLESAC", 2000, sec. 3).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,62 +17,11 @@ from ...geometry.exact import exact
 from ...prediction import Prediction
 from ..alignment import default_model, values_for
 from ..fits import FitModel
+from ..options import GroundOptions
 from ..reference import Reference, SourceError
 
 _HYPOTHESES = 512
 _SCORED = 2048
-
-
-@dataclass(frozen=True)
-class GroundOptions:
-    """The camera above its ground.
-
-    Attributes:
-        height_m: of the camera centre above the ground, metres.
-        up: away from the ground, in the optical frame; of any length. A level camera: (0, -1, 0).
-        min_depression, max_depression: pixels that look so far below the horizon may see ground,
-            radians. Closer to the horizon the distance is unsure; straight down is often the
-            vehicle itself.
-        tolerance_ratio: a pixel sees the ground if its depth differs by no more than this share.
-        min_ground_ratio: least share of the candidates (by solid angle) that see the ground.
-        height_sigma_ratio: standard deviation of the height, as a share of it.
-    """
-
-    height_m: float = 1.5
-    up: tuple[float, float, float] = (0.0, -1.0, 0.0)
-    min_depression: float = math.radians(8.0)
-    max_depression: float = math.radians(75.0)
-    tolerance_ratio: float = 0.08
-    min_ground_ratio: float = 0.2
-    height_sigma_ratio: float = 0.02
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.height_m) and self.height_m > 0):
-            raise ValueError(f"height_m must be positive metres, got {self.height_m}")
-        length = math.sqrt(sum(x * x for x in self.up))
-        if len(self.up) != 3 or not (math.isfinite(length) and length > 1e-6):
-            raise ValueError(f"up must be a direction of three numbers, got {self.up}")
-        if not 0 < self.min_depression < self.max_depression <= math.pi / 2:
-            raise ValueError(
-                "depressions must satisfy 0 < min < max <= pi/2, got "
-                f"{self.min_depression:.3f} and {self.max_depression:.3f} rad"
-            )
-        for name in ("tolerance_ratio", "min_ground_ratio"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        if self.height_sigma_ratio < 0:
-            raise ValueError(
-                f"height_sigma_ratio must not be negative, got {self.height_sigma_ratio}"
-            )
-
-
-def upward(pitch: float, roll: float) -> tuple[float, float, float]:
-    """``up`` of a camera that looks down by ``pitch`` and is turned clockwise by ``roll``, radians.
-
-    Clockwise as seen from behind it, about its optical axis.
-    """
-    level = math.cos(pitch)
-    return (-math.sin(roll) * level, -math.cos(roll) * level, -math.sin(pitch))
 
 
 def ground_reference(
