@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Side = Literal["above", "side"]
+Extent = tuple[float, float, float, float]
 
 _OVERSAMPLING = 2
 _KEPT_PERCENT = (2.0, 98.0)
@@ -64,7 +65,7 @@ def cloud_view(
     style: Style = WHITE,
     headroom_m: float | None = 0.5,
     keep_in_view: NDArray[np.floating] | None = None,
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], Extent]:
     """Draw a cloud in parallel projection with a metric grid, a scale bar and the camera.
 
     Args:
@@ -81,7 +82,8 @@ def cloud_view(
             view must contain; NaN are left out.
 
     Returns:
-        (height, width, 3) uint8 RGB.
+        (height, width, 3) uint8 RGB, and its borders left, right, bottom, top in metres with the
+        camera at the origin.
 
     Raises:
         ValueError: shapes or types do not fit.
@@ -95,26 +97,9 @@ def cloud_view(
     _draw_points(canvas, frame, flat, nearness, colours[kept], style)
     _draw_camera(canvas, frame, side, style)
     _draw_scale_bar(canvas, frame, step, style)
-    return cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-
-
-def view_extent(
-    points: NDArray[np.floating],
-    *,
-    side: Side = "above",
-    size: tuple[int, int] = (720, 720),
-    headroom_m: float | None = 0.5,
-    keep_in_view: NDArray[np.floating] | None = None,
-) -> tuple[float, float, float, float]:
-    """Borders of the image of :func:`cloud_view` in metres: left, right, bottom, top.
-
-    The camera is at the origin; the arguments are those of :func:`cloud_view`.
-    """
-    points = np.asarray(points, np.float32).reshape(-1, 3)
-    _, flat, _ = _projected(points[np.isfinite(points).all(-1)], side, headroom_m)
-    frame = _frame(flat, *size, keep_in_view)
-    width, height = frame.width / frame.scale, frame.height / frame.scale
-    return frame.left, frame.left + width, frame.top - height, frame.top
+    image = cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    across, upward = frame.width / frame.scale, frame.height / frame.scale
+    return image, (frame.left, frame.left + across, frame.top - upward, frame.top)
 
 
 def _projected(

@@ -85,8 +85,7 @@ class VideoWriter:
     """Writes RGB frames of one size as MPEG-4: ``with VideoWriter(path, 29.97) as video: ...``.
 
     The file appears under its name when the block ends without an error. MPEG-4 only supports even
-    sizes up to 8190 pixels: an odd height or width is completed by repeating the last row or column,
-    and larger frames are shrunk.
+    sizes up to 8190 pixels: an odd last row or column is repeated, and larger frames are shrunk.
 
     Args:
         path: file to write, ``.mp4``.
