@@ -28,9 +28,8 @@ from depth_perception.geometry import Equirectangular, Mobius
 from depth_perception.geometry.frames import optical_to_panda
 from depth_perception.geometry.mobius import mobius_grid
 from depth_perception.geometry.projections import cassini_to_equirectangular
-from depth_perception.io.colormaps import colourise, normalise
-from depth_perception.io.images import write_image
-from depth_perception.io.side_by_side import side_by_side
+from depth_perception.io.colormaps import PUBLISHED_COLORMAP, colourise, normalise
+from depth_perception.io.images import side_by_side, write_image
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.image_input import network_input, network_size
 from depth_perception.training.panda import losses
@@ -184,7 +183,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
     yield case.compare("depth_resized", predictions["input"].values)
     for tail, prediction in (("", predictions["network"]), ("_resized", predictions["input"])):
         yield case.compare(f"gray{tail}", normalise(prediction.values.numpy()))
-        colours = colourise(case[f"gray{tail}"].numpy())[..., ::-1]
+        colours = colourise(case[f"gray{tail}"].numpy(), PUBLISHED_COLORMAP)[..., ::-1]
         yield case.compare(f"color_bgr{tail}", colours.copy())
         if f"panel{tail}_bgr" in case:
             panel = side_by_side(np.ascontiguousarray(image[..., ::-1]), colours)
