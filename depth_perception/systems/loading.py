@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..backends.engines import check_backend
+from ..networks.cpu_info import warn_if_slow
 from .catalog import model, options_of, system_of
 from .checkpoints import CheckpointError, read_metadata, save_checkpoint
 from .estimator import Estimator
@@ -106,6 +107,7 @@ def load(
     if stored := stored_options(name, path):
         given = {k: v for k, v in options.items() if not (k == "height" and v is None)}
         chosen = kind(**{**stored, **given})  # type: ignore[arg-type]
+    warn_if_slow(chosen.precision, device.type)
     return system.load(entry, path, device, chosen)
 
 
