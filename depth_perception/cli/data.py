@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from ..data.names import check_name
 from .terminal import failed, table_console
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ class List:
     def run(self, console: Console) -> int:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
+
+        if self.name is not None:
+            check_name(self.name)
 
         from ..data.registry import DATA_SETS, data_set
 
@@ -77,6 +81,8 @@ class Check:
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None
 
     def run(self, console: Console) -> int:
+        check_name(self.name)
+
         from ..data.check import check
         from ..data.registry import data_set
 
@@ -122,6 +128,8 @@ class Tiny:
     out: tyro.conf.Positional[Path]
 
     def run(self, console: Console) -> int:
+        check_name(self.name)
+
         from ..data.tiny import write_tiny
 
         made = write_tiny(self.name, self.out)

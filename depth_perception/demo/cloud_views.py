@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Equirectangular
-from ..io.cloud_view import Side, cloud_view, view_extent
+from ..io.cloud_view import Side, cloud_view
 from .compare import MAX_DEPTH_M, Depth, usable
 from .recording import Cloud
 
@@ -56,9 +56,9 @@ def both_views(
         true_outline = None if truth_m is None else outline(truth_m, MAX_DEPTH_M)
         framing = outline(predicted_m, _FRAMED_M) if true_outline is None else true_outline
         framing = _without_far_glimpses(framing)
-        options = {"side": side, "size": size, "keep_in_view": framing}
-        image = cloud_view(cloud.points, cloud.colours, **options)
-        extent = view_extent(cloud.points, **options)
+        image, extent = cloud_view(
+            cloud.points, cloud.colours, side=side, size=size, keep_in_view=framing
+        )
         views.append(View(f"cloud_{side}", _TITLES[side], image, extent, true_outline))
     return views[0], views[1]
 

@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from ..io.cloud_view import cloud_view, view_extent
+from ..io.cloud_view import cloud_view
 from ..io.segment_colours import Colour, segment_colour
 from .board import VIEW_SIZE, BoardContent, depth_panel, error_panel, input_panel, view_panel
 from .cloud_views import View
@@ -69,9 +69,8 @@ def point_colours(content: PanopticContent) -> NDArray[np.uint8]:
 
 
 def _view(content: PanopticContent, colours: NDArray[np.uint8]) -> View:
-    points, options = content.cloud.points, {"size": VIEW_SIZE, "headroom_m": _HEADROOM_M}
-    image = cloud_view(points, colours, **options)
-    extent = view_extent(points, **options)
+    points = content.cloud.points
+    image, extent = cloud_view(points, colours, size=VIEW_SIZE, headroom_m=_HEADROOM_M)
     return View("cloud_above", "Point cloud from above", image, extent, None)
 
 

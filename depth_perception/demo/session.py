@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -33,13 +33,17 @@ class Child:
     process: subprocess.Popen[bytes]
     log: Path
 
+    def output(self) -> str:
+        """The whole log."""
+        return self.log.read_text(errors="replace")
+
     def tail(self, lines: int = 25) -> str:
-        """The last lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        """The last lines of the log."""
+        return "\n".join(self.output().splitlines()[-lines:])
 
     def since(self, text: str, lines: int = 25) -> str:
         """The lines of its log from the first that contains ``text``."""
-        found = self.log.read_text(errors="replace").splitlines()
+        found = self.output().splitlines()
         first = next(i for i, line in enumerate(found) if text in line)
         return "\n".join(found[first : first + lines])
 
@@ -103,15 +107,10 @@ class Session:
         Raises:
             DemoError: it failed, took too long, or one of ``needs`` ended before it.
         """
-        deadline = time.monotonic() + timeout_s
-        while child.process.poll() is None:
-            for other in needs:
-                self.check(other)
-            if time.monotonic() > deadline:
-                raise DemoError(
-                    f"the {child.name} was not done after {timeout_s:.0f} s\n{_logs(child, *needs)}"
-                )
-            time.sleep(_POLL_S)
+        if not self._poll(lambda: child.process.poll() is not None, timeout_s, needs):
+            raise DemoError(
+                f"the {child.name} was not done after {timeout_s:.0f} s\n{_logs(child, *needs)}"
+            )
         if child.process.returncode != 0:
             raise DemoError(
                 f"the {child.name} ended with exit code {child.process.returncode}\n{_logs(child)}"
@@ -132,21 +131,20 @@ class Session:
         Raises:
             DemoError: a process ended, the alarm appeared, or the text did not appear in time.
         """
-        deadline = time.monotonic() + timeout_s
-        while text not in child.log.read_text(errors="replace"):
-            for other in (child, *needs):
-                self.check(other)
-            if alarm is not None and alarm[1] in alarm[0].log.read_text(errors="replace"):
+
+        def printed() -> bool:
+            if alarm is not None and alarm[1] in alarm[0].output():
                 raise DemoError(
                     f"the {alarm[0].name} reports an error, see {alarm[0].log}\n"
                     f"{alarm[0].since(alarm[1])}"
                 )
-            if time.monotonic() > deadline:
-                raise DemoError(
-                    f"the {child.name} did not print {text!r} within {timeout_s:.0f} s\n"
-                    f"{_logs(child, *needs)}"
-                )
-            time.sleep(_POLL_S)
+            return text in child.output()
+
+        if not self._poll(printed, timeout_s, (child, *needs)):
+            raise DemoError(
+                f"the {child.name} did not print {text!r} within {timeout_s:.0f} s\n"
+                f"{_logs(child, *needs)}"
+            )
 
     def pause(self, seconds: float, needs: Sequence[Child] = ()) -> None:
         """Wait for some time while every process in ``needs`` runs.
@@ -154,17 +152,24 @@ class Session:
         Raises:
             DemoError: one of them ended.
         """
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for child in needs:
-                self.check(child)
-            time.sleep(_POLL_S)
+        self._poll(lambda: False, seconds, needs)
 
     def check(self, child: Child) -> None:
         """Raise DemoError if a process that should run has ended."""
         code = child.process.poll()
         if code is not None:
             raise DemoError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
+
+    def _poll(self, done: Callable[[], bool], timeout_s: float, needs: Sequence[Child]) -> bool:
+        """Wait until ``done`` while every process in ``needs`` runs; False when time is over."""
+        deadline = time.monotonic() + timeout_s
+        while not done():
+            for child in needs:
+                self.check(child)
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
 
     def stop(self, child: Child, grace_s: float = 30.0) -> None:
         """Stop a process by SIGINT and wait for its end.

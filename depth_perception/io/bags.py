@@ -17,10 +17,10 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from .encodings import decode_compressed, decode_image
+from .suffixes import is_bag
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
-BAG_FILE_SUFFIXES = frozenset((".mcap", ".db3"))
 _DEPTH_ENCODINGS = ("32FC1", "16UC1", "64FC1", "32SC1")
 STORE = get_typestore(Stores.ROS2_HUMBLE)  # these message types are the same in later ones
 
@@ -77,14 +77,6 @@ def stamp_ns(message: Any) -> int:
     """Header stamp of a message, nanoseconds."""
     stamp = message.header.stamp
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
-def is_bag(path: str | Path) -> bool:
-    """Whether a path is a folder with metadata.yaml, or an .mcap or .db3 file."""
-    path = Path(path)
-    if path.is_dir():
-        return (path / "metadata.yaml").is_file()
-    return path.is_file() and path.suffix.lower() in BAG_FILE_SUFFIXES
 
 
 def pixel_fields(message: Any) -> tuple[int, int, str, int, int, Any]:

@@ -23,7 +23,6 @@ NAMES = [
     ["weights", "path", "panda-huge"],
     ["weights", "fetch"],
     ["train", "no-recipe"],
-    ["train", "panda-tiny-metric", "run.stepps=1"],
     ["data", "list", "no-set"],
     ["data", "check", "no-set", "nowhere"],
     ["eval", "panda-huge", "worlds", "nowhere"],

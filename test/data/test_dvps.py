@@ -86,7 +86,7 @@ def test_the_truth_is_judged_as_perfect(root: Path) -> None:
     assert quality.occurs.sum() > 4
     assert (quality.per_class[quality.occurs] == 100).all()
     assert score.dpq()[0] == pytest.approx(100 * int(quality.occurs.sum()) / 19)
-    assert score.depth.abs_rel == 0
+    assert score.depth["abs_rel"] == 0
 
 
 def test_without_a_list_frames_are_found_by_name(root: Path) -> None:

@@ -25,7 +25,7 @@ from depth_perception.ros.bags.types import (
     to_bag_qos,
 )
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.live
 
 STEP_NS = 50_000_000
 OWN_TYPE = "depth_perception/msg/InstanceDepthArray"

@@ -14,6 +14,7 @@ import pytest
 import torch
 from depth_perception.msg import DepthScale
 from golden.ppd_reference import case
+from published.solids import surface_error
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import FRAME, READY, NodeProcess, Probe, cloud_of, depth_of, image, panorama
 from rosgraph_msgs.msg import Clock
@@ -22,7 +23,6 @@ from std_msgs.msg import Header
 
 import depth_perception as dp
 from depth_perception.data.worlds import Frame, make_world, render
-from depth_perception.data.worlds.primitives import surface_error
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
 from depth_perception.ros.messages.camera_info import pinhole_info

@@ -277,7 +277,7 @@ def test_warm_up_prepares_this_size(
         ({"seam": "mirror"}, ValueError, "seam must be one of off"),
         ({"output_size": "half"}, ValueError, "output_size"),
         ({"height": 0}, ValueError, "height"),
-        ({"height": "70"}, TypeError, "height must be a whole number of rows, got '70'"),
+        ({"height": "70"}, TypeError, "height must be a whole number, got '70'"),
         ({"height": 70.5}, TypeError, "height must be a whole number"),
         ({"height": True}, TypeError, "height must be a whole number"),
         ({"flip": "no"}, TypeError, "flip must be True or False, got 'no'"),

@@ -206,7 +206,7 @@ def test_lora_moves_the_branches_and_the_head_only(
 
 def test_an_unknown_number_cannot_choose_the_best(recipe: PandaRecipe) -> None:
     recipe = replace(recipe, run=replace(recipe.run, metric="absrel"))
-    with pytest.raises(RecipeError, match="no number 'absrel'; did you mean 'abs_rel'"):
+    with pytest.raises(RecipeError, match="no metric 'absrel'; did you mean 'abs_rel'"):
         RangeTraining(recipe, trainable_network(recipe))
 
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ...io.bags import is_bag
-from ...io.images import READABLE_SUFFIXES
-from ...io.video import VIDEO_SUFFIXES
+from ...io.suffixes import READABLE_SUFFIXES, VIDEO_SUFFIXES, is_bag
 
 LIST_SUFFIXES = frozenset((".txt", ".lst"))
 

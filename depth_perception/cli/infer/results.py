@@ -17,11 +17,10 @@ from ...geometry.frames import optical_to_opengl, optical_to_panda
 from ...geometry.outliers import outlier_mask
 from ...io.colormaps import PUBLISHED_COLORMAP, depth_picture, near_is_warm
 from ...io.depth_files import write_depth
-from ...io.images import write_image
+from ...io.images import side_by_side, write_image
 from ...io.instance_files import write_instances, write_segments
 from ...io.ply import write_ply
 from ...io.segment_colours import Colour, overlay, segment_palette
-from ...io.side_by_side import side_by_side
 from ...prediction import Prediction, ScaleKind
 from .options import InferOptions
 

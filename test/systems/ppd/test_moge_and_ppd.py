@@ -311,8 +311,8 @@ def test_missing_parts_say_how_to_get_them(tmp_path: Path, monkeypatch: pytest.M
     [
         ({"height": 56}, "use max_pixels"),
         ({"flip": True}, "flip"),
-        ({"steps": 0}, "steps must be positive"),
-        ({"max_pixels": -1}, "max_pixels must be positive"),
+        ({"steps": 0}, "steps must lie between 1 and 200, got 0"),
+        ({"max_pixels": -1}, "max_pixels must lie between 256"),
         ({"align": "magic"}, "align must be one of"),
     ],
 )
@@ -324,7 +324,7 @@ def test_senseless_options_are_refused(options: dict, message: str) -> None:
 def test_moge_has_options_of_its_own() -> None:
     with pytest.raises(ValueError, match="use num_tokens"):
         MogeOptions(height=56)
-    with pytest.raises(ValueError, match="num_tokens must be positive"):
+    with pytest.raises(ValueError, match="num_tokens must lie between 1"):
         MogeOptions(num_tokens=0)
     with pytest.raises(TypeError, match="steps"):
         dp.load("moge-2-tiny", "none.pt", "cpu", steps=3)

@@ -252,7 +252,7 @@ def test_missing_labels_are_named(places: Path) -> None:
     recipe = small("panda-student", places, "teacher=null")
     source = replace(recipe.data.unlabelled[0], labels=str(places / "none"))
     recipe = replace(recipe, data=replace(recipe.data, unlabelled=(source,)))
-    with pytest.raises(NoFramesError, match="2 of 2 pictures have no pseudo label, the first is"):
+    with pytest.raises(NoFramesError, match="2 of 2 images have no pseudo label, the first is"):
         prepared(recipe)
 
 

@@ -178,7 +178,7 @@ def test_the_mixture_keeps_its_shares(worlds: str) -> None:
         ("data.sources=[]", "at least one data set"),
         ("data.sources=[{kind: kitti, root: x}]", "'kitti' is not a choice"),
         ("data.sources=[{kind: worlds, root: x, share: 0}]", "share must be positive"),
-        ("run.metric=rms", "no number 'rms'"),
+        ("run.metric=rms", "no metric 'rms'"),
     ],
 )
 def test_what_is_wrong_is_named(
@@ -190,7 +190,7 @@ def test_what_is_wrong_is_named(
 
 def test_a_mixture_needs_its_size(small: Callable[..., PpdRecipe], worlds: str) -> None:
     two = f"data.sources=[{{kind: worlds, root: {worlds}}}, {{kind: worlds, root: {worlds}}}]"
-    with pytest.raises(RecipeError, match="how many frames to draw from 2 sources"):
+    with pytest.raises(RecipeError, match="items must be given for 2 sources"):
         small("ppd-pretrain", two, "data.items=null")
 
 

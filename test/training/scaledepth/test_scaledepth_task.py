@@ -222,7 +222,7 @@ def test_a_run_goes_on_from_a_checkpoint(root: Path, tmp_path: Path) -> None:
 def test_what_would_stop_the_run_is_told_before(root: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="depth-perception scenes"):
         prepare(small(root, "nk", model={"name": "scaledepth-tiny"}))
-    with pytest.raises(RecipeError, match="no ScaleDepth"):
+    with pytest.raises(RecipeError, match="is not trained by task scaledepth"):
         prepare(small(root, "nk", model__name="panda-tiny"))
     with pytest.raises(RecipeError, match="no model"):
         prepare(small(root, "nk", model__name="scaledepth-t"))
@@ -237,7 +237,7 @@ def test_what_would_stop_the_run_is_told_before(root: Path, tmp_path: Path) -> N
     (tmp_path / "images/train").mkdir(parents=True)
     (tmp_path / "annotations/train").mkdir(parents=True)
     empty = [{"kind": "nyu", "root": str(tmp_path)}]
-    with pytest.raises(NoFramesError, match="no pictures"):
+    with pytest.raises(NoFramesError, match="no images"):
         prepare(small(root, "nk", data__sets=empty))
     write(tmp_path / "images/train/study_1.png", np.zeros((40, 50, 3), np.uint8))
     with pytest.raises(FileNotFoundError, match="1 files of the nyu set are missing"):
