@@ -20,7 +20,6 @@ from .reference import Reference, SourceError
 from .sources.camera_height import ground_reference
 from .sources.fixed import fixed_fit
 
-_OUTSIDE = (ScaleSource.POINTS, ScaleSource.OBJECT_SIZE, ScaleSource.REFERENCE)
 _POOR_RESIDUAL, _POOR_SIGMA, _POOR_AGREEMENT = 0.2, 0.1, 0.5  # accepted with a warning
 _BETTER_TURNED = 0.05  # wrong extrinsics: a rotation agrees better by this fraction
 
