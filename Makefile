@@ -13,6 +13,7 @@ BAG ?=
 NODE ?=
 TESTS ?= test
 CASES ?=
+JOBS ?= 2
 ARGS ?=
 
 venv := $(abspath $(VENV))
@@ -34,6 +35,7 @@ help: ## this text
 	echo "  TORCH_INDEX=   https://download.pytorch.org/whl/cpu for a small PyTorch without CUDA"
 	echo "  IMAGE= BAG= NODE=   demo: a panorama of yours, a bag of yours, another node (panoptic)"
 	echo "  TESTS=   test: which ones"
+	echo "  JOBS=$(JOBS)   test: processes; 0 runs all tests in pytest's own (for --pdb or -s)"
 	echo "  CASES=   golden: a folder of other reference cases (ARGS=\"--system panda\" if needed)"
 	echo "  ARGS=   further options of the demo, of pytest or of golden"
 
@@ -43,12 +45,12 @@ messages: $(messages_ready) ## build the ROS messages into build/ros
 
 demo: $(messages_ready) ## replay a bag into the running node, compare, draw out/demo/
 	@source $(env)
-	python -m depth_perception.demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(BAG),--bag "$(BAG)") \
+	python -m depth_perception.cli.main demo $(if $(IMAGE),--image "$(IMAGE)") $(if $(BAG),--bag "$(BAG)") \
 	  $(if $(NODE),--node $(NODE)) $(ARGS)
 
 test: $(messages_ready) ## run the tests
 	@source $(env)
-	python -m pytest $(TESTS) $(ARGS)
+	python -m pytest --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS) $(ARGS)
 
 golden: $(messages_ready) ## compare with the reference cases of the original systems
 	@source $(env)

@@ -125,9 +125,9 @@ setup(
             "depth-perception = depth_perception.cli.main:main",
             "bag_player = depth_perception.ros.bags.player:main",
             "bag_recorder = depth_perception.ros.bags.recorder:main",
-            "panoptic_depth = depth_perception.ros.panoptic_node:main",
-            "panoramic_depth = depth_perception.ros.panoramic_node:main",
-            "pinhole_depth = depth_perception.ros.pinhole_node:main",
+            "panoptic_depth = depth_perception.ros.executables:panoptic_depth",
+            "panoramic_depth = depth_perception.ros.executables:panoramic_depth",
+            "pinhole_depth = depth_perception.ros.executables:pinhole_depth",
         ]
     },
     distclass=BinaryDistribution,

@@ -1,17 +1,23 @@
 """Options said once: fields of frozen dataclasses with text, unit, range and choices.
 
-Whoever shows an option (ROS parameter, command-line flag, YAML file, table of the docs) reads it
-here, and whoever takes a value checks it by :meth:`Option.check`. Importing this loads nothing heavy.
+ROS parameters, command-line flags, YAML files and tables of the docs are made from them, and values
+are checked by :meth:`Option.check`. Importing this module loads nothing heavy.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+Backend = Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"]
+Precision = Literal["float32", "float16", "bfloat16"]
+
+T = TypeVar("T")
 
 _KEY = "option"
 
@@ -46,17 +52,40 @@ class Option:
     library_only: bool = False
 
     @property
+    def lowest(self) -> float | None:
+        """The least number allowed, :attr:`unset` included."""
+        is_number = isinstance(self.unset, Real) and not isinstance(self.unset, bool)
+        if self.minimum is None or not is_number:
+            return self.minimum
+        return min(self.minimum, self.unset)
+
+    @property
+    def values(self) -> str:
+        """The values allowed, in words; empty where the type says it all."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        unset = "" if self.unset is None else f"{json.dumps(self.unset)}: unset"
+        return "; ".join(filter(None, (self.limits, unset)))
+
+    @property
     def limits(self) -> str:
         """The range in words, empty without one."""
         low, high = self.minimum, self.maximum
         if low is None and high is None:
             return ""
         if high is None:
-            return f"at least {low:g}"
-        return f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+            return f"at least {low:.10g}"
+        return f"at most {high:.10g}" if low is None else f"{low:.10g} to {high:.10g}"
+
+    def typed_default(self, default: Any) -> Any:
+        """The default where a value must have a type: :attr:`unset` stands for None."""
+        return self.unset if default is None else default
 
     def rejection(self, name: str, value: Any) -> str | None:
-        """Why a value that is of the right type is not allowed, or None."""
+        """Why a value of the right type is not allowed, or None; :attr:`unset` is allowed."""
+        return None if self.unset is not None and value == self.unset else self._fault(name, value)
+
+    def _fault(self, name: str, value: Any) -> str | None:
         if self.choices and value not in self.choices:
             return f"{name} must be one of {', '.join(self.choices)}, got {value!r}"
         for number in value if isinstance(value, tuple) else (value,):
@@ -65,7 +94,7 @@ class Option:
             low = -math.inf if self.minimum is None else self.minimum
             high = math.inf if self.maximum is None else self.maximum
             if not low <= number <= high:
-                return f"{name} must lie between {low:g} and {high:g}, got {number!r}"
+                return f"{name} must lie between {low:.10g} and {high:.10g}, got {number!r}"
         return None
 
     def check(self, name: str, value: Any, default: Any) -> None:
@@ -74,7 +103,7 @@ class Option:
         Raises:
             TypeError, ValueError: names the option, the value and what would do.
         """
-        pattern = self.unset if default is None else default
+        pattern = self.typed_default(default)
         if value is None and (default is None or self.unset is not None):
             return
         if isinstance(pattern, bool):
@@ -87,7 +116,7 @@ class Option:
             isinstance(value, bool) or not isinstance(value, Real)
         ):
             raise TypeError(f"{name} must be a number, got {value!r}")
-        if (reason := self.rejection(name, value)) is not None:
+        if (reason := self._fault(name, value)) is not None:
             raise ValueError(reason)
 
 
@@ -96,8 +125,18 @@ def option(default: Any, text: str, **properties: Any) -> Any:
     return field(default=default, metadata={_KEY: Option(text, **properties)})
 
 
+def option_text(kind: type[Any], name: str) -> str:
+    """The text of an option of a dataclass."""
+    return next(said.text for found, said, _ in options(kind) if found == name)
+
+
 def shared(
-    kind: type[Any], name: str, *, default: Any = dataclasses.MISSING, **changes: Any
+    kind: type[Any],
+    name: str,
+    *,
+    default: Any = dataclasses.MISSING,
+    note: str = "",
+    **changes: Any,
 ) -> Any:
     """A field that is the option ``name`` of another dataclass, with its text, range and choices.
 
@@ -105,14 +144,30 @@ def shared(
         kind: the dataclass that says the option.
         name: of the option there.
         default: another default; by default that of ``kind``.
+        note: a sentence to add to the text.
         changes: fields of :class:`Option` that differ.
     """
+    item = next((item for item in fields(kind) if item.name == name), None)
+    if item is None or (said := option_of(item)) is None:
+        raise KeyError(f"{kind.__name__} has no option {name!r}")
+    said = dataclasses.replace(said, **changes)
+    said = dataclasses.replace(said, text=f"{said.text} {note}".strip())
+    value = item.default if default is dataclasses.MISSING else default
+    return field(default=value, metadata={_KEY: said})
+
+
+def documented(kind: type[T]) -> type[T]:
+    """Decorate a dataclass so that tyro shows the texts of its options as help."""
+    import tyro
+
+    hints = get_type_hints(kind, include_extras=True)
     for item in fields(kind):
-        if item.name == name and _KEY in item.metadata:
-            said = dataclasses.replace(item.metadata[_KEY], **changes)
-            value = item.default if default is dataclasses.MISSING else default
-            return field(default=value, metadata={_KEY: said})
-    raise KeyError(f"{kind.__name__} has no option {name!r}")
+        if (said := option_of(item)) is not None:
+            text = f"{said.text} [{said.unit}]" if said.unit else said.text
+            hints[item.name] = Annotated[hints[item.name], tyro.conf.arg(help=text)]
+            item.type = hints[item.name]
+    kind.__annotations__ = {name: hints[name] for name in kind.__annotations__}
+    return kind
 
 
 def option_of(item: dataclasses.Field[Any]) -> Option | None:

@@ -1,4 +1,4 @@
-"""What every model returns: a depth map that says what its numbers mean."""
+"""The result of every model: a depth map with its camera, space and scale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .geometry.segments import SegmentStatistics, StatisticsOptions, segment_sta
 
 
 class AffineInvariantError(ValueError):
-    """Depth was asked of values whose scale and shift are unknown."""
+    """Depth was requested from values with unknown scale and shift."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Instance:
         is_thing: countable object (True) or stuff such as road and sky (False).
         box: (left, top, right, bottom) in pixels, right and bottom exclusive. Left is a column of
             the image; on a full turn a box may cross the right border: then right exceeds the
-            width, and the columns go on at the left border.
-        mask: (bottom - top, right - left) bool, the segment within its box.
+            width, and the columns continue at the left border.
+        mask: (bottom - top, right - left) bool, the segment in its box.
     """
 
     id: int
@@ -54,14 +54,13 @@ class Instance:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a model says of the scene as a whole.
+    """What a model predicts for the whole scene.
 
     Attributes:
         scale_m: size of the scene, metres: depth divided by it is the model's relative depth.
-        is_at_floor: the model could not tell the size and gave its least one: do not trust the
-            metres.
-        class_probabilities: of each kind of scene, empty where the model knows none.
-        class_names: their names, empty where the model's file does not define them.
+        is_at_floor: the model returned its smallest possible size: the metric scale is unreliable.
+        class_probabilities: of each scene class, empty if the model has none.
+        class_names: their names, empty if the weights file does not define them.
     """
 
     scale_m: float
@@ -80,7 +79,7 @@ class Scene:
 
     @property
     def class_name(self) -> str:
-        """Name of the most probable kind of scene; empty where no names are known."""
+        """Name of the most probable scene class; empty if no names are known."""
         if not self.class_names:
             return ""
         best = max(range(len(self.class_names)), key=self.class_probabilities.__getitem__)
@@ -94,17 +93,17 @@ class Prediction:
     Attributes:
         values: (H, W) float32 on the device of the network, in ``space`` up to ``scale``.
         valid: (H, W) bool; false for sky, failed alignment, masked robot body. Values that are
-            not finite are made invalid on construction.
+            not finite become invalid on construction.
         camera: the pixel grid of ``values``.
         kind: range along the ray or z-depth.
         space, scale: see :class:`DepthSpace` and :class:`ScaleKind`.
         instances: segments of a panoptic model, else empty.
-        segments: (H, W) int32, the id of the instance of every pixel and 0 where there is none;
-            None for models that find no segments.
-        scene: what the model says of the scene as a whole; None for most models.
-        fit: how the values became metres, where they were fitted.
-        fit_source: what they were fitted to, for example "moge-2"; empty where they were not.
-        note: why the values are not metres, where the model usually gives metres.
+        segments: (H, W) int32, the id of the instance of every pixel, 0 for none; None for models
+            without segmentation.
+        scene: prediction for the whole scene; None for most models.
+        fit: the fit that made the values metric, if they were fitted.
+        fit_source: reference of the fit, for example "moge-2"; empty without a fit.
+        note: reason why the values are not metric, for models that usually are.
     """
 
     values: Tensor
@@ -167,7 +166,7 @@ class Prediction:
         """(H, W, 3) float32 points in the optical frame, NaN where not valid.
 
         ``allow_affine`` builds a cloud from affine-invariant values as if their shift were zero.
-        Such a cloud is bent; it is for looking at, not for measuring.
+        Its geometry is distorted: use it for visualisation, not for measurement.
 
         Raises:
             AffineInvariantError: see :attr:`depth`.
@@ -178,11 +177,11 @@ class Prediction:
         return torch.where(usable[..., None], points, torch.full_like(points, torch.nan))
 
     def segment_statistics(self, options: StatisticsOptions | None = None) -> SegmentStatistics:
-        """Depth, place and size of all instances, in their order, on the device.
+        """Depth, position and size of all instances, in their order, on the device.
 
         Raises:
             AffineInvariantError: see :attr:`depth`.
-            ValueError: the model finds no segments.
+            ValueError: the prediction has no segments.
         """
         if self.segments is None:
             raise ValueError("this prediction has no segments: use a panoptic model")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,10 @@ import pytest
 
 GOLDEN = Path(__file__).parent / "golden"
 
+IS_PARALLEL = "PYTEST_XDIST_WORKER" in os.environ
+if IS_PARALLEL:  # torch is not imported yet; the other processes use the other cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The same examples in every run, and no time limit for one: machines are busy at times.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeatable")
@@ -20,6 +26,49 @@ hypothesis.settings.load_profile("repeatable")
 # A shell's background job ignores interrupts, and so would every process that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests with these fixtures talk to nodes in processes of their own.
+_LIVE_FIXTURES = {"ros", "start_node", "make_probe"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group and order tests for ``--dist loadgroup``: the live ones first, lonely ones last."""
+    order = {"live": 0, None: 1, "alone": 2}
+    groups: dict[pytest.Item, str | None] = {}
+    for item in items:
+        is_live = _LIVE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        names = [mark.name for mark in item.iter_markers()] + ["live"] * bool(is_live)
+        groups[item] = next((name for name in ("alone", "live") if name in names), None)
+        if groups[item]:
+            item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: order[groups[item]])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give one process all tests of a group or else of a file, whose fixtures are made once."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Scheduling(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            group = nodeid.rpartition("@")[2]
+            return group if group in ("live", "alone") else nodeid.split("::")[0]
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run tests marked ``alone`` while no other process of this run has a test."""
+    if not IS_PARALLEL:
+        return (yield)
+    is_alone = item.get_closest_marker("alone") is not None
+    with Path(__file__).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        try:
+            return (yield)
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # a child process may hold the file open
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
-"""Networks and estimators of the Depth Anything family: the plain way against ours."""
+"""Networks and estimators of the Depth Anything family: the published program against ours."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,20 +12,22 @@ from torch import Tensor, nn
 
 from ..geometry import Equirectangular
 from ..networks.lora import LoraQkv
-from ..systems import build_network, card, load_network, weights_path
-from ..systems.catalog import recipe
+from ..systems import (
+    DenseEstimator,
+    EstimatorOptions,
+    build_network,
+    card,
+    load_network,
+    weights_path,
+)
 from ..systems.depth_anything.network import DepthAnything
-from ..systems.estimator import Estimator, EstimatorOptions, Precision
 from ..systems.panda.network import Panda
-from .ceiling import measure_ceiling
-from .hardware import bench_device, hardware, load_note, torch_threads
-from .identity import bench_picture
-from .measure import Contender, Difference, Measurement, check_counts, measure, memory_means
+from .comparison import Comparison, comparison
+from .identity import bench_image
+from .measure import Variant
+from .options import Network
 from .plain_depth import plain_estimate, plain_network, plain_values
-from .report import Report, Stage
-
-FAMILIES = ("depth_anything", "panda", "panda_hybrid")
-Part = Literal["network", "estimator"]
+from .result import Difference, Result, Stage
 
 _PLAIN = (
     "plain: adapters apart from the weights, attention written out, float32, row-major maps, "
@@ -34,110 +35,50 @@ _PLAIN = (
 )
 
 
-@dataclass(frozen=True)
-class DepthBenchOptions:
-    """What is measured.
-
-    Attributes:
-        model: a name of the catalogue, of the Depth Anything family.
-        checkpoint: its weights; None takes those that are there, or random ones.
-        random_weights: take random ones in any case.
-        height, width: of the network's input; None takes the default height and twice as much.
-        image_height: rows of the picture that an estimator gets; twice as many columns.
-        backends: of ours, one contender for each; ``openvino:bfloat16`` is one in another
-            precision.
-        with_plain: without it, ours alone: for sizes at which the plain way has not the memory.
-        repeats, warm_up: timed runs of each way, and runs before them.
-        device: cpu, cuda, ...
-        precision: of our encoder; the plain way is in float32.
-        threads: of torch on the CPU; None takes torch's choice.
-        seed: of random weights.
-    """
-
-    model: str = "panda-tiny-metric"
-    checkpoint: str | None = None
-    random_weights: bool = False
-    height: int | None = None
-    width: int | None = None
-    image_height: int = 960
-    backends: tuple[str, ...] = ("torch",)
-    with_plain: bool = True
-    repeats: int = 5
-    warm_up: int = 1
-    device: str = "cpu"
-    precision: Precision = "float32"
-    threads: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        family = recipe(self.model).family
-        if family not in FAMILIES:
-            raise ValueError(
-                f"model {self.model} is of the family {family}; there is a plain way for "
-                f"{', '.join(FAMILIES)}, and `bench ppd` for Pixel-Perfect Depth"
-            )
-        if self.precision not in get_args(Precision):
-            raise ValueError(f"precision must be one of {get_args(Precision)}")
-        if not self.backends:
-            raise ValueError("backends must name at least one")
-        if self.image_height < 1:
-            raise ValueError(f"image_height must be positive, got {self.image_height}")
-        check_counts(self.repeats, self.warm_up)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of the network's input."""
-        height = self.height or card(self.model).default_height
-        return height, self.width or 2 * height
-
-
-def _check_width(options: DepthBenchOptions, part: str) -> None:
-    if part == "estimator" and options.width not in (None, 2 * options.size[0]):
-        raise ValueError("width is for `bench network`: an estimator takes twice the height")
-
-
-def bench_depth(options: DepthBenchOptions, part: Part) -> Report:
-    """Run the plain way and ours by turns, and say how far their results are apart.
-
-    Args:
-        options: see there.
-        part: ``network`` from normalised tensor to values, or ``estimator`` from picture to
-            prediction.
+def bench_network(options: Network) -> Result:
+    """Compare networks, normalised tensor to values.
 
     Raises:
         KeyError, ValueError: no such model, size or device.
         CheckpointError: weights that are there do not fit.
     """
-    _check_width(options, part)
-    device, busy = bench_device(options.device), load_note()
-    with torch_threads(options.threads), torch.inference_mode():
-        ceiling = measure_ceiling(device, options.precision)
-        scene = Scene(options, device)
-        stage = scene.network_stage() if part == "network" else scene.estimator_stage()
-        return Report(
-            bench=part,
-            hardware=hardware(device),
-            ceiling=ceiling,
-            memory=memory_means(device, python_memory=part == "estimator"),
-            settings={
-                "model": options.model,
-                "weights": scene.weights,
-                "input": f"{options.size[1]}x{options.size[0]}",
-                **({"picture": f"{2 * options.image_height}x{options.image_height}"}
-                   if part == "estimator" else {}),
-                "precision": options.precision,
-                "backends": list(options.backends),
-                "repeats": options.repeats,
-            },
-            stages=(stage,),
-            notes=(*busy, *((_PLAIN,) if options.with_plain else ())),
-        )  # fmt: skip
+    with comparison(options) as bench:
+        scene = Scene(options, bench.device)
+        return _result("network", bench, scene, "network", scene.networks())
+
+
+def bench_estimator(options: Network) -> Result:
+    """Compare estimators, image to prediction; raises as :func:`bench_network`."""
+    with comparison(options, python_memory=True) as bench:
+        scene = Scene(options, bench.device)
+        return _result("estimator", bench, scene, "image to depth", scene.from_image())
+
+
+def _result(
+    name: str,
+    bench: Comparison,
+    scene: Scene,
+    work: str,
+    runs: dict[str, Callable[[], Tensor]],
+) -> Result:
+    options = scene.options
+
+    def apart() -> list[Difference]:
+        (_, expected), *others = ((key, run().float().cpu()) for key, run in runs.items())
+        return [d for key, found in others for d in relative_differences(key, expected, found)]
+
+    variants = [Variant(key, lambda run=run: (run(),), 1) for key, run in runs.items()]
+    stage = _flop_of_torch(bench.stage(work, variants, apart))
+    settings = scene.settings() | {"backends": list(options.backends), "repeats": options.repeats}
+    if name == "network":
+        del settings["image"]
+    return bench.result(name, [stage], settings, *([_PLAIN] if options.with_plain else []))
 
 
 class Scene:
-    """One picture, the plain network and the estimators."""
+    """One image, the plain network and the estimators."""
 
-    def __init__(self, options: DepthBenchOptions, device: torch.device) -> None:
+    def __init__(self, options: Network, device: torch.device) -> None:
         self.options, self.device = options, device
         network, self.weights = networks(options, device)
         self.plain = plain_network(network) if options.with_plain else None
@@ -147,51 +88,40 @@ class Scene:
             name: _estimator(options, copy.deepcopy(network), name, device)
             for name in options.backends
         }
-        rows = options.image_height
-        self.picture = bench_picture(rows, 2 * rows)
+        self.image = bench_image(options.image_height, 2 * options.image_height)
         generator = torch.Generator().manual_seed(options.seed)
-        self.images = torch.randn(1, 3, *options.size, generator=generator).to(device)
+        self.inputs = torch.randn(1, 3, *options.size, generator=generator).to(device)
 
-    def network_stage(self) -> Stage:
-        """Normalised tensor in, values out."""
-        plain, images = self.plain, self.images
-        ways: list[tuple[str, Callable[[], Tensor]]] = []
+    def settings(self) -> dict[str, object]:
+        """What is measured, as it is shown."""
+        options = self.options
+        return {
+            "model": options.model,
+            "weights": self.weights,
+            "input": f"{options.size[1]}x{options.size[0]}",
+            "image": f"{2 * options.image_height}x{options.image_height}",
+            "precision": options.precision,
+        }
+
+    def networks(self) -> dict[str, Callable[[], Tensor]]:
+        """Normalised tensor in, values out, by variant."""
+        plain, runs = self.plain, {}
         if plain is not None:
-            ways.append(("plain", lambda: plain_values(plain, images)))
+            runs["plain"] = lambda: plain_values(plain, self.inputs)
         for name, estimator in self.estimators.items():
-            ways.append((name, lambda e=estimator: e._run(images, False).float()))
-        return self._stage("network", ways, is_estimator=False)
+            runs[name] = lambda e=estimator: e._run(self.inputs, False).float()
+        return runs
 
-    def estimator_stage(self) -> Stage:
-        """Picture in, depth of its size out."""
-        plain, picture, size = self.plain, self.picture, self.options.size
-        camera = Equirectangular(*picture.shape[:2])
+    def from_image(self) -> dict[str, Callable[[], Tensor]]:
+        """Image in, depth of its size out, by variant."""
+        plain, runs, size = self.plain, {}, self.options.size
         is_panorama = card(self.options.model).camera == "equirectangular"
-        ways: list[tuple[str, Callable[[], Tensor]]] = []
+        camera = Equirectangular(*self.image.shape[:2]) if is_panorama else None
         if plain is not None:
-            ways.append(("plain", lambda: plain_estimate(plain, picture, size, self.device)))
+            runs["plain"] = lambda: plain_estimate(plain, self.image, size, self.device)
         for name, estimator in self.estimators.items():
-            ways.append(
-                (name, lambda e=estimator: e(picture, camera if is_panorama else None).values)
-            )
-        return self._stage("picture to depth", ways, is_estimator=True)
-
-    def _stage(
-        self, work: str, ways: Sequence[tuple[str, Callable[[], Tensor]]], *, is_estimator: bool
-    ) -> Stage:
-        contenders = [Contender(name, lambda run=run: (run(),)) for name, run in ways]
-        measured = measure(
-            contenders,
-            self.device,
-            repeats=self.options.repeats,
-            warm_up=self.options.warm_up,
-            python_memory=is_estimator,
-        )
-        results = [run().float().cpu() for _, run in ways]
-        apart: list[Difference] = []
-        for (name, _), found in zip(ways[1:], results[1:], strict=True):
-            apart += relative_differences(name, results[0], found)
-        return Stage(work, _one_flop(measured), (1,) * len(ways), tuple(apart))
+            runs[name] = lambda e=estimator: e(self.image, camera).values
+        return runs
 
 
 def relative_differences(name: str, expected: Tensor, found: Tensor) -> tuple[Difference, ...]:
@@ -203,47 +133,40 @@ def relative_differences(name: str, expected: Tensor, found: Tensor) -> tuple[Di
     return tuple(Difference(f"{name} {what}", float(value), 1.0) for what, value in figures.items())
 
 
-def networks(options: DepthBenchOptions, device: torch.device) -> tuple[DepthAnything, str]:
-    """The network with adapters apart, if it has any, and whence its weights are."""
+def networks(options: Network, device: torch.device) -> tuple[DepthAnything, str]:
+    """The network with adapters apart, if it has any, and where its weights are from."""
     path = options.checkpoint or weights_path(options.model)
     if not options.random_weights and (options.checkpoint or weights_path(options.model).is_file()):
         network = load_network(options.model, path, device=device, merge_lora=False)
         return network.requires_grad_(False), options.checkpoint or "fetched"
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(options.seed)
         network = build_network(options.model)
         for module in network.modules():
             if isinstance(module, LoraQkv):  # new adapters add nothing
                 nn.init.normal_(module.linear_b_q.weight, std=0.02)
                 nn.init.normal_(module.linear_b_v.weight, std=0.02)
-        _wake(network)
+        # A new head gives nearly the same value everywhere: let its logits vary by about 1.
+        patch = network.encoder.patch_size
+        spread = network.eval().logits(torch.randn(1, 3, 4 * patch, 8 * patch)).std()
+        network.head.out[2].weight.div_(spread)
     return network.to(device).eval().requires_grad_(False), "random"
 
 
-@torch.no_grad()
-def _wake(network: DepthAnything) -> None:
-    """A new head gives nearly the same value everywhere: let its logits vary by about 1."""
-    patch = network.encoder.patch_size
-    spread = network.eval().logits(torch.randn(1, 3, 4 * patch, 8 * patch)).std()
-    network.head.out[2].weight.div_(spread)
-
-
 def _estimator(
-    options: DepthBenchOptions, network: DepthAnything, backend: str, device: torch.device
-) -> Estimator:
+    options: Network, network: DepthAnything, backend: str, device: torch.device
+) -> DenseEstimator:
     runtime, _, precision = backend.partition(":")
     built = EstimatorOptions(
         height=options.size[0],
         precision=precision or options.precision,  # type: ignore[arg-type]
         backend=runtime,  # type: ignore[arg-type]
     )
-    return Estimator(card(options.model), network, device=device, options=built)
+    return DenseEstimator(card(options.model), network, device=device, options=built)
 
 
-def _one_flop(measured: Sequence[Measurement]) -> tuple[Measurement, ...]:
-    """Other runtimes hide their operations: where none are seen, those of our torch way count."""
-    seen = min((m.flop for m in measured if m.flop), default=0)
-    return tuple(
-        m if m.flop else Measurement(m.name, m.seconds, m.peak_bytes, seen, m.cpu_seconds)
-        for m in measured
-    )
+def _flop_of_torch(stage: Stage) -> Stage:
+    """Other runtimes hide their operations: where none are seen, those of torch count."""
+    seen = min((m.flop for m in stage.measurements if m.flop), default=0)
+    filled = tuple(m if m.flop else replace(m, flop=seen) for m in stage.measurements)
+    return replace(stage, measurements=filled)

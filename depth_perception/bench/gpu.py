@@ -6,18 +6,17 @@ figures then mean nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from ..systems.catalog import DEFAULT_MODEL
-from ..systems.estimator import Precision
-from .depth import DepthBenchOptions, Scene, bench_depth, relative_differences
-from .hardware import bench_device
-from .ppd import PpdBenchOptions, bench_ppd
-from .report import Report, document
+from .depth import Scene, bench_estimator, relative_differences
+from .machine import bench_device, hardware
+from .options import Estimator, Gpu, Network, Ppd, Precision
+from .ppd import bench_ppd
+from .result import Result, Stage
 
 _GB = 1e9
 _HALF_MEDIAN, _HALF_P99 = 0.005, 0.02
@@ -31,11 +30,11 @@ class GpuPlan:
         device: where.
         model, heights: of the Depth Anything family; the first height is that of the speed, the
             others those of the memory.
-        image_height: rows of the picture.
+        image_height: rows of the image.
         ppd, ppd_size, ppd_steps: Pixel-Perfect Depth, rows and columns.
         half: the precision that is compared with float32.
         trained: the model with weights of its own whose change by half precision is measured.
-        repeats: timed runs of each way.
+        repeats: timed runs of each variant.
         memory_limits_gb: one for each further height.
     """
 
@@ -73,14 +72,7 @@ TINY = GpuPlan(
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure.
-
-    Attributes:
-        what: was measured.
-        value: as text.
-        wanted: as text.
-        holds: whether the one is as the other asks.
-    """
+    """One figure: what was measured, its value and what is wanted as text, whether that holds."""
 
     what: str
     value: str
@@ -90,14 +82,66 @@ class Finding:
 
 @dataclass(frozen=True)
 class Job:
-    """A part of the run: what it does, and how; it returns figures and full reports."""
+    """A part of the run: what it does, and how; it returns figures and full results."""
 
     what: str
-    run: Callable[[], tuple[list[Finding], list[Report]]]
+    run: Callable[[], tuple[list[Finding], list[Result]]]
 
 
-Overhead = Callable[[DepthBenchOptions], Report]
-"""Network against picture to message bytes; handed in, as messages need ROS."""
+Overhead = Callable[[Network], Result]
+"""Network against image to message bytes; handed in, as messages need ROS."""
+
+
+def bench_gpu(options: Gpu) -> Iterator[Result]:
+    """Run all jobs, one result each, then every figure beside what is wanted of it.
+
+    Raises:
+        ValueError: there is no such GPU.
+    """
+    plan = TINY if options.tiny else GpuPlan(device=options.device, repeats=options.repeats)
+    overhead = _overhead_bench()
+    if options.plan:
+        told = (f"would run on {plan.device}: {job.what}"
+                for job in jobs(replace(plan, device="cpu"), overhead))  # fmt: skip
+        yield Result("", hardware(torch.device("cpu")), lines=tuple(told))
+        return
+    if not options.tiny and not torch.cuda.is_available():
+        raise ValueError(
+            "this bench needs a CUDA GPU and there is none here; --plan prints what it would "
+            "run, --tiny runs the same script with small models on the CPU"
+        )
+    machine = hardware(bench_device(plan.device))
+    if overhead is None:
+        note = "ROS is not installed: image to message bytes is left out"
+        yield Result("", machine, lines=(note,))
+    findings: list[Finding] = []
+    results: list[Result] = []
+    for job in jobs(plan, overhead):
+        yield Result("", machine, lines=(f"\n{job.what}",))
+        found, full = job.run()
+        findings += found
+        results += full
+        for result in full:
+            yield replace(result, name="", lines=("; ".join(result.lines[:2]),))
+    yield summary(findings, results, plan)
+
+
+def summary(findings: Sequence[Finding], results: Sequence[Result], plan: GpuPlan) -> Result:
+    """Every figure beside what is wanted of it."""
+    verdicts = ("MISSED", "holds")
+    return Result(
+        "gpu",
+        hardware(bench_device(plan.device)),
+        ("figure", "found", "wanted", ""),
+        tuple((f.what, f.value, f.wanted, verdicts[f.holds]) for f in findings),
+        figures={
+            "bench": "gpu",
+            "plan": vars(plan),
+            "findings": [vars(finding) for finding in findings],
+            "reports": [result.figures for result in results],
+        },
+        text_columns=4,
+    )
 
 
 def jobs(plan: GpuPlan, overhead: Overhead | None = None) -> tuple[Job, ...]:
@@ -107,7 +151,7 @@ def jobs(plan: GpuPlan, overhead: Overhead | None = None) -> tuple[Job, ...]:
         ValueError: the device is not there.
     """
     bench_device(plan.device)
-    base = DepthBenchOptions(
+    base = Estimator(
         model=plan.model,
         image_height=plan.image_height,
         height=plan.heights[0],
@@ -115,74 +159,49 @@ def jobs(plan: GpuPlan, overhead: Overhead | None = None) -> tuple[Job, ...]:
         device=plan.device,
         repeats=plan.repeats,
     )
+    alone = replace(base, with_plain=False)
     size = f"{2 * plan.heights[0]}x{plan.heights[0]}"
     found = [Job(f"{plan.model} {size}: {plan.half} against plain float32", lambda: _speed(base))]
     for height, limit in zip(plan.heights[1:], plan.memory_limits_gb, strict=True):
-        large = replace(base, height=height, with_plain=False, repeats=1)
-        found.append(
-            Job(
-                f"{plan.model} {2 * height}x{height}: memory",
-                lambda large=large, limit=limit: _memory(large, limit),
-            )
-        )
+        large = replace(alone, height=height, repeats=1)
+        what = f"{plan.model} {2 * height}x{height}: memory"
+        found.append(Job(what, lambda large=large, limit=limit: _memory(large, limit)))
     rows, columns = plan.ppd_size
     found.append(Job(f"{plan.ppd} {columns}x{rows}, {plan.ppd_steps} steps", lambda: _ppd(plan)))
     if overhead is not None:
-        found.append(
-            Job(
-                f"{plan.model} {size}: picture to message bytes",
-                lambda: _overhead(overhead(replace(base, with_plain=False))),
-            )
-        )
-    for model, weights in ((plan.model, "random"), (plan.trained, "trained")):
-        options = replace(
-            base,
-            model=model,
-            height=None if weights == "trained" else base.height,
-            random_weights=weights == "random",
-            with_plain=False,
-        )
-        found.append(
-            Job(
-                f"{model}, {weights} weights: what {plan.half} changes",
-                lambda options=options: (_half(options), []),
-            )
-        )
+        what = f"{plan.model} {size}: image to message bytes"
+        found.append(Job(what, lambda: _overhead(overhead(alone))))
+    for options, weights in (
+        (replace(alone, random_weights=True), "random"),
+        (replace(alone, model=plan.trained, height=None), "trained"),
+    ):
+        what = f"{options.model}, {weights} weights: what {plan.half} changes"
+        found.append(Job(what, lambda options=options: (_half(options), [])))
     return tuple(found)
 
 
-def summary(findings: list[Finding], reports: list[Report], plan: GpuPlan) -> dict[str, Any]:
-    """Everything, as plain values."""
-    return {
-        "bench": "gpu",
-        "plan": vars(plan),
-        "findings": [vars(finding) for finding in findings],
-        "reports": [document(report) for report in reports],
-    }
-
-
-def _speed(options: DepthBenchOptions) -> tuple[list[Finding], list[Report]]:
-    report = bench_depth(options, "estimator")
-    (stage,) = report.stages
-    times, share = stage.speedup(1), stage.share(1, report.ceiling)
+def _speed(options: Estimator) -> tuple[list[Finding], list[Result]]:
+    result = bench_estimator(options)
+    (stage,) = result.stages
+    times, share = stage.speedup(1), result.figures["stages"][0]["contenders"][1]["of_ceiling"]
     return [
         Finding("estimator, times the plain one", f"{times:.2f} x", ">= 8 x", times >= 8),
         Finding("estimator, of the matrix product", f"{share:.0%}", ">= 50 %", share >= 0.5),
-    ], [report]
+    ], [result]
 
 
-def _memory(options: DepthBenchOptions, limit_gb: float) -> tuple[list[Finding], list[Report]]:
-    report = bench_depth(options, "estimator")
+def _memory(options: Estimator, limit_gb: float) -> tuple[list[Finding], list[Result]]:
+    result = bench_estimator(options)
     scene = Scene(options, bench_device(options.device))
     network = scene.estimators["torch"].network
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    used = (report.stages[0].measurements[0].peak_bytes + weights) / _GB
+    used = (result.stages[0].measurements[0].peak_bytes + weights) / _GB
     what = f"memory at {options.size[1]}x{options.size[0]}, with weights"
-    return [Finding(what, f"{used:.2f} GB", f"< {limit_gb:g} GB", used < limit_gb)], [report]
+    return [Finding(what, f"{used:.2f} GB", f"< {limit_gb:g} GB", used < limit_gb)], [result]
 
 
-def _ppd(plan: GpuPlan) -> tuple[list[Finding], list[Report]]:
-    options = PpdBenchOptions(
+def _ppd(plan: GpuPlan) -> tuple[list[Finding], list[Result]]:
+    options = Ppd(
         model=plan.ppd,  # type: ignore[arg-type]
         height=plan.ppd_size[0],
         width=plan.ppd_size[1],
@@ -191,28 +210,30 @@ def _ppd(plan: GpuPlan) -> tuple[list[Finding], list[Report]]:
         device=plan.device,
     )
     plain, half = bench_ppd(options), bench_ppd(replace(options, precision=plan.half))
-    slow = _stage_named(plain, "picture to depth").measurements[0].median_s
-    fast = _stage_named(half, "picture to depth").measurements[1].median_s
+    slow, fast = (_whole(result).measurements[k].median_s for k, result in enumerate((plain, half)))
     times = slow / fast
     what = f"{plan.ppd} in {plan.half}, times the plain float32"
     return [Finding(what, f"{times:.2f} x", ">= 4 x", times >= 4)], [plain, half]
 
 
-def _overhead(report: Report) -> tuple[list[Finding], list[Report]]:
-    network, whole = report.stages[0].measurements
+def _whole(result: Result) -> Stage:
+    return next(stage for stage in result.stages if stage.work == "image to depth")
+
+
+def _overhead(result: Result) -> tuple[list[Finding], list[Result]]:
+    network, whole = result.stages[0].measurements
     more = whole.median_s / network.median_s - 1
-    what = "picture to message bytes, beyond the network"
-    return [Finding(what, f"{more:+.1%}", "<= 10 %", more <= 0.1)], [report]
+    what = "image to message bytes, beyond the network"
+    return [Finding(what, f"{more:+.1%}", "<= 10 %", more <= 0.1)], [result]
 
 
-def _half(options: DepthBenchOptions) -> list[Finding]:
+def _half(options: Estimator) -> list[Finding]:
     device = bench_device(options.device)
     with torch.inference_mode():
         values = []
         for precision in ("float32", options.precision):
             scene = Scene(replace(options, precision=precision), device)
-            estimator = scene.estimators["torch"]
-            values.append(estimator(scene.picture).values.float().cpu())
+            values.append(scene.estimators["torch"](scene.image).values.float().cpu())
     _, middle, high = relative_differences("half", *values)
     return [
         Finding(
@@ -225,5 +246,11 @@ def _half(options: DepthBenchOptions) -> list[Finding]:
     ]
 
 
-def _stage_named(report: Report, work: str) -> Any:
-    return next(stage for stage in report.stages if stage.work == work)
+def _overhead_bench() -> Overhead | None:
+    try:
+        from .ros.overhead import bench_overhead
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("sensor_msgs", "std_msgs", "rclpy"):
+            raise
+        return None
+    return bench_overhead

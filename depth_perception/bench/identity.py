@@ -1,4 +1,4 @@
-"""A model without a network: depth from the brightness of the picture, for benches of the rest."""
+"""A model without a network: depth from the brightness of the image, for benches of the rest."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def identity_depth(image: Tensor, height: int) -> Tensor:
     return green.float().mul_(SPAN_M / 255).add_(NEAREST_M)
 
 
-def bench_picture(height: int, width: int) -> np.ndarray:
+def bench_image(height: int, width: int) -> np.ndarray:
     """(H, W, 3) uint8 RGB: smooth, with a brighter block whose border is a jump of the depth."""
     v = np.linspace(0, 1, height, endpoint=False)[:, None]
     u = np.linspace(0, 1, width, endpoint=False)[None]
@@ -55,7 +55,7 @@ def bench_picture(height: int, width: int) -> np.ndarray:
         0.4 * np.cos(4 * np.pi * u) * np.sin(np.pi * v),
         np.cos(2 * np.pi * (u + v)),
     )
-    picture = np.stack([np.broadcast_to(wave, (height, width)) for wave in waves], axis=-1)
-    picture = np.rint(100 + 60 * picture).astype(np.uint8)
-    picture[height // 3 : height // 2, width // 5 : width // 3] = (250, 240, 230)
-    return picture
+    image = np.stack([np.broadcast_to(wave, (height, width)) for wave in waves], axis=-1)
+    image = np.rint(100 + 60 * image).astype(np.uint8)
+    image[height // 3 : height // 2, width // 5 : width // 3] = (250, 240, 230)
+    return image

@@ -1,23 +1,21 @@
-"""Time, peak memory and arithmetic of contenders that do the same work."""
+"""Time, peak memory and arithmetic of variants that do the same work."""
 
 from __future__ import annotations
 
-import json
 import math
-import statistics
-import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from ..networks.cpu_products import has_onednn
+from .result import Difference, Measurement
 
 # what torch does not count, or not in all releases: fused attention, products by oneDNN
 _UNCOUNTED = {
@@ -39,121 +37,66 @@ MEMORY_OF_PYTHON = "plus the most that Python and NumPy held, as tracemalloc see
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A way to do the work; ``run`` returns its results, in the same order for all contenders."""
+class Variant:
+    """A way to do the work; ``run`` returns its results, in the same order for all variants."""
 
     name: str
     run: Callable[[], tuple[Tensor, ...]]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What was found of one contender.
-
-    Attributes:
-        name: of the contender.
-        seconds: of every repeat.
-        peak_bytes: working memory, see :func:`memory_means`.
-        flop: floating-point operations of matrix products, convolutions and attention.
-        cpu_seconds: processor time of every repeat, all threads together, which other programs
-            disturb less than the clock.
-    """
-
-    name: str
-    seconds: tuple[float, ...]
-    peak_bytes: int
-    flop: int
-    cpu_seconds: tuple[float, ...] = ()
-
-    @property
-    def median_s(self) -> float:
-        """Median of the repeats."""
-        return statistics.median(self.seconds)
-
-    @property
-    def median_cpu_s(self) -> float:
-        """Median of the processor time; NaN where it was not taken."""
-        return statistics.median(self.cpu_seconds) if self.cpu_seconds else math.nan
-
-    @property
-    def flop_per_s(self) -> float:
-        """Achieved rate at the median time."""
-        return self.flop / self.median_s
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How far one result is apart: largest absolute difference, and largest absolute value."""
-
-    what: str
-    largest: float
-    scale: float
+    evaluations: int = 0
+    """Evaluations of the network in a run."""
 
 
 def measure(
-    contenders: Sequence[Contender],
+    variants: Sequence[Variant],
     device: torch.device,
     *,
     repeats: int = 5,
     warm_up: int = 1,
     python_memory: bool = False,
 ) -> tuple[Measurement, ...]:
-    """Run contenders by turns, so that what else the machine does meets all of them alike.
+    """Run variants in alternation, so that background load affects all of them equally.
 
     Memory and operations are taken in runs of their own, which the times do not see;
     ``python_memory`` adds that of Python and NumPy, on the CPU.
-
-    Raises:
-        ValueError: ``repeats`` or ``warm_up`` is less than 1.
     """
-    check_counts(repeats, warm_up)
-    for contender in contenders:
+    for variant in variants:
         for _ in range(warm_up):
-            contender.run()
-    seconds: list[list[float]] = [[] for _ in contenders]
-    cpu_seconds: list[list[float]] = [[] for _ in contenders]
+            variant.run()
+    times: list[list[tuple[float, float]]] = [[] for _ in variants]
     for repeat in range(repeats):
-        turn = range(len(contenders)) if repeat % 2 == 0 else reversed(range(len(contenders)))
-        for index in turn:
-            before = time.process_time()
-            seconds[index].append(seconds_of(contenders[index].run, device))
-            cpu_seconds[index].append(time.process_time() - before)
+        for index in range(len(variants))[:: 1 if repeat % 2 == 0 else -1]:
+            times[index].append(elapsed(variants[index].run, device))
     return tuple(
         Measurement(
-            c.name, tuple(s), peak_bytes(c.run, device, python_memory), flop_of(c.run), tuple(p)
+            v.name,
+            tuple(wall for wall, _ in found),
+            peak_bytes(v.run, device, python_memory),
+            flop_of(v.run),
+            tuple(cpu for _, cpu in found),
+            v.evaluations,
         )
-        for c, s, p in zip(contenders, seconds, cpu_seconds, strict=True)
+        for v, found in zip(variants, times, strict=True)
     )
 
 
-def check_counts(repeats: int, warm_up: int) -> None:
-    """Raise ValueError unless both are at least 1."""
-    for name, value in (("repeats", repeats), ("warm_up", warm_up)):
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}")
-
-
-def seconds_of(run: Callable[[], object], device: torch.device) -> float:
-    """Wall-clock time of one run, with the device idle before and after it."""
+def elapsed(run: Callable[[], object], device: torch.device) -> tuple[float, float]:
+    """Seconds and processor seconds of one run, with the device idle before and after it."""
     _wait(device)
-    start = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     run()
     _wait(device)
-    return time.perf_counter() - start
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def peak_bytes(run: Callable[[], object], device: torch.device, python_memory: bool = False) -> int:
     """Working memory of one run, see :func:`memory_means`."""
     most = _tensor_peak(run, device)
-    return most + _python_peak(run) if python_memory and device.type == "cpu" else most
-
-
-def _python_peak(run: Callable[[], object]) -> int:
-    """Most that Python and NumPy held during a run, beyond what they held before."""
+    if not python_memory or device.type != "cpu":
+        return most
     tracemalloc.start()
     try:
         run()
-        return tracemalloc.get_traced_memory()[1]
+        return most + tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
@@ -168,20 +111,10 @@ def _tensor_peak(run: Callable[[], object], device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device) - before
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recording:
         run()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.json"
-        recording.export_chrome_trace(str(path))
-        events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
-    changes = [
-        (float(event["ts"]), int(event["args"]["Bytes"]))
-        for event in events
-        if event.get("name") == "[memory]"
-    ]
-    held = most = 0
-    for _, change in sorted(changes, key=lambda entry: entry[0]):
-        held += change
-        most = max(most, held)
-    return most
+    events = recording.profiler.kineto_results.events()
+    changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
+    held = np.cumsum([change for _, change in sorted(changes, key=lambda entry: entry[0])])
+    return int(max(0, held.max(initial=0)))
 
 
 def memory_means(device: torch.device, python_memory: bool = False) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..systems import build_network
-from ..systems.estimator import Precision
 from ..systems.panopticdepth.config import (
-    MULTIPLE,
     PANOPTICDEPTH,
     STRIDE,
     PanopticDepthConfig,
@@ -22,69 +19,26 @@ from ..systems.panopticdepth.config import (
 )
 from ..systems.panopticdepth.kernels import SegmentKernels, segment_kernels
 from ..systems.panopticdepth.lean_maps import lean_map
-from ..systems.panopticdepth.maps import PanopticMap, View, plain_map
+from ..systems.panopticdepth.maps import View, plain_map
 from ..systems.panopticdepth.network import PanopticDepth, PanopticFeatures
-from .ceiling import measure_ceiling
-from .hardware import bench_device, hardware, load_note, torch_threads
-from .measure import Contender, Difference, check_counts, measure, memory_means, peak_bytes
-from .report import Report, Stage
-
-Model = Literal["panopticdepth-r50", "panopticdepth-tiny"]
+from .comparison import Comparison, comparison
+from .measure import Variant, peak_bytes
+from .options import Panoptic
+from .result import Difference, Result, Stage
 
 BUDGET_BYTES = 4 * 10**9
 """What a whole frame of 1024 x 2048 may take on the device."""
 _MOST_LOGIT = 8.0
-_BUMPS = 6  # of a stuff class across the picture
-
-
-@dataclass(frozen=True)
-class PanopticBenchOptions:
-    """What is measured.
-
-    Attributes:
-        segments: things that the network proposes, most of which survive.
-        height, width: of picture and maps, multiples of 32.
-        whole: also the peak memory of a whole frame by this model, with random weights.
-        repeats, warm_up: timed runs of each way, and runs before them.
-        device: cpu, cuda, ...
-        precision: of the products with kernels, and of the network.
-        threads: of torch on the CPU; None takes torch's choice.
-        seed: of the scene.
-    """
-
-    segments: int = 60
-    height: int = 1024
-    width: int = 2048
-    whole: Model | None = None
-    repeats: int = 3
-    warm_up: int = 1
-    device: str = "cpu"
-    precision: Precision = "float32"
-    threads: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.segments <= PanopticLimits().top:
-            raise ValueError(f"segments must lie in 0..{PanopticLimits().top}, got {self.segments}")
-        for name in ("height", "width"):
-            side = getattr(self, name)
-            if side < 2 * MULTIPLE or side % MULTIPLE:
-                raise ValueError(
-                    f"{name} must be a multiple of {MULTIPLE}, at least {2 * MULTIPLE}, got {side}"
-                )
-        if self.whole is not None and self.whole not in get_args(Model):
-            raise ValueError(f"whole must be one of {', '.join(get_args(Model))}")
-        if self.precision not in get_args(Precision):
-            raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}")
-        check_counts(self.repeats, self.warm_up)
+_BUMPS = 6  # of a stuff class across the image
 
 
 @dataclass(frozen=True, eq=False)
 class SyntheticScene:
-    """What a network could say of a street: kernels of segments, and what they act on.
+    """What a network could predict of a street: kernels of segments, and what they act on.
 
     Random weights find nothing. Here the mask of every segment is a channel of its own among the
-    256 of the features, so that products, resampling and painting cost what they cost in life.
+    256 of the features, so that products, resampling and painting cost what they cost with a
+    trained network.
 
     Attributes:
         things, stuff: kernels, best first and by class.
@@ -96,7 +50,7 @@ class SyntheticScene:
     features: PanopticFeatures
 
     def without_depth(self) -> SyntheticScene:
-        """As a model without depth says it."""
+        """The output of a model without depth."""
         none = {"depth_kernels": self.things.depth_kernels[:, :0]}
         of_stuff = {"depth_kernels": self.stuff.depth_kernels[:, :0]}
         return SyntheticScene(
@@ -105,9 +59,13 @@ class SyntheticScene:
             self.features._replace(depths=None),
         )
 
+    def arguments(self, view: View, limits: PanopticLimits) -> tuple[Any, ...]:
+        """Those of :func:`plain_map` and :func:`lean_map`."""
+        return self.things, self.stuff, self.features, view, PANOPTICDEPTH, limits
+
 
 def synthetic_scene(
-    options: PanopticBenchOptions, config: PanopticDepthConfig, device: torch.device
+    options: Panoptic, config: PanopticDepthConfig, device: torch.device
 ) -> SyntheticScene:
     """Ellipses of many sizes, some of which cover each other, before a mosaic of stuff."""
     generator = torch.Generator().manual_seed(options.seed)
@@ -151,67 +109,39 @@ def synthetic_scene(
     )
 
 
-def bench_panoptic(options: PanopticBenchOptions) -> Report:
-    """Run the plain way and the lean one by turns, and say how far their maps are apart.
+def bench_panoptic(options: Panoptic) -> Result:
+    """Compare the plain way and the lean one.
 
     Raises:
         ValueError: the device or a number is wrong.
     """
-    device, busy = bench_device(options.device), load_note()
-    size = (options.height, options.width)
-    limits = PanopticLimits()
-    limits = replace(limits, stuff_area_px=limits.stuff_area_px * math.prod(size) // (1024 * 2048))
-    with torch_threads(options.threads), torch.inference_mode():
-        ceiling = measure_ceiling(device, options.precision)
-        scene = synthetic_scene(options, PANOPTICDEPTH, device)
-        stages, notes = [], list(busy)
-        for work, of_scene in (
-            ("masks and depth", scene),
-            ("masks alone", scene.without_depth()),
-        ):
-            plain, lean = _ways(of_scene, View(size, size), limits)
-            stage, note = _compared(work, plain, lean, device, options)
+    with comparison(options) as bench:
+        size = (options.height, options.width)
+        limits = PanopticLimits()
+        area = limits.stuff_area_px * math.prod(size) // (1024 * 2048)
+        limits = replace(limits, stuff_area_px=area)
+        scene = synthetic_scene(options, PANOPTICDEPTH, bench.device)
+        stages, notes = [], []
+        for work, given in (
+            ("masks and depth", scene), ("masks alone", scene.without_depth()),
+        ):  # fmt: skip
+            stage, note = _compared(work, bench, given.arguments(View(size, size), limits))
             stages.append(stage)
             notes.append(f"{work}: {note}")
         if options.whole is not None:
-            notes.append(_whole(options, options.whole, scene, limits, device))
-        return Report(
-            bench="panoptic",
-            hardware=hardware(device),
-            ceiling=ceiling,
-            memory=memory_means(device),
-            settings={
-                "things": options.segments,
-                "stuff": len(PANOPTICDEPTH.classes),
-                "maps": f"{options.width}x{options.height}",
-                "precision": options.precision,
-                "repeats": options.repeats,
-            },
-            stages=tuple(stages),
-            notes=tuple(notes),
-        )
+            notes.append(_whole(options, options.whole, scene, limits, bench.device))
+        settings = {
+            "things": options.segments,
+            "stuff": len(PANOPTICDEPTH.classes),
+            "maps": f"{options.width}x{options.height}",
+            "precision": options.precision,
+            "repeats": options.repeats,
+        }
+        return bench.result("panoptic", stages, settings, *notes)
 
 
-def _ways(
-    scene: SyntheticScene, view: View, limits: PanopticLimits
-) -> tuple[Callable[[], PanopticMap], Callable[[], PanopticMap]]:
-    given = (scene.things, scene.stuff, scene.features, view, PANOPTICDEPTH, limits)
-    return lambda: plain_map(*given).map, lambda: lean_map(*given)
-
-
-def _compared(
-    work: str,
-    plain: Callable[[], PanopticMap],
-    lean: Callable[[], PanopticMap],
-    device: torch.device,
-    options: PanopticBenchOptions,
-) -> tuple[Stage, str]:
-    contenders = (
-        Contender("plain", lambda: (plain().ids,)),
-        Contender("lean", lambda: (lean().ids,)),
-    )
-    measured = measure(contenders, device, repeats=options.repeats, warm_up=options.warm_up)
-    expected, found = plain(), lean()
+def _compared(work: str, bench: Comparison, given: tuple[Any, ...]) -> tuple[Stage, str]:
+    expected, found = plain_map(*given).map, lean_map(*given)
     differing = (expected.ids != found.ids) | (expected.classes != found.classes)
     count, total = int(differing.sum()), differing.numel()
     apart = [Difference("differing pixels", float(count), float(total))]
@@ -223,11 +153,15 @@ def _compared(
         farthest = float(expected.depth[both].max()) if error.numel() else 0.0
         apart.append(Difference("depth m", largest, farthest))
         text += f", depth elsewhere by {largest:.1e} m at most"
-    return Stage(work, measured, (0, 0), tuple(apart)), text
+    variants = (
+        Variant("plain", lambda: (plain_map(*given).map.ids,)),
+        Variant("lean", lambda: (lean_map(*given).ids,)),
+    )
+    return bench.stage(work, variants, lambda: apart), text
 
 
 def _whole(
-    options: PanopticBenchOptions,
+    options: Panoptic,
     model: str,
     scene: SyntheticScene,
     limits: PanopticLimits,
@@ -243,12 +177,8 @@ def _whole(
     images = torch.zeros((1, 3, *size), device=device)
 
     def frame() -> Tensor:
-        features = network(images)
-        segment_kernels(network, features, limits)
-        features = scene.features
-        return lean_map(
-            scene.things, scene.stuff, features, View(size, size), PANOPTICDEPTH, limits
-        ).ids
+        segment_kernels(network, network(images), limits)
+        return lean_map(*scene.arguments(View(size, size), limits)).ids
 
     peak = peak_bytes(frame, device)
     weights = sum(p.numel() * p.element_size() for p in network.parameters())

@@ -1,25 +1,27 @@
-"""Data sets from the command line: which there are, whether one is whole, and tiny ones."""
+"""Data sets on the command line: list them, verify one, write tiny ones."""
 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
-from rich.console import Console
 
-_PLAIN_WIDTH = 160
+from ..data.names import check_name
+from .terminal import failed, table_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
 class List:
-    """Say which data sets are read, and of one what has to lie where.
+    """List the data sets that can be read, or describe the layout of one.
 
     Attributes:
-        name: a data set; without it all of them are listed.
+        name: a data set; without it all are listed.
     """
 
     name: tyro.conf.Positional[str | None] = None
@@ -27,6 +29,9 @@ class List:
     def run(self, console: Console) -> int:
         from rich.box import SIMPLE_HEAD
         from rich.table import Table
+
+        if self.name is not None:
+            check_name(self.name)
 
         from ..data.registry import DATA_SETS, data_set
 
@@ -57,15 +62,15 @@ class List:
 
 @dataclass(frozen=True)
 class Check:
-    """Look whether a data set is there, whole and plausible. Nothing is written.
+    """Verify that a data set is complete and plausible. Nothing is written.
 
     Attributes:
-        name: of the data set, see `depth-perception data list`.
-        root: its folder.
-        split: a split that must be there; otherwise any.
-        listing: list of the frames instead of the usual one.
-        sample: frames of each split that are read; 0 reads all.
-        json_file: write the result here.
+        name: a data set, see `depth-perception data list`.
+        root: folder of the data set.
+        split: require this split; by default any.
+        listing: list of frames; by default the official one.
+        sample: number of frames to read of each split; 0 reads all.
+        json_file: also write the result to this file.
     """
 
     name: tyro.conf.Positional[str]
@@ -76,6 +81,8 @@ class Check:
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None
 
     def run(self, console: Console) -> int:
+        check_name(self.name)
+
         from ..data.check import check
         from ..data.registry import data_set
 
@@ -85,9 +92,9 @@ class Check:
         result = check(
             data_set(self.name), self.root, splits=splits, listing=self.listing, sample=self.sample
         )
-        for split in result.splits:
-            console.print(f"{split.name} {split.frames} frames" if not split.absent else
-                          f"{split.name}: none ({split.absent})")  # fmt: skip
+        for part in result.splits:
+            missing = f": none ({part.absent})" if part.absent else f" {part.frames} frames"
+            console.print(f"{part.name}{missing}")
         for (height, width), count in result.sizes:
             console.print(f"{width} x {height} pixels in {count} of {result.read} frames read")
         if (depth := result.depth) is not None:
@@ -110,17 +117,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Tiny:
-    """Write a few small frames of synthetic worlds in the very layout of a data set.
+    """Write a few small frames of synthetic worlds in the layout of a data set.
 
     Attributes:
-        name: of the data set.
-        out: a folder, empty or not there.
+        name: a data set, see `depth-perception data list`.
+        out: folder to write, empty or missing.
     """
 
     name: tyro.conf.Positional[str]
     out: tyro.conf.Positional[Path]
 
     def run(self, console: Console) -> int:
+        check_name(self.name)
+
         from ..data.tiny import write_tiny
 
         made = write_tiny(self.name, self.out)
@@ -131,11 +140,11 @@ class Tiny:
 
 @dataclass(frozen=True)
 class Index:
-    """Write the list of a split of Cityscapes-DVPS, as PanopticDepth's converter does.
+    """Write the list of frames of a Cityscapes-DVPS split, like PanopticDepth's converter.
 
     Attributes:
         root: the folder `video_sequence`.
-        split: part of the data set.
+        split: train, val or test.
     """
 
     root: tyro.conf.Positional[Path]
@@ -158,18 +167,13 @@ Action = (
 
 
 def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
-    """Data sets in their published layouts: ``list``, ``check``, ``tiny`` or ``index``.
+    """Data sets in their published layouts.
 
     Args:
         action: what to do.
     """
-    console = Console(markup=False, highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, soft_wrap=True, width=_PLAIN_WIDTH)
+    console = table_console(160, markup=False, highlight=False, soft_wrap=True)
     try:
         return action.run(console)
-    except KeyError as error:  # str() of a KeyError would put quotes around the text
-        print(f"depth-perception data: {error.args[0]}", file=sys.stderr)
-    except (OSError, ValueError) as error:
-        print(f"depth-perception data: {error}", file=sys.stderr)
-    return 1
+    except (KeyError, OSError, ValueError) as error:
+        return failed("data", error)

@@ -1,28 +1,12 @@
-"""``depth-perception demo``: play a bag into the running node, record, compare and draw."""
+"""``depth-perception demo``: replay a bag through the running node, record, compare and draw."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
-from rich.console import Console
-
-from ..demo.bags import SourceError, WorldWalk
-from ..demo.replay import PANOPTIC, PANORAMIC, NodeSetup, SetupError
-from ..demo.run import DemoOptions, run_demo
-from ..demo.session import SessionError
-from ..io.bags import BagReadError
-from ..io.images import ImageReadError
-from ..systems.catalog import DEFAULT_MODEL
-
-# World and model of each node.
-_USUAL = MappingProxyType(
-    {
-        PANORAMIC: ("any", 910_000_014, DEFAULT_MODEL),
-        PANOPTIC: ("street", 910_000_015, "panopticdepth-tiny"),
-    }
-)
+from ..data.world_options import Kind
+from .terminal import failed
 
 
 def main(
@@ -35,7 +19,7 @@ def main(
     checkpoint: Path | None = None,
     device: str | None = None,
     input_height: int | None = None,
-    world: Literal["any", "room", "corridor", "courtyard", "street"] | None = None,
+    world: Kind | None = None,
     seed: int | None = None,
     frames: int = 30,
     height: int = 256,
@@ -43,47 +27,53 @@ def main(
     seconds: float = 30.0,
     rate: float = 1.0,
 ) -> int:
-    """Play a bag into the node, record what it publishes, judge it and draw a picture board.
+    """Replay a bag through the node, record its output, evaluate it and draw a board.
 
-    Without --image and --bag a synthetic world is rendered, whose ground truth is exact. The
-    results lie in OUT: board.png, pictures/, cloud.ply, recording/ (MCAP), node.log.
+    Without --image and --bag a synthetic world with exact ground truth is rendered. The results
+    are OUT/board.png, OUT/pictures/, OUT/cloud.ply, OUT/recording/ (MCAP) and OUT/node.log.
 
     Args:
-        image: a panorama of yours (equirectangular, twice as wide as high).
-        bag: a ROS 2 bag of yours.
+        image: your own panorama (equirectangular, twice as wide as high).
+        bag: your own ROS 2 bag.
         topic: image topic of the bag; by default the only one with panoramas.
-        node: executable to run, with or without _depth at its end. panoptic_depth plays a street
-            as a pinhole camera sees it, or the images of a bag that have a camera_info beside them.
+        node: executable to run; the suffix _depth may be omitted. panoptic_depth replays a street
+            seen by a pinhole camera, or the images of a bag that also holds their camera_info.
         out: folder for the results; those of an earlier run are replaced.
-        model: name in the catalogue (see `depth-perception models`); it must return metres. By
-            default the one inside the package.
-        checkpoint: weights file of the model; by default the embedded or fetched one.
-        device: cpu, cuda, cuda:1, ...; by default the best there is.
+        model: name in the catalogue (see `depth-perception models`) of a metric model; by default
+            a small model whose weights are part of the package.
+        checkpoint: weights file of the model; by default the bundled or downloaded weights.
+        device: cpu, cuda, cuda:1, ...; by default the best available one.
         input_height: rows of the network input; by default that of the model.
-        world: kind of synthetic world; any: the seed decides. By default any, for panoptic_depth a
-            street.
-        seed: of the synthetic world; by default 910000014, for panoptic_depth 910000015. Training
-            used none from 910000000 on.
-        frames: how many images of it.
-        height: rows of its images, which are twice as wide.
-        frame_rate: its images per second.
-        seconds: play at most so much of the bag.
-        rate: speed of the replay, 1 as recorded.
+        world: kind of the synthetic world; any: chosen by the seed. By default street for
+            panoptic_depth, otherwise any.
+        seed: seed of the synthetic world; by default 910000015 for panoptic_depth, otherwise
+            910000014. No seed from 910000000 on was used in training.
+        frames: number of images of the synthetic world.
+        height: rows of the images of the synthetic world, which are twice as wide.
+        frame_rate: images per second of the synthetic world.
+        seconds: replay at most this many seconds of the bag.
+        rate: speed of the replay; 1 as recorded.
     """
-    console = Console()
-    errors = Console(stderr=True)
-    if image is not None and bag is not None:
-        errors.print("demo: --image and --bag exclude each other")
-        return 2
+    from rich.console import Console
+
+    from ..demo.replay import PANOPTIC, DemoError, NodeSetup
+    from ..systems.catalog import DEFAULT_MODEL
+
     node = f"{node.removesuffix('_depth')}_depth"
-    usual_world, usual_seed, usual_model = _USUAL[node]
-    seed = usual_seed if seed is None else seed
-    walk = WorldWalk(world or usual_world, seed, frames, frame_rate, height)
-    options = DemoOptions(image, bag, topic, walk, out, seconds, rate)
+    defaults = ("any", 910_000_014, DEFAULT_MODEL)
+    if node == PANOPTIC:
+        defaults = ("street", 910_000_015, "panopticdepth-tiny")
     try:
-        setup = NodeSetup(node, model or usual_model, checkpoint, device, input_height)
-        return run_demo(options, setup, console)
-    except (SetupError, SourceError, BagReadError, ImageReadError, SessionError) as error:
-        errors.print("[bold red]demo failed:[/] ", end="")
-        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        return 1
+        if image is not None and bag is not None:
+            return failed("demo", "--image and --bag exclude each other", 2)
+        setup = NodeSetup(node, model or defaults[2], checkpoint, device, input_height)
+
+        from ..demo.bags import WorldWalk
+        from ..demo.run import DemoOptions, run_demo
+
+        seed = defaults[1] if seed is None else seed
+        walk = WorldWalk(world or defaults[0], seed, frames, frame_rate, height)
+        options = DemoOptions(image, bag, topic, walk, out, seconds, rate)
+        return run_demo(options, setup, Console())
+    except (DemoError, OSError) as error:
+        return failed("demo", error)

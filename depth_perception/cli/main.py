@@ -1,7 +1,8 @@
 """The ``depth-perception`` command: ``depth-perception COMMAND [options]``.
 
 A command is a module of this folder whose ``main`` has typed, documented parameters; tyro makes
-its options from them. Only the module of the command that runs is imported.
+its options from them. Only the module of the command that runs is imported. These modules, and what
+they import at the top, must load neither torch nor numpy: help and errors are shown without them.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from importlib import import_module
 import tyro
 
 COMMANDS = {
-    "infer": "depth of a file, folder, list, video or bag",
+    "infer": "depth of an image, folder, list, video or bag",
     "models": "the catalogue of models",
-    "weights": "fetch official weights and say where they are",
-    "worlds": "make synthetic worlds: pictures, data sets, bags",
-    "data": "data sets: which there are, whether one is whole, tiny ones",
+    "weights": "download, locate and convert weights",
+    "worlds": "render synthetic worlds: images, data sets, bags",
+    "data": "list, verify and imitate data sets",
     "train": "train a model from a recipe",
-    "scenes": "text embeddings of kinds of scenes, to train ScaleDepth with",
-    "eval": "judge a model on a data set",
-    "scale": "how good recovered metres are, on synthetic drives",
-    "bench": "time and memory of a plain way and ours, side by side",
-    "demo": "play a bag into the running node, record, compare, draw",
+    "scenes": "text embeddings of scene classes, for training ScaleDepth",
+    "eval": "evaluate a model on a data set",
+    "scale": "accuracy of scale recovery on synthetic drives",
+    "bench": "time and memory of this package and of a baseline, side by side",
+    "demo": "replay a bag through the running node, record, compare, draw",
 }
 
 

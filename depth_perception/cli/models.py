@@ -1,41 +1,47 @@
-"""The catalogue of models as a table."""
+"""``depth-perception models``: the available models as a table."""
 
 from __future__ import annotations
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
-from ..systems import ModelCard, models, weights_path
+from .terminal import table_console
 
-PLAIN_WIDTH = 240  # columns of a table that is piped into a file or another program
+if TYPE_CHECKING:
+    from ..systems import ModelCard
 
 
-def main(*, wide: bool = False) -> int:
-    """List all models: what they need, what they return, and the licence of their weights.
+def main(*, wide: bool = False, all: bool = False) -> int:
+    """List the models: camera, output, size, licence of the weights, whether they are installed.
 
     Args:
-        wide: also show the titles, the heights of the network input, notes and sources.
+        wide: also show titles, heights of the network input, notes and sources.
+        all: also show the small models without released weights that tests and tutorials train.
     """
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from ..systems import models
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", no_wrap=True)
     table.add_column("camera", no_wrap=True)
-    table.add_column("values", min_width=10)
+    table.add_column("output", min_width=10)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("weights licence", min_width=12)
-    table.add_column("here", no_wrap=True)
+    table.add_column("installed", no_wrap=True)
     if wide:
         for column in ("height", "title", "notes", "source"):
             table.add_column(column)
     for model in models():
-        table.add_row(*_cells(model, wide))
-    console = Console()
-    console = console if console.is_terminal else Console(width=PLAIN_WIDTH)
-    console.print(table)
+        if all or not model.for_tests:
+            table.add_row(*_cells(model, wide))
+    table_console(240).print(table)
     return 0
 
 
 def _cells(model: ModelCard, wide: bool) -> list[str]:
+    from ..systems import weights_path
+
     cells = [
         model.name,
         "360°" if model.camera == "equirectangular" else model.camera,

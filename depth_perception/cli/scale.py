@@ -1,4 +1,4 @@
-"""``depth-perception scale``: how good recovered metres are."""
+"""``depth-perception scale``: accuracy of recovered metric scale on synthetic drives."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 
 SPEED_MPS = {"street": 3.0, "courtyard": 1.5, "corridor": 1.0, "room": 0.8}
+Source = Literal["points", "points alone", "camera_height", "camera_height alone"]
 
 
 def main(
@@ -21,7 +22,7 @@ def main(
     kinds: tuple[Literal["street", "courtyard", "corridor", "room"], ...] = ("street", "room"),
     seed: int = 940000000,
     frames: int = 300,
-    ways: tuple[str, ...] = ("points", "points alone", "camera_height", "camera_height alone"),
+    ways: tuple[Source, ...] = ("points", "points alone", "camera_height", "camera_height alone"),
     steady: bool = False,
     device: str | None = None,
     cache: Path | None = None,
@@ -30,43 +31,46 @@ def main(
 ) -> int:
     """Drive through synthetic worlds with a simulated lidar and recover the metres of a model.
 
-    The lidar has 16 beams, 30 % outliers and is 20 ms late. The model's output gets a random scale
-    and shift in every frame, which the recovery does not know.
+    The lidar has 16 beams, 30 % outliers and a delay of 20 ms. The model's output gets a random
+    scale and shift in every frame, which the recovery does not know.
 
     Args:
-        action: `drive`, the only one so far.
+        action: `drive` is the only one.
         model: a metric model of panoramas.
-        kinds: kinds of world, a drive through each.
-        seed: of the worlds and of all draws.
-        frames: of each drive, 10 a second.
-        ways: `points`, `camera_height`; with ` alone` appended each frame is fitted by itself.
-        steady: one scale and shift for the whole drive instead.
-        device: cpu, cuda, ...; otherwise CUDA where there is one.
+        kinds: kinds of world, one drive through each.
+        seed: of the worlds and of all random draws.
+        frames: of each drive, 10 per second.
+        ways: sources of scale; with ` alone` appended each frame is fitted independently.
+        steady: one random scale and shift for the whole drive.
+        device: cpu, cuda, ... Default: CUDA if available.
         cache: folder that keeps rendered drives.
-        json_file: write all numbers here.
-        markdown: write the table here.
+        json_file: write all numbers to this file.
+        markdown: write the table to this file.
     """
-    from ..evaluation.drive import DriveOptions, drive
-    from ..evaluation.scale_drive import DriveProtocol, DriveScore, judge_drive
-    from ..evaluation.scale_drive import markdown as as_markdown
-    from ..systems import load
-
     console = Console(markup=False, highlight=False, soft_wrap=True)
-    protocol = DriveProtocol(seed=seed, steady=steady)
-    scores: list[DriveScore] = []
     try:
         if frames < 2:
             raise ValueError(f"--frames must be at least 2, got {frames}")
+        from ..systems import card
+
+        card(model)  # reject an unknown name before the networks are imported
+        from ..evaluation.drive import DriveOptions, drive
+        from ..evaluation.scale_drive import DriveProtocol, DriveScore, score_drive
+        from ..evaluation.scale_drive import markdown as as_markdown
+        from ..systems import load
+
+        protocol = DriveProtocol(seed=seed, steady=steady)
+        scores: list[DriveScore] = []
         estimator = load(model, None, device)
         for kind in kinds:
             options = DriveOptions(kind=kind, seed=seed, frames=frames, speed_mps=SPEED_MPS[kind])
             with console.status(f"{action} through a {kind}") as status:
 
-                def told(index: int, kind: str = kind) -> None:
+                def show(index: int, kind: str = kind) -> None:
                     status.update(f"{kind}: frame {index + 1} of {frames}")
 
-                seen = drive(options, cache, told)
-                scores += judge_drive(estimator, options, seen, ways, protocol)
+                recorded = drive(options, cache, show)
+                scores += score_drive(estimator, options, recorded, ways, protocol)
         table = as_markdown(scores)
         console.print(table)
         if json_file is not None:

@@ -1,12 +1,13 @@
-"""``depth-perception scenes``: text embeddings of the scene classes, to train ScaleDepth with."""
+"""``depth-perception scenes``: text embeddings of the scene classes, for training ScaleDepth."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from .terminal import failed
 
 
 def main(
@@ -15,20 +16,23 @@ def main(
     pretrained: str = "laion2b_s29b_b131k_ft_soup",
     device: str = "cpu",
 ) -> int:
-    """Write text embeddings of the 28 scene classes of ScaleDepth, to train it with.
+    """Write text embeddings of the 28 scene classes of ScaleDepth, which its training requires.
 
-    They are made by the text encoder of CLIP and need open_clip (pip install open_clip_torch).
-    Inference does not need them: they are in the weights.
+    The text encoder of CLIP computes them; this requires open_clip (pip install open_clip_torch).
+    Inference does not require them: the weights contain them.
 
     Args:
-        output: the file to write, ending in .safetensors.
-        model: name of a model of open_clip; its embeddings have 768 numbers for ScaleDepth.
-        pretrained: tag of the model's weights, which are fetched, or a file.
+        output: file to write, ending in .safetensors.
+        model: name of a model of open_clip; ScaleDepth requires embeddings of 768 numbers.
+        pretrained: tag of the model's weights, which are downloaded, or a file.
         device: where the text encoder runs.
 
     Returns:
-        0, 1 if the embeddings could not be made, 2 for wrong usage.
+        0, 1 if the embeddings could not be computed, 2 for wrong usage.
     """
+    if output.suffix != ".safetensors":
+        return failed("scenes", f"{output} must end in .safetensors", 2)
+
     from ..io.atomic import replacing
     from ..systems.scaledepth.config import SCENE_CLASSES
     from ..systems.scaledepth.files import write_class_embeddings
@@ -39,9 +43,6 @@ def main(
         open_clip_encoder,
     )
 
-    if output.suffix != ".safetensors":
-        print(f"depth-perception scenes: {output} must end in .safetensors", file=sys.stderr)
-        return 2
     try:
         prompts = imagenet_prompts()
         encode = open_clip_encoder(model, pretrained, device)
@@ -50,7 +51,6 @@ def main(
             source = f"{model} {pretrained}, {len(prompts)} prompts"
             write_class_embeddings(path, table, SCENE_CLASSES, source=source)
     except (OpenClipError, OSError) as error:
-        print(f"depth-perception scenes: {error}", file=sys.stderr)
-        return 1
+        return failed("scenes", error)
     print(f"{len(table)} classes of {table.shape[1]} numbers: {output}")
     return 0

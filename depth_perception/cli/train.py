@@ -1,4 +1,4 @@
-"""``depth-perception train``: a model from a recipe."""
+"""``depth-perception train``: train a model from a recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.progress import track
+
+from .terminal import failed
 
 
 def main(
@@ -31,21 +32,27 @@ def main(
         device: cpu, gpu or auto.
         devices: processes on this machine, one for each GPU; each takes its share of a batch.
         nodes: machines; start the command on each of them with torchrun.
-        resume: go on from the last checkpoint in the folder.
+        resume: continue from the last checkpoint in the folder.
     """
+    from ..training.recipe import load_recipe, task_module
+    from ..training.strict_mapping import RecipeError
+
+    try:
+        plan = load_recipe(recipe, overrides)
+    except (RecipeError, OSError) as error:
+        return failed("train", error)
+
     from lightning.pytorch.callbacks import RichProgressBar, TQDMProgressBar
+    from rich.progress import track
 
     from ..systems import CheckpointError
-    from ..training.recipe import load_recipe, task_module
     from ..training.run import train
     from ..training.stream import NoFramesError
-    from ..training.strict_mapping import RecipeError
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     for known in ("num_workers", "in eval mode", "no `val_dataloader`", "LeafSpec"):
         warnings.filterwarnings("ignore", message=f".*{known}.*")
     try:
-        plan = load_recipe(recipe, overrides)
         training, data = task_module(plan.task).prepare(plan, track)
         bar = RichProgressBar() if sys.stdout.isatty() else TQDMProgressBar(refresh_rate=100)
         train(
@@ -53,11 +60,10 @@ def main(
             callbacks=[bar],
         )  # fmt: skip
     except (RecipeError, CheckpointError, OSError, FloatingPointError, NoFramesError) as error:
-        print(f"depth-perception train: {error}", file=sys.stderr)
-        return 1
+        return failed("train", error)
     if not training.trainer.is_global_zero:
         return 0
-    best = out / "best.safetensors"  # there is none where the run ended before a validation
+    best = out / "best.safetensors"  # missing where the run ended before a validation
     weights = best if len(data.held_out) and best.is_file() else out / "last.safetensors"
     print(f"{training.global_step} steps in {training.clock.elapsed_s / 3600:.2f} h: {weights}")
     return 0

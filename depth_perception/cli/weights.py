@@ -1,35 +1,16 @@
-"""Fetch official weights and say where they are."""
+"""Download, locate and convert the weights of models."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 import tyro
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
-from ..io.atomic import replacing
-from ..systems import (
-    CheckpointError,
-    FetchError,
-    ModelCard,
-    card,
-    fetch,
-    load_network,
-    models,
-    save_network,
-    weights_folder,
-    weights_path,
-)
-from ..systems.catalog import recipe
-from ..systems.checkpoints import read_metadata
-from ..systems.weights import find_weights
+from .terminal import failed, table_console
 
-PLAIN_WIDTH = 160  # columns of a table that is piped into a file or another program
+if TYPE_CHECKING:
+    from ..systems import ModelCard
 
 
 def main(
@@ -41,74 +22,79 @@ def main(
     output: Path | None = None,
     half: bool = False,
 ) -> int:
-    """Fetch official weights, say where they are, and turn them into safetensors.
+    """Download official weights, show where they are, and convert them to safetensors.
 
     Args:
-        action: fetch downloads and checks the weights of a model, list shows which are here, path
-            prints where the weights of a model are or belong, convert writes the parameters of a
-            file, such as one of the authors with optimiser state and all, as safetensors.
+        action: fetch downloads the weights of a model and verifies them; list shows which are
+            here; path prints where the weights of a model are expected; convert writes the
+            parameters of any checkpoint of the model, without optimiser state, as safetensors.
         name: a model, see `depth-perception models`.
         directory: folder of the weights; by default $DEPTH_PERCEPTION_HOME or
             ~/.cache/depth_perception.
-        checkpoint: what to convert; by default the weights of the model that are here.
-        output: the file to write, ending in .safetensors.
-        half: write float16, which halves the file.
+        checkpoint: file to convert; by default the downloaded or bundled weights of the model.
+        output: file to write, ending in .safetensors.
+        half: write float16, which halves the file size.
 
     Returns:
-        0, 1 if the weights could not be fetched or read, 2 for wrong usage.
+        0, 1 if the weights could not be downloaded or read, 2 for wrong usage.
     """
     if action == "list":
         _print_table(directory)
         return 0
     if name is None:
-        print(f"depth-perception weights {action}: which model? (NAME is missing)", file=sys.stderr)
-        return 2
+        return failed(f"weights {action}", "the name of a model is missing", 2)
+
+    from ..systems import FetchError, card, fetch, weights_path
+
     try:
         card(name)
+        if action == "convert":
+            return _convert(name, checkpoint, output, half)
+        print(weights_path(name, directory) if action == "path" else fetch(name, directory))
     except KeyError as error:
-        print(f"depth-perception weights: {error.args[0]}", file=sys.stderr)
-        return 2
-    if action == "path":
-        print(weights_path(name, directory))
-        return 0
-    if action == "convert":
-        return _convert(name, checkpoint, output, half)
-    try:
-        print(fetch(name, directory))
+        return failed("weights", error, 2)
     except FetchError as error:
-        print(f"depth-perception weights: {error}", file=sys.stderr)
-        return 1
+        return failed("weights", error)
     return 0
 
 
 def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool) -> int:
+    from ..systems.catalog import system_of
+
     if output is None or output.suffix != ".safetensors":
-        print(
-            "depth-perception weights convert: --output must be a file ending in .safetensors",
-            file=sys.stderr,
+        return failed("weights convert", "--output must be a file ending in .safetensors", 2)
+    if system_of(name).name == "moge":
+        text = (
+            f"the files of {name} contain the configuration of the network, which safetensors "
+            "cannot store: use them as they are"
         )
-        return 2
-    if recipe(name).family == "moge":
-        print(
-            f"depth-perception weights convert: the files of {name} hold the shape of its network, "
-            "which safetensors cannot: use them as they are",
-            file=sys.stderr,
-        )
-        return 2
+        return failed("weights convert", text, 2)
+
+    import torch
+
+    from ..io.atomic import replacing
+    from ..systems import CheckpointError, load_network, save_network
+    from ..systems.checkpoints import read_metadata
+    from ..systems.weights import find_weights
+
     try:
         source = find_weights(name) if checkpoint is None else checkpoint
         network = load_network(name, source)
-        told = read_metadata(source)  # how it was trained and how it runs
+        metadata = read_metadata(source)  # options of training and inference
         with replacing(output) as path:
-            save_network(network, path, dtype=torch.float16 if half else None, metadata=told)
+            save_network(network, path, dtype=torch.float16 if half else None, metadata=metadata)
     except (CheckpointError, OSError) as error:
-        print(f"depth-perception weights: {error}", file=sys.stderr)
-        return 1
+        return failed("weights", error)
     print(f"{output.stat().st_size / 1e6:.1f} MB: {output}")
     return 0
 
 
 def _print_table(directory: Path | None) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from ..systems import models, weights_folder, weights_path
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", no_wrap=True)
     for column in ("here", "file", "to get it"):
@@ -117,8 +103,7 @@ def _print_table(directory: Path | None) -> None:
         path = weights_path(model.name, directory)
         here = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "-"
         table.add_row(model.name, here, path.name, _way(model))
-    console = Console()
-    console = console if console.is_terminal else Console(width=PLAIN_WIDTH)
+    console = table_console(160)
     console.print(table)
     console.print(f"folder: {directory or weights_folder()}", highlight=False, soft_wrap=True)
 

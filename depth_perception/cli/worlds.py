@@ -1,39 +1,32 @@
-"""Synthetic worlds from the command line: look at them, or write data sets and bags."""
+"""Synthetic worlds on the command line: contact sheets, data sets and bags."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import torch
 import tyro
-from rich.console import Console
-from rich.progress import track
 
-from ..data.dvps_write import street_sequences, write_cityscapes_dvps
-from ..data.threed60 import View
-from ..data.threed60_write import write_threed60
-from ..data.worlds import FolderOptions, Walk, make_world, write_bag, write_folder
-from ..data.worlds.folder import frame_pose
-from ..data.worlds.looks import Look
-from ..data.worlds.render import Frame
-from ..data.worlds.sheet import contact_sheet
-from ..data.worlds.stereo import BASELINE_M, render_triplet
-from ..geometry import Camera, Equirectangular, Pinhole
+from ..data.world_options import BASELINE_M, FolderOptions, Kind, Look, Walk
+from .terminal import failed, plain_console
 
-Kind = Literal["any", "room", "corridor", "courtyard", "street"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..data.threed60 import View
+    from ..data.worlds import Frame
+    from ..geometry import Camera
 
 
 @dataclass(frozen=True)
 class Lens:
-    """The camera: a full panorama, twice as wide as high, or a pinhole.
+    """The camera: a full panorama, or a pinhole camera.
 
     Attributes:
-        model: which camera.
+        model: projection of the camera.
         height: rows of the image.
         width: columns; 0 takes 2:1 for panoramas and 4:3 for pinholes.
         fov: horizontal field of view of a pinhole, degrees.
@@ -46,6 +39,8 @@ class Lens:
 
     def camera(self) -> Camera:
         """The camera on its grid."""
+        from ..geometry import Equirectangular, Pinhole
+
         if self.model == "equirectangular":
             return Equirectangular(self.height, self.width or 2 * self.height)
         width = self.width or round(self.height * 4 / 3)
@@ -54,15 +49,15 @@ class Lens:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Draw picture, range and classes of some worlds side by side into a PNG.
+    """Draw image, range and classes of some worlds side by side into a PNG.
 
     Attributes:
-        out: the PNG.
+        out: PNG to write.
         kind: kind of world.
         seed: first seed.
         count: number of worlds.
         columns: worlds per row.
-        look: usual, or wild: other materials, light and air.
+        look: usual, or wild: with other materials, light and air.
         lens: the camera.
     """
 
@@ -75,6 +70,8 @@ class Sheet:
     lens: Lens = field(default_factory=Lens)
 
     def run(self, console: Console) -> None:
+        from ..data.worlds.sheet import contact_sheet
+
         seeds = range(self.seed, self.seed + self.count)
         camera = self.lens.camera()
         contact_sheet(self.out, self.kind, seeds, camera, self.columns, look=self.look)
@@ -83,13 +80,13 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Folder:
-    """Write a data set, or go on with one that was interrupted.
+    """Write a data set, or continue an interrupted one.
 
     Attributes:
-        out: its folder.
+        out: folder of the data set.
         seed: first seed; each world has its own.
         count: number of worlds.
-        workers: processes; 0 works in this one.
+        workers: number of processes; 0 renders in this one.
         lens: the camera.
         options: what to write.
     """
@@ -102,6 +99,10 @@ class Folder:
     options: FolderOptions = field(default_factory=FolderOptions)
 
     def run(self, console: Console) -> None:
+        from rich.progress import track
+
+        from ..data.worlds import write_folder
+
         seeds = range(self.seed, self.seed + self.count)
         work = write_folder(self.out, seeds, self.lens.camera(), self.options, workers=self.workers)
         for _ in track(work, "worlds", total=len(seeds), console=console):
@@ -116,7 +117,7 @@ class Bag:
     Attributes:
         out: folder of the bag; it must not exist.
         kind: kind of world.
-        seed: which world.
+        seed: seed of the world.
         lens: the camera.
         walk: how the camera moves.
     """
@@ -128,6 +129,8 @@ class Bag:
     walk: Walk = field(default_factory=Walk)
 
     def run(self, console: Console) -> None:
+        from ..data.worlds import make_world, write_bag
+
         world = make_world(self.kind, self.seed)
         with console.status(f"rendering a {world.kind}"):
             write_bag(self.out, world, self.lens.camera(), self.walk)
@@ -136,16 +139,16 @@ class Bag:
 
 @dataclass(frozen=True)
 class Stereo:
-    """Write panoramas from three viewpoints each, with exact range, in the layout of 3D60.
+    """Write panorama triplets with exact range, in the layout of 3D60.
 
     Attributes:
-        out: its folder; the list is split.txt in it.
+        out: folder of the data set; its list of frames is split.txt.
         kind: kind of world.
         seed: first seed; each world has its own.
         count: number of worlds.
-        places: viewpoints in each world, fewer where something stands in one of the three.
+        places: triplets in each world; those with an obstacle at one of the views are left out.
         height: rows of the panoramas; they are twice as wide.
-        baseline: distance of the views to the right and above from the centre, metres.
+        baseline: distance of the right and upper view from the centre, metres.
     """
 
     out: tyro.conf.Positional[Path]
@@ -157,6 +160,14 @@ class Stereo:
     baseline: float = BASELINE_M
 
     def run(self, console: Console) -> None:
+        from rich.progress import track
+
+        from ..data.threed60_write import write_threed60
+        from ..data.worlds import make_world
+        from ..data.worlds.folder import frame_pose
+        from ..data.worlds.stereo import render_triplet
+        from ..geometry import Equirectangular
+
         camera = Equirectangular(self.height, 2 * self.height)
         seeds = range(self.seed, self.seed + self.count)
 
@@ -178,14 +189,14 @@ class Dvps:
     """Write short videos of streets with segments and depth, in the layout of Cityscapes-DVPS.
 
     Attributes:
-        out: its folder.
-        split: part of the data set.
+        out: folder of the data set.
+        split: train, val or test.
         seed: first seed; each video has its own street.
         count: number of videos.
-        frames: of each video.
-        step: way between two frames, metres.
-        height: rows of the pictures.
-        width: columns of the pictures.
+        frames: number of frames of each video.
+        step: distance between two frames, metres.
+        height: rows of the images.
+        width: columns of the images.
         fov: horizontal field of view, degrees.
         sensor: strength of noise and blur, 0 to 1.
     """
@@ -202,6 +213,11 @@ class Dvps:
     sensor: float = 0.0
 
     def run(self, console: Console) -> None:
+        from rich.progress import track
+
+        from ..data.dvps_write import street_sequences, write_cityscapes_dvps
+        from ..geometry import Pinhole
+
         camera = Pinhole.from_fov(self.height, self.width, math.radians(self.fov))
         seeds = range(self.seed, self.seed + self.count)
         videos = street_sequences(
@@ -212,10 +228,14 @@ class Dvps:
             sensor=self.sensor,
         )
         written = write_cityscapes_dvps(self.out, self.split, videos)
-        console.print(f"{self.out}: {written} pictures of {self.count} streets from {self.seed}")
+        console.print(f"{self.out}: {written} images of {self.count} streets from {self.seed}")
 
 
 def _view(frame: Frame) -> View:
+    import torch
+
+    from ..data.threed60 import View
+
     known = torch.isfinite(frame.range_m)
     return View(frame.rgb.permute(2, 0, 1), torch.where(known, frame.range_m, 0))
 
@@ -230,15 +250,13 @@ Action = (
 
 
 def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
-    """Make synthetic worlds with exact ground truth: pictures, data sets or bags.
+    """Render synthetic worlds with exact ground truth: images, data sets or bags.
 
     Args:
         action: what to make.
     """
-    console = Console(markup=False, highlight=False, soft_wrap=True)
     try:
-        action.run(console)
+        action.run(plain_console())
     except (ValueError, OSError, RuntimeError) as error:
-        print(f"depth-perception worlds: {error}", file=sys.stderr)
-        return 1
+        return failed("worlds", error)
     return 0

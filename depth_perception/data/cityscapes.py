@@ -18,14 +18,15 @@ import torch
 from torch import Tensor
 
 from ..io.images import read_image
+from .files import rgb_tensor
 from .panoptic import VOID_CLASS, PanopticFrame, check_sizes, label_samples
 
 VOID_SEGMENT = 32000
 """Segment without label, among segments of train ids."""
-_IMAGE_SUFFIX, _TRUTH_SUFFIX = "_leftImg8bit.png", "_gtFine_panoptic.png"
+_IMAGE_SUFFIX, _LABEL_SUFFIX = "_leftImg8bit.png", "_gtFine_panoptic.png"
 
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
-"""Numbers in the files of the classes ``panopticdepth_config.CITYSCAPES``, by train id."""
+"""Label ids in the files of the classes ``segment_classes.CITYSCAPES``, by train id."""
 
 _TRAIN_ID = np.full(256, VOID_CLASS, np.int64)
 _TRAIN_ID[list(LABEL_IDS)] = np.arange(len(LABEL_IDS))
@@ -35,7 +36,7 @@ def train_ids(ids: Tensor) -> Tensor:
     """Segments of the panoptic files as ``train id * 1000 + number``, int64 of the same shape.
 
     The files have ``label id`` (stuff, or a group of things) or ``label id * 1000 + number``. Here
-    stuff and groups get number 0 and objects 1 and up; what does not count becomes
+    stuff and groups get number 0, objects numbers from 1; other labels become
     :data:`VOID_SEGMENT`.
     """
     ids = ids.long()
@@ -55,7 +56,7 @@ class CityscapesPanoptic:
 
     Raises:
         FileNotFoundError: the panoptic list is missing.
-        ValueError: it is no such list.
+        ValueError: it is not such a list.
     """
 
     def __init__(self, root: str | Path, split: str = "train") -> None:
@@ -69,16 +70,16 @@ class CityscapesPanoptic:
         if not isinstance(entries, list):
             raise ValueError(f"{listing} has no annotations in the panoptic format of COCO")
         self._entries: list[dict[str, Any]] = entries
-        self._truth = listing.with_suffix("")
+        self._labels = listing.with_suffix("")
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def paths(self) -> list[Path]:
         """All files of the frames."""
-        pictures, found = self.root / "leftImg8bit" / self.split, []
-        for truth, picture in map(_names, self._entries):
-            found += [pictures / picture, self._truth / truth]
+        images, found = self.root / "leftImg8bit" / self.split, []
+        for labels, image in map(_names, self._entries):
+            found += [images / image, self._labels / labels]
         return found
 
     def __getitem__(self, index: int) -> PanopticFrame:
@@ -86,12 +87,12 @@ class CityscapesPanoptic:
 
         Raises:
             ImageReadError: a file is missing or damaged.
-            ValueError: picture and labels differ in size.
+            ValueError: image and labels differ in size.
         """
         entry = self._entries[index]
-        truth_name, name = _names(entry)
+        labels, name = _names(entry)
         image = read_image(self.root / "leftImg8bit" / self.split / name)
-        colours = label_samples(self._truth / truth_name)
+        colours = label_samples(self._labels / labels)
         check_sizes(name, image=image, labels=colours)
         ids = torch.from_numpy(colours @ np.array((1, 256, 65536), np.int32))
         segments = train_ids(ids)
@@ -99,7 +100,7 @@ class CityscapesPanoptic:
         groups = [s["id"] for s in entry["segments_info"] if s["iscrowd"]]
         found = train_ids(torch.tensor(groups, dtype=torch.int64)).tolist()
         return PanopticFrame(
-            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            rgb_tensor(image),
             torch.where(segments == VOID_SEGMENT, VOID_CLASS, classes).to(torch.uint8),
             (segments % 1000).int(),
             torch.zeros(ids.shape),
@@ -109,7 +110,7 @@ class CityscapesPanoptic:
 
 
 def _names(entry: dict[str, Any]) -> tuple[str, str]:
-    """Labels and picture of an entry of the list, below their folders."""
-    truth = entry["file_name"]
-    stem = truth.removesuffix(_TRUTH_SUFFIX)
-    return truth, f"{stem.partition('_')[0]}/{stem}{_IMAGE_SUFFIX}"
+    """Names of labels and image of an entry of the list, in their folders."""
+    labels = entry["file_name"]
+    stem = labels.removesuffix(_LABEL_SUFFIX)
+    return labels, f"{stem.partition('_')[0]}/{stem}{_IMAGE_SUFFIX}"

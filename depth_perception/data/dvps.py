@@ -1,6 +1,6 @@
 """Panoptic labels with depth: Cityscapes-DVPS and SemKITTI-DVPS (ViP-DeepLab, arXiv 2012.05258).
 
-Both have flat folders ``ROOT/SPLIT`` whose files belong together by what their names begin with::
+Both have flat folders ``ROOT/SPLIT``; the files of a frame have a common prefix::
 
     Cityscapes-DVPS, SEQUENCE_FRAME_CITY_XXXXXX_YYYYYY_
         leftImg8bit.png
@@ -10,7 +10,7 @@ Both have flat folders ``ROOT/SPLIT`` whose files belong together by what their 
         leftImg8bit.png
         gtFine_class.png               255 without label
         gtFine_instance.png
-        depth_FOCAL.png                likewise; FOCAL is the focal length in pixels
+        depth_FOCAL.png                as above; FOCAL is the focal length in pixels
 
 ``ROOT`` is the folder ``video_sequence`` of the archives.
 """
@@ -28,22 +28,23 @@ import torch
 
 from ..io.atomic import replacing
 from ..io.images import read_image
+from ..segment_classes import CITYSCAPES
+from .files import rgb_tensor
 from .panoptic import VOID_CLASS, PanopticFrame, check_sizes, label_samples
 
 DEPTH_PER_METRE = 256
 IMAGE, SEGMENTS, DEPTH = "leftImg8bit.png", "gtFine_instanceTrainIds.png", "depth.png"
 _KITTI_CLASS, _KITTI_INSTANCE, _KITTI_DEPTH = "gtFine_class.png", "gtFine_instance.png", "depth_"
-_CLASSES = 19
 
 
 @dataclass(frozen=True)
 class DvpsFiles:
-    """Where a frame lies.
+    """Files of a frame.
 
     Attributes:
-        prefix: what its file names begin with.
-        image, depth: of the frame. labels: of its segments; classes and instances on SemKITTI.
-        focal_px: where the name of the depth file says it.
+        prefix: of their names.
+        image, depth: of the frame. labels: segments, or classes and instances on SemKITTI.
+        focal_px: focal length, if the name of the depth file has it.
     """
 
     prefix: str
@@ -54,12 +55,12 @@ class DvpsFiles:
 
     @property
     def sequence(self) -> str:
-        """The video that the frame is of."""
+        """The video of the frame."""
         return self.prefix.partition("_")[0]
 
 
 class DvpsReader:
-    """Frames that are read when they are asked for; see the two subclasses."""
+    """Frames, read on access; see the two subclasses."""
 
     def __init__(self, files: Sequence[DvpsFiles]) -> None:
         self.files = tuple(files)
@@ -83,10 +84,13 @@ class DvpsReader:
         """
         files = self.files[index]
         image, depth = read_image(files.image), label_samples(files.depth)
-        classes, instances = self._labels(files)
-        check_sizes(files.prefix, image=image, depth=depth, labels=classes)
+        labels = [label_samples(path) for path in files.labels]
+        sizes = {f"labels {number}": values for number, values in enumerate(labels, 1)}
+        check_sizes(files.prefix, image=image, depth=depth, **sizes)
+        classes, instances = labels if len(labels) == 2 else (labels[0] // 1000, labels[0] % 1000)
+        classes = np.where(classes < len(CITYSCAPES), classes, VOID_CLASS)
         return PanopticFrame(
-            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            rgb_tensor(image),
             torch.from_numpy(classes.astype(np.uint8)),
             torch.from_numpy(instances.astype(np.int32)),
             torch.from_numpy((depth / DEPTH_PER_METRE).astype(np.float32)),
@@ -94,12 +98,9 @@ class DvpsReader:
             focal_px=files.focal_px,
         )
 
-    def _labels(self, files: DvpsFiles) -> tuple[np.ndarray, np.ndarray]:
-        raise NotImplementedError
-
 
 class CityscapesDvps(DvpsReader):
-    """Frames of a split, in the order of the converter's list where there is one.
+    """Frames of a split, in the order of the list of the converter if there is one.
 
     Args:
         root: see above.
@@ -112,14 +113,9 @@ class CityscapesDvps(DvpsReader):
     def __init__(self, root: str | Path, split: str = "train") -> None:
         super().__init__(cityscapes_files(root, split))
 
-    def _labels(self, files: DvpsFiles) -> tuple[np.ndarray, np.ndarray]:
-        segments = label_samples(files.labels[0])
-        classes = segments // 1000
-        return np.where(classes < _CLASSES, classes, VOID_CLASS), segments % 1000
-
 
 class SemKittiDvps(DvpsReader):
-    """Frames of a split; labels and depth are those of lidar points, with gaps between.
+    """Frames of a split; labels and depth are those of lidar points and sparse.
 
     Args:
         root: see above.
@@ -130,12 +126,8 @@ class SemKittiDvps(DvpsReader):
     """
 
     def __init__(self, root: str | Path, split: str = "train") -> None:
-        super().__init__(semkitti_files(root, split))
-
-    def _labels(self, files: DvpsFiles) -> tuple[np.ndarray, np.ndarray]:
-        classes, instances = (label_samples(path) for path in files.labels)
-        check_sizes(files.prefix, classes=classes, instances=instances)
-        return np.where(classes < _CLASSES, classes, VOID_CLASS), instances
+        labels = (_KITTI_CLASS, _KITTI_INSTANCE)
+        super().__init__(_by_prefix(Path(root) / split, labels, _KITTI_DEPTH))
 
 
 def cityscapes_files(root: str | Path, split: str) -> list[DvpsFiles]:
@@ -155,22 +147,13 @@ def cityscapes_files(root: str | Path, split: str) -> list[DvpsFiles]:
     return files
 
 
-def semkitti_files(root: str | Path, split: str) -> list[DvpsFiles]:
-    """The frames of a split of SemKITTI-DVPS.
-
-    Raises:
-        FileNotFoundError: there are no frames, or one lacks a file.
-    """
-    return _by_prefix(Path(root) / split, (_KITTI_CLASS, _KITTI_INSTANCE), _KITTI_DEPTH)
-
-
 def index_path(root: str | Path, split: str) -> Path:
-    """Where the list of the frames of a split of Cityscapes-DVPS lies."""
+    """Path of the list of a split of Cityscapes-DVPS."""
     return Path(root) / f"dvps_cityscapes_{split}.json"
 
 
 def write_index(root: str | Path, split: str) -> int:
-    """Write the list of a split of Cityscapes-DVPS that PanopticDepth reads; returns its length.
+    """Write the list of a split of Cityscapes-DVPS for PanopticDepth; returns its length.
 
     Raises:
         FileNotFoundError: there are no frames, or one lacks a file.
@@ -196,7 +179,7 @@ def write_index(root: str | Path, split: str) -> int:
 
 
 def _by_prefix(folder: Path, labels: tuple[str, ...], depth: str) -> list[DvpsFiles]:
-    """Frames whose files begin alike."""
+    """Frames, by the common prefix of their files."""
     names = sorted(path.name for path in folder.glob("*.png"))
     present = frozenset(names)
     depths = {name[: name.index(depth)]: name for name in names if depth in name}

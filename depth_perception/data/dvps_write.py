@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..geometry import Pinhole
-from ..io.atomic import replacing
 from ..segment_classes import CITYSCAPES
 from .dvps import DEPTH, DEPTH_PER_METRE, IMAGE, SEGMENTS, write_index
-from .panoptic import VOID_CLASS, PanopticFrame
+from .files import write_samples
+from .panoptic import CITYSCAPES_THINGS, VOID_CLASS, PanopticFrame
 from .worlds import CLASSES, Frame, World, make_world, render, sensor_effects
 
 FRAMES_PER_SEQUENCE = 6
@@ -24,21 +24,20 @@ _NUMBER = {entry.name: number for number, entry in enumerate(CITYSCAPES)}
 _OF_WORLD = torch.full((1 + max(entry.id for entry in CLASSES),), VOID_CLASS, dtype=torch.uint8)
 for _entry in CLASSES:
     _OF_WORLD[_entry.id] = _NUMBER.get(_entry.name, VOID_CLASS)
-_THINGS = tuple(number for number, entry in enumerate(CITYSCAPES) if entry.is_thing)
 
 
 def panoptic_world_frames(frames: Sequence[Frame], name: str) -> list[PanopticFrame]:
-    """Frames of one world with the classes of Cityscapes; what those lack has no label.
+    """Frames of one world with the classes of Cityscapes; other classes have no label.
 
-    Objects have numbers from 1 within their class, the same in all of the frames. Depth beyond
-    80 m, and the sky's, is unknown.
+    Objects have numbers from 1 in their class, the same in all frames. Depth beyond 80 m and of the
+    sky is unknown.
 
     Raises:
         ValueError: more than 999 objects of a class.
     """
     classes = [_OF_WORLD[frame.classes.cpu()] for frame in frames]
     instances = [torch.zeros_like(frame.instances.cpu(), dtype=torch.int32) for frame in frames]
-    for thing in _THINGS:
+    for thing in CITYSCAPES_THINGS:
         masks = [of_frame == thing for of_frame in classes]
         ids = [f.instances.cpu()[mask] for f, mask in zip(frames, masks, strict=True)]
         present = torch.unique(torch.cat(ids))
@@ -72,10 +71,10 @@ def walk_through(
     antialias: bool = True,
     sensor: float = 0.0,
 ) -> list[PanopticFrame]:
-    """Successive frames from the way of a world.
+    """Successive frames along the path of a world.
 
     Args:
-        step_m: way between two frames. start: where the first is, as a share of the whole way.
+        step_m: distance between two frames. start: position of the first, as a share of the path.
         sensor: strength of noise and blur, see
             :func:`~depth_perception.data.worlds.sensor.sensor_effects`.
     """
@@ -85,7 +84,7 @@ def walk_through(
         frame = render(world, camera, pose, shadows=shadows, antialias=antialias)
         if sensor > 0:
             rgb = sensor_effects(frame.rgb.cpu(), (world.seed, 8, number), sensor)
-            frame = Frame(**{**vars(frame), "rgb": rgb})
+            frame = replace(frame, rgb=rgb)
         seen.append(frame)
     return panoptic_world_frames(seen, f"world{world.seed:06d}")
 
@@ -108,11 +107,10 @@ def write_cityscapes_dvps(
             if int(frame.instances.max()) > _MOST_OBJECTS:
                 raise ValueError(f"{frame.name}: object numbers must not pass {_MOST_OBJECTS}")
             prefix = f"{sequence:06d}_{number:06d}_world_{sequence:06d}_{number:06d}_"
-            rgb = frame.rgb.permute(1, 2, 0).numpy()
-            _write_png(folder / (prefix + IMAGE), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-            _write_png(folder / (prefix + SEGMENTS), frame.segments().numpy().astype(np.uint16))
+            write_samples(folder / (prefix + IMAGE), frame.rgb.permute(1, 2, 0).numpy())
+            write_samples(folder / (prefix + SEGMENTS), frame.segments().numpy().astype(np.uint16))
             steps = (frame.depth_m * DEPTH_PER_METRE).round().clamp(0, 65535)
-            _write_png(folder / (prefix + DEPTH), steps.numpy().astype(np.uint16))
+            write_samples(folder / (prefix + DEPTH), steps.numpy().astype(np.uint16))
             count += 1
     if not count:
         raise ValueError("there are no frames to write")
@@ -128,7 +126,7 @@ def street_sequences(
     step_m: float = 0.5,
     sensor: float = 0.0,
 ) -> Iterator[list[PanopticFrame]]:
-    """A video from the street of each seed; see :func:`walk_through`."""
+    """A video of the street of each seed, see :func:`walk_through`."""
     for seed in seeds:
         world = make_world("street", seed)
         yield walk_through(world, camera, frames, step_m=step_m, sensor=sensor)
@@ -136,11 +134,3 @@ def street_sequences(
 
 def _known_depth(z_m: Tensor) -> Tensor:
     return torch.where((z_m > 0) & (z_m <= FARTHEST_M), z_m, 0).float()
-
-
-def _write_png(path: Path, image: np.ndarray) -> None:
-    encoded, data = cv2.imencode(".png", image)
-    if not encoded:
-        raise OSError(f"cannot encode {path}")
-    with replacing(path) as part:
-        part.write_bytes(data.tobytes())

@@ -5,10 +5,10 @@ Below the root::
     ai_VVV_NNN/images/scene_cam_XX_final_preview/frame.IIII.tonemap.jpg
     ai_VVV_NNN/images/scene_cam_XX_geometry_hdf5/frame.IIII.depth_meters.hdf5
 
-The depth files hold, as ``dataset``, the distance to the camera centre in metres, NaN where
-nothing is. It becomes z-depth by the camera that the authors document: 1024 x 768 pixels with a
-focal length of 886.81 and the axis in the middle. (In some scenes the lens is shifted; that is
-not read, as in Depth Anything V2.)
+The array ``dataset`` of a depth file is the distance to the camera centre in metres, NaN without a
+surface. It is converted to z-depth by the documented camera: 1024 x 768 pixels, a focal length of
+886.81 and a centred principal point. (The lens shift of some scenes is ignored, as in Depth
+Anything V2.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from ..geometry import DepthKind, Pinhole
 from ..io.atomic import replacing
 from ..io.depth_files import DepthReadError
-from ..io.images import read_image
+from .files import check_depth_size, list_rows, read_rgb
 from .rendered import RenderedFrame
 
 CAMERA = Pinhole(768, 1024, 886.81, 886.81, 512.0, 384.0)
@@ -41,7 +41,7 @@ class HypersimArchive:
 
     Raises:
         FileNotFoundError: there is no frame, or no such list.
-        ValueError: a line of the list has not two columns.
+        ValueError: a line of the list does not have two columns.
     """
 
     def __init__(self, root: str | Path, listing: str | Path | None = None) -> None:
@@ -50,7 +50,8 @@ class HypersimArchive:
             pictures = self.root.glob(f"ai_*/images/scene_cam_*{_PICTURE}/frame.*{_ENDING}")
             self.pairs = tuple((path, depth_path(path)) for path in sorted(pictures))
         else:
-            self.pairs = tuple(_listed(self.root, Path(listing)))
+            rows = list_rows(listing, (2,), "image depth")
+            self.pairs = tuple((self.root / image, self.root / depth) for image, depth in rows)
         if not self.pairs:
             raise FileNotFoundError(
                 f"no Hypersim frames below {self.root}; expected "
@@ -65,22 +66,18 @@ class HypersimArchive:
 
         Raises:
             ImageReadError, DepthReadError: a file is missing or damaged.
-            ValueError: picture and depth have different sizes.
+            ValueError: image and depth have different sizes.
         """
-        picture, depth = self.pairs[index]
-        rgb = torch.from_numpy(np.ascontiguousarray(read_image(picture).transpose(2, 0, 1)))
-        range_m = torch.from_numpy(read_range(depth))
-        if range_m.shape != rgb.shape[1:]:
-            raise ValueError(
-                f"{depth} is {tuple(range_m.shape)} but its picture is {tuple(rgb.shape[1:])}"
-            )
+        image, depth = self.pairs[index]
+        rgb, range_m = read_rgb(image), torch.from_numpy(read_range(depth))
+        check_depth_size(depth, range_m, rgb.shape[1:])
         camera = CAMERA.resize(*range_m.shape)
         depth_m = camera.convert(range_m.nan_to_num(0), DepthKind.RANGE, DepthKind.Z)
         return RenderedFrame(rgb, depth_m, camera)
 
 
 def depth_path(picture: Path) -> Path:
-    """The depth of a picture."""
+    """Path of the depth of an image."""
     folder = picture.parent.name.replace(_PICTURE, _DEPTH)
     return picture.parent.with_name(folder) / picture.name.replace(_ENDING, _DEPTH_ENDING)
 
@@ -89,8 +86,8 @@ def read_range(path: Path) -> np.ndarray:
     """(H, W) float32 metres along the ray, NaN where unknown.
 
     Raises:
-        DepthReadError: the file is missing, damaged or of another kind.
-        ImportError: there is no h5py.
+        DepthReadError: the file is missing, damaged or of another format.
+        ImportError: h5py is not installed.
     """
     h5py = _h5py()
     if not path.is_file():
@@ -106,23 +103,10 @@ def read_range(path: Path) -> np.ndarray:
 
 
 def write_range(path: Path, range_m: np.ndarray) -> None:
-    """The inverse of :func:`read_range`, in the data set's 16 bits; 0 is written as unknown."""
+    """The inverse of :func:`read_range`, in the 16 bits of the data set; 0 is unknown."""
     known = (range_m > 0) & (range_m < _FLOAT16_MAX_M)
     with replacing(path) as part, _h5py().File(part, "w") as file:
         file["dataset"] = np.where(known, range_m, np.nan).astype(np.float16)
-
-
-def _listed(root: Path, listing: Path) -> list[tuple[Path, Path]]:
-    if not listing.is_file():
-        raise FileNotFoundError(f"no list {listing}")
-    pairs = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), 1):
-        words = line.split()
-        if words and len(words) != 2:
-            raise ValueError(f"{listing}, line {number}: expected 'image depth', got {line!r}")
-        if words:
-            pairs.append((root / words[0], root / words[1]))
-    return pairs
 
 
 def _h5py() -> ModuleType:

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..geometry import DepthKind, Pinhole
-from ..io.images import read_image, write_image
+from ..io.images import read_image
+from .files import list_rows, rgb_tensor, write_rgb
 from .kitti_calibration import KittiCalibration, read_calibration, write_calibration
 from .stereo import StereoFrame
 
@@ -22,7 +23,7 @@ _PICTURES = (".png", ".jpg", ".jpeg")
 
 @dataclass(frozen=True)
 class PairFiles:
-    """The pictures of a pair."""
+    """The image files of a pair."""
 
     left: Path
     right: Path
@@ -43,7 +44,7 @@ def find_pairs(root: str | Path) -> tuple[PairFiles, ...]:
     """All pairs below ``root``, sorted by day, drive and frame.
 
     Raises:
-        FileNotFoundError: there is none, or a picture lacks its partner of the same name.
+        FileNotFoundError: there is none, or an image lacks its partner of the same name.
     """
     pairs = []
     for left in sorted(Path(root).glob(f"*/*/{_LEFT}/data/*")):
@@ -59,34 +60,27 @@ def find_pairs(root: str | Path) -> tuple[PairFiles, ...]:
 
 
 def read_pairs(path: str | Path, root: str | Path) -> tuple[PairFiles, ...]:
-    """The pairs of a list with lines ``left right`` relative to ``root``, as monodepth has them.
+    """The pairs of a list with lines ``left right`` relative to ``root``, as in monodepth.
 
-    A name that ends in .jpg is also found as .png, and the other way round.
+    A file named .jpg is also found as .png, and vice versa.
 
     Raises:
         FileNotFoundError: there is no such list.
-        ValueError: a line has not two columns.
+        ValueError: a line does not have two columns.
     """
-    path, pairs = Path(path), []
-    if not path.is_file():
-        raise FileNotFoundError(f"no list {path}")
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) != 2:
-            raise ValueError(f"{path}, line {number}: expected 'left right', got {line!r}")
-        pairs.append(PairFiles(*(_present(Path(root) / word.lstrip("/")) for word in words)))
-    return tuple(pairs)
+    rows = list_rows(path, (2,), "left right")
+    return tuple(
+        PairFiles(*(_present(Path(root) / word.lstrip("/")) for word in words)) for words in rows
+    )
 
 
 class KittiRaw:
-    """Pairs that are read when they are asked for.
+    """Stereo pairs, read on access.
 
     Args:
         pairs: see :func:`find_pairs` and :func:`read_pairs`.
-        size: (height, width) of the pictures; None keeps theirs, which differ between days.
-        truth: project the lidar into the left picture; the depth is all 0 otherwise.
+        size: (height, width) of the images; None keeps their sizes, which differ between days.
+        truth: project the lidar into the left image; otherwise the depth is 0.
         of_camera: see :meth:`~.kitti_calibration.KittiCalibration.depth`.
     """
 
@@ -99,7 +93,7 @@ class KittiRaw:
         of_camera: bool = False,
     ) -> None:
         if truth and size is not None:
-            raise ValueError("truth is of the pictures' own size: leave size out, or truth")
+            raise ValueError("truth has the original size of the images: give size or truth")
         self.pairs, self.size, self.truth = tuple(pairs), size, truth
         self.of_camera = of_camera
         self._calibrations: dict[Path, KittiCalibration] = {}
@@ -108,12 +102,12 @@ class KittiRaw:
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> StereoFrame:
-        """One pair; its depth is z-depth, or the lidar's forward coordinate (see there).
+        """One pair; its depth is z-depth, or the forward coordinate of the lidar.
 
         Raises:
-            ImageReadError: a picture is missing or damaged.
-            FileNotFoundError: no calibration, or no lidar points where truth is asked for.
-            ValueError: the pictures differ in size.
+            ImageReadError: an image is missing or damaged.
+            FileNotFoundError: no calibration, or no lidar points if ``truth`` is requested.
+            ValueError: the images differ in size.
         """
         files = self.pairs[index]
         left, right = read_image(files.left), read_image(files.right)
@@ -142,11 +136,11 @@ class KittiRaw:
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> Tensor:
-    """A picture (H, W, 3) uint8 as a tensor (3, h, w), antialiased bilinear as Pillow does it."""
+    """An image (H, W, 3) uint8 as a tensor (3, h, w), resized by Pillow (antialiased bilinear)."""
     if image.shape[:2] != tuple(size):
         bilinear = Image.BILINEAR
         image = np.asarray(Image.fromarray(image).resize((size[1], size[0]), bilinear))
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    return rgb_tensor(image)
 
 
 def read_lidar(path: str | Path) -> np.ndarray:
@@ -154,7 +148,7 @@ def read_lidar(path: str | Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file does not hold whole points.
+        ValueError: the size of the file is not a multiple of four numbers.
     """
     path = Path(path)
     if not path.is_file():
@@ -173,18 +167,18 @@ def write_kitti_raw(
     drive: str = "0001",
     listing: str = "pairs.txt",
 ) -> Path:
-    """Write pinhole pairs, lidar points made of their depth, calibration, and a list of the pairs.
+    """Write pinhole pairs, lidar points from their depth, calibration, and a list of the pairs.
 
     Args:
         root: folder of the data set.
-        frames: of one camera and one baseline, both cameras level and side by side.
-        listing: name of the list, which is written in ``root``.
+        frames: with one camera and one baseline, side by side.
+        listing: name of the list in ``root``.
 
     Returns:
         the list.
 
     Raises:
-        ValueError: there are no frames, they are no rectified pinhole pairs, or they differ in
+        ValueError: there are no frames, they are not rectified pinhole pairs, or they differ in
             camera or baseline.
     """
     root, lines, first = Path(root), [], None
@@ -194,13 +188,12 @@ def write_kitti_raw(
         first = first or rig
         if rig != first or not isinstance(frame.camera, Pinhole) or frame.direction != (1, 0, 0):
             raise ValueError(
-                f"frame {number} is no pinhole pair side by side with the camera and baseline of "
+                f"frame {number} is not a horizontal pinhole pair with the camera and baseline of "
                 f"the first: {frame.camera}, {frame.baseline_m} m, {frame.direction}"
             )
         names = [f"{folder}/{side}/data/{number:010d}.png" for side in (_LEFT, _RIGHT)]
         for name, rgb in zip(names, (frame.left, frame.right), strict=True):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            write_image(root / name, np.ascontiguousarray(rgb.permute(1, 2, 0).numpy()))
+            write_rgb(root / name, rgb)
         lidar = root / folder / "velodyne_points" / "data" / f"{number:010d}.bin"
         lidar.parent.mkdir(parents=True, exist_ok=True)
         _lidar_points(frame).tofile(lidar)
@@ -218,7 +211,7 @@ def _present(path: Path) -> Path:
 
 
 def _calibration(camera: Pinhole, baseline_m: float) -> KittiCalibration:
-    """Rectified cameras and a lidar, all in one place but for the baseline."""
+    """Rectified cameras and a lidar at the position of the left camera."""
     left = np.zeros((3, 4))
     left[:, :3] = np.reshape(camera.to_k(), (3, 3))
     right = left.copy()

@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 
 from ..io.images import ImageReadError
+from ..segment_classes import CITYSCAPES
 
 VOID_CLASS = 255
 """Of pixels without label."""
+CITYSCAPES_THINGS = tuple(number for number, entry in enumerate(CITYSCAPES) if entry.is_thing)
+"""Train ids of countable objects."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
-"""NYU Depth v2 and KITTI as folders of pictures with depth, in the layout of mmsegmentation.
+"""NYU Depth v2 and KITTI as folders of images with depth, in the layout of mmsegmentation.
 
 ``nyu/images/train/.../NAME.jpg`` belongs to ``nyu/annotations/train/.../NAME.png``, 16 bits in
-millimetres; NAME begins with the kind of scene. A list of KITTI has lines ``image depth [focal]``;
+millimetres; NAME begins with the scene class. A list of KITTI has lines ``image depth [focal]``;
 images are below ``input/``, depth below ``gt_depth/``, 16 bits in 1/256 m.
 """
 
@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..io.depth_files import DepthReadError
 from ..io.images import read_image
 from ..systems.scaledepth.config import SCENE_CLASSES
+from .files import check_depth_size, depth_samples, list_rows, rgb_tensor
 from .rendered import PinholeWorlds
 
 UNKNOWN_SCENE = -1
@@ -34,12 +33,12 @@ _ALIASES = {"nyu_office": "office"}
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture and what is known about it.
+    """An image with depth and scene class.
 
     Attributes:
         rgb: (3, H, W) uint8.
         depth_m: (H, W) float32 z-depth in metres, 0 where unknown.
-        scene: index of its kind among the scene classes of ScaleDepth, or ``UNKNOWN_SCENE``.
+        scene: index in the scene classes of ScaleDepth, or ``UNKNOWN_SCENE``.
     """
 
     rgb: Tensor
@@ -49,7 +48,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """Where a photo lies and what kind of scene it shows."""
+    """Paths and scene class of a photo."""
 
     image: Path
     depth: Path
@@ -64,13 +63,12 @@ class Photos(Protocol):
 
 
 class PhotoFolder:
-    """Photos that are read when they are asked for.
+    """Photos, read on access.
 
     Args:
         files: of each photo.
-        per_metre: samples of the depth files in a metre.
-        crop: (height, width) that is kept of larger pictures, see :func:`bottom_centre_box`; None
-            keeps all.
+        per_metre: samples of the depth files per metre.
+        crop: (height, width) of the crop, see :func:`bottom_centre_box`; None keeps all.
     """
 
     def __init__(
@@ -86,7 +84,7 @@ class PhotoFolder:
         return len(self.files)
 
     def missing(self) -> list[Path]:
-        """The files that are not there."""
+        """The missing files."""
         return [p for f in self.files for p in (f.image, f.depth) if not p.is_file()]
 
     def __getitem__(self, index: int) -> Photo:
@@ -94,22 +92,17 @@ class PhotoFolder:
 
         Raises:
             ImageReadError, DepthReadError: a file is missing or damaged.
-            ValueError: picture and depth differ in size, or the crop is larger.
+            ValueError: image and depth differ in size, or the crop is larger.
         """
         files = self.files[index]
         image = read_image(files.image)
         depth = depth_samples(files.depth)
-        if depth.shape != image.shape[:2]:
-            raise ValueError(
-                f"{files.depth} is {depth.shape} but its picture is {image.shape[:2]} (height, "
-                "width)"
-            )
+        check_depth_size(files.depth, depth, image.shape[:2])
         depth = (depth / self.per_metre).astype(np.float32)
         if self.crop is not None:
             top, bottom, left, right = bottom_centre_box(*depth.shape, self.crop)
             image, depth = image[top:bottom, left:right], depth[top:bottom, left:right]
-        rgb = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return Photo(rgb, torch.from_numpy(np.ascontiguousarray(depth)), files.scene)
+        return Photo(rgb_tensor(image), torch.from_numpy(np.ascontiguousarray(depth)), files.scene)
 
 
 def nyu_photos(root: str | Path, split: str) -> PhotoFolder:
@@ -133,34 +126,27 @@ def nyu_photos(root: str | Path, split: str) -> PhotoFolder:
 def kitti_photos(root: str | Path, listing: str) -> PhotoFolder:
     """KITTI below ``root``, the photos of a list such as ``kitti_eigen_train.txt`` in it.
 
-    Lines without depth (``None``) are left out; the 352 x 1216 pixels of the benchmark are kept.
+    Lines without depth (``None``) are ignored; images are cropped to the 352 x 1216 pixels of the
+    benchmark.
 
     Raises:
         FileNotFoundError: there is no such list.
-        ValueError: a line of it names no picture with depth.
+        ValueError: a line of it does not name an image with depth.
     """
     root = Path(root)
-    path = root / listing
-    if not path.is_file():
-        raise FileNotFoundError(f"no list {path}: KITTI needs lines 'image depth [focal]'")
-    files = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) not in (2, 3):
-            raise ValueError(f"{path}, line {number}: expected 'image depth [focal]', got {line!r}")
-        if words[1] != "None":
-            image, depth = root / "input" / words[0], root / "gt_depth" / words[1]
-            files.append(PhotoFiles(image, depth, OUTDOOR_SCENE))
+    files = [
+        PhotoFiles(root / "input" / image, root / "gt_depth" / depth, OUTDOOR_SCENE)
+        for image, depth, *_ in list_rows(root / listing, (2, 3), "image depth [focal]")
+        if depth != "None"
+    ]
     return PhotoFolder(files, _KITTI_PER_METRE, KITTI_CROP)
 
 
 class WorldPhotos:
-    """Synthetic worlds seen by a pinhole camera, as photos of no known kind of scene.
+    """Synthetic worlds seen by a pinhole camera, as photos of unknown scene class.
 
     Raises:
-        FileNotFoundError, ValueError: ``root`` is no folder of such frames.
+        FileNotFoundError, ValueError: ``root`` is not a folder of such frames.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -175,7 +161,7 @@ class WorldPhotos:
 
 
 def scene_of_name(name: str) -> int:
-    """Index of the kind of scene that a file name of NYU begins with, or ``UNKNOWN_SCENE``."""
+    """Index of the scene class at the beginning of a file name of NYU, or ``UNKNOWN_SCENE``."""
     digit = next((i for i, letter in enumerate(name) if letter.isdigit()), len(name))
     kind = name[: max(0, digit - 1)]
     kind = _ALIASES.get(kind, kind)
@@ -185,32 +171,15 @@ def scene_of_name(name: str) -> int:
 def bottom_centre_box(
     height: int, width: int, size: tuple[int, int] = KITTI_CROP
 ) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right) of the crop of the KITTI benchmark: bottom, middle.
+    """(top, bottom, left, right) of the crop of the KITTI benchmark: bottom, centre.
 
     Raises:
-        ValueError: the picture is smaller.
+        ValueError: the image is smaller.
     """
     if height < size[0] or width < size[1]:
-        raise ValueError(f"a picture of {height} x {width} has no crop of {size[0]} x {size[1]}")
+        raise ValueError(f"an image of {height} x {width} has no crop of {size[0]} x {size[1]}")
     top, left = height - size[0], (width - size[1]) // 2
     return top, height, left, left + size[1]
-
-
-def depth_samples(path: str | Path) -> np.ndarray:
-    """The 16-bit samples (H, W) of a depth PNG.
-
-    Raises:
-        DepthReadError: the file is missing, damaged, or of another kind.
-    """
-    samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if Path(path).is_file() else None
-    if samples is None:
-        raise DepthReadError(f"cannot read {path}: missing, or no readable PNG")
-    if samples.dtype != np.uint16 or samples.ndim != 2:
-        raise DepthReadError(
-            f"{path} holds {samples.dtype} of shape {samples.shape}; a depth PNG has one 16-bit "
-            "channel"
-        )
-    return samples
 
 
 def sunrgbd_samples(samples: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Rendered data sets of ordinary cameras, whose z-depth is exact.
+"""Rendered data sets of pinhole cameras, with exact z-depth.
 
 | class | layout below its root | depth |
 |---|---|---|
@@ -24,19 +24,18 @@ from torch import Tensor
 
 from ..geometry import DepthKind, Pinhole
 from ..io.depth_files import read_depth
-from ..io.images import read_image
+from .files import read_rgb
 from .worlds import WorldFolder
 
 
 @dataclass(frozen=True)
 class RenderedFrame:
-    """A picture and its depth.
+    """An image and its depth.
 
     Attributes:
         rgb: (3, H, W) uint8.
-        depth_m: (H, W) float32 z-depth in metres, 0 where unknown, infinite where the data set
-            says that there is sky.
-        camera: None where it is not read.
+        depth_m: (H, W) float32 z-depth in metres, 0 where unknown, infinite for known sky.
+        camera: None if it is not read.
     """
 
     rgb: Tensor
@@ -45,10 +44,10 @@ class RenderedFrame:
 
 
 class PinholeWorlds:
-    """Synthetic worlds seen by a pinhole camera; whatever is farther than 65 m counts as sky.
+    """Synthetic worlds seen by a pinhole camera; surfaces beyond 65 m count as sky.
 
     Raises:
-        FileNotFoundError, ValueError: ``root`` is no such folder.
+        FileNotFoundError, ValueError: ``root`` is not such a folder.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -72,10 +71,10 @@ class PinholeWorlds:
 
 
 class _Pairs(ABC):
-    """Pictures with one depth file each.
+    """Images with one depth file each.
 
     Raises:
-        FileNotFoundError: there is no picture, or one without depth.
+        FileNotFoundError: there is no image, or one without depth.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -91,24 +90,24 @@ class _Pairs(ABC):
         return len(self.pairs)
 
     def __getitem__(self, index: int) -> RenderedFrame:
-        picture, depth = self.pairs[index]
-        rgb = torch.from_numpy(np.ascontiguousarray(read_image(picture).transpose(2, 0, 1)))
-        return RenderedFrame(rgb, torch.from_numpy(self._depth(depth)).nan_to_num(0, math.inf))
+        image, depth = self.pairs[index]
+        depth_m = torch.from_numpy(self._depth(depth)).nan_to_num(0, math.inf)
+        return RenderedFrame(read_rgb(image), depth_m)
 
     @abstractmethod
     def _find(self) -> list[tuple[Path, Path]]: ...
 
-    @abstractmethod
     def _depth(self, path: Path) -> np.ndarray:
         """(H, W) float32 metres, NaN where unknown."""
+        return read_depth(path)
 
 
 class Hypersim(_Pairs):
-    """Hypersim as Pixel-Perfect Depth lists it: depth along the axis, in PNG files.
+    """Hypersim in the lists of Pixel-Perfect Depth: z-depth in PNG files.
 
     Args:
         root: the JSON file; its paths may be relative to its folder.
-        split: which lists of it.
+        split: prefix of its lists.
     """
 
     def __init__(self, root: str | Path, split: str = "train") -> None:
@@ -127,9 +126,6 @@ class Hypersim(_Pairs):
             for rgb, depth in zip(*(lists[n] for n in names), strict=True)
         ]
 
-    def _depth(self, path: Path) -> np.ndarray:
-        return read_depth(path)
-
 
 class UrbanSyn(_Pairs):
     """UrbanSyn."""
@@ -145,7 +141,7 @@ class UrbanSyn(_Pairs):
 
 
 class UnrealStereo4K(_Pairs):
-    """UnrealStereo4K; where the disparity is unknown or 0 the depth is that of 1e-4 pixels."""
+    """UnrealStereo4K; an unknown disparity or 0 is replaced by 1e-4 pixels."""
 
     def _find(self) -> list[tuple[Path, Path]]:
         return [
@@ -187,9 +183,6 @@ class TartanAir(_Pairs):
             (path, path.parents[1] / "depth_left" / f"{path.stem}_depth.npy")
             for path in sorted(self.root.rglob("image_left/*_left.png"))
         ]
-
-    def _depth(self, path: Path) -> np.ndarray:
-        return read_depth(path)
 
 
 def _cameras(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,8 @@
 
 Every place has a view ``Left_Down``, one 0.26 m to its right and one 0.26 m above. Lists name the
 files of a place in nine columns (colour, depth and normals of the three views) or in two (colour
-and depth of one view, as OmniDepth has them). The published lists differ in how they write paths;
-all of them are read: what stands before the folder of the collection is replaced by the root.
+and depth of one view, as in OmniDepth). The paths in published lists differ: the part before the
+folder of the collection is replaced by the root.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 from ..geometry import DepthKind, Equirectangular
 from ..geometry.stereo import RIGHT, UP
 from ..io.exr import ExrReadError, read_exr
-from ..io.images import read_image
+from .files import check_depth_size, read_rgb
 from .stereo import StereoFrame
 
 BASELINE_M = 0.26
@@ -37,7 +37,7 @@ _COLLECTIONS = {s.lower(): name for name, spellings in _SPELLINGS.items() for s 
 
 
 class Placement(str, Enum):
-    """The viewpoints of a place, as they are written in file names."""
+    """The viewpoints of a place, as in file names."""
 
     CENTRE = "Left_Down"
     RIGHT = "Right"
@@ -49,7 +49,7 @@ DIRECTIONS = {Placement.RIGHT: RIGHT, Placement.UP: UP}
 
 @dataclass(frozen=True)
 class ViewFiles:
-    """Where a view lies; two-column lists have no normals."""
+    """Files of a view; two-column lists have no normals."""
 
     color: Path
     depth: Path
@@ -92,7 +92,7 @@ def read_list(
     Args:
         path: the list.
         root: folder that holds the folders of the collections.
-        collections: those to take, in this order; None takes all lines as they come.
+        collections: those to read, in this order; None reads all lines in order.
 
     Raises:
         ValueError: a line has neither 9 nor 2 columns, or its paths name none of the collections
@@ -123,14 +123,10 @@ def read_view(files: ViewFiles, *, max_range_m: float = MAX_RANGE_M, normals: bo
 
     Raises:
         ImageReadError, ExrReadError: a file is missing or damaged.
-        ValueError: picture and range differ in size, or there are no normals.
+        ValueError: image and range differ in size, or there are no normals.
     """
-    rgb = torch.from_numpy(np.ascontiguousarray(read_image(files.color).transpose(2, 0, 1)))
-    range_m = torch.from_numpy(_one_channel(files.depth))
-    if range_m.shape != rgb.shape[1:]:
-        raise ValueError(
-            f"{files.depth} is {tuple(range_m.shape)} but its picture is {tuple(rgb.shape[1:])}"
-        )
+    rgb, range_m = read_rgb(files.color), torch.from_numpy(_one_channel(files.depth))
+    check_depth_size(files.depth, range_m, rgb.shape[1:])
     known = (range_m > 0) & (range_m <= max_range_m)
     return View(rgb, torch.where(known, range_m, 0), _normals(files) if normals else None)
 
@@ -139,7 +135,7 @@ class Views:
     """A reader of single panoramas, for supervised training and evaluation.
 
     Args:
-        places: see :func:`read_list`. placement: which view of each.
+        places: see :func:`read_list`. placement: the view of each.
     """
 
     def __init__(
@@ -165,7 +161,7 @@ class Pairs:
     """A reader of stereo pairs: the centre and the view to its right or above it.
 
     Args:
-        places: see :func:`read_list`. second: which view is the other one.
+        places: see :func:`read_list`. second: the second view.
         baseline_m: distance of the views.
     """
 
@@ -187,12 +183,10 @@ class Pairs:
         return len(self.places)
 
     def __getitem__(self, index: int) -> StereoFrame:
-        """One pair with the range of the centre; see :func:`read_view` for what is raised."""
+        """One pair with the range of the centre; for errors see :func:`read_view`."""
         files = self.places[index].views
         here = read_view(files[Placement.CENTRE], max_range_m=self.max_range_m)
-        there = torch.from_numpy(
-            np.ascontiguousarray(read_image(files[self.second].color).transpose(2, 0, 1))
-        )
+        there = read_rgb(files[self.second].color)
         if here.rgb.shape != there.shape:
             raise ValueError(
                 f"{files[self.second].color} is {tuple(there.shape[1:])} but the centre is "
@@ -210,9 +204,9 @@ class Pairs:
 
 
 def rolled(view: View, columns: int) -> View:
-    """The view as a camera sees it that was turned: ``columns`` to the right, normals with it.
+    """The view rolled ``columns`` to the right, with its normals rotated.
 
-    Of a stereo pair both views are rolled, and its direction turns as well: see
+    For the direction of a stereo pair see
     :meth:`~depth_perception.geometry.stereo.SphericalStereo.rolled`.
     """
     normals = view.normals
@@ -252,7 +246,7 @@ def _split(word: str) -> tuple[str, PurePosixPath]:
 
 
 def _folder(root: Path, name: str) -> Path:
-    """The folder of a collection, however it is spelled on this disk."""
+    """The folder of a collection, in any of its spellings."""
     present = (root / spelling for spelling in _SPELLINGS[name] if (root / spelling).is_dir())
     return next(present, root / name)
 
@@ -267,7 +261,7 @@ def _check_has(places: Iterable[Place], placement: Placement) -> None:
 
 
 def _one_channel(path: Path) -> np.ndarray:
-    """Range (H, W): three-channel files hold it three times, so no gray value may be mixed."""
+    """Range (H, W), from one channel: three-channel files repeat it."""
     channels = read_exr(path)
     for name in ("R", "Z", "Y"):
         if name in channels:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from ..io.atomic import replacing
 from ..io.exr import write_exr
-from ..io.images import write_image
+from .files import write_lines, write_rgb
 from .threed60 import Placement, View
 
 
@@ -26,10 +24,10 @@ def write_threed60(
 
     Args:
         root: folder of the data set.
-        places: the views centre, right and up. Views without normals get normals of zeros.
+        places: the views centre, right and up. Missing normals are written as zeros.
         collection: folder of the files, for example ``Stanford2D3D/area3``.
-        stem: what file names begin with.
-        listing: name of the list; the other one is called ``omni_`` and this name.
+        stem: prefix of file names.
+        listing: name of the list; the second list has the prefix ``omni_``.
 
     Returns:
         the list of nine columns.
@@ -46,14 +44,12 @@ def write_threed60(
         lines.append(" ".join(path for paths in rows.values() for path in paths))
         centres.append(f"{rows['color'][0]} {rows['depth'][0]}")
     for name, content in ((f"omni_{listing}", centres), (listing, lines)):
-        with replacing(root / name) as part:
-            part.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
+        write_lines(root / name, content)
     return root / listing
 
 
 def _write_view(root: Path, view: View, color: str, depth: str, normal: str) -> None:
-    (root / color).parent.mkdir(parents=True, exist_ok=True)
-    write_image(root / color, np.ascontiguousarray(view.rgb.permute(1, 2, 0).cpu().numpy()))
+    write_rgb(root / color, view.rgb)
     range_m = view.range_m.float().cpu().numpy()
     write_exr(root / depth, dict.fromkeys("RGB", range_m))
     normals = torch.zeros(3, *range_m.shape) if view.normals is None else view.normals

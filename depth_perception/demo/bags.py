@@ -1,4 +1,4 @@
-"""The bag that the demonstration plays: a synthetic world, a picture of the user, or their bag."""
+"""The bag to replay: a synthetic world, an image of the user, or a bag of the user."""
 
 from __future__ import annotations
 
@@ -14,34 +14,38 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from ..data.worlds import BagNames, Walk, make_world, write_bag
 from ..geometry import Camera, Equirectangular, Pinhole
-from ..io.bags import IMAGE_TYPE, ImageTopic, choose_image_topic, image_topics, read_frames
+from ..io.bags import (
+    IMAGE_TYPE,
+    STORE,
+    ImageTopic,
+    choose_image_topic,
+    image_message,
+    image_topics,
+    read_frames,
+)
 from ..io.images import read_image
 from .recording import topics
+from .session import DemoError
 
 TRUTH_TOPIC = BagNames().depth
-PICTURE_TOPIC = "/image"
-PICTURE_HEIGHT_PX = 512
+IMAGE_TOPIC = "/image"
+IMAGE_HEIGHT_PX = 512
 FRAME_ID = "panorama_optical_frame"
 
 
-class SourceError(ValueError):
-    """What the user gave cannot be played; the text says why and what to do."""
-
-
 @dataclass(frozen=True)
-class Source:
-    """What will be played.
+class InputBag:
+    """The bag to replay.
 
     Attributes:
         bag: folder of the bag.
-        image: the topic of its panoramas.
+        image: topic of the images.
         truth_topic: topic of the ground truth with the same stamps, or None.
-        stamps_ns: header stamps of the images that will be played.
-        description: what it is, for the headline.
+        stamps_ns: header stamps of the images to replay.
+        description: for the headline.
         camera_info: topic of the intrinsics of a pinhole camera; None for panoramas.
     """
 
@@ -60,14 +64,14 @@ class Source:
 
 @dataclass(frozen=True)
 class WorldWalk:
-    """The synthetic bag.
+    """A walk through a synthetic world.
 
     Attributes:
         kind, seed: as for :func:`depth_perception.data.worlds.make_world`.
-        frames, rate_hz: number and rate of the panoramas.
-        height: rows of a panorama; it has twice as many columns.
+        frames, rate_hz: number and rate of the images.
+        height: rows of an image; it has twice as many columns.
         speed_mps: speed of the camera.
-        pinhole: pictures of a pinhole camera of 90 degrees in their place.
+        pinhole: images of a pinhole camera of 90 degrees instead of panoramas.
     """
 
     kind: str = "any"
@@ -87,16 +91,19 @@ class WorldWalk:
 
 def describe_bag(
     bag: Path, topic: str | None, description: str, seconds: float, *, pinhole: bool = False
-) -> Source:
-    """Find the panoramas, and the ground truth if there is one, in a bag.
+) -> InputBag:
+    """Find the images, and ground truth if there is any, in a bag.
 
-    ``topic`` names the images; without it they are the only pictures, or the only ones that are
-    twice as wide as high. Only the first ``seconds`` of the bag count. Images of a ``pinhole``
-    camera have their camera_info beside them.
+    Args:
+        bag: folder or file of the bag.
+        topic: of the images; None: the only ones, or the only ones twice as wide as high.
+        description: for the headline.
+        seconds: replay only the first seconds of the bag.
+        pinhole: whether the images require a camera_info topic beside them.
 
     Raises:
-        BagReadError: no bag, or not such a topic.
-        SourceError: the topic holds no image, or has no camera_info.
+        BagReadError: not a bag, or no such topic.
+        DemoError: the topic has no image, or no camera_info.
     """
     image = choose_image_topic(bag, topic or (None if pinhole else _only_panorama(bag)))
     info = _info_of(bag, image.name) if pinhole else None
@@ -105,65 +112,58 @@ def describe_bag(
     )
     stamps = [frame.stamp_ns for frame in read_frames(bag, image.name)]
     if not stamps:
-        raise SourceError(f"{bag} has no message on {image.name}")
+        raise DemoError(f"{bag} has no message on {image.name}")
     played = tuple(stamp for stamp in stamps if stamp - stamps[0] <= seconds * 1e9)
-    return Source(bag, image, truth, played, description, info)
+    return InputBag(bag, image, truth, played, description, info)
 
 
-def image_at(source: Source, stamp_ns: int) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) uint8 RGB of one stamp."""
+def image_at(source: InputBag, stamp_ns: int) -> NDArray[np.uint8]:
+    """The image (H, W, 3) uint8 RGB of one stamp."""
     for frame in read_frames(source.bag, source.image.name):
         if frame.stamp_ns == stamp_ns:
             return frame.image()
-    raise SourceError(f"{source.bag} has no image of stamp {stamp_ns} ns on {source.image.name}")
+    raise DemoError(f"{source.bag} has no image of stamp {stamp_ns} ns on {source.image.name}")
 
 
-def write_picture_bag(bag: Path, picture: Path, frames: int, rate_hz: float) -> None:
-    """Make a bag that shows one panorama ``frames`` times, at most 512 pixels high.
+def write_image_bag(bag: Path, panorama: Path, frames: int, rate_hz: float) -> None:
+    """Write a bag that repeats one panorama ``frames`` times, at most 512 pixels high.
 
     Raises:
-        ImageReadError: the file is no picture.
-        SourceError: it is not twice as wide as high.
+        ImageReadError: the file is not an image.
+        DemoError: it is not twice as wide as high.
     """
-    image = read_image(picture)
+    image = read_image(panorama)
     height, width = image.shape[:2]
     if abs(width / height - 2) > 0.02:
-        raise SourceError(
-            f"{picture} is {width} x {height} pixels; a full panorama (360° x 180°, "
+        raise DemoError(
+            f"{panorama} is {width} x {height} pixels; a full panorama (360° x 180°, "
             "equirectangular) is twice as wide as high"
         )
-    if height > PICTURE_HEIGHT_PX:
-        size = (2 * PICTURE_HEIGHT_PX, PICTURE_HEIGHT_PX)
+    if height > IMAGE_HEIGHT_PX:
+        size = (2 * IMAGE_HEIGHT_PX, IMAGE_HEIGHT_PX)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    height, width = image.shape[:2]
-    store = get_typestore(Stores.ROS2_HUMBLE)
-    types = store.types
     begin_ns, step_ns = time.time_ns(), round(1e9 / rate_hz)
     with Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connection = writer.add_connection(PICTURE_TOPIC, IMAGE_TYPE, typestore=store)
+        connection = writer.add_connection(IMAGE_TOPIC, IMAGE_TYPE, typestore=STORE)
         for stamp_ns in range(begin_ns, begin_ns + frames * step_ns, step_ns):
-            stamp = types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
-            header = types["std_msgs/msg/Header"](stamp, FRAME_ID)
-            message = types[IMAGE_TYPE](
-                header, height, width, "rgb8", 0, 3 * width, image.reshape(-1)
-            )
-            writer.write(connection, stamp_ns, store.serialize_cdr(message, IMAGE_TYPE))
+            message = image_message(stamp_ns, FRAME_ID, image, "rgb8")
+            writer.write(connection, stamp_ns, STORE.serialize_cdr(message, IMAGE_TYPE))
 
 
 def _info_of(bag: Path, image: str) -> str:
-    """The camera_info beside a topic of images."""
+    """The camera_info topic beside a topic of images."""
     wanted = posixpath.join(posixpath.dirname(image.removesuffix("/compressed")), "camera_info")
     if wanted not in {topic.name for topic in topics(bag)}:
-        raise SourceError(f"{bag} has no {wanted}, which the images on {image} need")
+        raise DemoError(f"{bag} has no {wanted}, which the images on {image} require")
     return wanted
 
 
 def _only_panorama(bag: Path) -> str | None:
-    """The topic that is twice as wide as high, if there are several with pictures."""
-    pictures = [topic for topic in image_topics(bag) if topic.holds_pictures]
-    if len(pictures) < 2:
+    """The only topic with panoramas, if there are several with camera images."""
+    candidates = [topic for topic in image_topics(bag) if topic.holds_images]
+    if len(candidates) < 2:
         return None
-    panoramas = [topic.name for topic in pictures if _is_panorama(bag, topic.name)]
+    panoramas = [topic.name for topic in candidates if _is_panorama(bag, topic.name)]
     return panoramas[0] if len(panoramas) == 1 else None
 
 
@@ -175,8 +175,8 @@ def _is_panorama(bag: Path, topic: str) -> bool:
 def write_world_bag(bag: Path, walk: WorldWalk, on_frame: Callable[[int], None]) -> str:
     """Render a walk through a synthetic world into a bag; returns the kind of the world.
 
-    ``on_frame`` is called with the number of each finished frame. It takes one core: threads that
-    wait for each other on a busy machine make the many small steps of rendering far slower.
+    ``on_frame`` is called with the number of each finished frame. Rendering uses one thread: its
+    many small steps are much slower with several threads on a busy machine.
     """
     world = make_world(walk.kind, walk.seed)
     pace = Walk(frames=walk.frames, rate_hz=walk.rate_hz, speed_mps=walk.speed_mps)

@@ -1,4 +1,4 @@
-"""Pictures of a cloud with the true outline of the place."""
+"""Views of a cloud with the outline of the ground truth."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import Equirectangular
-from ..io.cloud_view import Side, cloud_view, view_extent
-from .compare import MAX_DEPTH_M, Depth
+from ..io.cloud_view import Side, cloud_view
+from .compare import MAX_DEPTH_M, Depth, usable
 from .recording import Cloud
 
 Outline = NDArray[np.float32]
@@ -22,18 +22,18 @@ _TITLES = {"above": "Point cloud from above", "side": "Point cloud from the side
 
 @dataclass(frozen=True)
 class View:
-    """A picture of a cloud and where it lies.
+    """An image of a cloud in parallel projection.
 
     Attributes:
-        name, title: for the file, and for people.
-        picture: (H, W, 3) uint8 RGB.
-        extent_m: left, right, bottom, top of the picture in metres, the camera at the origin.
-        outline_m: (N, 2) true outline in the cut plane, NaN where it is broken, or None.
+        name, title: for the file, and for the board.
+        image: (H, W, 3) uint8 RGB.
+        extent_m: left, right, bottom, top of the image in metres, the camera at the origin.
+        outline_m: (N, 2) outline of the ground truth in the cut plane, NaN at gaps, or None.
     """
 
     name: str
     title: str
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     extent_m: tuple[float, float, float, float]
     outline_m: Outline | None
 
@@ -45,7 +45,7 @@ def both_views(
 
     ``size`` is (height, width) in pixels. ``truth_m`` (H, W), a full panorama, gives the outline
     at the height of the camera and in the vertical plane through it. Without it the views are
-    wide enough for what ``predicted_m`` (H, W) has within 12 m.
+    wide enough for all of ``predicted_m`` (H, W) within 12 m.
     """
     sides: tuple[tuple[Side, Callable[[Depth, float], Outline]], ...] = (
         ("above", _level_outline),
@@ -56,33 +56,32 @@ def both_views(
         true_outline = None if truth_m is None else outline(truth_m, MAX_DEPTH_M)
         framing = outline(predicted_m, _FRAMED_M) if true_outline is None else true_outline
         framing = _without_far_glimpses(framing)
-        picture = cloud_view(
+        image, extent = cloud_view(
             cloud.points, cloud.colours, side=side, size=size, keep_in_view=framing
         )
-        extent = view_extent(cloud.points, side=side, size=size, keep_in_view=framing)
-        views.append(View(f"cloud_{side}", _TITLES[side], picture, extent, true_outline))
+        views.append(View(f"cloud_{side}", _TITLES[side], image, extent, true_outline))
     return views[0], views[1]
 
 
 def _level_outline(depth_m: Depth, limit_m: float) -> Outline:
     """The border at the height of the camera: (N, 2) right and forward."""
-    points, usable = _points(depth_m, limit_m)
+    points, known = _points(depth_m, limit_m)
     row = depth_m.shape[0] // 2
-    ring = np.where(usable[row, :, None], points[row][:, [0, 2]], np.nan)
+    ring = np.where(known[row, :, None], points[row][:, [0, 2]], np.nan)
     return _broken(np.vstack([ring, ring[:1]]).astype(np.float32))
 
 
 def _upright_outline(depth_m: Depth, limit_m: float) -> Outline:
     """The border in the plane ahead, above, behind and below: (N, 2) forward and up."""
-    points, usable = _points(depth_m, limit_m)
+    points, seen = _points(depth_m, limit_m)
     ahead = points.shape[1] // 2
     loop = np.vstack([points[:, ahead], points[::-1, 0]])[:, [2, 1]] * (1, -1)
-    known = np.concatenate([usable[:, ahead], usable[::-1, 0]])
+    known = np.concatenate([seen[:, ahead], seen[::-1, 0]])
     return _broken(np.where(known[:, None], loop, np.nan).astype(np.float32))
 
 
 def _without_far_glimpses(line: Outline) -> Outline:
-    """Leave out what is much farther than the rest, such as a house seen through a window."""
+    """Remove points much farther than the rest, such as a house seen through a window."""
     distance = np.linalg.norm(line, axis=-1)
     known = distance[np.isfinite(distance)]
     limit = _GLIMPSE_RATIO * np.percentile(known, _USUAL_PERCENT) if known.size else 0.0
@@ -91,8 +90,8 @@ def _without_far_glimpses(line: Outline) -> Outline:
 
 def _points(depth_m: Depth, limit_m: float) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     rays = Equirectangular(*depth_m.shape).rays().numpy()
-    usable = np.isfinite(depth_m) & (depth_m > 0) & (depth_m <= limit_m)
-    return rays * np.where(usable, depth_m, 0)[..., None], usable
+    known = usable(depth_m, limit_m)
+    return rays * np.where(known, depth_m, 0)[..., None], known
 
 
 def _broken(line: Outline) -> Outline:

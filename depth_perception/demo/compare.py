@@ -1,4 +1,4 @@
-"""Recorded depth against ground truth, frame by frame, without any alignment."""
+"""Recorded depth against ground truth, frame by frame, without alignment."""
 
 from __future__ import annotations
 
@@ -55,22 +55,22 @@ class Comparison:
 
     @property
     def is_finite(self) -> bool:
-        """Whether every figure is a number."""
+        """Whether all scores are finite."""
         return all(map(math.isfinite, (self.abs_rel, self.delta1, self.coverage)))
 
 
 def score_frame(
     stamp_ns: int, predicted_m: Depth, truth_m: Depth, max_depth_m: float = MAX_DEPTH_M
 ) -> FrameScore:
-    """Judge one depth image, (h, w) metres, by its ground truth, (H, W) metres.
+    """Scores of one depth image, (h, w) metres, against its ground truth, (H, W) metres.
 
-    Pixels count where 0 < truth <= ``max_depth_m``. The prediction is read at the nearest of its
-    own pixels when the grids differ. Pixels without a prediction (NaN, infinite or not positive)
-    lower ``coverage`` and are left out of the errors; with none left those are NaN.
+    Pixels count where 0 < truth <= ``max_depth_m``. The prediction is sampled at the nearest
+    pixel if the sizes differ. Pixels without a prediction (NaN, infinite or not positive)
+    lower ``coverage`` and do not count in the errors, which are NaN without any pixel.
     """
     predicted = on_grid(predicted_m, truth_m.shape[0], truth_m.shape[1]).astype(np.float64)
-    wanted = np.isfinite(truth_m) & (truth_m > 0) & (truth_m <= max_depth_m)
-    covered = wanted & np.isfinite(predicted) & (predicted > 0)
+    wanted = usable(truth_m, max_depth_m)
+    covered = wanted & usable(predicted)
     if not covered.any():
         return FrameScore(stamp_ns, math.nan, math.nan, 0.0)
     answer, truth = predicted[covered], truth_m[covered].astype(np.float64)
@@ -86,7 +86,7 @@ def score_frame(
 def compare(
     predicted_m: Mapping[int, Depth], truth_m: Mapping[int, Depth], max_depth_m: float = MAX_DEPTH_M
 ) -> Comparison:
-    """Judge all depth images that have a ground truth of the same stamp, in order of time.
+    """Scores of all depth images that have ground truth of the same stamp, in order of time.
 
     Both mappings go from the header stamp in nanoseconds to a depth map in metres.
     """
@@ -99,13 +99,17 @@ def compare(
 
 
 def relative_error(predicted_m: Depth, truth_m: Depth, max_depth_m: float = MAX_DEPTH_M) -> Depth:
-    """Signed relative error (predicted - true) / true, (H, W); NaN where a pixel does not count."""
+    """Signed relative error (predicted - true) / true, (H, W); NaN where either is unknown."""
     predicted = on_grid(predicted_m, truth_m.shape[0], truth_m.shape[1])
-    counts = np.isfinite(truth_m) & (truth_m > 0) & (truth_m <= max_depth_m)
-    counts &= np.isfinite(predicted) & (predicted > 0)
+    counts = usable(truth_m, max_depth_m) & usable(predicted)
     error = np.full(truth_m.shape, np.nan, np.float32)
     np.divide(predicted - truth_m, truth_m, out=error, where=counts)
     return error
+
+
+def usable(depth_m: Depth, max_depth_m: float = math.inf) -> NDArray[np.bool_]:
+    """Which depths are finite, positive and at most ``max_depth_m``."""
+    return np.isfinite(depth_m) & (depth_m > 0) & (depth_m <= max_depth_m)
 
 
 def on_grid(values: Depth, height: int, width: int) -> Depth:

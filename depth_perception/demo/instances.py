@@ -1,4 +1,4 @@
-"""Recorded instances, with the true depth of the places where they were seen."""
+"""Recorded instances, with the ground truth of their distances."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compare import Depth, on_grid
-from .recording import messages, stamp_ns
+from ..io.bags import stamp_ns
+from .compare import Depth, on_grid, usable
+from .recording import messages
 
 
 @dataclass(frozen=True)
-class Found:
+class RecordedInstance:
     """One instance of a recording.
 
     Attributes:
         id, class_id, label, is_thing: as in InstanceDepth.
         box: left, top, width and height, pixels.
         distance_m: median depth, NaN where unknown.
-        true_m: median of the true depth inside the mask, NaN where unknown.
-        size_m: edges of its box: along its x axis, its height, along its z axis.
+        true_m: median of the ground truth inside the mask, NaN where unknown.
+        size_m: edges of the 3D box: along its x axis, its height, along its z axis.
     """
 
     id: int
@@ -38,49 +39,49 @@ class Found:
 
     @property
     def text(self) -> str:
-        """What is written beside it."""
+        """The label on the image."""
         known = math.isfinite(self.distance_m)
         return f"{self.label} {self.distance_m:.1f} m" if known else self.label
 
 
 @dataclass(frozen=True)
-class Findings:
+class ImageInstances:
     """The instances of one image.
 
     Attributes:
         stamp_ns: header stamp.
-        grid: (height, width) that boxes count in.
-        found: nearest first.
+        grid: (height, width) of the image that boxes refer to.
+        instances: nearest first.
     """
 
     stamp_ns: int
     grid: tuple[int, int]
-    found: tuple[Found, ...]
+    instances: tuple[RecordedInstance, ...]
 
 
-def findings(bag: Path, topic: str, truth_m: Mapping[int, Depth]) -> Iterator[Findings]:
+def read_instances(bag: Path, topic: str, truth_m: Mapping[int, Depth]) -> Iterator[ImageInstances]:
     """The instances of every image of a recording; ``truth_m`` is z-depth by header stamp."""
     for message in messages(bag, topic):
         stamp, grid = stamp_ns(message), (message.height, message.width)
         truth = truth_m.get(stamp)
         truth = None if truth is None else on_grid(truth, *grid)
-        yield Findings(stamp, grid, tuple(_found(one, truth) for one in message.instances))
+        yield ImageInstances(stamp, grid, tuple(_read(one, truth) for one in message.instances))
 
 
-def distance_error(images: Mapping[int, Findings]) -> float:
-    """Median of \\|distance - truth\\| / truth over all things of all images; NaN of none."""
+def distance_error(images: Mapping[int, ImageInstances]) -> float:
+    """Median of \\|distance - truth\\| / truth over all things of all images; NaN without any."""
     errors = [
         abs(one.distance_m - one.true_m) / one.true_m
         for image in images.values()
-        for one in image.found
+        for one in image.instances
         if one.is_thing and math.isfinite(one.distance_m) and math.isfinite(one.true_m)
     ]
     return float(np.median(errors)) if errors else math.nan
 
 
-def _found(one: Any, truth_m: Depth | None) -> Found:
+def _read(one: Any, truth_m: Depth | None) -> RecordedInstance:
     box = (one.box_x, one.box_y, one.box_width, one.box_height)
-    return Found(
+    return RecordedInstance(
         id=one.id,
         class_id=one.class_id,
         label=one.label,
@@ -98,5 +99,5 @@ def _median(truth_m: Depth, box: tuple[int, int, int, int], mask: Any) -> float:
         return math.nan
     inside: NDArray[np.bool_] = np.asarray(mask.data, np.uint8).reshape(mask.height, -1) > 0
     values = truth_m[top : top + height, left : left + width][inside[:, :width]]
-    values = values[np.isfinite(values) & (values > 0)]
+    values = values[usable(values)]
     return float(np.median(values)) if values.size else math.nan

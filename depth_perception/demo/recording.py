@@ -1,4 +1,4 @@
-"""Reading what was recorded: depth maps, clouds and diagnostics as arrays and plain values."""
+"""Recorded depth maps, clouds and diagnostics as arrays and plain values."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
 
+from ..io.bags import STORE, pixel_fields, stamp_ns
 from ..io.encodings import raw_pixels
 
 _FIELD_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
@@ -33,8 +33,8 @@ class Cloud:
 
     Attributes:
         points: (N, 3) float32 metres in the frame of the message.
-        colours: (N, 3) uint8 RGB, grey where the message has none.
-        instances: (N,) ids of the segments they belong to; None where the message has none.
+        colours: (N, 3) uint8 RGB, grey if the message has none.
+        instances: (N,) ids of the segments they belong to; None if the message has none.
     """
 
     points: NDArray[np.float32]
@@ -53,7 +53,7 @@ class Status:
 
 
 def topics(bag: Path) -> tuple[Topic, ...]:
-    """All topics of a bag, by name. Raises what rosbags raises for a folder that is no bag."""
+    """All topics of a bag, by name. Raises the errors of rosbags for a folder that is not a bag."""
     with _open(bag) as reader:
         return tuple(
             Topic(name, info.msgtype or "mixed types", info.msgcount)
@@ -62,17 +62,12 @@ def topics(bag: Path) -> tuple[Topic, ...]:
 
 
 def messages(bag: Path, topic: str) -> Iterator[Any]:
-    """The messages of one topic in recorded order; none if the bag lacks the topic."""
+    """The messages of one topic in recorded order; empty if the bag lacks the topic."""
     with _open(bag) as reader:
         wanted = [c for c in reader.connections if c.topic == topic]
         if wanted:
             for connection, _, raw in reader.messages(wanted):
                 yield reader.deserialize(raw, connection.msgtype)
-
-
-def stamp_ns(message: Any) -> int:
-    """Header stamp in nanoseconds."""
-    return int(message.header.stamp.sec) * 1_000_000_000 + int(message.header.stamp.nanosec)
 
 
 def stamps(bag: Path, topic: str) -> tuple[int, ...]:
@@ -89,19 +84,12 @@ def decode_depth(message: Any) -> NDArray[np.float32]:
     """(H, W) float32 metres of a 32FC1 (metres) or 16UC1 (millimetres) image (REP-118).
 
     Raises:
-        ValueError: another encoding, or sizes that do not fit.
+        ValueError: another encoding, or inconsistent sizes.
     """
     units = {"32FC1": 1.0, "16UC1": 0.001, "mono16": 0.001}
     if message.encoding not in units:
-        raise ValueError(f"a depth image is 32FC1 or 16UC1, this one is {message.encoding!r}")
-    values = raw_pixels(
-        message.height,
-        message.width,
-        message.encoding,
-        message.step,
-        message.is_bigendian,
-        message.data,
-    )
+        raise ValueError(f"a depth image is 32FC1 or 16UC1, got {message.encoding!r}")
+    values = raw_pixels(*pixel_fields(message))
     return values.astype(np.float32) * np.float32(units[message.encoding])
 
 
@@ -115,15 +103,11 @@ def decode_cloud(message: Any) -> Cloud:
     names = ["x", "y", "z", *([colour] if colour else [])]
     names += ["instance"] if "instance" in offsets else []
     byte_order = ">" if message.is_bigendian else "<"
+    kinds = ["u4" if name == colour else _FIELD_TYPES[offsets[name][1]] for name in names]
     record = np.dtype(
         {
             "names": names,
-            "formats": [
-                f"{byte_order}u4"
-                if name == colour
-                else f"{byte_order}{_FIELD_TYPES[offsets[name][1]]}"
-                for name in names
-            ],
+            "formats": [byte_order + kind for kind in kinds],
             "offsets": [offsets[name][0] for name in names],
             "itemsize": message.point_step,
         }
@@ -166,4 +150,4 @@ def statuses(bag: Path, topic: str = "/diagnostics") -> tuple[Status, ...]:
 
 
 def _open(bag: Path) -> AnyReader:
-    return AnyReader([bag], default_typestore=get_typestore(Stores.ROS2_HUMBLE))
+    return AnyReader([bag], default_typestore=STORE)

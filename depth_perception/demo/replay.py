@@ -1,4 +1,4 @@
-"""Play a bag into the node and record what it publishes."""
+"""Replay a bag through the node and record its output."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ..systems.catalog import card, models
-from .bags import Source
-from .session import Session
+from .session import DemoError, Session
+
+if TYPE_CHECKING:
+    from .bags import InputBag
 
 IMAGE, CLOUD, CAMERA_INFO, SCALE = "depth/image", "depth/points", "depth/camera_info", "depth/scale"
 DIAGNOSTICS = "/diagnostics"
@@ -19,12 +21,7 @@ OVERLAY, INSTANCES = "panoptic/overlay", "instances"
 RECORDED = (IMAGE, CLOUD, CAMERA_INFO, SCALE, DIAGNOSTICS)
 
 PANORAMIC, PANOPTIC = "panoramic_depth", "panoptic_depth"
-NODES = MappingProxyType(
-    {
-        PANORAMIC: "depth_perception.ros.panoramic_node",
-        PANOPTIC: "depth_perception.ros.panoptic_node",
-    }
-)
+NODES = (PANORAMIC, PANOPTIC)
 
 _CLOUD_SHARE = 0.9
 _START_S = 180.0  # a large model on a slow disk
@@ -32,21 +29,17 @@ _DRAIN_S = 2.5  # the last frame, and one more diagnostics message
 _SLACK_S = 60.0
 
 
-class SetupError(ValueError):
-    """The node or model asked for cannot be demonstrated."""
-
-
 @dataclass(frozen=True)
 class NodeSetup:
-    """Which node runs, and with what.
+    """Which node runs, with which model.
 
     Attributes:
-        node: name of the executable, a key of :data:`NODES`.
+        node: name of the executable, one of :data:`NODES`.
         model, checkpoint, device: as for :func:`depth_perception.load`.
-        height: rows of the network input, or None for the default of the model.
+        height: rows of the network input; None for the default of the model.
 
     Raises:
-        SetupError: there is no such node or model, or the model returns no metres.
+        DemoError: no such node or model, or the model is not metric.
     """
 
     node: str
@@ -57,48 +50,48 @@ class NodeSetup:
 
     def __post_init__(self) -> None:
         if self.node not in NODES:
-            raise SetupError(f"no node {self.node!r}; there are: {', '.join(NODES)}")
+            raise DemoError(f"no node {self.node!r}; there are: {', '.join(NODES)}")
         try:
             model = card(self.model)
         except KeyError as error:
-            raise SetupError(str(error.args[0])) from error
+            raise DemoError(str(error.args[0])) from error
         if not model.is_metric:
             metric = ", ".join(m.name for m in models() if m.is_metric and m.camera == model.camera)
-            raise SetupError(
-                f"{self.model} returns no metres, so there is nothing to compare and no cloud; "
-                f"models that do: {metric}"
+            raise DemoError(
+                f"{self.model} is not metric, so there is no cloud and no comparison; "
+                f"metric models: {metric}"
             )
         if self.is_panoptic and not (model.is_panoptic and model.has_depth):
             suited = ", ".join(m.name for m in models() if m.is_panoptic and m.has_depth)
-            raise SetupError(f"{self.model} finds no segments with depth; models that do: {suited}")
+            raise DemoError(f"{self.model} has no segments with depth; models that have: {suited}")
 
     @property
     def is_panoptic(self) -> bool:
-        """Whether the node finds segments in pictures of a pinhole camera."""
+        """Whether the node predicts segments in images of a pinhole camera."""
         return self.node == PANOPTIC
 
     @property
     def recorded(self) -> tuple[str, ...]:
-        """Topics that the recording must hold."""
+        """Topics that the recording must contain."""
         return (*RECORDED, OVERLAY, INSTANCES) if self.is_panoptic else RECORDED
 
     @property
     def node_name(self) -> str:
-        """Name of the running node, unlike that of any other node in reach."""
+        """Name of the running node, which differs from that of other nodes on this machine."""
         return f"{self.node}_{os.getpid()}"
 
-    def arguments(self, source: Source) -> list[str]:
+    def arguments(self, source: InputBag) -> list[str]:
         """The command line of the node for this source."""
         parameters = {"model": self.model, "output_size": "input"}
         farthest = card(self.model).max_depth_m
-        if farthest is not None:  # what lies at the limit of the model is sky, or a guess
+        if farthest is not None:  # points near the limit of the model are sky, or unreliable
             parameters["cloud.max_range_m"] = f"{_CLOUD_SHARE * farthest:.1f}"
         if self.checkpoint is not None:
             parameters["checkpoint"] = str(self.checkpoint.resolve())
         if self.device is not None:
             parameters["device"] = self.device
         height = self.height
-        if height is None and self.is_panoptic:  # it takes images of any size as they come
+        if height is None and self.is_panoptic:  # else the size of the input decides
             height = card(self.model).default_height
         if height is not None:
             parameters["height"] = str(height)
@@ -113,20 +106,20 @@ class NodeSetup:
 
 
 def replay(
-    source: Source,
+    source: InputBag,
     setup: NodeSetup,
     folder: Path,
     *,
     rate: float = 1.0,
     say: Callable[[str], None] = lambda words: None,
 ) -> Path:
-    """Run node, recorder and player; the recording lies in ``folder/recording`` afterwards.
+    """Run node, recorder and player; returns the folder of the recording, ``folder/recording``.
 
-    The logs go to ``folder/node.log``, ``recorder.log`` and ``player.log``. ``say`` is told what
-    is going on.
+    The logs are ``folder/node.log``, ``recorder.log`` and ``player.log``. ``say`` is called with
+    the current step.
 
     Raises:
-        SessionError: one of the processes failed; the text holds the end of its log.
+        DemoError: one of the processes failed; the text contains the end of its log.
     """
     recording = folder / "recording"
     if recording.exists():
@@ -139,7 +132,9 @@ def replay(
             "depth_perception.ros.bags.recorder",
             [str(recording), "--topics", *setup.recorded],
         )
-        node = session.start("node", NODES[setup.node], setup.arguments(source))
+        node = session.start(
+            "node", "depth_perception.ros.executables", [setup.node, *setup.arguments(source)]
+        )
         session.wait_for_line(
             recorder, "recording every topic", _START_S, needs=[node], alarm=(node, "[ERROR]")
         )
@@ -161,8 +156,8 @@ def replay(
     return recording
 
 
-def _remapping(source: Source) -> str:
-    """The rule that makes the node listen to the images; it adds /compressed to a name itself."""
+def _remapping(source: InputBag) -> str:
+    """The remapping rule of the image topic; the node itself appends /compressed to a name."""
     name = source.image.name
     if source.is_compressed and not name.endswith("/compressed"):
         return f"/image/compressed:={name}"

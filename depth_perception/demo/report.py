@@ -1,4 +1,4 @@
-"""What came of a replay: traffic, latency, errors, and whether all of it is as it must be."""
+"""Figures of a replay: frames, latency, errors, and problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import recording as recorded
-from .bags import Source
+from .bags import InputBag
 from .compare import Comparison, compare
 from .replay import CLOUD, IMAGE, INSTANCES, OVERLAY, RECORDED
 
@@ -24,15 +24,15 @@ LATENCY_P50, LATENCY_P99 = "latency p50 (ms)", "latency p99 (ms)"
 
 @dataclass(frozen=True)
 class Traffic:
-    """Frames and times.
+    """Numbers of frames, and latency.
 
     Attributes:
         played: images that the player published.
-        received, dropped: by the count of the node; None if it did not tell.
+        received, dropped: as counted by the node; None if unknown.
         published: depth images in the recording.
         unanswered: stamps of played images without a depth image.
         latency_p50_ms, latency_p99_ms: from the arrival of an image in the node to the
-            publication of its depth, by the clock of the node; NaN if it did not tell.
+            publication of its depth, by the clock of the node; NaN if unknown.
     """
 
     played: int
@@ -46,14 +46,14 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is printed.
+    """All figures of a replay.
 
     Attributes:
-        traffic: frames and times.
-        comparison: against the ground truth, None where the source has none.
-        topics: what the recording holds.
-        problems: why the demonstration failed; empty if it did not.
-        drawn: topics without which there is nothing to draw.
+        traffic: frames and latency.
+        comparison: with the ground truth; None without any.
+        topics: of the recording.
+        problems: why the demonstration failed; empty if it succeeded.
+        drawn: topics that the board requires.
     """
 
     traffic: Traffic
@@ -64,17 +64,17 @@ class Report:
 
     @property
     def is_drawable(self) -> bool:
-        """Whether there is a depth image and a cloud to draw."""
+        """Whether all topics that the board requires were recorded."""
         counts = {topic.name: topic.count for topic in self.topics}
         return all(counts.get(f"/{name}") for name in self.drawn)
 
 
 def make_report(
-    source: Source, recording: Path, node_name: str, wanted: Sequence[str] = RECORDED
+    source: InputBag, recording: Path, node_name: str, wanted: Sequence[str] = RECORDED
 ) -> Report:
-    """Read a recording of the node of this name and hold it against its source.
+    """Evaluate a recording of the node of this name.
 
-    ``wanted`` are the topics on which something must have been recorded.
+    ``wanted`` are the topics on which messages are required.
     """
     topics = recorded.topics(recording)
     depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
@@ -88,9 +88,9 @@ def make_report(
 
 
 def median_frame(report: Report, stamps_ns: tuple[int, ...]) -> int:
-    """Stamp of the frame to show of these: the median AbsRel, or the middle one without truth."""
-    judged = [] if report.comparison is None else report.comparison.frames
-    frames = [frame for frame in judged if frame.stamp_ns in stamps_ns]
+    """Stamp of the frame with the median AbsRel, or of the middle one without ground truth."""
+    scores = [] if report.comparison is None else report.comparison.frames
+    frames = [frame for frame in scores if frame.stamp_ns in stamps_ns]
     if not frames:
         return stamps_ns[len(stamps_ns) // 2]
     frames = [frame for frame in frames if math.isfinite(frame.abs_rel)] or frames
@@ -112,32 +112,25 @@ def print_report(console: Console, report: Report) -> None:
 
 def _rows(report: Report) -> list[tuple[str, str, str]]:
     traffic, comparison = report.traffic, report.comparison
+    dropped = f"not answered; {_count(traffic.dropped)} counted by the node (newest wins)"
     rows = [
         ("frames in", str(traffic.played), f"{_count(traffic.received)} reached the node"),
         ("frames out", str(traffic.published), "depth images in the recording"),
-        (
-            "frames dropped",
-            str(len(traffic.unanswered)),
-            f"without an answer; {_count(traffic.dropped)} counted by the node (newest wins)",
-        ),
-        ("latency p50", f"{traffic.latency_p50_ms:.0f} ms", "arrival of the image to its depth"),
+        ("frames dropped", str(len(traffic.unanswered)), dropped),
+        ("latency p50", f"{traffic.latency_p50_ms:.0f} ms", "from image arrival to depth"),
         ("latency p99", f"{traffic.latency_p99_ms:.0f} ms", "by the clock of the node"),
     ]
     if comparison is not None:
         rows += [
-            (
-                "AbsRel",
-                f"{comparison.abs_rel:.3f}",
-                "against ground truth up to 20 m, no alignment",
-            ),
+            ("AbsRel", f"{comparison.abs_rel:.3f}", "up to 20 m, without alignment"),
             ("δ1", f"{comparison.delta1:.3f}", "share of pixels within 25 %"),
-            ("coverage", f"{comparison.coverage:.1%}", "of those pixels have a depth"),
+            ("coverage", f"{comparison.coverage:.1%}", "of these pixels have a depth"),
         ]
     return rows
 
 
 def _traffic(
-    source: Source, recording: Path, node_name: str, published_ns: tuple[int, ...]
+    source: InputBag, recording: Path, node_name: str, published_ns: tuple[int, ...]
 ) -> Traffic:
     values: dict[str, str] = {}
     for status in recorded.statuses(recording):
@@ -166,11 +159,11 @@ def _problems(
     if silent:
         problems.append(f"nothing was recorded on {', '.join(silent)}")
     if traffic.published == 0:
-        problems.append("no depth image came out of the node")
+        problems.append("the node published no depth image")
     if not np.isfinite([traffic.latency_p50_ms, traffic.latency_p99_ms]).all():
-        problems.append("the diagnostics of the node tell no latency")
+        problems.append("the diagnostics of the node contain no latency")
     if comparison is not None and not comparison.is_finite:
-        problems.append("the depth cannot be compared with the ground truth: no common pixels")
+        problems.append("depth and ground truth have no common pixels")
     return problems
 
 

@@ -1,44 +1,52 @@
-"""The demonstration from the source to the board."""
+"""The demonstration, from the input to the board."""
 
 from __future__ import annotations
 
+import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from ..io.bags import pixel_fields, stamp_ns
+from ..io.encodings import decode_image
 from ..io.ply import write_ply
+from ..systems.catalog import model
+from . import board, panoptic_board
 from . import recording as recorded
 from .bags import (
-    PICTURE_TOPIC,
-    Source,
-    SourceError,
+    IMAGE_TOPIC,
+    InputBag,
     WorldWalk,
     describe_bag,
     image_at,
-    write_picture_bag,
+    write_image_bag,
     write_world_bag,
 )
-from .board import BoardContent, Fact, write_board, write_pictures
-from .panoptic_run import draw_panoptic, shown_stamps
-from .replay import CLOUD, IMAGE, NodeSetup, replay
+from .instances import ImageInstances, distance_error, read_instances
+from .layout import Fact, Panel, write_board, write_images
+from .replay import CLOUD, IMAGE, INSTANCES, OVERLAY, NodeSetup, replay
 from .report import Report, make_report, median_frame, print_report
+from .session import DemoError
 
-_PICTURE_FRAMES, _PICTURE_RATE_HZ = 8, 2.0
+_IMAGE_FRAMES, _IMAGE_RATE_HZ = 8, 2.0
+_FARTHEST_M, _FARTHEST_POINT_M = 40.0, 30.0  # on the board of a panoptic node
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What to play and where the results go.
+    """What to replay, and the folder of the results.
 
     Attributes:
         image: a panorama of the user.
         bag, topic: a bag of the user and its image topic; at most one of image and bag.
         walk: the synthetic bag, if neither is given.
-        out: folder of the results; what an earlier run left there is replaced.
-        seconds: play at most so much of a bag.
+        out: folder of the results; those of an earlier run are replaced.
+        seconds: replay at most this many seconds of a bag.
         rate: speed of the replay.
     """
 
@@ -52,11 +60,10 @@ class DemoOptions:
 
 
 def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
-    """Run everything; 0 if the recording is complete and every figure is a number, else 1.
+    """Run everything; 0 if the recording is complete and all scores are finite, else 1.
 
     Raises:
-        SourceError, BagReadError, ImageReadError: the source cannot be played.
-        SessionError: a process failed.
+        DemoError, BagReadError, ImageReadError: the source cannot be replayed, or a process failed.
     """
     options.out.mkdir(parents=True, exist_ok=True)
     source = make_source(options, console, pinhole=setup.is_panoptic)
@@ -78,10 +85,10 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
     return 1 if report.problems else 0
 
 
-def make_source(options: DemoOptions, console: Console, *, pinhole: bool = False) -> Source:
-    """The bag to play, made if it has to be; of a ``pinhole`` camera, or panoramas."""
+def make_source(options: DemoOptions, console: Console, *, pinhole: bool = False) -> InputBag:
+    """The bag to replay, of a ``pinhole`` camera or with panoramas; written if it is synthetic."""
     if pinhole and options.image is not None:
-        raise SourceError(f"{options.image} has no camera_info: give a bag that holds both")
+        raise DemoError(f"{options.image} has no camera_info: give a bag that contains both")
     if options.bag is not None:
         name = options.bag.resolve().name
         return describe_bag(options.bag, options.topic, name, options.seconds, pinhole=pinhole)
@@ -89,8 +96,8 @@ def make_source(options: DemoOptions, console: Console, *, pinhole: bool = False
     if made.exists():
         shutil.rmtree(made)
     if options.image is not None:
-        write_picture_bag(made, options.image, _PICTURE_FRAMES, _PICTURE_RATE_HZ)
-        return describe_bag(made, PICTURE_TOPIC, options.image.name, options.seconds)
+        write_image_bag(made, options.image, _IMAGE_FRAMES, _IMAGE_RATE_HZ)
+        return describe_bag(made, IMAGE_TOPIC, options.image.name, options.seconds)
     walk = replace(options.walk, pinhole=pinhole)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("rendering a world", total=walk.frames)
@@ -108,54 +115,94 @@ def _print_paths(console: Console, out: Path, recording: Path, report: Report) -
         console.print(f"[dim]{name:<15}[/]{path}", highlight=False, soft_wrap=True)
 
 
-def draw(source: Source, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:
+def draw(source: InputBag, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:
     """Write the board (png, and a smaller jpg), pictures/ and cloud.ply for one frame."""
     depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
-    if setup.is_panoptic:
-        stamp = median_frame(report, shown_stamps(recording))
-        subtitle = _subtitle(source, setup, stamp, compared=report.comparison is not None)
-        draw_panoptic(source, setup, recording, report, out, subtitle, stamp)
-        return
-    stamp = median_frame(report, tuple(depth_m))
-    truth_m = None
+    truth_m = {}
     if source.truth_topic is not None:
-        truth_m = recorded.depth_maps(source.bag, source.truth_topic).get(stamp)
-    cloud = recorded.cloud_at(recording, f"/{CLOUD}", stamp)
-    content = BoardContent(
-        title="360° depth in metres from a running ROS 2 node",
-        subtitle=_subtitle(source, setup, stamp, compared=truth_m is not None),
-        facts=_facts(report),
+        truth_m = recorded.depth_maps(source.bag, source.truth_topic)
+    shown = set(depth_m)
+    if setup.is_panoptic:
+        for topic in (OVERLAY, INSTANCES):
+            shown &= set(recorded.stamps(recording, f"/{topic}"))
+    stamp = median_frame(report, tuple(sorted(shown)))
+    content = board.BoardContent(
         image=image_at(source, stamp),
         predicted_m=depth_m[stamp],
-        truth_m=truth_m,
-        cloud=cloud,
+        truth_m=truth_m.get(stamp),
+        cloud=recorded.cloud_at(recording, f"/{CLOUD}", stamp),
     )
-    write_board(out / "board.png", content)
-    write_board(out / "board.jpg", content)
-    write_pictures(out / "pictures", content)
+    title, things = "360° depth in metres from a running ROS 2 node", []
+    panels: list[Panel] = []
+    if setup.is_panoptic:
+        title = "Panoptic segmentation with distances from a running ROS 2 node"
+        images = {i.stamp_ns: i for i in read_instances(recording, f"/{INSTANCES}", truth_m)}
+        things = _thing_facts(images, compared=report.comparison is not None)
+        panoptic = _panoptic_content(content, setup, recording, images[stamp])
+        panels = panoptic_board.panels(panoptic)
+        cloud = replace(panoptic.cloud, colours=panoptic_board.point_colours(panoptic))
+    else:
+        panels, cloud = board.panels(content), content.cloud
+    facts = _facts(report, things)
+    number = source.stamps_ns.index(stamp) + 1
+    subtitle = f"model {setup.model} · {source.description} · frame {number} of "
+    subtitle += f"{len(source.stamps_ns)}{', with the median error' if truth_m else ''}"
+    for suffix in ("png", "jpg"):
+        write_board(out / f"board.{suffix}", title, subtitle, facts, panels)
+    write_images(out / "pictures", panels)
     write_ply(out / "cloud.ply", cloud.points, cloud.colours)
 
 
-def _subtitle(source: Source, setup: NodeSetup, stamp_ns: int, *, compared: bool) -> str:
-    number, total = source.stamps_ns.index(stamp_ns) + 1, len(source.stamps_ns)
-    shown = f"frame {number} of {total}" + (", the one with the median error" if compared else "")
-    return f"model {setup.model} · {source.description} · {shown}"
+def _panoptic_content(
+    content: board.BoardContent, setup: NodeSetup, recording: Path, image: ImageInstances
+) -> panoptic_board.PanopticContent:
+    cloud = content.cloud
+    ids = np.zeros(len(cloud.points), np.uint32) if cloud.instances is None else cloud.instances
+    near = cloud.points[:, 2] <= _FARTHEST_POINT_M
+    overlay = next(
+        message
+        for message in recorded.messages(recording, f"/{OVERLAY}")
+        if stamp_ns(message) == image.stamp_ns
+    )
+    return panoptic_board.PanopticContent(
+        image=content.image,
+        predicted_m=content.predicted_m,
+        truth_m=content.truth_m,
+        cloud=recorded.Cloud(cloud.points[near], cloud.colours[near]),
+        max_depth_m=_FARTHEST_M,
+        overlay=decode_image(*pixel_fields(overlay)),
+        grid=image.grid,
+        instances=image.instances,
+        point_ids=ids[near],
+        classes=[entry.colour for entry in model(setup.model).arguments["config"].classes],
+    )
 
 
-def _facts(report: Report) -> tuple[Fact, ...]:
+def _facts(report: Report, things: Sequence[Fact]) -> list[Fact]:
+    """The figures of the headline, five at most; those of things come after the first."""
     traffic, comparison = report.traffic, report.comparison
     facts = [
         Fact(f"{traffic.played} → {traffic.published}", "frames in → out"),
-        Fact(str(len(traffic.unanswered)), "frames dropped"),
         Fact(
             f"{traffic.latency_p50_ms:.0f} / {traffic.latency_p99_ms:.0f} ms",
             "latency p50 / p99, image to depth",
         ),
     ]
-    if comparison is not None:
-        facts = [
-            Fact(f"{comparison.abs_rel:.3f}", "AbsRel, no alignment"),
-            Fact(f"{comparison.delta1:.1%}", "δ1: within 25 % of the truth"),
-            *facts,
-        ]
-    return tuple(facts)
+    if not things:
+        facts.insert(1, Fact(str(len(traffic.unanswered)), "frames dropped"))
+    if comparison is None:
+        return [*things, *facts]
+    accuracy = [Fact(f"{comparison.abs_rel:.3f}", "AbsRel, no alignment")]
+    if not things:
+        accuracy.append(Fact(f"{comparison.delta1:.1%}", "δ1: within 25 % of ground truth"))
+    return [*accuracy, *things, *facts]
+
+
+def _thing_facts(images: dict[int, ImageInstances], *, compared: bool) -> list[Fact]:
+    counts = [sum(one.is_thing for one in image.instances) for image in images.values()]
+    facts = [Fact(f"{np.mean(counts):.1f}", "things per image")]
+    if compared:
+        error = distance_error(images)
+        text = f"{error:.1%}" if math.isfinite(error) else "-"
+        facts.insert(0, Fact(text, "median error of distances"))
+    return facts

@@ -1,14 +1,13 @@
-"""Processes of the demonstration: node, recorder and player, each on its own, over real DDS."""
+"""Processes of the demonstration: node, recorder and player, connected by DDS."""
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,36 +21,40 @@ PROFILE = Path("config", "fastdds_large_data.xml")
 _POLL_S = 0.1
 
 
-class SessionError(RuntimeError):
-    """A process of the demonstration failed; the text holds the end of its log."""
+class DemoError(RuntimeError):
+    """The demonstration cannot start or has failed; the text says why."""
 
 
 @dataclass(frozen=True)
 class Child:
-    """A running process and the file its output goes to."""
+    """A running process and its log file."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
 
+    def output(self) -> str:
+        """The whole log."""
+        return self.log.read_text(errors="replace")
+
     def tail(self, lines: int = 25) -> str:
-        """The last lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        """The last lines of the log."""
+        return "\n".join(self.output().splitlines()[-lines:])
 
     def since(self, text: str, lines: int = 25) -> str:
-        """The lines of its log from the first that holds ``text``."""
-        found = self.log.read_text(errors="replace").splitlines()
+        """The lines of its log from the first that contains ``text``."""
+        found = self.output().splitlines()
         first = next(i for i, line in enumerate(found) if text in line)
         return "\n".join(found[first : first + lines])
 
 
 class Session:
-    """Starts ROS processes in a domain of their own and ends them all on leaving the context.
+    """Starts ROS processes in a separate domain, and stops them all on leaving the context.
 
     Args:
-        folder: where the logs go, one NAME.log each.
-        domain_id: ROS_DOMAIN_ID; by default one drawn by chance, so that several demonstrations
-            and a robot on the same machine do not hear each other.
+        folder: folder of the logs, NAME.log for each process.
+        domain_id: ROS_DOMAIN_ID; by default derived from the process id, so that several
+            demonstrations and a robot on the same machine do not interfere.
         environment: further variables of the processes.
     """
 
@@ -99,22 +102,17 @@ class Session:
         return child
 
     def wait(self, child: Child, timeout_s: float, needs: Sequence[Child] = ()) -> None:
-        """Wait until ``child`` has ended well while every process in ``needs`` lives.
+        """Wait until ``child`` has succeeded while every process in ``needs`` runs.
 
         Raises:
-            SessionError: it failed, took too long, or one of ``needs`` ended before it.
+            DemoError: it failed, took too long, or one of ``needs`` ended before it.
         """
-        deadline = time.monotonic() + timeout_s
-        while child.process.poll() is None:
-            for other in needs:
-                self.check(other)
-            if time.monotonic() > deadline:
-                raise SessionError(
-                    f"the {child.name} was not done after {timeout_s:.0f} s\n{_logs(child, *needs)}"
-                )
-            time.sleep(_POLL_S)
+        if not self._poll(lambda: child.process.poll() is not None, timeout_s, needs):
+            raise DemoError(
+                f"the {child.name} was not done after {timeout_s:.0f} s\n{_logs(child, *needs)}"
+            )
         if child.process.returncode != 0:
-            raise SessionError(
+            raise DemoError(
                 f"the {child.name} ended with exit code {child.process.returncode}\n{_logs(child)}"
             )
 
@@ -126,71 +124,72 @@ class Session:
         needs: Sequence[Child] = (),
         alarm: tuple[Child, str] | None = None,
     ) -> None:
-        """Wait until the log of ``child`` holds ``text`` while it and ``needs`` live.
+        """Wait until the log of ``child`` contains ``text`` while it and ``needs`` run.
 
-        ``alarm`` is a text in the log of another process that makes further waiting useless.
+        ``alarm`` is a text in the log of another process that ends the wait.
 
         Raises:
-            SessionError: a process ended, the alarm was given, or the text did not come in time.
+            DemoError: a process ended, the alarm appeared, or the text did not appear in time.
         """
-        deadline = time.monotonic() + timeout_s
-        while text not in child.log.read_text(errors="replace"):
-            for other in (child, *needs):
-                self.check(other)
-            if alarm is not None and alarm[1] in alarm[0].log.read_text(errors="replace"):
-                raise SessionError(
+
+        def printed() -> bool:
+            if alarm is not None and alarm[1] in alarm[0].output():
+                raise DemoError(
                     f"the {alarm[0].name} reports an error, see {alarm[0].log}\n"
                     f"{alarm[0].since(alarm[1])}"
                 )
-            if time.monotonic() > deadline:
-                raise SessionError(
-                    f"the {child.name} did not say {text!r} within {timeout_s:.0f} s\n"
-                    f"{_logs(child, *needs)}"
-                )
-            time.sleep(_POLL_S)
+            return text in child.output()
+
+        if not self._poll(printed, timeout_s, (child, *needs)):
+            raise DemoError(
+                f"the {child.name} did not print {text!r} within {timeout_s:.0f} s\n"
+                f"{_logs(child, *needs)}"
+            )
 
     def pause(self, seconds: float, needs: Sequence[Child] = ()) -> None:
-        """Let time pass while every process in ``needs`` lives.
+        """Wait for some time while every process in ``needs`` runs.
 
         Raises:
-            SessionError: one of them ended.
+            DemoError: one of them ended.
         """
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for child in needs:
-                self.check(child)
-            time.sleep(_POLL_S)
+        self._poll(lambda: False, seconds, needs)
 
     def check(self, child: Child) -> None:
-        """Raise SessionError if a process that should run has ended."""
+        """Raise DemoError if a process that should run has ended."""
         code = child.process.poll()
         if code is not None:
-            raise SessionError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
+            raise DemoError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
+
+    def _poll(self, done: Callable[[], bool], timeout_s: float, needs: Sequence[Child]) -> bool:
+        """Wait until ``done`` while every process in ``needs`` runs; False when time is over."""
+        deadline = time.monotonic() + timeout_s
+        while not done():
+            for child in needs:
+                self.check(child)
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
 
     def stop(self, child: Child, grace_s: float = 30.0) -> None:
-        """Ask a process to end (SIGINT) and wait.
+        """Stop a process by SIGINT and wait for its end.
 
         Raises:
-            SessionError: it had to be killed, or did not end with exit code 0.
+            DemoError: it had to be killed, or did not end with exit code 0.
         """
         if not _end(child.process, grace_s):
-            raise SessionError(
+            raise DemoError(
                 f"the {child.name} did not end within {grace_s:.0f} s of SIGINT\n{_logs(child)}"
             )
         if child.process.returncode != 0:
-            raise SessionError(
+            raise DemoError(
                 f"the {child.name} ended with exit code {child.process.returncode} on SIGINT\n"
                 f"{_logs(child)}"
             )
 
 
-def own_domain_id() -> int:
-    """A ROS_DOMAIN_ID drawn by chance."""
-    return random.SystemRandom().choice(DOMAIN_IDS)
-
-
 def ros_environment(domain_id: int) -> dict[str, str]:
-    """The variables of a ROS process of this demonstration: this machine only, big messages."""
+    """Environment of the ROS processes: communication on this machine only, large messages."""
     environment = dict(os.environ)
     search_path = [str(PACKAGE.parent), environment.get("PYTHONPATH", "")]
     environment.update(
@@ -208,19 +207,19 @@ def ros_environment(domain_id: int) -> dict[str, str]:
         environment.setdefault(f"{variable}_DEFAULT_PROFILES_FILE", str(profile))
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # several processes share few cores
     for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
-        environment.setdefault(variable, "4000000000")  # glibc: do not map large buffers afresh
+        environment.setdefault(variable, "4000000000")  # glibc: reuse large buffers
     return environment
 
 
 def _large_message_profile(prefix_path: str) -> Path | None:
-    """The Fast DDS profile of the installed package, or of the source tree; None without both."""
+    """The Fast DDS profile of the installed package or the source tree; None without either."""
     shares = [Path(p, "share", PACKAGE.name) for p in prefix_path.split(os.pathsep) if p]
     candidates = [folder / PROFILE for folder in (*shares, PACKAGE.parent)]
     return next((path for path in candidates if path.is_file()), None)
 
 
 def _end(process: subprocess.Popen[bytes], grace_s: float) -> bool:
-    """SIGINT, and SIGKILL to the process group after the grace; whether SIGINT was enough."""
+    """Send SIGINT, and SIGKILL to the process group after the grace; whether SIGINT sufficed."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     try:

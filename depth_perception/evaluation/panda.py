@@ -1,73 +1,65 @@
-"""Panoramas judged as PanDA (Cao et al., CVPR 2025) is: relative models aligned, others clamped."""
+"""The protocol of PanDA (Cao et al., CVPR 2025) on panoramas."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from ..data.frames import FrameReader
 from ..data.panoramas.base import PanoramaFrame
 from ..data.panoramas.resize import cubic_picture, nearest_map
-from .evaluate import Estimate, Evaluation, EvaluationProtocol, to_depth
-from .metrics import MetricMean, depth_metrics
-from .protocols import Alignment, clamp_metric
+from .alignment import Alignment, aligned_depth
+from .loop import EvaluationProtocol, Sample, Values
+from .metrics import Metrics, depth_metrics
+from .plain import range_sample
 
 NETWORK_HEIGHT = 504
 METRIC_HEIGHT = 512
-"""Rows of the pictures and the truth where metres are judged; those of relative models have 504."""
-MOST_M = 10.0
+"""Rows of image and ground truth where metres are scored; for relative models they are 504."""
+MAX_DEPTH_M = 10.0
+_METRIC_RANGE_M = (0.1, MAX_DEPTH_M)
 
 
-def evaluate_panda(
-    name: str,
-    estimate: Estimate,
-    reader: FrameReader,
-    how: Alignment,
-    *,
-    height: int | None = None,
-    indices: Iterable[int] | None = None,
-) -> Evaluation:
-    """The nine numbers, plain mean over the panoramas; truth up to 10 m counts.
+@dataclass(frozen=True)
+class PandaProtocol(EvaluationProtocol):
+    """The nine metrics, plain mean over the panoramas; ground truth up to 10 m is scored.
 
-    Relative values (``how`` is scale and shift) are fitted to each panorama at 504 x 1008 and not
-    clamped. Metres are compared at 512 x 1024 with both sides brought into 0.1 to 10 m, nothing
-    is fitted. (The released code raises the truth where a prediction exceeds 10 m, which those of
-    its models cannot.) Pictures are resized by cubic samples, range by the nearest.
+    Relative values (scale and shift) are fitted to each panorama at 504 x 1008 and not clamped.
+    Metres are compared at 512 x 1024 with both sides clamped to 0.1 .. 10 m, without a fit. (The
+    released code raises the ground truth where a prediction exceeds 10 m, which those of its models
+    cannot.) Images are resized by bicubic, range by nearest interpolation.
 
-    Args:
-        name: for the report.
-        estimate: see :func:`~.evaluate.of_estimator`, with the same alignment.
-        reader: panoramas with range; ``indices`` picks some of them, None takes all.
-        height: rows of pictures and truth, otherwise the published ones.
-
-    Raises:
-        ValueError: no panorama has truth.
+    Attributes:
+        alignment: of each prediction to the ground truth of its frame.
+        height: rows of image and ground truth; None takes the published ones.
     """
-    if height is None:
-        height = METRIC_HEIGHT if how is Alignment.NONE else NETWORK_HEIGHT
-    rules = EvaluationProtocol(MOST_M, how)
-    total, skipped, pixels, seconds = MetricMean(), 0, 0, 0.0
-    for index in range(len(reader)) if indices is None else indices:
-        frame = at_height(reader[index], height)
-        mask = (frame.range_m > 0) & (frame.range_m <= MOST_M)
-        if not mask.any():
-            skipped += 1
-            continue
-        start = time.perf_counter()
-        said = estimate(frame.rgb.permute(1, 2, 0).contiguous())
-        seconds += time.perf_counter() - start
-        truth, depth = frame.range_m, to_depth(said, frame.range_m, mask, rules)
-        if how is Alignment.NONE:
-            truth, depth = clamp_metric(truth, depth)
-        total.add(depth_metrics(truth[mask], depth[mask]))
-        pixels += int(mask.sum())
-    return Evaluation(name, total.count, skipped, pixels, seconds, total.mean())
+
+    alignment: Alignment
+    height: int | None = None
+
+    def sample(self, frame: Any) -> Sample:
+        height = self.height
+        if height is None:
+            height = METRIC_HEIGHT if self.alignment is Alignment.NONE else NETWORK_HEIGHT
+        return range_sample(at_height(frame, height), MAX_DEPTH_M)
+
+    def score(self, prediction: Values, sample: Sample) -> Metrics:
+        target, mask = sample.ground_truth, sample.mask
+        depth = aligned_depth(prediction, target, mask, self.alignment, MAX_DEPTH_M)
+        if self.alignment is Alignment.NONE:
+            target, depth = clamp_metric(target), clamp_metric(depth)
+        return depth_metrics(target[mask], depth[mask])
+
+
+def clamp_metric(depth_m: Tensor) -> Tensor:
+    """Depth within 0.1 .. 10 m, the range of PanDA's metric models."""
+    return depth_m.clamp(*_METRIC_RANGE_M)
 
 
 def at_height(frame: PanoramaFrame, height: int) -> PanoramaFrame:
-    """A panorama at ``height`` x ``2 height``."""
+    """A panorama resized to ``height`` x ``2 height``."""
     range_m = nearest_map(frame.range_m, height)
     name = getattr(frame, "name", "")
     return PanoramaFrame(cubic_picture(frame.rgb, height), torch.as_tensor(range_m), name)

@@ -9,7 +9,7 @@ A segment map holds ``class * divisor + id`` in each pixel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,17 +23,18 @@ _LEAST_IOU = 0.5
 
 @dataclass(frozen=True)
 class PanopticRules:
-    """What counts, and how counts become numbers.
+    """Which segments are scored, and how counts become percentages.
 
     Attributes:
-        classes: classes 0 .. classes - 1 count; others that are predicted never do.
-        things: those of them whose objects are told apart.
+        classes: classes 0 .. classes - 1 are scored; other predicted classes never are.
+        things: those of them whose instances are separate segments.
         divisor: of segment maps.
-        ignored_class: of the truth; neither found nor missed.
-        most_ignored: a segment that lies on it with a larger share than this is no mistake.
-        averaged: what a mean is taken over: ``all`` classes, where those that never occur count
-            as 0, or the ``occurring`` ones.
-        slack: added to every denominator; None keeps denominators at 1 or more.
+        ignored_class: of the ground truth; its segments are neither matched nor missed.
+        most_ignored: a predicted segment is no false positive if a larger share of it than this
+            lies on the ignored class.
+        averaged: classes of a mean: ``all`` classes, where those that never occur count as 0, or
+            the ``occurring`` ones.
+        slack: added to every denominator; None raises denominators of 0 to 1.
     """
 
     classes: int = 19
@@ -48,27 +49,27 @@ class PanopticRules:
         if not all(0 <= thing < self.classes for thing in self.things):
             raise ValueError(f"things must lie within 0 .. {self.classes - 1}, got {self.things}")
         if 0 <= self.ignored_class < self.classes:
-            raise ValueError(f"ignored_class {self.ignored_class} is a class that counts")
+            raise ValueError(f"ignored_class {self.ignored_class} is a class that is scored")
 
     @property
     def void(self) -> int:
-        """Segment without label in truth; its pixels leave the union of a match."""
+        """Segment of pixels without a label, which are left out of the union of a match."""
         return self.ignored_class * self.divisor
 
     @property
     def stuff(self) -> tuple[int, ...]:
-        """The classes that are no things."""
+        """The classes that are not things."""
         return tuple(c for c in range(self.classes) if c not in self.things)
 
 
 CITYSCAPES_PQ = PanopticRules(averaged="occurring")
-"""Of the COCO tools, as used for Cityscapes; classes are train ids."""
+"""Rules of the COCO tools, as used for Cityscapes; classes are train ids."""
 CITYSCAPES_DVPS = PanopticRules()
-"""Of PanopticDepth's evaluator for Cityscapes-DVPS."""
+"""Rules of PanopticDepth's evaluator for Cityscapes-DVPS."""
 SEMKITTI_DVPS = PanopticRules(
     things=tuple(range(8)), divisor=2**20, ignored_class=255, most_ignored=1.0, slack=1e-10
 )
-"""Of ViP-DeepLab's evaluator for SemKITTI-DVPS, where every segment without match is a mistake."""
+"""Rules of ViP-DeepLab's evaluator for SemKITTI-DVPS; unmatched segments are false positives."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class PanopticCounts:
     """Matches by class, each (classes,) float64 on the CPU.
 
     Attributes:
-        iou: sum over the matches. tp: matches. fn: missed. fp: wrongly predicted segments.
+        iou: sum over the matches. tp: matches. fn: missed segments. fp: false positives.
     """
 
     iou: Tensor
@@ -86,7 +87,7 @@ class PanopticCounts:
 
     @classmethod
     def none(cls, classes: int) -> PanopticCounts:
-        """Of no frame at all."""
+        """Zero counts."""
         return cls(*torch.zeros((4, classes), dtype=torch.float64))
 
     def __add__(self, other: PanopticCounts) -> PanopticCounts:
@@ -97,11 +98,11 @@ class PanopticCounts:
 
 @dataclass(frozen=True)
 class PanopticQuality:
-    """Numbers in percent.
+    """Percentages.
 
     Attributes:
         per_class: (classes, 3) float64 panoptic, segmentation and recognition quality.
-        occurs: (classes,) bool, classes that are in the truth or in a prediction.
+        occurs: (classes,) bool, classes in the ground truth or in a prediction.
         pq, sq, rq: means over (all, things, stuff); NaN over no class.
     """
 
@@ -114,42 +115,43 @@ class PanopticQuality:
 
 @dataclass(frozen=True)
 class PanopticPair:
-    """A frame as it is judged.
+    """Prediction and ground truth of a frame.
 
     Attributes:
-        segments: (H, W) integer segment map that was predicted; negative where nothing is.
-        truth: (H, W) integer segment map.
-        depth: (H, W) integers in 1/256 m that were predicted, see :func:`depth_steps`.
-        truth_depth: likewise, 0 where unknown.
+        segments: (H, W) integer segment map, predicted; negative without a segment.
+        ground_truth: (H, W) integer segment map, ground truth.
+        depth: (H, W) integers in 1/256 m, predicted, see :func:`depth_steps`.
+        ground_truth_depth: ground truth of ``depth``, 0 where unknown.
     """
 
     segments: Tensor
-    truth: Tensor
+    ground_truth: Tensor
     depth: Tensor | None = None
-    truth_depth: Tensor | None = None
+    ground_truth_depth: Tensor | None = None
 
 
 def match_segments(
-    segments: Tensor, truth: Tensor, rules: PanopticRules, crowds: Sequence[int] = ()
+    segments: Tensor, ground_truth: Tensor, rules: PanopticRules, crowds: Sequence[int] = ()
 ) -> PanopticCounts:
-    """Match the segments of one frame (or of several side by side) with the true ones.
+    """Match the predicted segments of one frame (or of several side by side) to the ground truth.
 
     Two segments of one class match when they share more than half of their union, from which
-    pixels without label are left out.
+    pixels without a label are left out.
 
     Args:
-        segments: (H, W) integers, predicted; negative where nothing is.
-        truth: (H, W) integers.
-        crowds: true segments that are groups. They are neither found nor missed, and a predicted
-            segment of their class that lies on them is no mistake.
+        segments: (H, W) integers, predicted; negative without a segment.
+        ground_truth: (H, W) integers.
+        crowds: ground truth segments that are groups. They are neither matched nor missed, and a
+            predicted segment of their class that lies on them is no false positive.
 
     Raises:
         ValueError: the maps differ in shape.
     """
-    if segments.shape != truth.shape:
-        raise ValueError(f"segments are {tuple(segments.shape)}, truth {tuple(truth.shape)}")
+    if segments.shape != ground_truth.shape:
+        shapes = f"{tuple(segments.shape)}, ground truth {tuple(ground_truth.shape)}"
+        raise ValueError(f"segments are {shapes}")
     found, found_at = torch.unique(segments.long(), return_inverse=True)
-    true, true_at = torch.unique(truth.long(), return_inverse=True)
+    true, true_at = torch.unique(ground_truth.long(), return_inverse=True)
     pairs = torch.bincount((found_at * len(true) + true_at).flatten(), None, len(found) * len(true))
     shared = pairs.reshape(len(found), len(true)).cpu().double()
     found, true = found.cpu(), true.cpu()
@@ -184,7 +186,7 @@ def match_segments(
 
 
 def panoptic_quality(counts: PanopticCounts, rules: PanopticRules) -> PanopticQuality:
-    """The numbers of counts that were summed over all frames."""
+    """Quality from counts that were summed over all frames."""
     occurs = counts.tp + counts.fn + counts.fp > 0
     candidates = counts.tp + counts.fn / 2 + counts.fp / 2
 
@@ -207,87 +209,26 @@ def panoptic_quality(counts: PanopticCounts, rules: PanopticRules) -> PanopticQu
 
 
 def depth_steps(depth_m: Tensor) -> Tensor:
-    """Depth as depth maps of 16 bits hold it: int64 in 1/256 m, cut off, not rounded."""
+    """Depth as in 16-bit depth maps: int64 in 1/256 m, truncated, not rounded."""
     return (depth_m * DEPTH_STEPS_PER_METRE).clamp(0, 65535).long()
 
 
 def with_good_depth(pair: PanopticPair, threshold: float, rules: PanopticRules) -> Tensor:
     """The segment map (H, W) without the pixels whose relative depth error is too large.
 
-    They go to a class beyond those that count. Where the true depth is unknown all stay.
+    They get a class that is not scored. Pixels of unknown ground truth are kept.
 
     Args:
-        threshold: of \\|d - d*\\| / d*; at most 0 keeps all.
+        threshold: of \\|d - d*\\| / d*; 0 or less keeps all pixels.
 
     Raises:
         ValueError: the pair has no depth.
     """
     if threshold <= 0:
         return pair.segments
-    if pair.depth is None or pair.truth_depth is None:
-        raise ValueError(f"a threshold of {threshold} needs depth and true depth")
-    truth = pair.truth_depth.double()
+    if pair.depth is None or pair.ground_truth_depth is None:
+        raise ValueError(f"a threshold of {threshold} needs depth and its ground truth")
+    truth = pair.ground_truth_depth.double()
     error = (pair.depth.double() - truth).abs() / torch.where(truth > 0, truth, 1)
     wrong = (truth > 0) & (error > threshold)
     return torch.where(wrong, rules.classes * rules.divisor, pair.segments)
-
-
-def dvpq_counts(
-    pairs: Sequence[PanopticPair], rules: PanopticRules, *, frames: int = 1, threshold: float = 0.0
-) -> PanopticCounts:
-    """Counts over all windows of ``frames`` successive pairs of one sequence.
-
-    The frames of a window are matched as one picture, so ids must go through.
-
-    Args:
-        threshold: see :func:`with_good_depth`.
-
-    Raises:
-        ValueError: ``frames`` is not positive, or depth is missing.
-    """
-    if frames < 1:
-        raise ValueError(f"frames must be at least 1, got {frames}")
-    maps = [with_good_depth(pair, threshold, rules) for pair in pairs]
-    counts = PanopticCounts.none(rules.classes)
-    for start in range(len(pairs) - frames + 1):
-        window = slice(start, start + frames)
-        counts += match_segments(
-            torch.cat(maps[window], -1), torch.cat([p.truth for p in pairs[window]], -1), rules
-        )
-    return counts
-
-
-def dvpq(
-    sequences: Iterable[Sequence[PanopticPair]],
-    rules: PanopticRules,
-    *,
-    frames: int = 1,
-    threshold: float = 0.0,
-) -> PanopticQuality:
-    """Depth-aware video panoptic quality of one window length and one threshold.
-
-    Args:
-        sequences: windows do not reach from one into the next. On Cityscapes-DVPS these are the six
-            frames of each video; SemKITTI's evaluator takes all frames of a folder as one.
-    """
-    counts = PanopticCounts.none(rules.classes)
-    for pairs in sequences:
-        counts += dvpq_counts(pairs, rules, frames=frames, threshold=threshold)
-    return panoptic_quality(counts, rules)
-
-
-def absolute_relative(pairs: Iterable[PanopticPair]) -> float:
-    """Mean of \\|d - d*\\| / d* over all pixels of the frames whose depth is known; NaN of none."""
-    errors, count = 0.0, 0
-    for depth, truth in _depths(pairs):
-        known = truth > 0
-        errors += float(((depth - truth).abs()[known] / truth[known]).sum())
-        count += int(known.sum())
-    return errors / count if count else float("nan")
-
-
-def _depths(pairs: Iterable[PanopticPair]) -> Iterator[tuple[Tensor, Tensor]]:
-    for pair in pairs:
-        if pair.depth is None or pair.truth_depth is None:
-            raise ValueError("a frame has no depth or no true depth")
-        yield pair.depth.double(), pair.truth_depth.double()

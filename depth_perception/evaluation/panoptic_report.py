@@ -1,10 +1,9 @@
-"""Panoptic scores for people and for programs."""
+"""Panoptic scores as tables for people and as documents for programs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, get_args
 
 import torch
@@ -14,14 +13,14 @@ from .panoptic_score import Average, Groups, PanopticScore
 from .report import Sheet
 
 Published = Mapping[str, Groups]
-"""Number -> percent of all classes, things and stuff."""
+"""Number -> percentages of all classes, things and stuff."""
 
 _GROUPS = ("all", "things", "stuff")
 _TITLES = {"pq": "PQ", "sq": "SQ", "rq": "RQ", "dpq": "DPQ mean"}
 
 
 def score_sheet(score: PanopticScore, published: Published | None = None) -> Sheet:
-    """One number a row, of all classes, things and stuff, averaged in both ways."""
+    """One number in a row, for all classes, things and stuff, averaged in both ways."""
     averages = get_args(Average)
     header = ["%"]
     for average in averages:
@@ -39,10 +38,10 @@ def score_sheet(score: PanopticScore, published: Published | None = None) -> She
 
 
 def class_sheet(score: PanopticScore, names: Sequence[str]) -> Sheet:
-    """One class a row; those that never occur, in truth or predictions, have no numbers.
+    """One class in a row; classes that never occur in ground truth or predictions have no numbers.
 
     Args:
-        names: of the classes that count.
+        names: of the scored classes.
     """
     counts, quality = score.counts[1, 0.0], score.quality()
     by_threshold = [score.quality(threshold) for threshold in score.thresholds]
@@ -63,7 +62,7 @@ def class_sheet(score: PanopticScore, names: Sequence[str]) -> Sheet:
 def score_document(
     score: PanopticScore, names: Sequence[str], published: Published | None = None
 ) -> dict[str, Any]:
-    """All numbers as plain values; None for means over nothing."""
+    """All numbers as plain values; None for a mean over no class."""
     counts, quality = score.counts[1, 0.0], score.quality()
     classes = {}
     for number, name in enumerate(names):
@@ -93,12 +92,12 @@ def score_document(
         if published is None
         else {name: dict(zip(_GROUPS, v, strict=True)) for name, v in published.items()},
         "classes": classes,
-        "depth": None if score.depth is None else asdict(score.depth),
+        "depth": None if score.depth is None else dict(score.depth),
     }
 
 
 def _numbers(score: PanopticScore, average: Average) -> list[tuple[str, Groups]]:
-    """Names and values of all numbers, in the order in which they are shown."""
+    """Names and values of all numbers in the order of the table."""
     found: list[tuple[str, Groups]] = []
     for window in score.windows:
         prefix = "" if window == 1 else f"{window} frames: "

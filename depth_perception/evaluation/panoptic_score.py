@@ -1,19 +1,19 @@
-"""Panoptic quality and depth of a model over a data set, counted frame after frame.
+"""Panoptic quality and depth of a model over a data set, counted frame by frame.
 
-Validation in training and ``depth-perception eval`` count by this code.
+Validation in training and ``depth-perception eval`` both use it.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from .nyu_kitti import PhotoMetrics, photo_metrics
+from .metrics import Metrics, photo_metrics, tensor_mean_of
 from .panoptic import (
     DPQ_THRESHOLDS,
     PanopticCounts,
@@ -26,68 +26,70 @@ from .panoptic import (
     with_good_depth,
 )
 
-MOST_DEPTH_M = 80.0
-_LEAST_DEPTH_M = 1e-3  # what a prediction is raised to, as the logarithms of errors need it
+MAX_DEPTH_M = 80.0
+_LEAST_DEPTH_M = 1e-3  # what a prediction is raised to before its logarithm
 Average = Literal["all", "occurring"]
 Groups = tuple[float, float, float]
-"""Of all classes, things and stuff."""
+"""Values of all classes, things and stuff."""
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedFrame:
-    """What was found in a frame, and what is true.
+class PanopticResult:
+    """Prediction and ground truth of a frame, depth in metres.
 
     Attributes:
-        segments: (H, W) integer segment map that was predicted; negative where nothing is.
-        truth: (H, W) integer segment map.
+        segments: (H, W) integer segment map, predicted; negative without a segment.
+        ground_truth: (H, W) integer segment map.
         depth_m: (H, W) predicted z-depth; None of models without depth.
-        truth_depth_m: (H, W), 0 where unknown.
-        crowds: true segments that are groups of objects; they count in windows of one frame.
+        ground_truth_depth_m: (H, W), 0 where unknown.
+        crowds: ground truth segments that are groups of objects, used in windows of one frame.
     """
 
     segments: Tensor
-    truth: Tensor
+    ground_truth: Tensor
     depth_m: Tensor | None
-    truth_depth_m: Tensor
+    ground_truth_depth_m: Tensor
     crowds: tuple[int, ...] = ()
 
     def pair(self) -> PanopticPair:
         """The frame as the evaluator of DPQ reads it from files."""
         if self.depth_m is None:
-            return PanopticPair(self.segments, self.truth)
+            return PanopticPair(self.segments, self.ground_truth)
         depth = depth_steps(torch.nan_to_num(self.depth_m))
-        return PanopticPair(self.segments, self.truth, depth, depth_steps(self.truth_depth_m))
+        ground_truth_depth = depth_steps(self.ground_truth_depth_m)
+        return PanopticPair(self.segments, self.ground_truth, depth, ground_truth_depth)
 
-    def depth_metrics(self) -> PhotoMetrics | None:
-        """The numbers of monocular depth where the truth is known up to 80 m; None of nothing."""
-        known = (self.truth_depth_m > 0) & (self.truth_depth_m <= MOST_DEPTH_M)
+    def depth_metrics(self) -> Metrics | None:
+        """The ten metrics where the ground truth is known up to 80 m; None without such pixels."""
+        target = self.ground_truth_depth_m
+        known = (target > 0) & (target <= MAX_DEPTH_M)
         if self.depth_m is None or not known.any():
             return None
         depth = torch.nan_to_num(self.depth_m).clamp_min(_LEAST_DEPTH_M)
-        return photo_metrics(depth[known], self.truth_depth_m[known])
+        return photo_metrics(depth[known], target[known])
 
 
 @dataclass(frozen=True)
 class PanopticRow:
-    """What is counted when a frame has come.
+    """What one frame adds to the counts.
 
     Attributes:
         counts: by length and threshold, of the window that ends with this frame; lengths for
-            which the video is still too short are absent. At threshold 0 depth does not count.
-        depth: of this frame.
+            which the video is still too short are absent. At threshold 0 depth is ignored.
+        depth: metrics of this frame.
     """
 
     counts: Mapping[tuple[int, float], PanopticCounts]
-    depth: PhotoMetrics | None
+    depth: Metrics | None
 
 
-class PanopticJudge:
+class PanopticCounter:
     """Counts frames in the order of their videos.
 
     Args:
         rules: of the data set.
         depth: whether the model has depth.
-        windows: numbers of successive frames that are matched as one picture.
+        windows: numbers of successive frames that are matched as one image.
         thresholds: of DPQ, see :func:`~.panoptic.with_good_depth`.
 
     Raises:
@@ -109,7 +111,7 @@ class PanopticJudge:
         self._video: str | None = None
         self._frames: deque[tuple[Tensor, Mapping[float, Tensor]]] = deque(maxlen=max(windows))
 
-    def row(self, frame: JudgedFrame, video: str = "") -> PanopticRow:
+    def row(self, frame: PanopticResult, video: str = "") -> PanopticRow:
         """Count a frame; windows do not reach from one video into the next.
 
         Raises:
@@ -120,73 +122,71 @@ class PanopticJudge:
             self._video = video
         pair = frame.pair()
         kept = {t: with_good_depth(pair, t, self.rules) for t in self.thresholds}
-        self._frames.append((frame.truth, kept))
+        self._frames.append((frame.ground_truth, kept))
         counts = {}
         for length in self.windows:
             if length > len(self._frames):
                 continue
             window = list(self._frames)[-length:]
-            truth = torch.cat([of_frame for of_frame, _ in window], -1)
+            ground_truth = torch.cat([of_frame for of_frame, _ in window], -1)
             crowds = frame.crowds if length == 1 else ()
             for threshold in self.thresholds:
                 segments = torch.cat([maps[threshold] for _, maps in window], -1)
-                found = match_segments(segments, truth, self.rules, crowds)
+                found = match_segments(segments, ground_truth, self.rules, crowds)
                 counts[length, threshold] = found
         return PanopticRow(counts, frame.depth_metrics())
 
 
 @dataclass(frozen=True)
 class PanopticScore:
-    """The sum over a data set.
+    """The result of a data set.
 
     Attributes:
-        rules: by which was counted.
-        counts: by window and threshold.
-        frames: that were judged. depth_frames: those whose depth is known.
-        depth: mean over these; None without any.
+        rules: of the counts.
+        counts: sums by window and threshold.
+        frames: number of all frames. depth_frames: of those with depth and its ground truth.
+        depth: mean metrics of the latter; None without any.
     """
 
     rules: PanopticRules
     counts: Mapping[tuple[int, float], PanopticCounts]
     frames: int
     depth_frames: int
-    depth: PhotoMetrics | None
+    depth: Metrics | None
 
     @classmethod
     def of(cls, rows: Sequence[PanopticRow], rules: PanopticRules) -> PanopticScore:
-        """All rows together."""
+        """The sum of rows."""
         counts: dict[tuple[int, float], PanopticCounts] = {}
         for row in rows:
             for key, found in row.counts.items():
                 counts[key] = counts.get(key, PanopticCounts.none(rules.classes)) + found
-        numbers = [astuple(row.depth) for row in rows if row.depth is not None]
-        depth = None
-        if numbers:
-            depth = PhotoMetrics(*torch.tensor(numbers, dtype=torch.float64).mean(0).tolist())
-        return cls(rules, counts, len(rows), len(numbers), depth)
+        depths = [row.depth for row in rows if row.depth is not None]
+        mean = tensor_mean_of(depths) if depths else None
+        return cls(rules, counts, len(rows), len(depths), mean)
 
     @property
     def windows(self) -> tuple[int, ...]:
-        """The lengths that were counted."""
+        """The window lengths."""
         return tuple(sorted({length for length, _ in self.counts}))
 
     @property
     def thresholds(self) -> tuple[float, ...]:
-        """Those of depth, falling; none without depth."""
+        """Depth thresholds in falling order; none without depth."""
         return tuple(sorted({t for _, t in self.counts if t > 0}, reverse=True))
 
     def quality(
         self, threshold: float = 0.0, *, window: int = 1, averaged: Average | None = None
     ) -> PanopticQuality:
-        """The numbers of one window and threshold; ``averaged`` None is as the rules have it.
+        """Quality of one window and threshold; ``averaged`` None follows the rules.
 
         Raises:
-            KeyError: nothing was counted so.
+            KeyError: there are no such counts.
         """
         rules = self.rules if averaged is None else replace(self.rules, averaged=averaged)
         return panoptic_quality(self.counts[window, threshold], rules)
 
     def dpq(self, *, window: int = 1, averaged: Average | None = None) -> Groups:
-        """Mean over the thresholds of depth, in percent; DVPQ for windows of several frames."""
+        """Mean over the depth thresholds, in percent; DVPQ for windows of several frames."""
         found = [self.quality(t, window=window, averaged=averaged).pq for t in self.thresholds]
         return tuple(torch.tensor(found, dtype=torch.float64).mean(0).tolist())

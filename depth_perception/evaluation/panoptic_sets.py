@@ -1,25 +1,21 @@
-"""Data sets with panoptic labels, and a model judged on them."""
+"""The protocol of data sets with panoptic labels."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
-from ..data.cityscapes import CityscapesPanoptic
-from ..data.dvps import CityscapesDvps, SemKittiDvps
-from ..data.panoptic import PanopticFrame, PanopticReader
+from ..data.panoptic import PanopticFrame
 from ..geometry import Pinhole
 from ..prediction import Prediction
 from ..segment_classes import CITYSCAPES
-from ..systems.panopticdepth.estimator import PanopticDepthEstimator
+from .loop import EvaluationProtocol, Sample
 from .panoptic import CITYSCAPES_DVPS, CITYSCAPES_PQ, SEMKITTI_DVPS, PanopticRules
-from .panoptic_score import JudgedFrame, PanopticJudge, PanopticScore
+from .panoptic_score import PanopticCounter, PanopticResult, PanopticRow, PanopticScore
 
 _CITYSCAPES = tuple(entry.name for entry in CITYSCAPES)
 
@@ -29,15 +25,13 @@ class PanopticBenchmark:
     """A data set and its rules.
 
     Attributes:
-        open: reads a split of a folder.
-        rules: by which is counted.
-        names: of the classes that count, by number.
-        synonyms: what models call a class -> what it is here.
-        has_depth: whether it knows distances; without, there is no DPQ.
+        rules: of the counts.
+        names: of the scored classes, by number.
+        synonyms: class names of models -> names in this data set.
         one_video: windows reach over all frames of a split; otherwise over those of a sequence.
+        has_depth: whether it has depth; without, there is no DPQ.
     """
 
-    open: Callable[[str | Path, str], PanopticReader]
     rules: PanopticRules
     names: tuple[str, ...] = _CITYSCAPES
     synonyms: Mapping[str, str] = field(default_factory=dict)
@@ -45,22 +39,21 @@ class PanopticBenchmark:
     has_depth: bool = True
 
     def numbers(self, classes: Sequence[str]) -> tuple[int | None, ...]:
-        """The number here of each class of a model; None where the data set has no such class."""
+        """The number of each class of a model in this data set; None where it has no such class."""
         here = {name: number for number, name in enumerate(self.names)}
         return tuple(here.get(self.synonyms.get(name, name)) for name in classes)
 
     def never_found(self, classes: Sequence[str]) -> tuple[str, ...]:
-        """What counts here but the model has no class for."""
+        """Scored classes that the model does not have."""
         known = set(self.numbers(classes))
         return tuple(name for number, name in enumerate(self.names) if number not in known)
 
 
 PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = MappingProxyType(
     {
-        "cityscapes": PanopticBenchmark(CityscapesPanoptic, CITYSCAPES_PQ, has_depth=False),
-        "cityscapes-dvps": PanopticBenchmark(CityscapesDvps, CITYSCAPES_DVPS),
+        "cityscapes": PanopticBenchmark(CITYSCAPES_PQ, has_depth=False),
+        "cityscapes-dvps": PanopticBenchmark(CITYSCAPES_DVPS),
         "semkitti-dvps": PanopticBenchmark(
-            SemKittiDvps,
             SEMKITTI_DVPS,
             (
                 *("car", "bicycle", "motorcycle", "truck", "other-vehicle", "person"),
@@ -77,73 +70,67 @@ PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = MappingProxyType(
         ),
     }
 )
-"""By name. SemanticKITTI's classes (arXiv 1904.01416) are counted without the unlabelled one."""
+"""By data set. Classes of SemanticKITTI (arXiv 1904.01416) are numbered without `unlabeled`."""
 
 
-@dataclass(frozen=True)
-class PanopticEvaluation:
-    """A model on a data set.
+@dataclass(frozen=True, eq=False)
+class PanopticProtocol(EvaluationProtocol):
+    """Panoptic quality, with depth also DPQ; results in :class:`~.panoptic_score.PanopticScore`.
+
+    Objects are found in windows of several frames only where the model keeps their id.
 
     Attributes:
-        seconds: in the estimator, for all frames.
+        benchmark: the data set.
+        classes: names of the classes of the model.
+        has_depth: whether the model has depth.
+        windows: see :class:`~.panoptic_score.PanopticCounter`.
     """
 
-    name: str
-    score: PanopticScore
-    seconds: float
+    benchmark: PanopticBenchmark
+    classes: Sequence[str]
+    has_depth: bool
+    windows: Sequence[int] = (1,)
+    _counter: PanopticCounter = field(init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        depth, rules = self.has_depth and self.benchmark.has_depth, self.benchmark.rules
+        object.__setattr__(self, "has_depth", depth)
+        counter = PanopticCounter(rules, depth=depth, windows=self.windows)
+        object.__setattr__(self, "_counter", counter)
 
-def evaluate_panoptic(
-    name: str,
-    estimator: PanopticDepthEstimator,
-    reader: PanopticReader,
-    benchmark: PanopticBenchmark,
-    *,
-    windows: Sequence[int] = (1,),
-    indices: Iterable[int] | None = None,
-) -> PanopticEvaluation:
-    """Judge what an estimator finds in the frames of a data set.
+    def sample(self, frame: PanopticFrame) -> Sample:
+        everywhere = torch.ones(frame.classes.shape, dtype=torch.bool)
+        return Sample(frame.rgb, frame.depth_m, everywhere, _camera(frame), frame)
 
-    Args:
-        name: for the report.
-        windows: see :class:`~.panoptic_score.PanopticJudge`; objects count as found in several
-            frames only where the model gives them the same number.
-        indices: which frames, in order; None takes all.
-
-    Raises:
-        ValueError: there are no frames, or no video is as long as a window.
-    """
-    rules, numbers = benchmark.rules, benchmark.numbers(estimator.class_names)
-    has_depth = estimator.card.has_depth and benchmark.has_depth
-    judge = PanopticJudge(rules, depth=has_depth, windows=windows)
-    rows, seconds = [], 0.0
-    for index in range(len(reader)) if indices is None else indices:
-        frame = reader[index]
-        start = time.perf_counter()
-        prediction = estimator(frame.rgb.permute(1, 2, 0).contiguous(), _camera(frame))
-        segments = segment_map(prediction, numbers, rules).cpu()
-        seconds += time.perf_counter() - start
-        judged = JudgedFrame(
-            segments,
+    def score(self, prediction: Prediction, sample: Sample) -> PanopticRow:
+        rules, frame = self.benchmark.rules, sample.frame
+        numbers = self.benchmark.numbers(self.classes)
+        result = PanopticResult(
+            segment_map(prediction, numbers, rules).cpu(),
             frame.segments(rules.divisor, rules.ignored_class),
-            prediction.values.cpu() if has_depth else None,
+            prediction.values.cpu() if self.has_depth else None,
             frame.depth_m,
             frame.crowd_segments(rules.divisor),
         )
-        video = "" if benchmark.one_video else frame.name.partition("_")[0]
-        rows.append(judge.row(judged, video))
-    if not rows:
-        raise ValueError("there are no frames to judge by")
-    score = PanopticScore.of(rows, rules)
-    if short := sorted(set(windows) - set(score.windows)):
-        raise ValueError(f"no video has {short[0]} successive frames for a window")
-    return PanopticEvaluation(name, score, seconds)
+        video = "" if self.benchmark.one_video else frame.name.partition("_")[0]
+        return self._counter.row(result, video)
+
+    def mean(self, scores: Sequence[PanopticRow]) -> PanopticScore:
+        """The sum of all frames.
+
+        Raises:
+            ValueError: no video is as long as a window.
+        """
+        score = PanopticScore.of(scores, self.benchmark.rules)
+        if short := sorted(set(self.windows) - set(score.windows)):
+            raise ValueError(f"no video has {short[0]} successive frames for a window")
+        return score
 
 
 def segment_map(
     prediction: Prediction, numbers: Sequence[int | None], rules: PanopticRules
 ) -> Tensor:
-    """(H, W) int64 segment map of a prediction, -1 where nothing of the data set was found.
+    """(H, W) int64 segment map of a prediction, -1 without a class of the data set.
 
     Args:
         numbers: of the classes of the model, see :meth:`PanopticBenchmark.numbers`.

@@ -1,15 +1,33 @@
-"""Figures that authors publish, to stand beside ours where the protocol is the same.
-
-Pixel-Perfect Depth's are in :data:`.pinhole.PUBLISHED`.
-"""
+"""Figures that authors publish, shown beside ours where the protocol is the same."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from typing import Any
 
-SCALEDEPTH_PUBLISHED: Mapping[str, Mapping[str, Mapping[str, float]]] = MappingProxyType(
-    {
+_PPD = {
+    "ppd-large": {
+        "nyu": (0.041, 0.977),
+        "kitti": (0.070, 0.955),
+        "eth3d": (0.043, 0.980),
+        "scannet": (0.046, 0.972),
+        "diode": (0.068, 0.959),
+    },
+    "ppd-large-moge": {
+        "nyu": (0.033, 0.982),
+        "kitti": (0.053, 0.970),
+        "eth3d": (0.030, 0.991),
+        "scannet": (0.035, 0.981),
+        "diode": (0.052, 0.970),
+    },
+}
+PUBLISHED: dict[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+    "ppd": {
+        model: {name: {"abs_rel": error, "d1": share} for name, (error, share) in numbers.items()}
+        for model, numbers in _PPD.items()
+    },
+    # from the log beside the released weights
+    "scaledepth": {
         "scaledepth-nk": {
             "nyu": {
                 "d0_5": 0.75427, "d1": 0.93978, "d2": 0.99319, "d3": 0.99877,
@@ -22,37 +40,32 @@ SCALEDEPTH_PUBLISHED: Mapping[str, Mapping[str, Mapping[str, float]]] = MappingP
                 "log10": 0.02126, "silog": 6.76623,
             },
         },
-    }
-)  # fmt: skip
-"""Model -> data set -> numbers, from the log beside the released weights."""
-
-PANDA_PUBLISHED: Mapping[str, Mapping[str, Mapping[str, float]]] = MappingProxyType(
-    {
+    },
+    # test splits, from a public note on the CVPR paper, whose tables we could not read
+    "panda": {
         "panda-matterport-large": {"matterport3d": {"rms": 0.3305}},
         "panda-stanford-large": {"stanford2d3d": {"rms": 0.2540}},
-    }
-)
-"""Model -> data set -> numbers of the test split, after a public note on the CVPR paper, whose
-tables we could not read."""
-
-OMNIDEPTH_PUBLISHED: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {
+    },
+    # up to 8 m, from the README of meder411/OmniDepth-PyTorch, which does not name the list; the
+    # 1298 panoramas of eccv18/caffe_test fit
+    "omnidepth": {
         "omnidepth-rectnet": {
-            "abs_rel": 0.0641, "sq_rel": 0.0197, "rmse": 0.2297, "rmse_log": 0.0993,
-            "d1": 0.9663, "d2": 0.9951, "d3": 0.9984,
+            "3d60": {
+                "abs_rel": 0.0641, "sq_rel": 0.0197, "rmse": 0.2297, "rmse_log": 0.0993,
+                "d1": 0.9663, "d2": 0.9951, "d3": 0.9984,
+            },
         },
-    }
-)  # fmt: skip
-"""Model -> numbers on 3D60 up to 8 m, from the README of meder411/OmniDepth-PyTorch, which does not
-name the list; the 1298 panoramas of ``eccv18/caffe_test`` fit."""
+    },
+    # split val, percent of all classes, things and stuff, from the README of
+    # NaiyuGao/PanopticDepth; dpq is the mean over three thresholds
+    "panoptic": {
+        "panopticdepth-r50-seg": {"cityscapes": {"pq": (64.1, 58.8, 68.0)}},
+        "panopticdepth-r50": {"cityscapes-dvps": {"dpq": (58.3, 52.1, 62.8)}},
+    },
+}  # fmt: skip
+"""Protocol -> model -> data set -> numbers by name."""
 
-PANOPTICDEPTH_PUBLISHED: Mapping[str, Mapping[str, Mapping[str, tuple[float, float, float]]]] = (
-    MappingProxyType(
-        {
-            "panopticdepth-r50-seg": {"cityscapes": {"pq": (64.1, 58.8, 68.0)}},
-            "panopticdepth-r50": {"cityscapes-dvps": {"dpq": (58.3, 52.1, 62.8)}},
-        }
-    )
-)
-"""Model -> data set -> number -> percent of all classes, things and stuff on the split ``val``,
-from the README of NaiyuGao/PanopticDepth. ``dpq`` is the mean over three thresholds."""
+
+def published(protocol: str, model: str, dataset: str) -> Mapping[str, Any] | None:
+    """The figures of the authors; None where there are none."""
+    return PUBLISHED.get(protocol, {}).get(model, {}).get(dataset)

@@ -1,48 +1,16 @@
-"""Evaluations of any kind for people and for programs."""
+"""Evaluations as tables for people and as documents for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from types import MappingProxyType
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .metrics import DepthMetrics
-from .nyu_kitti import PhotoMetrics
-from .published_spherical import SphericalMetrics
-from .relative import RelativeMetrics
-
-Metrics = DepthMetrics | RelativeMetrics | PhotoMetrics | SphericalMetrics
-
-TITLES: Mapping[str, str] = MappingProxyType(
-    {
-        "mae": "MAE m",
-        "abs_rel": "AbsRel",
-        "sq_rel": "SqRel m",
-        "rms": "RMSE m",
-        "rmse": "RMSE m",
-        "log_rms": "RMSE log10",
-        "rmse_log": "RMSE ln",
-        "log10": "log10",
-        "silog": "SILog",
-        "d0_5": "δ<1.25^½",
-        **{f"{letter}1": "δ<1.25" for letter in "ad"},
-        **{f"{letter}2": "δ<1.25²" for letter in "ad"},
-        **{f"{letter}3": "δ<1.25³" for letter in "ad"},
-    }
-)
-"""What the numbers are called in tables, in the order in which they stand there."""
-
-
-class Evaluated(Protocol):
-    """The mean of one model over the frames of a data set; a dataclass."""
-
-    name: str
-    frames: int
-    metrics: Metrics
+from .loop import Evaluation
+from .metrics import TITLES
 
 
 @dataclass(frozen=True)
@@ -54,21 +22,20 @@ class Sheet:
 
     @classmethod
     def of(
-        cls, evaluations: Sequence[Evaluated], published: Mapping[str, float] | None = None
+        cls, evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None
     ) -> Sheet:
         """One row for each evaluation, indented ones for parts of the data set.
 
         Args:
-            evaluations: with numbers of one kind.
-            published: figures of the authors by the names of the numbers, as the last row.
+            evaluations: with the same metrics.
+            published: figures of the authors by the names of the metrics, as the last row.
         """
-        present = asdict(evaluations[0].metrics)
-        names = [name for name in TITLES if name in present]
+        names = [name for name in TITLES if name in evaluations[0].metrics]
         rows = []
         for e in evaluations:
-            rows.append((e.name, str(e.frames), *_cells(asdict(e.metrics), names)))
-            for label, frames, metrics in getattr(e, "groups", ()):
-                rows.append((f"  {label}", str(frames), *_cells(asdict(metrics), names)))
+            rows.append((e.name, str(e.frames), *_cells(e.metrics, names)))
+            for label, frames, metrics in e.groups:
+                rows.append((f"  {label}", str(frames), *_cells(metrics, names)))
         if published is not None:
             rows.append(("published", "", *_cells(published, names)))
         return cls(("model", "frames", *(TITLES[name] for name in names)), tuple(rows))
@@ -90,11 +57,11 @@ class Sheet:
 
 
 def document(
-    evaluations: Sequence[Evaluated],
+    evaluations: Sequence[Evaluation],
     published: Mapping[str, float] | None = None,
     **about: Any,
 ) -> dict[str, Any]:
-    """The same for a program, as plain values; ``about`` says what was judged and how."""
+    """Evaluations as plain values; ``about`` describes data set and protocol."""
     return {
         **about,
         "evaluations": [_plain(e) for e in evaluations],
@@ -102,12 +69,9 @@ def document(
     }
 
 
-def _plain(evaluated: Evaluated) -> dict[str, Any]:
-    values = asdict(evaluated)  # type: ignore[call-overload]
-    if "groups" in values:
-        groups = evaluated.groups  # type: ignore[attr-defined]
-        values["groups"] = {x: {"frames": n, "metrics": asdict(m)} for x, n, m in groups}
-    return values
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    groups = {x: {"frames": n, "metrics": dict(m)} for x, n, m in evaluation.groups}
+    return {**vars(evaluation), "metrics": dict(evaluation.metrics), "groups": groups}
 
 
 def _cells(values: Mapping[str, float], names: Sequence[str]) -> list[str]:

@@ -1,22 +1,21 @@
-"""How ScaleDepth is judged on data sets that it has not seen: which rules, which size it sees."""
+"""The data sets on which ScaleDepth is evaluated without training: protocol and input size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data.benchmarks import BenchmarkFrame
-from ..data.frames import PinholeReader
-from ..data.photos import KITTI_CROP, bottom_centre_box
 from ..systems import Estimator
 from ..systems.scaledepth.windows import fitted_size, scaledepth_input
-from .pinhole import filled
+from .loop import Predict, Sample, Values, filled
+from .nyu_kitti import PROTOCOLS, PhotoProtocol
+from .pinhole import kitti_crop
 
 View = Literal["own", "long side", "square", "wide", "kitti"]
 _LONG_SIDE, _WIDE = 480, (352, 1120)
@@ -27,9 +26,9 @@ class ZeroShot:
     """One data set.
 
     Attributes:
-        rules: name of its rules among :data:`~.nyu_kitti.PROTOCOLS`.
-        view: what the network sees: the picture as it is, with a long side of 480, squashed to
-            480 x 480 or 352 x 1120, or KITTI's crop of it (the truth is cropped as well).
+        rules: name of its protocol among :data:`~.nyu_kitti.PROTOCOLS`.
+        view: what the network gets: the image at its own size, with a long side of 480, squashed to
+            480 x 480 or 352 x 1120, or KITTI's crop of it (the ground truth is cropped as well).
     """
 
     rules: str
@@ -50,31 +49,27 @@ ZERO_SHOT: Mapping[str, ZeroShot] = MappingProxyType(
 )
 
 
-class Viewed:
-    """A reader whose frames are those parts that count.
+@dataclass(frozen=True)
+class ZeroShotProtocol(PhotoProtocol):
+    """The protocol of a data set, on the part of a frame that its view keeps."""
 
-    Raises:
-        ValueError: on reading, a picture is smaller than KITTI's crop of it.
-    """
+    view: View = "own"
 
-    def __init__(self, reader: PinholeReader, view: View) -> None:
-        self._reader, self._view = reader, view
+    @classmethod
+    def of(cls, dataset: str) -> ZeroShotProtocol:
+        """The protocol of a data set of :data:`ZERO_SHOT`."""
+        rules = PROTOCOLS[ZERO_SHOT[dataset].rules]
+        return cls(**vars(rules), view=ZERO_SHOT[dataset].view)
 
-    def __len__(self) -> int:
-        return len(self._reader)
-
-    def __getitem__(self, index: int) -> BenchmarkFrame:
-        frame = self._reader[index]
-        if self._view != "kitti":
-            return frame
-        top, bottom, left, right = bottom_centre_box(*frame.depth_m.shape, KITTI_CROP)
-        camera = frame.camera and frame.camera.crop(top, left, *KITTI_CROP)
-        rgb, depth_m = frame.rgb[:, top:bottom, left:right], frame.depth_m[top:bottom, left:right]
-        return BenchmarkFrame(rgb, depth_m, camera, frame.name)
+    def sample(self, frame: Any) -> Sample:
+        if self.view != "kitti":
+            return self.part(frame)
+        cropped = kitti_crop(frame)
+        return replace(cropped, mask=self.mask(cropped.ground_truth))
 
 
 def seen_size(view: View, height: int, width: int) -> tuple[int, int]:
-    """Size (height, width) at which the network sees a picture."""
+    """Size (height, width) at which the network gets an image."""
     if view == "long side":
         return fitted_size(height, width, _LONG_SIDE, _LONG_SIDE)
     if view == "square":
@@ -82,16 +77,22 @@ def seen_size(view: View, height: int, width: int) -> tuple[int, int]:
     return _WIDE if view == "wide" else (height, width)
 
 
-def depth_as_seen(estimator: Estimator, rgb: Tensor, view: View) -> Tensor:
-    """Z-depth (H, W) in metres of a picture (3, H, W) uint8 that ScaleDepth sees at that size.
+def predict_as_published(estimator: Estimator, dataset: str) -> Predict:
+    """ScaleDepth on images at the size of its authors' evaluation."""
+    view = ZERO_SHOT[dataset].view
+    return lambda sample: Values(depth_as_seen(estimator, sample.rgb, view).cpu())
 
-    It is brought back to the size of the picture bilinearly.
+
+def depth_as_seen(estimator: Estimator, rgb: Tensor, view: View) -> Tensor:
+    """Z-depth (H, W) in metres of an image (3, H, W) uint8 that ScaleDepth gets at that size.
+
+    The depth is resized to the image bilinearly.
     """
     size = tuple(int(n) for n in rgb.shape[1:])
     seen = seen_size(view, *size)
-    picture = scaledepth_input(rgb.permute(1, 2, 0), seen)[0].to(torch.uint8)
+    image = scaledepth_input(rgb.permute(1, 2, 0), seen)[0].to(torch.uint8)
     twin = estimator.with_options(height=seen[0])
-    depth_m = filled(twin(picture.permute(1, 2, 0).contiguous()).depth)[None, None]
+    depth_m = filled(twin(image.permute(1, 2, 0).contiguous()).depth)[None, None]
     if seen != size:
         depth_m = F.interpolate(depth_m, size, mode="bilinear", align_corners=False)
     return depth_m[0, 0]

@@ -1,13 +1,13 @@
-"""Rays, cameras and spheres: pure tensor mathematics that knows no model and no ROS."""
+"""Cameras, viewing rays, panoramas and rotations; independent of models and of ROS."""
 
 from ..depth_space import DepthKind
 from .camera import Camera, pixel_centres
 from .edges import edge_mask
 from .equirectangular import Equirectangular
-from .mobius import Mobius, mobius_warp
+from .mobius import Mobius
 from .panels import Panel, ring
 from .pinhole import Pinhole
-from .sampling import SamplingGrid, rotate_panorama
+from .sampling import SamplingGrid
 
 __all__ = [
     "Camera",
@@ -18,8 +18,6 @@ __all__ = [
     "Pinhole",
     "SamplingGrid",
     "edge_mask",
-    "mobius_warp",
     "pixel_centres",
     "ring",
-    "rotate_panorama",
 ]

@@ -1,4 +1,4 @@
-"""One common scale for several maps of one scene that overlap."""
+"""One common scale for overlapping depth maps of one scene."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_TIE = 1e-6  # holds maps that overlap with no other; too weak to move the rest
+_TIE = 1e-6  # regularises maps without overlap; too small to change the others
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How two maps compare where both are known.
+    """Comparison of two maps where both are valid.
 
     Attributes:
         one, other: their indices.
@@ -30,10 +30,10 @@ class Overlap:
 def agreeing_factors(
     overlaps: Sequence[Overlap], count: int, trust: Sequence[float] | None = None
 ) -> Tensor:
-    """Factors (count, ...) under which maps agree best where they overlap.
+    """Factors (count, ...) that bring overlapping maps into the best agreement.
 
-    Least squares on the logarithms of the ratios, by their weights. Common scale: the factors'
-    geometric mean, weighted by ``trust`` (all alike if None), is 1.
+    Weighted least squares on the logarithms of the ratios. The geometric mean of the factors,
+    weighted by ``trust`` (equal weights if None), is 1.
 
     Raises:
         ValueError: there is no overlap to compare.
@@ -54,5 +54,5 @@ def agreeing_factors(
         right[one] -= weight * log
         right[other] += weight * log
     solved = torch.linalg.solve(normal, right)
-    solved = solved - shares @ solved  # exactly 1 on average in spite of the tie
+    solved = solved - shares @ solved  # a mean of exactly 1 in spite of the regulariser
     return solved.exp().view(count, *logs.shape[1:])

@@ -54,11 +54,15 @@ class Camera(ABC):
 
     @abstractmethod
     def resize(self: CameraT, height: int, width: int) -> CameraT:
-        """The same view sampled on another grid."""
+        """The camera of the same view on another pixel grid."""
 
     @abstractmethod
     def crop(self: CameraT, top: int, left: int, height: int, width: int) -> CameraT:
-        """The view of a rectangle of pixels."""
+        """The camera of a rectangle of pixels."""
+
+    def contains(self, u: Tensor, v: Tensor) -> Tensor:
+        """Whether pixel positions lie in the image, bool of their shape; false for NaN."""
+        return (v >= 0) & (v <= self.height) & (u >= 0) & (u <= self.width)
 
     def rays(
         self,
@@ -84,13 +88,11 @@ class Camera(ABC):
             ValueError: the grid differs, or ``kind`` is Z on a camera that sees past 90 degrees.
         """
         self._check_grid(depth)
-        return (
-            self.rays(device=depth.device, dtype=depth.dtype)
-            * self._to_range(depth, kind)[..., None]
-        )
+        rays = self.rays(device=depth.device, dtype=depth.dtype)
+        return rays * self._to_range(depth, kind)[..., None]
 
     def convert(self, depth: Tensor, source: DepthKind, target: DepthKind) -> Tensor:
-        """Turn range into z-depth or back; (..., H, W) of this grid in, the same shape out."""
+        """Convert between range and z-depth, (..., H, W) on this grid; same shape out."""
         self._check_grid(depth)
         if source == target:
             return depth
@@ -117,6 +119,17 @@ class Camera(ABC):
         return depth if kind == DepthKind.RANGE else depth / self._ray_z(depth)
 
 
+ASPECT_TOLERANCE = 0.01
+"""Largest relative difference of two aspect ratios that count as equal."""
+
+
+def same_aspect(
+    size: tuple[int, int], other: tuple[int, int], tolerance: float = ASPECT_TOLERANCE
+) -> bool:
+    """Whether two (height, width) have the same aspect ratio, up to a relative ``tolerance``."""
+    return abs(size[1] * other[0] / (size[0] * other[1]) - 1) <= tolerance
+
+
 def check_size(height: int, width: int) -> None:
     """Raise ValueError unless both are positive."""
     if height < 1 or width < 1:
@@ -140,12 +153,12 @@ def pixel_centres(
 
 
 def _cached_rays(camera: Camera, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Sixteen small grids are kept, of large ones (0.4 GB at 8192 x 4096) only two."""
+    """Caches sixteen small grids, but only two large ones (0.4 GB at 8192 x 4096)."""
     is_large = camera.height * camera.width > _LARGE_GRID_PX
     return (_large_rays if is_large else _small_rays)(camera, device, dtype)
 
 
-@torch.inference_mode(False)  # a tensor born in inference mode could not be trained with later
+@torch.inference_mode(False)  # tensors made in inference mode cannot be used in training
 def _rays(camera: Camera, device: torch.device, dtype: torch.dtype) -> Tensor:
     u = torch.arange(camera.width, dtype=torch.float64) + 0.5
     rays = torch.empty((camera.height, camera.width, 3), device=device, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Flying pixels: depth values between a near and a far surface."""
+"""Depth edges, where a network blends a near and a far surface into flying pixels."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _BAND_PIXELS = 1 << 16
 def edge_mask(
     depth: Tensor, threshold: float = 0.1, valid: Tensor | None = None, *, wraps: bool = False
 ) -> Tensor:
-    """Pixels at a depth jump, where a network blends two surfaces and points float between them.
+    """Pixels at a depth jump, whose points would float between two surfaces.
 
-    A pixel is marked when it is more than ``1 + threshold`` times as far, or as near, as one of
-    its eight neighbours. So a threshold of 0.1 marks a jump from 2.0 m to 2.3 m, on both sides,
-    at any scale of the depth. Surfaces seen at a grazing angle look like jumps too: at an angular
-    pixel size a, a plane is marked where its slant (angle from the normal) exceeds about
+    A pixel is marked when its depth is more than ``1 + threshold`` times that of one of its eight
+    neighbours, or less than that share of it. A threshold of 0.1 marks a jump from 2.0 m to 2.3 m
+    on both sides, at any scale of the depth. Surfaces at a grazing angle are marked too: with an
+    angular pixel size a, a plane whose slant (angle from the normal) exceeds about
     ``atan(threshold / a)``.
 
     Args:
         depth: (..., H, W) positive floats.
         threshold: relative jump, positive.
-        valid: (..., H, W) bool; other pixels, and those not finite or not positive, neither are
-            marked nor mark others.
-        wraps: the left and right border are neighbours (full panoramas).
+        valid: (..., H, W) bool. Pixels that are invalid, not finite or not positive are ignored:
+            they are never marked, nor do they mark a neighbour.
+        wraps: whether the left and right border are neighbours (full panoramas).
 
     Returns:
         (..., H, W) bool, true on pixels to drop.
@@ -55,7 +55,7 @@ def _edges_on_device(depth: Tensor, valid: Tensor | None, ratio: float, wraps: b
 
 
 def _edges_on_cpu(depth: Tensor, valid: Tensor | None, ratio: float, wraps: bool) -> Tensor:
-    """The same by OpenCV and NumPy, ten times as fast as PyTorch."""
+    """The edges by OpenCV and NumPy, ten times as fast as by PyTorch."""
     found = torch.empty(depth.shape, dtype=torch.bool, device="cpu")
     if not depth.numel():
         return found
@@ -95,32 +95,6 @@ def _mark_edges(
         out[top : top + rows] = edges[above : above + rows]
 
 
-def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = None) -> Tensor:
-    """Pixels whose 3 x 3 neighbourhood spans more than ``threshold`` of their own depth.
-
-    MoGe marks edges by this rule before it exports a cloud, with infinite depth outside its mask,
-    so that the pixels along the border of the mask are marked too. :func:`edge_mask` marks both
-    sides of a jump alike and leaves such borders.
-
-    Args:
-        depth: (..., H, W), infinite where there is no surface.
-        threshold: largest difference between the farthest and the nearest neighbour, relative.
-        valid: (..., H, W) bool; other pixels are not looked at as neighbours.
-
-    Returns:
-        (..., H, W) bool.
-    """
-    depth = depth.detach()
-    farthest, nearest = depth, -depth
-    if valid is not None:
-        infinity = torch.full_like(depth, math.inf)
-        farthest = torch.where(valid, depth, -infinity)
-        nearest = torch.where(valid, -depth, -infinity)
-    farthest, nearest = (_window(x, False, torch.maximum) for x in (farthest, nearest))
-    spread = (farthest + nearest) / depth
-    return spread.nan_to_num(nan=0.0, posinf=math.inf) > threshold
-
-
 def _window(values: Tensor, wraps: bool, pick: Callable[..., Tensor]) -> Tensor:
     """Maximum or minimum over the 3 x 3 neighbourhood, along the rows and then the columns."""
     rows = values.clone()
@@ -139,7 +113,7 @@ def _window(values: Tensor, wraps: bool, pick: Callable[..., Tensor]) -> Tensor:
 def _window_on_cpu(
     values: np.ndarray, wraps: bool, pick: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """The same of (H, W) by a morphological operation; what is beyond a border does not count."""
+    """Maximum or minimum over the 3 x 3 neighbourhood (H, W), by OpenCV; borders are not padded."""
     found = pick(values, _NEIGHBOURS)
     if wraps and values.shape[1] > 1:
         seam = pick(np.hstack((values[:, -2:], values[:, :2])), _NEIGHBOURS)

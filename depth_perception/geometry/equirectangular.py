@@ -52,14 +52,8 @@ class Equirectangular(Camera):
         cls, height: int, width: int, horizontal_fov: float, vertical_fov: float
     ) -> Equirectangular:
         """A panorama centred on +z that sees ``horizontal_fov`` by ``vertical_fov`` radians."""
-        return cls(
-            height,
-            width,
-            -horizontal_fov / 2,
-            horizontal_fov / 2,
-            -vertical_fov / 2,
-            vertical_fov / 2,
-        )
+        right, bottom = horizontal_fov / 2, vertical_fov / 2
+        return cls(height, width, -right, right, -bottom, bottom)
 
     @property
     def horizontal_fov(self) -> float:
@@ -76,23 +70,12 @@ class Equirectangular(Camera):
         """Whether the left and the right border are neighbours."""
         return math.isclose(self.horizontal_fov, 2 * math.pi, abs_tol=1e-6)
 
-    @property
-    def is_full_sphere(self) -> bool:
-        """Whether the image covers every direction."""
-        return self.is_full_turn and math.isclose(self.vertical_fov, math.pi, abs_tol=1e-6)
-
     def directions(self, u: Tensor, v: Tensor) -> Tensor:
         longitude = self.longitude_min + u / self.width * self.horizontal_fov
         latitude = self.latitude_min + v / self.height * self.vertical_fov
-        cos_latitude = torch.cos(latitude)
-        return torch.stack(
-            (
-                cos_latitude * torch.sin(longitude),
-                torch.sin(latitude),
-                cos_latitude * torch.cos(longitude),
-            ),
-            dim=-1,
-        )
+        level = torch.cos(latitude)
+        x, z = level * torch.sin(longitude), level * torch.cos(longitude)
+        return torch.stack((x, torch.sin(latitude), z), dim=-1)
 
     def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """See :meth:`Camera.project`. On a full turn, ``u`` lies in [0, width)."""
@@ -137,7 +120,7 @@ class Equirectangular(Camera):
     def solid_angles(
         self, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
     ) -> Tensor:
-        """Exact solid angle of each pixel, (H, 1) steradians: equal along a row.
+        """Exact solid angle of the pixels of each row, (H, 1) steradians.
 
         A pixel between latitudes a and b covers (sin b - sin a) times its longitude span.
         """

@@ -1,4 +1,4 @@
-"""Float64 where float32 is not enough, also on devices that have none."""
+"""Float64 where float32 is not accurate enough, with a fallback for devices without it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def exact_dtype(device: torch.device | str) -> torch.dtype:
 
 
 def exact(values: Tensor) -> Tensor:
-    """The values in float64: on their device, or on the CPU if that has none."""
+    """The values in float64: on their device, or on the CPU if the device has no float64."""
     return near_exact(values).double()
 
 
 def near_exact(values: Tensor) -> Tensor:
-    """The values where :func:`exact` would have them, in their own type."""
+    """The values on the device where :func:`exact` puts them, in their own dtype."""
     return values.cpu() if exact_dtype(values.device) != torch.float64 else values

@@ -1,7 +1,7 @@
-"""Lenses that bend straight lines, and the way back to an ideal pinhole image.
+"""Lens distortion, and the rectification to an ideal pinhole image.
 
-The models are those of ``sensor_msgs/CameraInfo``; OpenCV has their formulas ("Camera Calibration
-and 3D Reconstruction" and "Fisheye camera model").
+The models are those of ``sensor_msgs/CameraInfo``; for the formulas see OpenCV, "Camera Calibration
+and 3D Reconstruction" and "Fisheye camera model".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _RADII = 4096
 
 
 class LensModel(str, Enum):
-    """How a lens bends rays.
+    """Distortion model of a lens.
 
     ``PLUMB_BOB``: k1, k2, p1, p2, k3 (Brown-Conrady). ``RATIONAL_POLYNOMIAL``: also k4, k5, k6 of
     a denominator. ``EQUIDISTANT``: fisheye, k1 to k4 of a polynomial in the angle.
@@ -34,7 +34,7 @@ class LensModel(str, Enum):
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many coefficients it may have; none means that all are zero."""
+        """Allowed numbers of coefficients; 0 means that all are zero."""
         return {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14)}.get(
             self.value, (0, 4)
         )
@@ -42,7 +42,7 @@ class LensModel(str, Enum):
 
 @dataclass(frozen=True)
 class Lens:
-    """A camera as it was calibrated.
+    """A calibrated camera with lens distortion.
 
     Attributes:
         camera: the pixel grid of the raw image and its intrinsic matrix.
@@ -64,13 +64,13 @@ class Lens:
 
     @property
     def is_ideal(self) -> bool:
-        """Whether the raw image is that of a pinhole."""
+        """Whether the raw image has no distortion."""
         return self.model is not LensModel.EQUIDISTANT and not any(self.coefficients)
 
     def rectification(
         self, target: Pinhole, rotation: Sequence[float] | None = None
     ) -> SamplingGrid:
-        """Where every pixel of an ideal pinhole image reads in the raw image.
+        """The sampling grid that reads an ideal pinhole image from the raw image.
 
         Args:
             target: camera of the new image.
@@ -78,8 +78,8 @@ class Lens:
                 ``CameraInfo``; None is the identity.
 
         Returns:
-            A grid that is not valid where the raw image does not see the ray, or where the
-            distortion model folds back and cannot be right.
+            A grid that is invalid where the raw image does not see the ray, or where the
+            distortion model is no longer monotonic.
         """
         turn = np.eye(3) if rotation is None else np.array(rotation, np.float64).reshape(3, 3)
         raw, new = (np.array(c.to_k(), np.float64).reshape(3, 3) for c in (self.camera, target))
@@ -90,19 +90,9 @@ class Lens:
         else:
             u, v = cv2.initUndistortRectifyMap(raw, bend, turn, new, size, cv2.CV_32FC1)
         u, v = torch.from_numpy(u) + 0.5, torch.from_numpy(v) + 0.5  # pixel centres
-        camera = self.camera
-        seen = (u >= 0) & (u <= camera.width) & (v >= 0) & (v <= camera.height)
         rays = target.rays(dtype=torch.float64) @ torch.from_numpy(turn)  # to the raw frame
-        seen &= self._is_bent_outward(rays[..., :2].norm(dim=-1), rays[..., 2])
-        zero = torch.zeros_like(u)
-        return SamplingGrid(
-            camera.height,
-            camera.width,
-            False,
-            torch.where(seen, u, zero),
-            torch.where(seen, v, zero),
-            seen,
-        )
+        outward = self._is_bent_outward(rays[..., :2].norm(dim=-1), rays[..., 2])
+        return SamplingGrid.at(self.camera, u, v, outward)
 
     def _is_bent_outward(self, across: torch.Tensor, ahead: torch.Tensor) -> torch.Tensor:
         """Whether the image radius still grows with the angle at rays of this direction."""

@@ -1,7 +1,7 @@
 """Möbius warps of panoramas, the spherical augmentation of PanDA (arXiv 2406.13378).
 
-A Möbius transformation of the sphere combines rotations with a zoom: one side of the sphere grows
-while the opposite one shrinks, and angles are kept.
+A Möbius transformation of the sphere combines rotations with a zoom: one side of the sphere grows,
+the opposite one shrinks, and angles are preserved.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .equirectangular import Equirectangular
 from .exact import exact_dtype
-from .sampling import Mode, SamplingGrid
+from .sampling import SamplingGrid
 
 Pole = Literal["equator", "north"]
 
@@ -26,8 +26,8 @@ Pole = Literal["equator", "north"]
 class Mobius:
     """A Möbius transformation ``M = diag(e^(i theta), 1) Rotation(phi) diag(scale, 1)``.
 
-    With the pole ``"equator"`` (the one in use) the fixed point of roll and zoom is the image
-    centre. With ``"north"`` it is the upper image border.
+    With the pole ``"equator"`` (as in training) the fixed point of roll and zoom is the image
+    centre, with ``"north"`` the upper image border.
 
     Attributes:
         theta: clockwise roll of the camera about its axis through the image centre, radians.
@@ -47,12 +47,11 @@ class Mobius:
     def random(cls, rng: Random, vertical_res: float = 18.0, zoom_res: float = 0.5) -> Mobius:
         """Draw theta in +-pi / vertical_res, phi in [0, 2 pi] and scale in [1, 1 + zoom_res].
 
-        The draws come in this order (no theta where ``vertical_res`` is 0), so a generator seeded
-        alike gives the parameters of the published training code.
+        They are drawn in this order (no theta if ``vertical_res`` is 0), so a generator with the
+        same seed gives the parameters of the published training code.
         """
-        theta = (
-            rng.uniform(-math.pi / vertical_res, math.pi / vertical_res) if vertical_res else 0.0
-        )
+        limit = math.pi / vertical_res if vertical_res else 0.0
+        theta = rng.uniform(-limit, limit) if vertical_res else 0.0
         phi = rng.uniform(0, 2 * math.pi)
         return cls(theta, phi, rng.uniform(1, 1 + zoom_res))
 
@@ -64,11 +63,11 @@ class Mobius:
         return (turn * cos * self.scale, turn * sin), (complex(-sin * self.scale), complex(cos))
 
     def source_directions(self, directions: Tensor, pole: Pole = "equator") -> Tensor:
-        """Where the warped sphere's ``directions`` (..., 3) read in the original one, unit length.
+        """Unit directions of the original sphere for ``directions`` (..., 3) of the warped one.
 
-        The sphere is mapped to the complex plane by a stereographic projection, there ``M^-1``
-        acts. A number zeta = p / q is kept as the pair (p, q), so that infinity, the pole of the
-        projection, needs no special treatment.
+        The sphere is mapped to the complex plane by a stereographic projection, where ``M^-1``
+        acts. A number zeta = p / q is stored as the pair (p, q), so that infinity, the pole of
+        the projection, is no special case.
         """
         axis, first, second = _projection_axes(directions, pole)
         p, q = torch.complex(first, second), torch.complex(1 - axis, torch.zeros_like(axis))
@@ -91,23 +90,14 @@ def mobius_grid(
     pole: Pole = "equator",
     device: torch.device | str = "cpu",
 ) -> SamplingGrid:
-    """The sampling grid of a warp between full panoramas of (height, width) pixels."""
+    """The sampling grid of a warp between full panoramas of (height, width) pixels.
+
+    PanDA samples images and depth by the nearest pixel. Range is not corrected for the zoom. Near
+    the seam this grid reads the nearer column, where PanDA may read zero.
+    """
     camera = Equirectangular(height, width)
     rays = camera.rays(device=device, dtype=exact_dtype(device))
     return SamplingGrid.of(camera, transformation.source_directions(rays, pole))
-
-
-def mobius_warp(
-    image: Tensor, transformation: Mobius, mode: Mode = "nearest", pole: Pole = "equator"
-) -> Tensor:
-    """Warp full panoramas (..., H, W), all alike; same shape, dtype and device out.
-
-    Nearest sampling is what PanDA does, for images and depth. (A position within half a column of
-    the seam reads the nearer column here; there it may read zero.) Range values are carried along
-    without a correction for the zoom.
-    """
-    height, width = image.shape[-2:]
-    return mobius_grid(height, width, transformation, pole, image.device).sample(image, mode)
 
 
 def _projection_axes(directions: Tensor, pole: Pole) -> tuple[Tensor, Tensor, Tensor]:

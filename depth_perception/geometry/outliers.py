@@ -1,4 +1,4 @@
-"""Points of a cloud that lie far from all others."""
+"""Outliers of point clouds."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ _QUERIES_AT_ONCE = 1 << 16  # bounds the memory that distances to all neighbours
 
 
 def outlier_mask(points: Tensor, neighbours: int = 20, std_ratio: float = 3.0) -> Tensor:
-    """Which points are outliers, by the mean distance to their nearest neighbours.
+    """Statistical outliers, by the mean distance of each point to its nearest neighbours.
 
-    A point is kept where that mean is positive and below the mean over all points plus
+    A point is an inlier if that mean is positive and below the mean over all points plus
     ``std_ratio`` standard deviations. The point itself counts as one of its neighbours, as in
     Open3D's statistical outlier removal, which the scripts of Pixel-Perfect Depth apply.
 
     Args:
-        points: (..., 3) in any unit, on any device; points that are not finite are neither
-            outliers nor neighbours.
-        neighbours: how many, the point itself included.
-        std_ratio: standard deviations above the mean from which on a point is an outlier.
+        points: (..., 3) in any unit, on any device; points that are not finite are ignored.
+        neighbours: number of neighbours, the point itself included.
+        std_ratio: threshold above the mean, in standard deviations.
 
     Returns:
         (...) bool, true for outliers.
 
     Raises:
-        ValueError: shape or numbers make no sense.
+        ValueError: the shape of ``points`` or a number is out of range.
     """
     if points.ndim < 2 or points.shape[-1] != 3:
         raise ValueError(f"points must have shape (..., 3), got {tuple(points.shape)}")
@@ -52,9 +51,9 @@ def outlier_mask(points: Tensor, neighbours: int = 20, std_ratio: float = 3.0) -
 
 
 def neighbour_distance(points: Tensor, neighbours: int) -> Tensor:
-    """(N,) mean distance of finite points (N, 3) to their nearest ones, itself included.
+    """(N,) mean distance of finite points (N, 3) to their nearest neighbours, itself included.
 
-    Searched in a tree on the CPU, on all cores; float64 on devices that have it.
+    By a k-d tree on the CPU, with all cores; float64 on devices that have it.
     """
     places = points.cpu().double().numpy()
     tree = cKDTree(places)

@@ -1,4 +1,4 @@
-"""Depth of pinhole panels put back onto the panorama that they were cut from."""
+"""Merging the depth of pinhole panels into their panorama."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from torch import Tensor
 from ..depth_space import DepthKind
 from .agreement import Overlap, agreeing_factors
 from .camera import Camera
-from .edges import edge_mask
-from .panels import Panel
+from .panels import Panel, sample_range
 from .pinhole import Pinhole
 from .sampling import SamplingGrid
 
@@ -24,15 +23,15 @@ _LEAST_OVERLAP = 1e-4  # of the panorama
 
 @dataclass(frozen=True)
 class PanelDepth:
-    """What is known of one panel.
+    """Depth of one panel.
 
     Attributes:
-        panel: where it looks.
+        panel: its pose.
         depth: (h, w) float, positive where valid.
         valid: (h, w) bool.
-        camera: of ``depth``; the panel's own, perhaps at another size.
+        camera: of ``depth``: that of the panel, perhaps at another size.
         kind: of ``depth``.
-        trust: weight of its scale in the common one; 0 takes the scale of the others.
+        trust: weight of its scale in the common scale; 0 adopts the scale of the others.
     """
 
     panel: Panel
@@ -45,7 +44,7 @@ class PanelDepth:
 
 @dataclass(frozen=True)
 class MergedPanels:
-    """A panorama made of panels.
+    """A panorama merged from panels.
 
     Attributes:
         range_m: (H, W) float32 range, NaN where not valid.
@@ -63,15 +62,14 @@ def merge_panels(
 ) -> MergedPanels:
     """Blend panels into the range image of ``camera``.
 
-    Inverse range is interpolated, which is exact on planes to second order; beside depth jumps the
-    nearest value is taken. Each panel counts less towards its border. Panels that see another
-    surface than the one that counts most at a pixel are left out there, so that no surface is
-    invented between two.
+    Ranges are sampled by :func:`~depth_perception.geometry.panels.sample_range`. The weight of a
+    panel falls towards its border. Panels that see another surface than the panel with the largest
+    weight at a pixel are ignored there, so that no surface is invented between two.
 
     Args:
         parts: at least one panel, all on one device.
-        camera: the panorama; panels and it share their centre.
-        joint_scale: multiply each panel by the factor that makes it agree with its neighbours, see
+        camera: the panorama; it has the same centre as the panels.
+        joint_scale: multiply each panel by a factor that fits it to the others, see
             :func:`~depth_perception.geometry.agreement.agreeing_factors`.
 
     Raises:
@@ -94,7 +92,7 @@ def merge_panels(
     near = (logs - logs.gather(0, first)).abs() < _SAME_SURFACE
     shares = torch.where(near, weights, 0)
     total = shares.sum(0)
-    # a surface where panels that count for more than half see one
+    # valid where panels with more than half of the weight see a surface
     valid = (total > 0) & (2 * weights.sum(0) >= seen.sum(0))
     merged = ((shares * logs).sum(0) / total.clamp_min(1e-12)).exp()
     nothing = torch.full_like(merged, math.nan)
@@ -102,7 +100,7 @@ def merge_panels(
 
 
 def surrounding_panels(side: int) -> tuple[Panel, ...]:
-    """Eight square panels of ``side`` pixels that see everything: six level ones, up, and down."""
+    """Eight square panels of ``side`` pixels that cover the sphere: six level, up, and down."""
     level, steep = math.radians(90), math.radians(110)
     turn = math.pi / 3
     around = [Panel(f"level_{i}", i * turn, 0.0, level, side, side) for i in range(6)]
@@ -116,11 +114,7 @@ def _read(part: PanelDepth, camera: Camera) -> tuple[Tensor, Tensor]:
     distance = part.camera.convert(part.depth.float(), part.kind, DepthKind.RANGE)
     usable = part.valid & torch.isfinite(distance) & (distance > 0)
     distance = torch.where(usable, distance, torch.full_like(distance, math.nan))
-    nearest = grid.sample(distance, "nearest", math.nan)
-    smooth = usable & ~edge_mask(distance)
-    whole = grid.sample(smooth.to(distance.dtype), "bilinear") > 1 - 1e-3
-    inverse = grid.sample(1 / torch.where(smooth, distance, 1.0), "bilinear", 1.0)
-    return torch.where(whole, 1 / inverse, nearest).log(), weight
+    return sample_range(grid, distance).log(), weight
 
 
 def _joint(logs: Tensor, known: Tensor, trust: Sequence[float]) -> Tensor:
@@ -143,17 +137,17 @@ def _joint(logs: Tensor, known: Tensor, trust: Sequence[float]) -> Tensor:
 def seen_by_panel(
     panel: Panel, source: Pinhole, camera: Camera, device: torch.device
 ) -> tuple[SamplingGrid, Tensor]:
-    """Where the pixels of a panorama lie in a panel, and how well the panel sees them.
+    """The sampling grid of a panorama in a panel, and the weight of the panel at each pixel.
 
     Args:
-        panel: where it looks.
-        source: camera of the panel's maps, its own perhaps at another size.
+        panel: its pose.
+        source: camera of the maps of the panel, perhaps at another size than that of the panel.
         camera: the panorama.
-        device: of the results; they are kept.
+        device: of the results, which are cached.
 
     Returns:
-        The grid that reads maps of the panel, and a weight (H, W) float32: 1 in the middle of the
-        panel, falling towards its borders, 0 where it does not see.
+        The grid, and the weight (H, W) float32: 1 in the middle of the panel, falling towards its
+        borders, 0 outside.
     """
     grid = SamplingGrid.of(source, camera.rays(dtype=torch.float64) @ panel.rotation)
     across = torch.minimum(grid.u, source.width - grid.u) / source.width

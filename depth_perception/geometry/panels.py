@@ -1,4 +1,4 @@
-"""Virtual pinhole cameras that look out of a panorama."""
+"""Virtual pinhole cameras in a panorama."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .sampling import Mode, SamplingGrid
 
 @dataclass(frozen=True)
 class Panel:
-    """A pinhole view that shares its centre with the panorama it is cut from.
+    """A pinhole view with the same centre as the panorama that it is cut from.
 
     Attributes:
-        name: for topics, frames and files.
-        yaw: to the right of the panorama's +z, radians.
+        name: used in topics, frames and files.
+        yaw: to the right of the +z axis of the panorama, radians.
         pitch: upward, radians.
         hfov: horizontal field of view, radians, in (0, pi).
         height, width: size in pixels; the pixels are square.
@@ -39,11 +39,11 @@ class Panel:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.yaw) and math.isfinite(self.pitch)):
             raise ValueError(f"panel {self.name!r}: yaw and pitch must be finite radians")
-        Pinhole.from_fov(self.height, self.width, self.hfov)  # refuses an impossible view
+        Pinhole.from_fov(self.height, self.width, self.hfov)  # rejects an impossible view
 
     @property
     def camera(self) -> Pinhole:
-        """The panel's exact intrinsics."""
+        """The intrinsics of the panel."""
         return Pinhole.from_fov(self.height, self.width, self.hfov)
 
     @property
@@ -52,11 +52,11 @@ class Panel:
         return view_rotation(self.yaw, self.pitch)
 
     def grid(self, camera: Camera, device: torch.device | str = "cpu") -> SamplingGrid:
-        """Where the panel's pixels lie in the image of ``camera``; kept per camera and device."""
+        """The sampling grid of the panel in an image of ``camera``, cached."""
         return _cached_grid(self, camera, torch.device(device))
 
     def cut_image(self, image: Tensor, camera: Camera, mode: Mode = "bilinear") -> Tensor:
-        """What the panel sees (..., h, w) of an ``image`` (..., H, W) of ``camera``; 0 outside."""
+        """The view (..., h, w) of the panel in an ``image`` (..., H, W) of ``camera``, else 0."""
         return self.grid(camera, image.device).sample(image, mode)
 
     def cut_depth(
@@ -66,36 +66,30 @@ class Panel:
         kind: DepthKind = DepthKind.RANGE,
         mode: Mode = "nearest",
     ) -> Tensor:
-        """The panel's z-depth.
+        """The z-depth of the panel, from a depth map of the panorama.
 
         Args:
             depth: (H, W) float range (or z-depth, see ``kind``) of ``camera``, NaN where invalid.
             camera: the panorama.
             kind: what ``depth`` holds.
-            mode: ``"nearest"`` takes over ranges as they are. ``"bilinear"`` interpolates inverse
-                range, which is exact to second order on planes, and falls back to the nearest
-                value beside depth edges and holes, so that no surface is invented there.
+            mode: ``"nearest"``, or ``"bilinear"`` for :func:`sample_range`.
 
         Returns:
-            (h, w) distance along the panel's optical axis, NaN where nothing is known.
+            (h, w) distance along the optical axis of the panel, NaN where unknown.
         """
         grid = self.grid(camera, depth.device)
         distance = camera.convert(depth, kind, DepthKind.RANGE)
-        ranges = grid.sample(distance, "nearest", math.nan)
         if mode == "bilinear":
-            smooth = ~edge_mask(distance, wraps=camera.is_full_turn) & torch.isfinite(distance)
-            whole = grid.sample(smooth.to(distance.dtype), "bilinear") > 1 - 1e-3
-            inverse = grid.sample(1 / torch.where(smooth, distance, 1.0), "bilinear", math.nan)
-            ranges = torch.where(whole, 1 / inverse, ranges)
-        elif mode != "nearest":
-            raise ValueError(f"mode must be 'nearest' or 'bilinear', got {mode!r}")
+            ranges = sample_range(grid, distance)
+        else:
+            ranges = grid.sample(distance, mode, math.nan)
         return self.camera.convert(ranges, DepthKind.RANGE, DepthKind.Z)
 
 
 def ring(count: int, hfov: float, height: int, width: int, pitch: float = 0.0) -> tuple[Panel, ...]:
-    """``count`` panels at equal yaw, the first straight ahead, the next ones to the right.
+    """``count`` panels at equal steps of yaw, from straight ahead to the right.
 
-    Four are called front, right, back, left; any other number ``panel_0``, ``panel_1``, ...
+    Four panels are named front, right, back, left; otherwise ``panel_0``, ``panel_1``, ...
     """
     if count < 1:
         raise ValueError(f"a ring needs at least one panel, got {count}")
@@ -106,6 +100,19 @@ def ring(count: int, hfov: float, height: int, width: int, pitch: float = 0.0) -
         Panel(name, 2 * math.pi * index / count, pitch, hfov, height, width)
         for index, name in enumerate(names)
     )
+
+
+def sample_range(grid: SamplingGrid, range_m: Tensor) -> Tensor:
+    """Range (h, w) on a grid, from a range map (H, W) of its source; NaN where invalid.
+
+    Inverse range is interpolated, which is exact to second order on planes. Beside depth edges and
+    holes the nearest value is taken, so that no surface is invented there.
+    """
+    nearest = grid.sample(range_m, "nearest", math.nan)
+    smooth = ~edge_mask(range_m, wraps=grid.wraps) & torch.isfinite(range_m)
+    whole = grid.sample(smooth.to(range_m.dtype), "bilinear") > 1 - 1e-3
+    inverse = grid.sample(1 / torch.where(smooth, range_m, 1.0), "bilinear", 1.0)
+    return torch.where(whole, 1 / inverse, nearest)
 
 
 @lru_cache(maxsize=64)

@@ -81,15 +81,8 @@ class Pinhole(Camera):
 
     def resize(self, height: int, width: int) -> Pinhole:
         sx, sy = width / self.width, height / self.height
-        return with_size(
-            self,
-            height,
-            width,
-            fx=self.fx * sx,
-            fy=self.fy * sy,
-            cx=self.cx * sx,
-            cy=self.cy * sy,
-        )
+        fx, fy, cx, cy = self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy
+        return with_size(self, height, width, fx=fx, fy=fy, cx=cx, cy=cy)
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pinhole:
         if not (

@@ -1,10 +1,12 @@
-"""Rotations as matrices, quaternions, rotation vectors and Euler angles.
+"""Rotation matrices and quaternions.
 
-A matrix (..., 3, 3) turns column vectors: ``v' = R v``. Quaternions are (x, y, z, w) as in ROS.
+A matrix (..., 3, 3) rotates column vectors: ``v' = R v``. Quaternions are (x, y, z, w) as in ROS.
 All functions are batched, keep dtype and device, and take angles in radians.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -26,54 +28,23 @@ def about_axis(axis: str, angle: Tensor) -> Tensor:
     return matrix
 
 
-def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Tensor:
-    """Matrix (3, 3) float64 from the optical frame of a turned camera to that of the unturned one.
+def axis_rotation(axis: int, angle: float) -> Tensor:
+    """(3, 3) float64 right-handed rotation by ``angle`` radians about axis 0, 1 or 2."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    result = torch.eye(3, dtype=torch.float64)
+    result[first, first] = result[second, second] = math.cos(angle)
+    result[first, second], result[second, first] = -math.sin(angle), math.sin(angle)
+    return result
 
-    The camera turns by ``yaw`` to the right, then looks up by ``pitch``, then rolls clockwise as
-    seen from behind by ``roll`` (right-handed about its y, x and z axis).
+
+def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Tensor:
+    """Matrix (3, 3) float64 from the optical frame of a rotated camera to the original frame.
+
+    The camera turns right by ``yaw``, then up by ``pitch``, then rolls clockwise, seen from
+    behind, by ``roll`` (right-handed about its y, x and z axis). Angles are in radians.
     """
     angles = torch.tensor([yaw, pitch, roll], dtype=torch.float64)
     return about_axis("y", angles[0]) @ about_axis("x", angles[1]) @ about_axis("z", angles[2])
-
-
-def from_roll_pitch_yaw(angles: Tensor) -> Tensor:
-    """Matrix of (roll, pitch, yaw) (..., 3) about the fixed x, y, z axes (URDF and tf)."""
-    roll, pitch, yaw = angles.unbind(-1)
-    return about_axis("z", yaw) @ about_axis("y", pitch) @ about_axis("x", roll)
-
-
-def to_roll_pitch_yaw(matrix: Tensor) -> Tensor:
-    """(roll, pitch, yaw) (..., 3) about the fixed axes; at pitch +-pi/2 the roll is 0."""
-    cos_pitch = torch.hypot(matrix[..., 0, 0], matrix[..., 1, 0])
-    pitch = torch.atan2(-matrix[..., 2, 0], cos_pitch)
-    regular = cos_pitch > 1e-6
-    zero = torch.zeros_like(pitch)
-    roll = torch.where(regular, torch.atan2(matrix[..., 2, 1], matrix[..., 2, 2]), zero)
-    yaw = torch.where(
-        regular,
-        torch.atan2(matrix[..., 1, 0], matrix[..., 0, 0]),
-        torch.atan2(-matrix[..., 0, 1], matrix[..., 1, 1]),
-    )
-    return torch.stack((roll, pitch, yaw), -1)
-
-
-def from_axis_angle(vector: Tensor) -> Tensor:
-    """Matrix of a rotation vector (..., 3): its direction is the axis, its length the angle."""
-    half = vector.norm(dim=-1, keepdim=True) / 2
-    # sin(h) / (2 h) without a division by zero: sinc(x) = sin(pi x) / (pi x)
-    imaginary = vector * torch.sinc(half / torch.pi) / 2
-    return from_quaternion(torch.cat((imaginary, torch.cos(half)), -1))
-
-
-def to_axis_angle(matrix: Tensor) -> Tensor:
-    """Rotation vector (..., 3) with a length in [0, pi]."""
-    quaternion = to_quaternion(matrix)
-    imaginary, real = quaternion[..., :3], quaternion[..., 3:]
-    sine = imaginary.norm(dim=-1, keepdim=True)
-    half = torch.atan2(sine, real)
-    small = sine < 1e-9
-    factor = torch.where(small, torch.full_like(sine, 2.0), 2 * half / sine.clamp_min(1e-9))
-    return imaginary * factor
 
 
 def from_quaternion(quaternion: Tensor) -> Tensor:

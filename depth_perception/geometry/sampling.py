@@ -1,8 +1,8 @@
-"""Reading an image along given viewing directions."""
+"""Sampling an image along viewing directions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, pad
 
 from .camera import Camera
-from .exact import exact_dtype
 
 Mode = Literal["nearest", "bilinear"]
 
@@ -21,7 +20,7 @@ class SamplingGrid:
 
     Attributes:
         height, width: size of the source.
-        wraps: the left and right border of the source are neighbours.
+        wraps: whether the left and right border of the source are neighbours.
         u, v: (h, w) pixel positions in the source, pixel centres at +0.5; float, on one device.
         valid: (h, w) bool, false where the source does not see the direction.
     """
@@ -36,34 +35,28 @@ class SamplingGrid:
     @classmethod
     def of(cls, source: Camera, directions: Tensor) -> SamplingGrid:
         """The grid that reads ``source`` along ``directions`` (h, w, 3), any length."""
-        u, v = source.project(directions)
-        seen = (v >= 0) & (v <= source.height) & (u >= 0) & (u <= source.width)
-        return cls(
-            source.height,
-            source.width,
-            source.is_full_turn,
-            torch.where(seen, u, torch.zeros_like(u)),
-            torch.where(seen, v, torch.zeros_like(v)),
-            seen,
-        )
+        return cls.at(source, *source.project(directions))
+
+    @classmethod
+    def at(
+        cls, source: Camera, u: Tensor, v: Tensor, visible: Tensor | None = None
+    ) -> SamplingGrid:
+        """The grid that reads ``source`` at pixel positions (h, w), where also ``visible`` is."""
+        seen = source.contains(u, v) if visible is None else source.contains(u, v) & visible
+        u, v = (torch.where(seen, place, torch.zeros_like(place)) for place in (u, v))
+        return cls(source.height, source.width, source.is_full_turn, u, v, seen)
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> SamplingGrid:
-        """The same grid on another device."""
-        return SamplingGrid(
-            self.height,
-            self.width,
-            self.wraps,
-            self.u.to(device, dtype),
-            self.v.to(device, dtype),
-            self.valid.to(device),
-        )
+        """The grid on another device; ``dtype`` is that of the positions."""
+        u, v = self.u.to(device, dtype), self.v.to(device, dtype)
+        return replace(self, u=u, v=v, valid=self.valid.to(device))
 
     def sample(self, image: Tensor, mode: Mode = "bilinear", fill: float = 0.0) -> Tensor:
         """The new image (..., h, w) from the source ``image`` (..., H, W), same dtype and device.
 
-        Bilinear samples wrap around where the source does and repeat its border elsewhere (so
-        also at the poles); integers are rounded. Nearest samples keep every value as it is.
-        Pixels outside the source become ``fill``.
+        Bilinear samples wrap around where the source does, and repeat its border elsewhere and at
+        the poles; integers are rounded. Nearest samples keep the values. Pixels outside the source
+        become ``fill``.
 
         Raises:
             ValueError: the image is not of the source's size, or the mode is unknown.
@@ -111,25 +104,3 @@ def read_bilinear(image: Tensor, grid: Tensor, *, on_borders: bool = False) -> T
         align_corners=on_borders,
     )
     return samples.reshape(*image.shape[:-2], *grid.shape[:2])
-
-
-def rotate_panorama(
-    image: Tensor, camera: Camera, rotation: Tensor, mode: Mode = "bilinear", fill: float = 0.0
-) -> Tensor:
-    """What the camera would see had it been turned.
-
-    Args:
-        image: (..., H, W) as seen by ``camera``; range maps stay exact, z-depth would not.
-        camera: the camera before the turn; the result has the same one.
-        rotation: (3, 3) from the turned to the unturned optical frame, see
-            :func:`~depth_perception.geometry.rotations.view_rotation`. A yaw of k columns to the
-            right moves the picture k columns to the left.
-        mode: ``"bilinear"`` or ``"nearest"`` (for depth, masks and ids).
-        fill: value of what a partial panorama did not see.
-
-    Returns:
-        (..., H, W), same dtype.
-    """
-    dtype = exact_dtype(image.device)
-    directions = camera.rays(device=image.device, dtype=dtype) @ rotation.to(image.device, dtype).T
-    return SamplingGrid.of(camera, directions).sample(image, mode, fill)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .segments import segment_places
+
 Box = tuple[int, int, int, int]
 
 
@@ -15,18 +17,15 @@ def segment_boxes(segments: Tensor, ids: Sequence[int], *, wraps: bool = False) 
 
     Args:
         segments: (H, W) integers, not negative.
-        ids: segments asked for; all must occur in the map.
-        wraps: the left and right border are neighbours (full panoramas). A box is then the
-            shortest run of columns that holds the segment: where it crosses the right border,
+        ids: requested segments; all must occur in the map.
+        wraps: whether the left and right border are neighbours (full panoramas). A box is then the
+            shortest run of columns that contains the segment: if it crosses the right border,
             ``right`` exceeds the width and columns count modulo the width.
     """
     if not ids:
         return []
     height, width = segments.shape
-    device = segments.device
-    table = torch.full((max(max(ids), int(segments.max())) + 1,), len(ids), device=device)
-    table[torch.tensor(ids, device=device)] = torch.arange(len(ids), device=device)
-    place = table[segments.long()]
+    device, place = segments.device, segment_places(segments, ids)
     columns = torch.arange(width, device=device).expand_as(place)
     rows = torch.arange(height, device=device)[:, None].expand_as(place)
     top, bottom = _least_and_last(place, rows, len(ids))
@@ -54,14 +53,16 @@ def _least_and_last(place: Tensor, positions: Tensor, count: int) -> tuple[Tenso
 
 
 def _shortest_runs(place: Tensor, columns: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """First and last column of every segment; what is left out is the longest empty run."""
+    """First and last column of every segment, the complement of the longest empty run."""
     width = place.shape[1]
     holds = torch.zeros((count + 1) * width, dtype=torch.bool, device=place.device)
     holds[(place * width + columns).flatten()] = True
     twice = holds.view(count + 1, width)[:count].repeat(1, 2)
     column = torch.arange(2 * width, device=place.device)
-    last = torch.where(twice, column, -1).cummax(1).values  # the nearest column before, or this
-    # an empty run ends before a column that holds the segment; on a tie the run at the seam wins
+    last = (
+        torch.where(twice, column, -1).cummax(1).values
+    )  # the last occupied column up to this one
+    # an empty run ends before an occupied column; of equal runs the one at the seam is taken
     before = torch.where(twice, column - last.roll(1, 1), 0)[:, width:]
     first = before.argmax(1)
     gap = before.gather(1, first[:, None])[:, 0]

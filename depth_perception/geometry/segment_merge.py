@@ -1,4 +1,4 @@
-"""Segments of pinhole panels put back onto the panorama that they were cut from."""
+"""Merging the segments of pinhole panels into their panorama."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .exact import exact_dtype
 from .panel_merge import seen_by_panel
 from .panels import Panel
 from .pinhole import Pinhole
+from .segments import check_ids, segment_places
 
 LEAST_IOU = 0.5
 
@@ -23,11 +24,10 @@ class PanelSegments:
     """The segments of one panel.
 
     Attributes:
-        panel: where it looks.
-        segments: (h, w) integers, the number of every pixel's segment; values not in ``ids`` are
-            none.
-        camera: of ``segments``; the panel's own, perhaps at another size.
-        ids: positive numbers of its segments, each once.
+        panel: its pose.
+        segments: (h, w) integers, the segment of every pixel; values not in ``ids`` are ignored.
+        camera: of ``segments``: that of the panel, perhaps at another size.
+        ids: unique positive numbers of its segments.
         classes: class of each segment.
         things: whether each is a countable object.
     """
@@ -45,17 +45,16 @@ class PanelSegments:
                 f"ids, classes and things must be equally many, got {len(self.ids)}, "
                 f"{len(self.classes)} and {len(self.things)}"
             )
-        if len(set(self.ids)) != len(self.ids) or any(number < 1 for number in self.ids):
-            raise ValueError(f"ids must be positive and each there once, got {list(self.ids)}")
+        check_ids(self.ids)
 
 
 @dataclass(frozen=True)
 class Member:
-    """A panel's segment that became part of one of the panorama.
+    """A segment of a panel that became part of a segment of the panorama.
 
     Attributes:
         part, place: index of the panel, and of the segment in its ``ids``.
-        area_px: pixels of the panorama that it gives.
+        area_px: pixels of the panorama that it covers.
     """
 
     part: int
@@ -68,9 +67,9 @@ class MergedSegments:
     """Segments of a panorama.
 
     Attributes:
-        segments: (H, W) int32, the number of every pixel's segment, 0 where there is none.
-        members: of segment ``number`` at ``number - 1``, what it was made of; together they give
-            at least one pixel.
+        segments: (H, W) int32, the number of the segment of every pixel, 0 for none.
+        members: of segment ``number`` at ``number - 1``, the panel segments that it consists of;
+            together they cover at least one pixel.
     """
 
     segments: Tensor
@@ -80,25 +79,25 @@ class MergedSegments:
 def merge_segments(
     parts: Sequence[PanelSegments], camera: Equirectangular, *, least_iou: float = LEAST_IOU
 ) -> MergedSegments:
-    """Give the pixels of ``camera`` the segments of the panels that see them best.
+    """Assign to each pixel of ``camera`` the segment of the panel that sees it best.
 
     A pixel takes the segment, or none, of the panel with the largest weight of
-    :func:`~depth_perception.geometry.panel_merge.seen_by_panel`, which also leads where depth is
-    merged. Segments of different panels become one where
+    :func:`~depth_perception.geometry.panel_merge.seen_by_panel`, as in the merging of depth.
+    Segments of different panels are joined if
 
     * they are stuff of one class, or
-    * they are things of one class, and in the field that both panels see the intersection of
-      their masks is at least ``least_iou`` of their union. Panels share their centre, so that
-      there the masks of one object are equal but for the errors of the model. A pixel counts by
-      its solid angle times the lesser of the two weights: what a panel cuts off at its border
-      counts least. Above one half a segment has one partner at most in each other panel.
+    * they are things of one class, and the intersection over union of their masks in the common
+      field of view of both panels is at least ``least_iou``. Panels have one centre, so the masks
+      of one object differ there only by the errors of the model. The weight of a pixel is its
+      solid angle times the smaller weight of the two panels, so objects cut at a panel border
+      count least. Above 0.5 a segment has at most one partner in each other panel.
 
-    Pairs that agree best join first, and two things of one panel never become one, not even by
-    way of others: neighbours that one panel tells apart stay apart.
+    The pairs with the largest overlap are joined first. Two things of one panel are never joined,
+    not even through other panels: objects that one panel separates stay separate.
 
     Args:
-        parts: at least one panel, all on one device; panels without segments are fine.
-        camera: the panorama; panels and it share their centre.
+        parts: at least one panel, all on one device; panels may have no segments.
+        camera: the panorama; it has the same centre as the panels.
         least_iou: in (0, 1].
 
     Raises:
@@ -126,21 +125,15 @@ def merge_segments(
 def _read(
     parts: Sequence[PanelSegments], camera: Equirectangular, starts: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """Each panel's segment (P, H, W) of every pixel, counted through all panels, and its weight.
+    """The segment (P, H, W) of every pixel in each panel, numbered over all panels, and its weight.
 
-    Where there is no segment stands their number.
+    The total number of segments stands for no segment.
     """
     total, places, weights = starts[-1], [], []
     for part, start in zip(parts, starts[:-1], strict=True):
-        device = part.segments.device
-        grid, weight = seen_by_panel(part.panel, part.camera, camera, device)
-        wanted = torch.tensor(sorted(part.ids), dtype=torch.int64, device=device)
-        order = sorted(range(len(part.ids)), key=part.ids.__getitem__)
-        numbers = torch.tensor([*(start + k for k in order), total], device=device)
-        segments = part.segments.long()
-        found = torch.searchsorted(wanted, segments)
-        known = torch.cat((wanted, wanted.new_full((1,), -1)))[found] == segments
-        place = numbers[torch.where(known, found, len(part.ids))]
+        grid, weight = seen_by_panel(part.panel, part.camera, camera, part.segments.device)
+        place = segment_places(part.segments, part.ids)
+        place = torch.where(place < len(part.ids), start + place, total)
         places.append(grid.sample(place.int(), "nearest", total))
         weights.append(weight)
     return torch.stack(places).long(), torch.stack(weights)
@@ -154,7 +147,7 @@ def _pairs(
     starts: Sequence[int],
     least_iou: float,
 ) -> list[tuple[float, int, int]]:
-    """(-IoU, one, other) of all things of different panels that are the same object."""
+    """(-IoU, one, other) of all pairs of things in different panels that are the same object."""
     device = weights.device
     angles = camera.solid_angles(device=device, dtype=exact_dtype(device))
     classes = [torch.tensor(part.classes, dtype=torch.int64, device=device) for part in parts]
@@ -182,8 +175,8 @@ def _pairs(
 def _iou(one: tuple[Tensor, int], other: tuple[Tensor, int], weight: Tensor) -> Tensor:
     """(N, M) intersection over union of the segments of two maps.
 
-    Each is the place (pixels,) of every pixel's segment and their number; places from that number
-    on are none. ``weight`` (pixels,) is how much a pixel counts.
+    Each is the index (pixels,) of the segment of every pixel, and the number of segments; an index
+    from that number on is no segment. ``weight`` (pixels,) is the weight of each pixel.
     """
     (row, rows), (column, columns) = one, other
     cell = row.clamp(max=rows) * (columns + 1) + column.clamp(max=columns)
@@ -195,7 +188,7 @@ def _iou(one: tuple[Tensor, int], other: tuple[Tensor, int], weight: Tensor) -> 
 
 
 class _Groups:
-    """Disjoint sets of segments, counted through all panels; stuff begins joined by class."""
+    """Disjoint sets of segments, numbered over all panels; stuff starts joined by class."""
 
     def __init__(self, parts: Sequence[PanelSegments]) -> None:
         self.origin = [(p, k) for p, part in enumerate(parts) for k in range(len(part.ids))]
@@ -208,13 +201,13 @@ class _Groups:
                 self._parent[index] = first
 
     def root(self, index: int) -> int:
-        """The segment that stands for the set of another."""
+        """The representative of the set of a segment."""
         while self._parent[index] != index:
             index = self._parent[index]
         return index
 
     def join(self, one: int, other: int) -> None:
-        """Make two sets one, unless one panel has a part in both."""
+        """Join two sets unless one panel has a segment in both."""
         low, high = sorted((self.root(one), self.root(other)))
         if low != high and not self._panels[low] & self._panels[high]:
             self._parent[high] = low
@@ -224,7 +217,7 @@ class _Groups:
 def _numbered(
     groups: _Groups, areas: Sequence[int]
 ) -> tuple[list[int], tuple[tuple[Member, ...], ...]]:
-    """Number of every segment's set, 0 of those without a pixel, and the members of each."""
+    """Number of the set of every segment, 0 for sets without pixels, and the members of each."""
     members: dict[int, list[Member]] = {}
     roots = [groups.root(index) for index in range(len(areas))]
     for root, (part, place), area in zip(roots, groups.origin, areas, strict=True):

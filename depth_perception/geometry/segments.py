@@ -1,4 +1,4 @@
-"""How far the segments of an image are, and how large: figures of all of them in one pass."""
+"""Distance and size statistics of all segments of an image, in one pass."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _MAD_TO_SIGMA = 1.4826  # of a normal distribution
 
 @dataclass(frozen=True)
 class StatisticsOptions:
-    """Which pixels speak for a segment, and how its box lies.
+    """Selection of the pixels of a segment, and orientation of its box.
 
     Attributes:
-        border_px: pixels this near to another segment are left out: masks are not exact there.
-        edge_threshold: relative jump of depth from which on both sides are left out, see
-            :func:`edge_mask`; None leaves none out.
-        least_points: a segment of which fewer pixels than this would remain, such as a thin pole,
-            keeps all of its valid ones.
-        oriented: turn boxes about the y axis of the optical frame so that they follow the points
-            (first principal axis of x and z); else they are parallel to the axes of the frame.
+        border_px: pixels this close to another segment are excluded: masks are inexact there.
+        edge_threshold: relative depth jump above which both sides are excluded, see
+            :func:`edge_mask`; None excludes none.
+        least_points: a segment with fewer remaining pixels, such as a thin pole, uses all of its
+            valid pixels.
+        oriented: rotate boxes about the y axis of the optical frame to the first principal axis
+            of x and z; else they are parallel to the axes of the frame.
     """
 
     border_px: int = 2
@@ -46,11 +46,11 @@ class StatisticsOptions:
 
 @dataclass(frozen=True)
 class SegmentStatistics:
-    """Figures of N segments in the order asked for; all but counts are NaN where a count is 0.
+    """Statistics of N segments in the order of the ids; all but ``count`` are NaN if it is 0.
 
     Attributes:
-        count: (N,) int64 pixels behind the figures.
-        median, near, far: (N,) float32 depth: its median, 2 % and 98 % quantile.
+        count: (N,) int64 number of pixels used.
+        median, near, far: (N,) float32 median, 2 % and 98 % quantile of depth.
         sigma: (N,) float32 robust standard deviation of depth, 1.4826 times the median distance
             to the median.
         centroid: (N, 3) float32 mean of the points, optical frame.
@@ -80,27 +80,30 @@ def segment_statistics(
     *,
     wraps: bool = False,
 ) -> SegmentStatistics:
-    """Depth, place and size of segments, on the device of the maps.
+    """Depth, position and size of segments, on the device of the maps.
 
-    Sums are in float64: where the device has none, the CPU makes them of the pixels that count.
-    Lengths have the unit of ``depth`` and ``points``, metres as a rule.
+    Sums are in float64, on the CPU if the device has none. Lengths have the unit of ``depth`` and
+    ``points``, usually metres.
 
     Args:
-        segments: (H, W) integers, each pixel's segment; values not in ``ids`` are none.
-        ids: positive numbers of the segments asked for, each once.
+        segments: (H, W) integers, the segment of each pixel; values not in ``ids`` are ignored.
+        ids: positive numbers of the requested segments, each once.
         depth: (H, W) float32 range or z-depth.
-        points: (H, W, 3) float32 in the optical frame; NaN is left out.
+        points: (H, W, 3) float32 in the optical frame; NaN is ignored.
         valid: (H, W) bool.
         options: None takes the defaults.
-        wraps: the left and right border are neighbours (full panoramas).
+        wraps: whether the left and right border are neighbours (full panoramas).
 
     Raises:
-        ValueError: the maps differ in size, or an id is not positive or comes twice.
+        ValueError: the maps differ in size, or the ids are not positive and unique.
     """
     options = options or StatisticsOptions()
-    _check(segments, ids, depth, points, valid)
+    shapes = [tuple(value.shape) for value in (segments, depth, valid, points[..., 0])]
+    if len(set(shapes)) != 1 or len(shapes[0]) != 2:
+        raise ValueError(f"segments, depth, valid and points must share one (H, W), got {shapes}")
+    check_ids(ids)
     count = len(ids)
-    place = _places(segments, ids)
+    place = segment_places(segments, ids)
     usable = valid & torch.isfinite(depth) & (depth > 0) & torch.isfinite(points).all(-1)
     usable &= place < count
     inner = usable & ~_near_others(place, options.border_px, wraps)
@@ -127,31 +130,18 @@ def segment_statistics(
     low, high = (torch.where(is_known, edge, torch.nan) for edge in (low, high))
     sigma = _MAD_TO_SIGMA * _quantile(distance, starts, counts, 0.5)
     box_centre = (axes @ ((low + high) / 2)[..., None])[..., 0]
-    return SegmentStatistics(
-        count=counts.to(home),
-        median=median.to(home),
-        near=near.to(home),
-        far=far.to(home),
-        sigma=sigma.to(home),
-        centroid=centroid.float().to(home),
-        box_centre=box_centre.float().to(home),
-        box_axes=axes.float().to(home),
-        size=(high - low).float().to(home),
-    )
+    lengths = (median, near, far, sigma, centroid, box_centre, axes, high - low)
+    return SegmentStatistics(counts.to(home), *(value.float().to(home) for value in lengths))
 
 
-def _check(
-    segments: Tensor, ids: Sequence[int], depth: Tensor, points: Tensor, valid: Tensor
-) -> None:
-    shapes = [tuple(value.shape) for value in (segments, depth, valid, points[..., 0])]
-    if len(set(shapes)) != 1 or len(shapes[0]) != 2:
-        raise ValueError(f"segments, depth, valid and points must share one (H, W), got {shapes}")
+def check_ids(ids: Sequence[int]) -> None:
+    """Raise ValueError unless the numbers of segments are positive and unique."""
     if len(set(ids)) != len(ids) or any(number < 1 for number in ids):
-        raise ValueError(f"ids must be positive and each there once, got {list(ids)}")
+        raise ValueError(f"ids must be positive and unique, got {list(ids)}")
 
 
-def _places(segments: Tensor, ids: Sequence[int]) -> Tensor:
-    """(H, W) int64 place of every pixel's segment in ``ids``, their number for none."""
+def segment_places(segments: Tensor, ids: Sequence[int]) -> Tensor:
+    """(H, W) int64 index in ``ids`` of the segment of every pixel; ``len(ids)`` for others."""
     wanted = torch.tensor(sorted(ids), dtype=torch.int64, device=segments.device)
     back = sorted(range(len(ids)), key=ids.__getitem__)
     order = torch.tensor([*back, len(ids)], dtype=torch.int64, device=segments.device)
@@ -183,7 +173,7 @@ def _grouped(place: Tensor, values: Tensor) -> Tensor:
 
 
 def _quantile(values: Tensor, starts: Tensor, counts: Tensor, share: float) -> Tensor:
-    """Of every group of sorted values, linear between neighbours; NaN of empty groups."""
+    """Quantile of every group of sorted values, linearly interpolated; NaN for empty groups."""
     if not len(values):
         return torch.full_like(counts, torch.nan, dtype=values.dtype)
     position = share * (counts - 1).clamp(min=0).double()

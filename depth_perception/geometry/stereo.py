@@ -1,9 +1,9 @@
-"""Two views with one orientation: where a pixel of one view lies in the other.
+"""Stereo pairs with a common orientation: the position of a pixel of one view in the other.
 
 A pixel with unit viewing ray ``d`` and range ``r`` sees the point ``r d``. From a second camera at
 ``B t`` (baseline ``B`` metres along the unit vector ``t``, same axes) that point lies in the
 direction ``r d - B t``, which is that of ``d - p t`` with the *parallax* ``p = B / r`` in radians.
-A parallax of 0 is a point at infinity and changes nothing. Networks of stereo training return a
+A parallax of 0 is a point at infinity. Networks trained on stereo pairs return a
 *disparity*, a share of the image width: of a panorama ``p = disparity * horizontal field of view``
 (Payen de La Garanderie et al., ECCV 2018), of a pinhole image a shift of ``disparity * W`` pixels.
 
@@ -33,13 +33,13 @@ _POLE = 1e-6  # of the unit range; nearer to the vertical axis a longitude means
 
 @dataclass(frozen=True, eq=False)
 class Warped:
-    """What this view would see of the other one's picture.
+    """This view synthesised from the image of the other view.
 
     Attributes:
-        image: (B, C, H, W) read from the other view, in the precision of the picture.
+        image: (B, C, H, W) sampled from the other view, in the dtype of that image.
         valid: (B, 1, H, W) bool, false where the other view does not see the direction.
-        disparity: (B, 1, H, W) what the other view's own disparity must be there. It differs from
-            this view's where the point is nearer to one camera than to the other.
+        disparity: (B, 1, H, W) disparity of the same points in the other view. It differs from that
+            of this view where a point is nearer to one of the cameras.
     """
 
     image: Tensor
@@ -48,7 +48,7 @@ class Warped:
 
 
 class StereoGeometry(Protocol):
-    """One view of a pair, and how to read the other one."""
+    """One view of a pair, and the warp from the other view."""
 
     @property
     def wraps(self) -> bool:
@@ -56,19 +56,19 @@ class StereoGeometry(Protocol):
 
     @property
     def swapped(self) -> StereoGeometry:
-        """The same pair as the other view sees it."""
+        """The pair with the views exchanged."""
 
     def resize(self, height: int, width: int) -> StereoGeometry:
-        """The same pair on another grid."""
+        """The pair on another pixel grid."""
 
     def warp(self, other: Tensor, disparity: Tensor) -> Warped:
-        """This view made of the picture ``other`` with this view's ``disparity``."""
+        """Synthesise this view from the image ``other``, by the ``disparity`` of this view."""
 
     def weights(self, like: Tensor) -> Tensor | None:
-        """(H, 1) solid angle of the pixels; None where all count alike."""
+        """(H, 1) solid angle of the pixels; None if all have equal weight."""
 
     def sensitivity(self, like: Tensor) -> Tensor | None:
-        """(H, W) in [0, 1], how much a pixel moves with its parallax; None where all alike."""
+        """(H, W) in [0, 1], motion of a pixel per parallax; None if it is the same everywhere."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ class SphericalStereo:
         return replace(self, camera=self.camera.resize(height, width))
 
     def rolled(self, columns: int) -> SphericalStereo:
-        """The pair of pictures that were both rolled ``columns`` to the right (``torch.roll``).
+        """The pair after both images are rolled ``columns`` to the right (``torch.roll``).
 
         Raises:
-            ValueError: the panorama is no full turn.
+            ValueError: the panorama does not cover a full turn.
         """
         if not self.wraps:
             raise ValueError("only panorama pairs of a full turn can be rolled")
@@ -116,47 +116,21 @@ class SphericalStereo:
         (x, y, z), c, s = self.direction, math.cos(angle), math.sin(angle)
         return replace(self, direction=(c * x + s * z, y, c * z - s * x))
 
-    def disparity(self, range_m: Tensor, baseline_m: float) -> Tensor:
-        """Share of the image width that belongs to a range in metres."""
-        return baseline_m / (range_m * self.camera.horizontal_fov)
-
     def range(self, disparity: Tensor, baseline_m: float) -> Tensor:
-        """Range in metres of a disparity; infinite where it is 0."""
+        """Range in metres of a disparity, infinite where it is 0.
+
+        The formula is its own inverse: of a range it gives the disparity.
+        """
         return baseline_m / (disparity * self.camera.horizontal_fov)
 
     def warp(self, other: Tensor, disparity: Tensor) -> Warped:
-        """See :meth:`StereoGeometry.warp`; differentiable by picture and disparity.
+        """See :meth:`StereoGeometry.warp`; differentiable by image and disparity.
 
-        Reading is bilinear, across the seam on a full turn, and repeats the rows at the poles.
+        Sampling is bilinear, across the seam on a full turn, and repeats the rows at the poles.
         """
-        warped, ratio = self._read(other, disparity * self.camera.horizontal_fov)
-        return replace(warped, disparity=disparity / ratio)
-
-    def warp_range(self, other: Tensor, range_m: Tensor, baseline_m: float) -> Warped:
-        """As :meth:`warp`, from a range in metres.
-
-        An infinite range (the sky) does not move; pixels at 0, below, or NaN are not valid.
-        """
-        known = range_m > 0
-        parallax = torch.where(known, baseline_m / torch.where(known, range_m, 1), 0)
-        warped, ratio = self._read(other, parallax)
-        return Warped(
-            warped.image,
-            warped.valid & known,
-            parallax / ratio / self.camera.horizontal_fov,
-        )
-
-    def occluded(
-        self, disparity: Tensor, other_disparity: Tensor, tolerance: float = 0.1
-    ) -> Tensor:
-        """(B, 1, H, W) bool: the other camera sees a nearer surface in the way of this pixel.
-
-        Args:
-            disparity: of this view. other_disparity: of the other view, both known.
-            tolerance: relative difference of the disparities that is still the same surface.
-        """
-        seen = self.warp(other_disparity, disparity)
-        return seen.valid & (seen.image > (1 + tolerance) * seen.disparity)
+        u, v, valid, ratio = self.positions(disparity * self.camera.horizontal_fov)
+        image = read_pixels(other, u, v, wraps=self.wraps)
+        return Warped(image, valid[:, None], disparity / ratio[:, None])
 
     def positions(self, parallax: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pixel positions in the other view (``u``, ``v``), validity and ratio of the ranges.
@@ -166,9 +140,10 @@ class SphericalStereo:
         Raises:
             ValueError: the map is not (B, 1, H, W) of the camera's grid.
         """
-        if parallax.ndim != 4 or tuple(parallax.shape[1:]) != (1, *self._size):
+        height, width = self.camera.height, self.camera.width
+        if parallax.ndim != 4 or tuple(parallax.shape[1:]) != (1, height, width):
             raise ValueError(
-                f"a disparity or range map must be (B, 1, {self._size[0]}, {self._size[1]}), got "
+                f"a disparity map must be (B, 1, {height}, {width}), got "
                 f"{tuple(parallax.shape)}; use resize(height, width) for another grid"
             )
         parallax = parallax if parallax.dtype == torch.float64 else parallax.float()
@@ -179,31 +154,22 @@ class SphericalStereo:
         clear = x.square() + z.square() > _POLE**2  # false also for NaN
         points = torch.where(clear[..., None], points, rays)
         u, v = self.camera.project(points)
-        inside = (u >= 0) & (u <= self.camera.width) & (v >= 0) & (v <= self.camera.height)
-        return u, v, inside & clear, torch.linalg.vector_norm(points, dim=-1)
+        valid = self.camera.contains(u, v) & clear
+        return u, v, valid, torch.linalg.vector_norm(points, dim=-1)
 
     def weights(self, like: Tensor) -> Tensor:
         return self.camera.solid_angles(device=like.device, dtype=like.dtype)
 
     def sensitivity(self, like: Tensor) -> Tensor:
-        """Sine of the angle between ray and baseline: 0 where the cameras look at each other."""
+        """Sine of the angle between ray and baseline: 0 at the epipoles."""
         rays = self.camera.rays(device=like.device, dtype=like.dtype)
         along = rays @ rays.new_tensor(self.direction)
         return (1 - along.square()).clamp_min(0).sqrt()
 
-    @property
-    def _size(self) -> tuple[int, int]:
-        return self.camera.height, self.camera.width
-
-    def _read(self, other: Tensor, parallax: Tensor) -> tuple[Warped, Tensor]:
-        u, v, valid, ratio = self.positions(parallax)
-        image = read_pixels(other, u, v, wraps=self.wraps)
-        return Warped(image, valid[:, None], parallax), ratio[:, None]
-
 
 @dataclass(frozen=True)
 class RectilinearStereo:
-    """A rectified pinhole pair: a point moves along its row only.
+    """A rectified pinhole pair: points move along their row only.
 
     Attributes:
         other_is_right: whether the other camera stands to the right of this one.
@@ -217,11 +183,11 @@ class RectilinearStereo:
         return RectilinearStereo(not self.other_is_right)
 
     def resize(self, height: int, width: int) -> RectilinearStereo:
-        """The pair itself: its disparity is a share of the width, whatever that is."""
+        """The pair itself: disparities are shares of the image width."""
         return self
 
     def warp(self, other: Tensor, disparity: Tensor) -> Warped:
-        """See :meth:`StereoGeometry.warp`. What lies outside repeats the border, not valid."""
+        """See :meth:`StereoGeometry.warp`. Outside, the border is repeated and invalid."""
         height, width = other.shape[-2:]
         dtype = torch.float64 if disparity.dtype == torch.float64 else torch.float32
         u, v = pixel_centres(height, width, disparity.device, dtype)
@@ -241,8 +207,8 @@ class RectilinearStereo:
 def read_pixels(image: Tensor, u: Tensor, v: Tensor, *, wraps: bool) -> Tensor:
     """Sample (B, C, H, W) bilinearly at pixel positions ``u``, ``v`` (B, h, w), centres at +0.5.
 
-    Rows repeat at the top and the bottom, and columns at the sides unless the picture ``wraps``;
-    then ``u`` must lie in [0, W].
+    Rows repeat at the top and the bottom, and columns at the sides unless the image ``wraps``; then
+    ``u`` must lie in [0, W].
     """
     height, width = image.shape[-2:]
     working = image.to(u.dtype)

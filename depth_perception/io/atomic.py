@@ -14,8 +14,8 @@ _PARTIAL = ".partial"
 def replacing(path: str | Path) -> Iterator[Path]:
     """A path to write to, which becomes ``path`` when the block ends without an error.
 
-    Whoever finds ``path`` finds a whole file: an interrupted run leaves nothing behind that a
-    later one would take for finished work. The folder is made if it is missing.
+    ``path`` is always a complete file: an interrupted run leaves nothing that a later one would
+    mistake for finished work. The folder is created if it is missing.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,10 +27,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def remove_partial(folder: str | Path) -> None:
-    """Remove what processes left in a folder that were killed while they wrote there.
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a whole file at once, see :func:`replacing`."""
+    with replacing(path) as partial:
+        partial.write_bytes(data)
 
-    Nobody else may be writing there with :func:`replacing`.
+
+def remove_partial(folder: str | Path) -> None:
+    """Remove unfinished files of killed processes from a folder.
+
+    No other process may be writing there with :func:`replacing`.
     """
     for path in Path(folder).glob(f".*{_PARTIAL}*"):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Range measurements out of ROS 2 bags, and where their sensors sit, without ROS."""
+"""Range measurements and static transforms from ROS 2 bags, without ROS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..geometry.rotations import from_quaternion
-from .bags import STORE, BagReadError, open_bag
+from .bags import STORE, BagReadError, open_bag, stamp_ns
 from .range_messages import RangeMessageError, cloud_points, scan_points
 
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
@@ -29,7 +29,7 @@ class BagRanges:
     """One measurement.
 
     Attributes:
-        stamp_ns: stamp of the header, or time of recording where the header has none.
+        stamp_ns: stamp of the header, or time of recording if the header has none.
         frame_id: frame of the header.
         points: (N, 3) float32 metres in that frame.
     """
@@ -40,12 +40,12 @@ class BagRanges:
 
 
 class RangeReader:
-    """The measurements of a topic, asked for in the order of time: ``with RangeReader(...) as r``.
+    """The measurements of a topic, requested in temporal order: ``with RangeReader(...) as r``.
 
     Args:
         path: the bag.
         topic: of PointCloud2 or LaserScan messages.
-        tolerance_s: a measurement belongs to a moment that is no farther away.
+        tolerance_s: largest difference in time between a measurement and the requested moment.
 
     Raises:
         BagReadError: the bag cannot be read or has no such topic.
@@ -77,9 +77,7 @@ class RangeReader:
         def messages() -> Iterator[tuple[int, Any, str]]:
             for connection, recorded_ns, raw in reader.messages(found):
                 message = STORE.deserialize_cdr(raw, connection.msgtype)
-                stamp = message.header.stamp
-                stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-                yield stamp_ns or recorded_ns, message, connection.msgtype
+                yield stamp_ns(message) or recorded_ns, message, connection.msgtype
 
         self._messages = messages()
         return self
@@ -92,25 +90,25 @@ class RangeReader:
     ) -> None:
         self._stack.close()
 
-    def nearest(self, stamp_ns: int) -> BagRanges:
-        """The measurement nearest to a moment, which must not lie before the last one.
+    def nearest(self, moment_ns: int) -> BagRanges:
+        """The measurement nearest to a moment, which must not precede the last one.
 
         Raises:
             LookupError: none within the tolerance.
-            RangeMessageError: it contradicts itself.
+            RangeMessageError: it is inconsistent.
         """
         while not self._is_over and (
-            not self._waiting or self._waiting[-1][0] <= stamp_ns + self._tolerance_ns
+            not self._waiting or self._waiting[-1][0] <= moment_ns + self._tolerance_ns
         ):
             message = next(self._messages, None)
             if message is None:
                 self._is_over = True
             else:
                 self._waiting.append(message)
-        while self._waiting and self._waiting[0][0] < stamp_ns - self._tolerance_ns:
+        while self._waiting and self._waiting[0][0] < moment_ns - self._tolerance_ns:
             self._waiting.popleft()
-        best = min(self._waiting, key=lambda item: abs(item[0] - stamp_ns), default=None)
-        if best is None or abs(best[0] - stamp_ns) > self._tolerance_ns:
+        best = min(self._waiting, key=lambda item: abs(item[0] - moment_ns), default=None)
+        if best is None or abs(best[0] - moment_ns) > self._tolerance_ns:
             raise LookupError(
                 f"nothing on {self.topic} within {self._tolerance_ns * 1e-9:g} s of the image"
             )
@@ -118,7 +116,7 @@ class RangeReader:
         try:
             points = _READERS[type_name](message)
         except RangeMessageError as error:
-            raise RangeMessageError(f"a message on {self.topic} was refused: {error}") from error
+            raise RangeMessageError(f"a message on {self.topic} was rejected: {error}") from error
         return BagRanges(found_ns, message.header.frame_id, points)
 
 
@@ -141,10 +139,10 @@ class StaticFrames:
                     self._parents[child] = parent, _matrix(item.transform)
 
     def between(self, source: str, target: str) -> Tensor:
-        """(4, 4) float64, what takes points of ``source`` to ``target``.
+        """(4, 4) float64 transform of points from ``source`` to ``target``.
 
         Raises:
-            LookupError: the two are not connected.
+            LookupError: the frames are not connected.
         """
         above, below = self._chain(_plain(source)), self._chain(_plain(target))
         common = next((frame for frame in above if frame in below), None)
@@ -156,12 +154,12 @@ class StaticFrames:
         return torch.linalg.inv(below[common]) @ above[common]
 
     def _chain(self, frame: str) -> dict[str, Tensor]:
-        """Every frame above, the nearest first, and what takes points of ``frame`` to it."""
+        """All ancestors of a frame, nearest first, with the transform of points from it to them."""
         chain = {frame: torch.eye(4, dtype=torch.float64)}
         while frame in self._parents:
             parent, matrix = self._parents[frame]
             if parent in chain:
-                raise LookupError(f"the frames on /tf_static of the bag are a circle at {parent!r}")
+                raise LookupError(f"the frames on /tf_static form a circle at {parent!r}")
             chain[parent] = matrix @ chain[frame]
             frame = parent
         return chain

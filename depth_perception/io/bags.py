@@ -1,4 +1,4 @@
-"""Pictures out of ROS 2 bags and depth maps into them, without ROS (package ``rosbags``)."""
+"""Images from ROS 2 bags, and depth maps into them, without ROS (package ``rosbags``)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from .encodings import decode_compressed, decode_image
+from .suffixes import is_bag
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
-BAG_FILE_SUFFIXES = frozenset((".mcap", ".db3"))
 _DEPTH_ENCODINGS = ("32FC1", "16UC1", "64FC1", "32SC1")
 STORE = get_typestore(Stores.ROS2_HUMBLE)  # these message types are the same in later ones
 
 
 class BagReadError(OSError):
-    """A bag is damaged, no bag, or has not the topic that was asked for."""
+    """A bag is damaged, is not a bag, or lacks the requested topic."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ImageTopic:
     Attributes:
         name, type_name: topic and message type.
         count: number of messages.
-        encoding: encoding or compressed format of the first message, "" if there is none.
+        encoding: encoding or compressed format of the first message, "" without any.
     """
 
     name: str
@@ -45,8 +45,8 @@ class ImageTopic:
     encoding: str
 
     @property
-    def holds_pictures(self) -> bool:
-        """Whether the first message is a picture rather than a depth or label map."""
+    def holds_images(self) -> bool:
+        """Whether the first message is a camera image rather than a depth or label map."""
         is_depth = self.encoding in _DEPTH_ENCODINGS or "compressedDepth" in self.encoding
         return self.count > 0 and not is_depth
 
@@ -56,7 +56,7 @@ class BagFrame:
     """One image message; its pixels are decoded when asked for.
 
     Attributes:
-        stamp_ns: stamp of the header, or time of recording where the header has none.
+        stamp_ns: stamp of the header, or time of recording if the header has none.
         frame_id: frame of the header.
         message: the deserialised message.
     """
@@ -70,26 +70,35 @@ class BagFrame:
         message = self.message
         if not hasattr(message, "encoding"):
             return decode_compressed(message.data, message.format)
-        return decode_image(
-            message.height,
-            message.width,
-            message.encoding,
-            message.step,
-            message.is_bigendian,
-            message.data,
-        )
+        return decode_image(*pixel_fields(message))
 
 
-def is_bag(path: str | Path) -> bool:
-    """Whether a path looks like a bag: a folder with metadata.yaml, or an .mcap or .db3 file."""
-    path = Path(path)
-    if path.is_dir():
-        return (path / "metadata.yaml").is_file()
-    return path.is_file() and path.suffix.lower() in BAG_FILE_SUFFIXES
+def stamp_ns(message: Any) -> int:
+    """Header stamp of a message, nanoseconds."""
+    stamp = message.header.stamp
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def pixel_fields(message: Any) -> tuple[int, int, str, int, int, Any]:
+    """The fields of a sensor_msgs/Image as arguments of :func:`.encodings.decode_image`."""
+    return (
+        message.height, message.width, message.encoding, message.step, message.is_bigendian,
+        message.data,
+    )  # fmt: skip
+
+
+def image_message(stamp_ns: int, frame_id: str, pixels: np.ndarray, encoding: str) -> Any:
+    """A sensor_msgs/Image of little-endian pixels (H, W) or (H, W, C)."""
+    types = STORE.types
+    stamp = types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
+    header = types["std_msgs/msg/Header"](stamp, frame_id)
+    height, width = pixels.shape[:2]
+    data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
+    return types[IMAGE_TYPE](header, height, width, encoding, 0, data.size // height, data)
 
 
 def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:
-    """The topics of a bag that hold images, by name.
+    """The topics of images of a bag, by name.
 
     Raises:
         BagReadError: the bag cannot be read.
@@ -106,7 +115,7 @@ def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:
 
 
 def choose_image_topic(path: str | Path, wanted: str | None = None) -> ImageTopic:
-    """The topic called ``wanted``, or the only one that holds pictures.
+    """The topic ``wanted``, or the only one with camera images.
 
     Raises:
         BagReadError: there is no such topic, or several to choose from.
@@ -120,13 +129,13 @@ def choose_image_topic(path: str | Path, wanted: str | None = None) -> ImageTopi
                 f"{path} has no image topic {wanted!r}; it has {listing or 'no images'}"
             )
         return found[0]
-    pictures = [t for t in topics if t.holds_pictures]
-    if len(pictures) != 1:
+    candidates = [t for t in topics if t.holds_images]
+    if len(candidates) != 1:
         raise BagReadError(
-            f"{path} has {len(pictures)} topics with pictures ({listing or 'no images at all'})"
-            + ("; choose one with --topic" if pictures else "")
+            f"{path} has {len(candidates)} camera image topics ({listing or 'no images at all'})"
+            + ("; choose one with --topic" if candidates else "")
         )
-    return pictures[0]
+    return candidates[0]
 
 
 def read_frames(path: str | Path, topic: str) -> Iterator[BagFrame]:
@@ -141,14 +150,14 @@ def read_frames(path: str | Path, topic: str) -> Iterator[BagFrame]:
 
 @contextmanager
 def open_bag(path: str | Path) -> Iterator[Reader]:
-    """A reader of a bag; whatever is wrong with it becomes a :class:`BagReadError`."""
+    """A reader of a bag; all its errors become a :class:`BagReadError`."""
     try:
         with Reader(Path(path)) as reader:
             yield reader
     except BagReadError:
         raise
     except FileNotFoundError as error:
-        raise BagReadError(f"{path} is no bag: {error}") from error
+        raise BagReadError(f"{path} is not a bag: {error}") from error
     except Exception as error:  # damaged files also end in struct, zstd and assertion errors
         reason = str(error) or type(error).__name__
         raise BagReadError(f"bag {path} cannot be read: {reason}") from error
@@ -163,9 +172,7 @@ def _frames(reader: Reader, connections: list[Connection]) -> Iterator[BagFrame]
         return
     for connection, recorded_ns, raw in reader.messages(connections):
         message = STORE.deserialize_cdr(raw, connection.msgtype)
-        stamp = message.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-        yield BagFrame(stamp_ns or recorded_ns, message.header.frame_id, message)
+        yield BagFrame(stamp_ns(message) or recorded_ns, message.header.frame_id, message)
 
 
 class DepthBagWriter:
@@ -202,13 +209,7 @@ class DepthBagWriter:
 
     def write(self, depth: np.ndarray, stamp_ns: int, frame_id: str) -> None:
         """Append a depth map (H, W) float32 metres, NaN where unknown (REP-118)."""
-        types = STORE.types
-        header = types["std_msgs/msg/Header"](
-            types["builtin_interfaces/msg/Time"](stamp_ns // 10**9, stamp_ns % 10**9), frame_id
-        )
-        height, width = depth.shape
-        data = np.ascontiguousarray(depth, "<f4").view(np.uint8).reshape(-1)
-        message = types[IMAGE_TYPE](header, height, width, "32FC1", 0, 4 * width, data)
+        message = image_message(stamp_ns, frame_id, np.ascontiguousarray(depth, "<f4"), "32FC1")
         self._writer.write(self._connection, stamp_ns, STORE.serialize_cdr(message, IMAGE_TYPE))
 
     def __exit__(

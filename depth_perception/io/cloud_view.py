@@ -1,4 +1,4 @@
-"""Pictures of a coloured point cloud, from above and from the side."""
+"""Images of a coloured point cloud, from above and from the side."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Side = Literal["above", "side"]
+Extent = tuple[float, float, float, float]
 
 _OVERSAMPLING = 2
 _KEPT_PERCENT = (2.0, 98.0)
@@ -21,11 +22,11 @@ class Style:
     """How a cloud is drawn.
 
     Attributes:
-        background, grid, ink: RGB of the ground, the metric grid, the scale bar and the text.
+        background, grid, ink: RGB of the background, the metric grid, the scale bar and its text.
         camera: RGB of the camera marker.
-        point_px: diameter of a point in pixels of the picture.
-        closed_px: holes between points that no disc of this diameter fits into are filled; 0: none.
-        shading: how dark the rims of surfaces are that stand in front of others; 0: none.
+        point_px: diameter of a point in pixels of the image.
+        closed_px: fill gaps between points that are smaller than a disc of this diameter; 0: none.
+        shading: darkness of surfaces beside others that are nearer; 0: none.
     """
 
     background: tuple[int, int, int] = (250, 250, 250)
@@ -38,7 +39,6 @@ class Style:
 
 
 WHITE = Style()
-DARK = Style(background=(18, 20, 24), grid=(44, 48, 54), ink=(205, 210, 216), camera=(255, 92, 70))
 
 
 @dataclass(frozen=True)
@@ -65,24 +65,25 @@ def cloud_view(
     style: Style = WHITE,
     headroom_m: float | None = 0.5,
     keep_in_view: NDArray[np.floating] | None = None,
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], Extent]:
     """Draw a cloud in parallel projection with a metric grid, a scale bar and the camera.
 
     Args:
-        points: (..., 3) in the optical frame; those that are not finite are left out, and the
+        points: (..., 3) in the optical frame. Points that are not finite are left out, and the
             outermost two per cent on each side do not widen the view.
         colours: (..., 3) uint8 RGB of the points.
-        side: ``"above"`` looks down, forward is up in the picture. ``"side"`` looks to the left
+        side: ``"above"`` looks down, forward is up in the image. ``"side"`` looks to the left
             at the half of the cloud that is left of the camera, forward is right.
-        size: height and width of the picture in pixels.
-        style: :data:`WHITE`, :data:`DARK` or your own.
-        headroom_m: from above, leave out what is more than this above the camera, so that a
+        size: height and width of the image in pixels.
+        style: colours and sizes.
+        headroom_m: from above, leave out points higher than this above the camera, so that a
             ceiling does not hide the room; None keeps all.
-        keep_in_view: (K, 2) places in the picture plane, metres to the right and upward, that the
-            view is made wide enough for; NaN are left out.
+        keep_in_view: (K, 2) positions in the image plane, metres to the right and upward, that the
+            view must contain; NaN are left out.
 
     Returns:
-        (height, width, 3) uint8 RGB.
+        (height, width, 3) uint8 RGB, and its borders left, right, bottom, top in metres with the
+        camera at the origin.
 
     Raises:
         ValueError: shapes or types do not fit.
@@ -96,32 +97,15 @@ def cloud_view(
     _draw_points(canvas, frame, flat, nearness, colours[kept], style)
     _draw_camera(canvas, frame, side, style)
     _draw_scale_bar(canvas, frame, step, style)
-    return cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-
-
-def view_extent(
-    points: NDArray[np.floating],
-    *,
-    side: Side = "above",
-    size: tuple[int, int] = (720, 720),
-    headroom_m: float | None = 0.5,
-    keep_in_view: NDArray[np.floating] | None = None,
-) -> tuple[float, float, float, float]:
-    """Where the borders of the picture of :func:`cloud_view` lie: left, right, bottom, top.
-
-    Metres, with the camera at the origin; the arguments are the same.
-    """
-    points = np.asarray(points, np.float32).reshape(-1, 3)
-    _, flat, _ = _projected(points[np.isfinite(points).all(-1)], side, headroom_m)
-    frame = _frame(flat, *size, keep_in_view)
-    width, height = frame.width / frame.scale, frame.height / frame.scale
-    return frame.left, frame.left + width, frame.top - height, frame.top
+    image = cv2.resize(canvas, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    across, upward = frame.width / frame.scale, frame.height / frame.scale
+    return image, (frame.left, frame.left + across, frame.top - upward, frame.top)
 
 
 def _projected(
     points: NDArray[np.float32], side: Side, headroom_m: float | None
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
-    """Which points are seen; their places in the picture plane, metres; how near they are."""
+    """Which points are visible, their positions in the image plane in metres, their nearness."""
     x, y, z = points.T
     if side == "above":
         kept = np.full(len(points), True) if headroom_m is None else y >= -headroom_m
@@ -151,7 +135,7 @@ def _frame(
     width: int,
     keep_in_view: NDArray[np.floating] | None = None,
 ) -> _Frame:
-    """A frame that holds the camera, nearly all points and all of ``keep_in_view``."""
+    """A frame that contains the camera, nearly all points and all of ``keep_in_view``."""
     wanted = np.zeros((1, 2))
     if len(flat):
         wanted = np.vstack((wanted, np.percentile(flat, _KEPT_PERCENT, axis=0)))
@@ -178,12 +162,12 @@ def _draw_points(
     colours: NDArray[np.uint8],
     style: Style,
 ) -> None:
-    """Splat discs, the nearest on top, close small gaps, and shade the rims of what is in front."""
+    """Draw discs, the nearest on top, close small gaps, and shade depth discontinuities."""
     order = np.argsort(nearness, kind="stable")
     columns, rows = np.floor(frame.pixels(flat[order])).astype(np.int64).T
     inside = (columns >= 0) & (columns < frame.width) & (rows >= 0) & (rows < frame.height)
     top = np.full((frame.height, frame.width), -1.0)
-    top[rows[inside], columns[inside]] = np.flatnonzero(inside)  # the last, nearest one stays
+    top[rows[inside], columns[inside]] = np.flatnonzero(inside)  # the last one is the nearest
     top = cv2.dilate(top, _disc(round(style.point_px * _OVERSAMPLING))).astype(np.int64)
     top = _close_gaps(top, style.closed_px * _OVERSAMPLING)
     drawn = top >= 0
@@ -195,7 +179,7 @@ def _draw_points(
 
 
 def _close_gaps(top: NDArray[np.int64], width: int) -> NDArray[np.int64]:
-    """Let empty pixels (-1) between close points take the nearest point; outlines stay."""
+    """Give empty pixels (-1) between close points the nearest point; outlines stay."""
     if not (width and (top >= 0).any()):
         return top
     drawn = (top >= 0).astype(np.uint8)
@@ -211,11 +195,11 @@ def _close_gaps(top: NDArray[np.int64], width: int) -> NDArray[np.int64]:
 def _rim_shade(surface: NDArray[np.float32], frame: _Frame, strength: float) -> NDArray[np.float32]:
     """Eye-dome lighting (Boucheny 2009): pixels lower than their surroundings get darker."""
     reach = 2 * _OVERSAMPLING
-    depth_scale = frame.scale / frame.height * 4  # a quarter of the picture is a deep step
+    depth_scale = frame.scale / frame.height * 4  # a quarter of the image is a large step
     occlusion = np.zeros_like(surface)
     for down, along in ((-reach, 0), (reach, 0), (0, -reach), (0, reach)):
         step = np.roll(surface, (down, along), (0, 1)) - surface
-        occlusion += np.clip(np.nan_to_num(step) * depth_scale, 0, 1)  # NaN: nothing drawn there
+        occlusion += np.clip(np.nan_to_num(step) * depth_scale, 0, 1)  # NaN: nothing is drawn there
     return np.exp(-strength * occlusion)
 
 
@@ -255,7 +239,7 @@ def _draw_camera(canvas: NDArray[np.uint8], frame: _Frame, side: Side, style: St
 
 
 def _draw_scale_bar(canvas: NDArray[np.uint8], frame: _Frame, step: float, style: Style) -> None:
-    """A bar of one grid step with its length, on a quiet ground in the lower left corner."""
+    """A bar of one grid step with its length, on a plain box in the lower left corner."""
     unit = _OVERSAMPLING
     text = f"{step:g} m"
     font, font_scale = cv2.FONT_HERSHEY_SIMPLEX, 0.5 * unit

@@ -1,4 +1,8 @@
-"""Depth maps as pictures."""
+"""Depth maps as colour images, in which near is warm and far is cold.
+
+The default is turbo from red (near) to blue (far). PanDA's published scripts use
+:data:`PUBLISHED_COLORMAP` from the lowest value (blue) to the highest (red), near or far.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,17 @@ from functools import lru_cache
 import numpy as np
 from matplotlib import colormaps
 
-DEFAULT_COLORMAP = "Spectral_r"
+from ..depth_space import DepthSpace
+
+DEPTH_COLORMAP = "turbo_r"
+INVERSE_DEPTH_COLORMAP = "turbo"
+PUBLISHED_COLORMAP = "Spectral_r"
 INVALID_COLOUR = (48, 48, 48)
+
+
+def near_is_warm(space: DepthSpace) -> str:
+    """The colour map in which near is warm; in inverse depth the high values are near."""
+    return INVERSE_DEPTH_COLORMAP if space is DepthSpace.INVERSE_DEPTH else DEPTH_COLORMAP
 
 
 def normalise(
@@ -20,7 +33,7 @@ def normalise(
     """Scale a map (H, W) to uint8: the lower limit becomes 0, the upper one 255.
 
     Without ``limits`` they are the extremes of the valid, finite values. The result is truncated,
-    not rounded, as the published models' scripts do. A constant map and invalid pixels become 0.
+    not rounded, like in the published scripts of PanDA. A constant map and invalid pixels become 0.
     """
     values = np.asarray(values, np.float32)
     usable = _usable(values, valid)
@@ -36,7 +49,7 @@ def normalise(
     return np.clip((filled - low) / (high - low) * np.float32(255), 0, 255).astype(np.uint8)
 
 
-def colourise(gray: np.ndarray, colormap: str = DEFAULT_COLORMAP) -> np.ndarray:
+def colourise(gray: np.ndarray, colormap: str = DEPTH_COLORMAP) -> np.ndarray:
     """Colours (H, W, 3) uint8 RGB of the uint8 indices (H, W) in a matplotlib colour map."""
     return _table(colormap)[gray]
 
@@ -46,19 +59,29 @@ def depth_picture(
     valid: np.ndarray | None = None,
     *,
     limits: tuple[float, float] | None = None,
-    colormap: str | None = DEFAULT_COLORMAP,
+    colormap: str | None = DEPTH_COLORMAP,
+    logarithmic: bool = False,
+    unknown: tuple[int, int, int] = INVALID_COLOUR,
 ) -> np.ndarray:
-    """A map (H, W) as an RGB picture (H, W, 3) uint8.
+    """A map (H, W) as an RGB image (H, W, 3) uint8.
 
     Args:
         values: the map, any unit.
-        valid: (H, W) bool; other pixels and those not finite get :data:`INVALID_COLOUR`.
+        valid: (H, W) bool.
         limits: values of the two ends of the colours, see :func:`normalise`.
         colormap: name in matplotlib, or None for gray.
+        logarithmic: colours follow the logarithm of the values and of the limits; values must be
+            positive.
+        unknown: RGB of pixels that are not valid or not finite.
     """
+    values = np.asarray(values)
+    if logarithmic:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.log(values)
+        limits = None if limits is None else (math.log(limits[0]), math.log(limits[1]))
     gray = normalise(values, valid, limits)
     picture = colourise(gray, colormap) if colormap else np.repeat(gray[..., None], 3, -1)
-    picture[~_usable(np.asarray(values), valid)] = INVALID_COLOUR
+    picture[~_usable(values, valid)] = unknown
     return picture
 
 
@@ -71,7 +94,7 @@ class RunningRange:
     Args:
         low_percent, high_percent: percentiles of the valid values.
         memory: time constant in frames.
-        start: limits to go on from, where an earlier run stopped.
+        start: limits at which an earlier run stopped.
     """
 
     def __init__(
@@ -95,7 +118,7 @@ class RunningRange:
     def update(
         self, values: np.ndarray, valid: np.ndarray | None = None
     ) -> tuple[float, float] | None:
-        """Take in one frame (H, W) and return its limits; None before any valid value came."""
+        """Limits after another frame (H, W); None before the first valid value."""
         chosen = np.asarray(values)[_usable(np.asarray(values), valid)]
         if chosen.size:
             new = [float(limit) for limit in np.percentile(chosen, self._percentiles)]

@@ -1,4 +1,4 @@
-"""Depth maps on disk: ``.npy`` and ``.exr`` hold float32, ``.png`` holds 16-bit integers.
+"""Depth maps on disk: ``.npy`` and ``.exr`` contain float32, ``.png`` 16-bit integers.
 
 | suffix | samples | invalid | unit |
 |---|---|---|---|
@@ -6,7 +6,7 @@
 | .exr | float32, channel ``Z``, ZIP | NaN | as given |
 | .png | uint16, value = depth * png_scale, rounded, clipped to 1..65535 | 0 | 1 / png_scale |
 
-The default PNG scale of 1000 makes millimetres of metres and reaches 65.535 m.
+The default PNG scale of 1000 converts metres to millimetres and reaches 65.535 m.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .atomic import replacing
+from .atomic import replacing, write_bytes
 from .exr import ExrReadError, read_exr, write_exr
 
 DEPTH_SUFFIXES = frozenset((".npy", ".png", ".exr"))
 
 
 class DepthReadError(OSError):
-    """A file is not a depth map that can be read."""
+    """A file is not a readable depth map."""
 
 
 def write_depth(
@@ -33,7 +33,7 @@ def write_depth(
     *,
     png_scale: float = 1000.0,
 ) -> None:
-    """Write a depth map (H, W); the suffix chooses the format, see the table of this module.
+    """Write a depth map (H, W); the suffix selects the format, see the table of this module.
 
     Pixels that are not ``valid`` (H, W bool) or not finite are written as invalid.
 
@@ -45,23 +45,29 @@ def write_depth(
     depth = _checked(depth, valid)
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        with replacing(path) as partial, partial.open("wb") as file:
-            np.save(file, depth)
+        write_array(path, depth)
     elif suffix == ".png":
-        _, data = cv2.imencode(".png", to_uint16(depth, png_scale))
-        with replacing(path) as partial:
-            partial.write_bytes(data.tobytes())
+        write_array(path, to_uint16(depth, png_scale))
     elif suffix == ".exr":
         write_exr(path, {"Z": depth})
     else:
         raise ValueError(f"cannot write {path}: a depth file ends in {sorted(DEPTH_SUFFIXES)}")
 
 
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array of any type as ``.npy``, or one (H, W) uint16 as ``.png``."""
+    if path.suffix.lower() == ".png":
+        write_bytes(path, cv2.imencode(".png", array)[1].tobytes())
+    else:
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.save(file, array)
+
+
 def read_depth(path: str | Path, *, png_scale: float = 1000.0) -> np.ndarray:
     """Read a depth map (H, W) float32 with NaN where invalid, see :func:`write_depth`.
 
     Raises:
-        DepthReadError: the file is missing, damaged, or holds no depth map.
+        DepthReadError: the file is missing, damaged, or not a depth map.
         ImportError: ``.exr`` without the OpenEXR package.
     """
     path = Path(path)
@@ -107,7 +113,7 @@ def _read_npy(path: Path) -> np.ndarray:
         raise DepthReadError(f"{path} is not a readable .npy file: {error}") from error
     if depth.ndim != 2 or depth.dtype.kind not in "fiu":
         raise DepthReadError(
-            f"{path} holds {depth.dtype} of shape {depth.shape}, not a depth map (H, W)"
+            f"{path} contains {depth.dtype} of shape {depth.shape}, not a depth map (H, W)"
         )
     return depth
 
@@ -118,7 +124,7 @@ def _read_png(path: Path, png_scale: float) -> np.ndarray:
         raise DepthReadError(f"{path} is not a readable PNG")
     if samples.dtype != np.uint16 or samples.ndim != 2:
         raise DepthReadError(
-            f"{path} holds {samples.dtype} of shape {samples.shape}; a depth PNG has one 16-bit "
+            f"{path} contains {samples.dtype} of shape {samples.shape}; a depth PNG has one 16-bit "
             "channel"
         )
     return np.where(samples > 0, samples / png_scale, np.nan)
@@ -130,5 +136,5 @@ def _read_exr(path: Path) -> np.ndarray:
     except ExrReadError as error:
         raise DepthReadError(str(error)) from error
     if len(channels) != 1:
-        raise DepthReadError(f"{path} holds the channels {sorted(channels)}, expected one (Z)")
+        raise DepthReadError(f"{path} has the channels {sorted(channels)}, expected one (Z)")
     return next(iter(channels.values()))

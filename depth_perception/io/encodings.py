@@ -2,9 +2,8 @@
 
 The encodings are those of ``sensor_msgs/image_encodings``. Conversions follow cv_bridge: 16-bit
 values are scaled to 8 bit by 255/65535, floats are taken as 0..255 and not scaled. Three and four
-channels without a colour name (``8UC3``, ``32FC4`` ...) are BGR and BGRA, the order in which OpenCV
-programs write them. Everything here takes and returns numpy arrays, so the node and the reading of
-bags decode alike.
+channels without a colour name (``8UC3``, ``32FC4`` ...) are BGR and BGRA, the channel order of
+OpenCV. All functions take and return numpy arrays; the nodes and the bag readers share them.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ Buffer = Any  # bytes, bytearray, memoryview, array.array or a uint8 array
 
 
 class EncodingError(ValueError):
-    """An image message that cannot be turned into pixels; the text names the bad value."""
+    """An image message that cannot be decoded; the text names the invalid value."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How an encoding stores a pixel: its type, the number of channels and what they are.
+    """How an encoding stores a pixel: type, number and meaning of the channels.
 
     ``colour`` is "gray", "rgb", "bgr", "rgba", "bgra", "bayer_rggb" and so on, "yuv422",
     "yuv422_yuy2", or "" where the channels (two, or more than four) have no colour meaning.
@@ -108,10 +107,10 @@ def layout_of(encoding: str) -> Layout:
 def raw_pixels(
     height: int, width: int, encoding: str, step: int, is_bigendian: bool | int, data: Buffer
 ) -> np.ndarray:
-    """The pixels of a packed image as they are stored, in native byte order.
+    """The stored pixels of a packed image in native byte order.
 
     Returns (H, W) for one channel, else (H, W, C), of the type of the encoding; a view of ``data``
-    where no padding or byte order is in the way.
+    if there is no padding and the byte order is native.
 
     Raises:
         EncodingError: unknown encoding, size 0, step too small, or data of another length.
@@ -162,7 +161,7 @@ def decode_compressed(data: Buffer, image_format: str = "") -> np.ndarray:
         EncodingError: empty, truncated or damaged data, or a compressed depth image.
     """
     if "compressedDepth" in image_format:
-        raise EncodingError(f"format {image_format!r} is a depth image, not a picture")
+        raise EncodingError(f"format {image_format!r} is a depth image, not a colour image")
     content = bytes(memoryview(data))
     name = f"compressed image of {len(content)} bytes (format {image_format!r})"
     try:
@@ -174,7 +173,7 @@ def decode_compressed(data: Buffer, image_format: str = "") -> np.ndarray:
 def _rows(
     height: int, width: int, encoding: str, step: int, row_bytes: int, data: Buffer, rows: int = 0
 ) -> np.ndarray:
-    """``data`` as (rows or height, step) bytes, after all checks of its size."""
+    """``data`` as (rows or height, step) bytes, after checking the size."""
     if height < 1 or width < 1:
         raise EncodingError(f"image size must be positive, got height {height} and width {width}")
     if step < row_bytes:
@@ -204,7 +203,7 @@ def _to_uint8(values: np.ndarray) -> np.ndarray:
 
 
 def _demosaic(mosaic: np.ndarray, colour: str) -> np.ndarray:
-    """Bilinear; a mosaic too small for the filter of OpenCV is mirrored first."""
+    """Bilinear demosaicing; the border is mirrored, as OpenCV needs a minimum size."""
     height, width = mosaic.shape
     if height < 2 or width < 2:
         raise EncodingError(f"a Bayer image needs at least 2 x 2 pixels, got {height} x {width}")
@@ -216,7 +215,7 @@ def _demosaic(mosaic: np.ndarray, colour: str) -> np.ndarray:
 def _decode_semi_planar(
     height: int, width: int, encoding: str, step: int, data: Buffer
 ) -> np.ndarray:
-    """A plane of luminance, then one of interleaved chrominance (BT.601, video range)."""
+    """Decode a luminance plane followed by interleaved chrominance (BT.601, video range)."""
     halved = encoding != "nv24"
     if halved and (height % 2 or width % 2):
         raise EncodingError(f"encoding {encoding!r} needs an even size, got {height} x {width}")

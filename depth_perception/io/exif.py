@@ -1,4 +1,4 @@
-"""What a camera wrote into a picture about its lens."""
+"""Focal lengths in the EXIF block of images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 
 @dataclass(frozen=True)
 class ExifFocal:
-    """Focal lengths of a picture as it is shown, with its orientation applied.
+    """Focal lengths of an image after applying its EXIF orientation.
 
     Attributes:
         fx, fy: pixels.
-        source: what they were computed from, for logs.
+        source: origin of the values, for logs.
     """
 
     fx: float
@@ -31,15 +31,15 @@ class ExifFocal:
 
 
 def exif_focal(path: str | Path, height: int, width: int) -> ExifFocal | None:
-    """The focal length that the EXIF block of a picture tells; None where it tells none.
+    """The focal length in the EXIF block of an image; None without any.
 
-    The 35 mm equivalent comes first: it stays true when a picture is resized. It is taken along the
-    diagonal, as the camera makers' standard says (CIPA DCG-001), which also holds for pictures of
-    other shapes than 3:2. Else the focal length in millimetres and the pixel pitch of the sensor.
+    The 35 mm equivalent is preferred: it remains valid when an image is resized. It refers to the
+    diagonal (CIPA DCG-001), also for other aspect ratios than 3:2. Otherwise the focal length in
+    millimetres and the pixel pitch of the sensor are used.
 
     Args:
-        path: picture; one that cannot be read tells nothing.
-        height, width: its size as shown, in pixels.
+        path: image file; None is returned if it cannot be read.
+        height, width: size of the image after its orientation is applied, in pixels.
     """
     from PIL import Image
 

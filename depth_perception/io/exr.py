@@ -1,4 +1,4 @@
-"""OpenEXR pictures as named channels."""
+"""OpenEXR images as named channels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .atomic import replacing
 
 
 class ExrReadError(OSError):
-    """A file is not an EXR picture that can be read."""
+    """A file is not a readable EXR image."""
 
 
 def read_exr(path: str | Path) -> dict[str, np.ndarray]:
-    """All channels of a picture by their names, each (H, W) float or integer.
+    """All channels of an image by their names, each (H, W) float or integer.
 
     Raises:
-        ExrReadError: the file is missing, damaged, or no EXR.
-        ImportError: there is no OpenEXR package.
+        ExrReadError: the file is missing, damaged, or not EXR.
+        ImportError: the OpenEXR package is missing.
     """
     path = Path(path)
     openexr = _openexr()
@@ -35,10 +35,10 @@ def read_exr(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def write_exr(path: str | Path, channels: Mapping[str, np.ndarray]) -> None:
-    """Write channels (H, W) float32, losslessly packed (ZIP).
+    """Write channels (H, W) float32, with lossless compression (ZIP).
 
     Raises:
-        ImportError: there is no OpenEXR package.
+        ImportError: the OpenEXR package is missing.
     """
     openexr = _openexr()
     header = {"compression": openexr.ZIP_COMPRESSION, "type": openexr.scanlineimage}
@@ -52,5 +52,5 @@ def _openexr() -> ModuleType:
         return importlib.import_module("OpenEXR")
     except ImportError as error:
         raise ImportError(
-            "EXR files need the OpenEXR package (pip install OpenEXR); .npy keeps float32 too"
+            "EXR files require the OpenEXR package (pip install OpenEXR); .npy also stores float32"
         ) from error

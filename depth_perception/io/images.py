@@ -1,4 +1,4 @@
-"""Reading and writing pictures."""
+"""Reading and writing images, and images side by side."""
 
 from __future__ import annotations
 
@@ -8,30 +8,27 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .atomic import replacing
+from .atomic import write_bytes
+from .suffixes import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".jpeg", ".jpg", ".png", ".pgm", ".pnm", ".ppm", ".tif", ".tiff", ".webp")
-)
-# what OpenCV reads besides, where it was built with the codec
-READABLE_SUFFIXES = IMAGE_SUFFIXES | frozenset(
-    (".avif", ".dib", ".gif", ".jp2", ".jpe", ".pbm", ".pxm", ".ras", ".sr")
-)
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # but no stuffed zero, fill or restart marker
 
 
+_GAP_PX = 50
+
+
 class ImageReadError(OSError):
-    """A file is not a picture that can be read."""
+    """A file is not a readable image."""
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Read a picture as (H, W, 3) uint8 RGB.
+    """Read an image as (H, W, 3) uint8 RGB.
 
-    Gray pictures get three equal channels, 16-bit samples are scaled to 8 bits, an alpha channel
-    is dropped, and the orientation that a camera wrote into EXIF is applied.
+    Gray images get three equal channels, 16-bit samples are scaled to 8 bits, an alpha channel
+    is dropped, and the orientation in the EXIF block is applied.
 
     Raises:
-        ImageReadError: the file is missing, empty, truncated, or not a picture.
+        ImageReadError: the file is missing, empty, truncated, or not an image.
     """
     path = Path(path)
     try:
@@ -42,7 +39,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def decode_image(data: bytes, name: str = "image") -> np.ndarray:
-    """Decode the bytes of a picture file, as :func:`read_image`; ``name`` is for the error."""
+    """Decode the bytes of an image file, as :func:`read_image`; ``name`` is for the error."""
     if not data:
         raise ImageReadError(f"{name} is empty")
     if _is_cut_jpeg(data):
@@ -52,28 +49,26 @@ def decode_image(data: bytes, name: str = "image") -> np.ndarray:
     except cv2.error as error:
         raise ImageReadError(f"{name} cannot be decoded: {error.err}") from error
     if image is None:
-        raise ImageReadError(f"{name} is not a readable picture (damaged, or an unknown format)")
+        raise ImageReadError(f"{name} is not a readable image (damaged, or an unknown format)")
     if image.dtype == np.uint16:
         image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if image.dtype != np.uint8:
         raise ImageReadError(
-            f"{name} has {image.dtype} samples; convert it to an 8 or 16 bit picture first"
+            f"{name} has {image.dtype} samples; convert it to an 8 or 16 bit image first"
         )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def write_image(path: str | Path, image: np.ndarray) -> None:
-    """Write a picture (H, W, 3) uint8 RGB or (H, W) uint8 gray; the suffix chooses the format.
+    """Write an image (H, W, 3) uint8 RGB or (H, W) uint8 gray; the suffix selects the format.
 
     Raises:
-        ValueError: not such an array, no codec for the suffix, or too large for it.
+        ValueError: another shape or type, no codec for the suffix, or too large for it.
     """
     path = Path(path)
-    if image.dtype != np.uint8 or not (
-        image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
-    ):
+    if image.dtype != np.uint8 or not (image.ndim == 2 or image.shape[2:] == (3,)):
         raise ValueError(
-            f"a picture must be uint8 of shape (H, W, 3) or (H, W), got {image.dtype} of shape "
+            f"an image must be uint8 of shape (H, W, 3) or (H, W), got {image.dtype} of shape "
             f"{image.shape}"
         )
     if path.suffix.lower() not in IMAGE_SUFFIXES:
@@ -84,15 +79,35 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     encoded, data = cv2.imencode(path.suffix.lower(), bgr)
     if not encoded:
         raise ValueError(
-            f"cannot write {path}: the format does not take a picture of "
+            f"cannot write {path}: the format does not support images of "
             f"{image.shape[1]} x {image.shape[0]} pixels; .png does"
         )
-    with replacing(path) as partial:
-        partial.write_bytes(data.tobytes())
+    write_bytes(path, data.tobytes())
+
+
+def side_by_side(*images: np.ndarray, gap_px: int = _GAP_PX) -> np.ndarray:
+    """Join RGB images with white columns between them.
+
+    Args:
+        images: (H, W, 3) uint8 each; resized (cubic) to the size of the last one (h, w) if they
+            differ.
+        gap_px: number of white columns.
+
+    Returns:
+        (h, n w + (n - 1) gap_px, 3) uint8 of n images.
+    """
+    height, width = images[-1].shape[:2]
+    gap = np.full((height, gap_px, 3), 255, np.uint8)
+    parts: list[np.ndarray] = []
+    for image in images:
+        if image.shape[:2] != (height, width):
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC)
+        parts += [gap, image]
+    return np.hstack(parts[1:])
 
 
 def _is_cut_jpeg(data: bytes) -> bool:
-    """Whether a JPEG ends before its end marker (decoders fill the rest with gray in silence).
+    """Whether a JPEG ends before its end marker (decoders silently fill the rest with gray).
 
     Cameras append further data behind the end marker, so the segments are followed one by one
     (ITU-T T.81, annex B).

@@ -1,7 +1,7 @@
-"""Segments of a panoptic prediction on disk: their map, and a list with their distances.
+"""Segments of a panoptic prediction on disk: a map, and a list with distances.
 
-The map is ``.npy`` (int32) or ``.png`` (uint16), the id of the segment of every pixel, 0 where
-there is none. The list is JSON:
+The map is ``.npy`` (int32) or ``.png`` (uint16) and contains the segment id of every pixel, 0 for
+none. The list is JSON:
 
 ```
 {"frame": {"width": 1024, "height": 512, "camera": "equirectangular", "depth": "range"},
@@ -15,7 +15,7 @@ there is none. The list is JSON:
 
 The names are those of the ROS message InstanceDepth: a box of a full panorama may cross its right
 border, points are in the optical frame, the columns of ``box_axes`` are the axes of the box.
-``unit`` is null where depth is only known up to a factor, and every figure that is not known.
+Unknown values are null, and so is ``unit`` if depth is only known up to a factor.
 """
 
 from __future__ import annotations
@@ -25,37 +25,33 @@ import math
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from torch import Tensor
 
 from ..geometry import Equirectangular
 from ..geometry.segments import SegmentStatistics
 from ..prediction import Instance, Prediction, ScaleKind
-from .atomic import replacing
+from .atomic import write_bytes
+from .depth_files import write_array
 
 
 def write_segments(path: str | Path, prediction: Prediction) -> None:
-    """Write the map of segments; the suffix chooses the format, see the text of this module.
+    """Write the segment map; the suffix selects the format, see the text of this module.
 
     Raises:
         ValueError: no segments, another suffix, or an id beyond 65535 in a PNG.
     """
     path = Path(path)
     if prediction.segments is None:
-        raise ValueError("this prediction has no segments: use a panoptic model")
+        raise ValueError("the prediction has no segments: use a panoptic model")
     segments = prediction.segments.cpu().numpy()
-    if path.suffix == ".npy":
-        with replacing(path) as partial, partial.open("wb") as file:
-            np.save(file, segments)
-    elif path.suffix == ".png":
+    if path.suffix not in (".npy", ".png"):
+        raise ValueError(f"cannot write {path}: a segment map ends in .npy or .png")
+    if path.suffix == ".png":
         if segments.max(initial=0) > np.iinfo(np.uint16).max:
             raise ValueError(f"cannot write {path}: id {segments.max()} does not fit in 16 bits")
-        _, data = cv2.imencode(".png", segments.astype(np.uint16))
-        with replacing(path) as partial:
-            partial.write_bytes(data.tobytes())
-    else:
-        raise ValueError(f"cannot write {path}: a map of segments ends in .npy or .png")
+        segments = segments.astype(np.uint16)
+    write_array(path, segments)
 
 
 def write_instances(path: str | Path, prediction: Prediction) -> None:
@@ -65,14 +61,13 @@ def write_instances(path: str | Path, prediction: Prediction) -> None:
         ValueError: no segments.
     """
     text = json.dumps(instance_list(prediction), indent=1, allow_nan=False)
-    with replacing(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_bytes(path, (text + "\n").encode())
 
 
 def instance_list(prediction: Prediction) -> dict[str, Any]:
-    """What :func:`write_instances` writes."""
+    """The content of the file of :func:`write_instances`."""
     if prediction.segments is None:
-        raise ValueError("this prediction has no segments: use a panoptic model")
+        raise ValueError("the prediction has no segments: use a panoptic model")
     camera = prediction.camera
     has_depth = prediction.scale is not ScaleKind.AFFINE_INVARIANT
     found = prediction.segment_statistics() if has_depth and prediction.instances else None
@@ -115,7 +110,7 @@ def _row(one: Instance, found: SegmentStatistics | None, place: int) -> dict[str
 
 
 def _number(value: Tensor) -> Any:
-    """A number or nested lists of numbers; None where one is not known."""
+    """A number or nested lists of numbers; None if one is unknown."""
     known = bool(value.isfinite().all())
     return np.round(value.cpu().double().numpy(), 5).tolist() if known else None
 

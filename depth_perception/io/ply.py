@@ -13,22 +13,22 @@ _COLOURS = ("red", "green", "blue")
 
 
 class PlyReadError(OSError):
-    """A file is not a point cloud that can be read."""
+    """A file is not a readable point cloud."""
 
 
 def write_ply(
     path: str | Path, points: np.ndarray, colours: np.ndarray | None = None, *, double: bool = False
 ) -> int:
-    """Write a cloud and return how many points it has.
+    """Write a cloud and return its number of points.
 
     Args:
         path: file to write.
         points: (..., 3) metres; points with NaN or infinite coordinates are left out.
         colours: (..., 3) uint8 RGB of the same points.
-        double: x, y, z as double (as Open3D writes them) instead of float.
+        double: x, y, z as double (like Open3D) instead of float.
 
     Raises:
-        ValueError: shapes or types do not fit.
+        ValueError: wrong shapes or types.
     """
     points = np.asarray(points)
     if points.ndim < 2 or points.shape[-1] != 3:
@@ -58,7 +58,7 @@ def read_ply(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """Read a cloud: points (N, 3) as stored, colours (N, 3) uint8 RGB or None.
 
     Raises:
-        PlyReadError: the file is missing, damaged, or holds no points.
+        PlyReadError: the file is missing, damaged, or has no points.
     """
     try:
         data = PlyData.read(str(path))
@@ -67,7 +67,7 @@ def read_ply(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     except (PlyParseError, UnicodeDecodeError) as error:
         raise PlyReadError(f"{path} is not a readable PLY file: {error}") from error
     if "vertex" not in data:
-        raise PlyReadError(f"{path} holds no vertices")
+        raise PlyReadError(f"{path} has no vertices")
     vertices = data["vertex"].data
     if not set("xyz") <= set(vertices.dtype.names):
         raise PlyReadError(f"{path} has vertices without x, y, z: {vertices.dtype.names}")

@@ -1,4 +1,4 @@
-"""Points out of PointCloud2 and LaserScan messages, of rclpy or of a bag alike."""
+"""Points of PointCloud2 and LaserScan messages, from rclpy or from a bag."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _LARGEST_TURN = 4 * math.pi
 
 
 class RangeMessageError(ValueError):
-    """A message contradicts itself or lacks what is needed; the text names the value."""
+    """A message is inconsistent or incomplete; the text names the invalid value."""
 
 
 def cloud_points(message: Any) -> np.ndarray:
-    """Points (N, 3) float32 of a sensor_msgs/PointCloud2, only those that are finite.
+    """Points (N, 3) float32 of a sensor_msgs/PointCloud2, without those that are not finite.
 
     The fields x, y and z may lie at any offset, as float32 or float64 of either byte order, in
     rows with padding.
 
     Raises:
-        RangeMessageError: a field is missing or twice there, lies outside of a point or is no
-            float, or the size of the data does not fit.
+        RangeMessageError: a field is missing, duplicate, outside of a point or not a float, or the
+            size of the data is wrong.
     """
     step, width, height = message.point_step, message.width, message.height
     types = _field_types(message)
@@ -43,7 +43,7 @@ def cloud_points(message: Any) -> np.ndarray:
     needed = (height - 1) * message.row_step + width * step
     if data.size < needed:
         raise RangeMessageError(
-            f"data holds {data.size} bytes, but {height} rows of {width} points need {needed}"
+            f"data holds {data.size} bytes, but {height} rows of {width} points take {needed}"
         )
     points = np.empty((height, width, 3), np.float32)
     for axis, name in enumerate(_AXES):
@@ -58,12 +58,11 @@ def cloud_points(message: Any) -> np.ndarray:
 def scan_points(message: Any) -> np.ndarray:
     """Points (N, 3) float32 of a sensor_msgs/LaserScan in its plane z = 0.
 
-    Ranges outside of ``range_min`` to ``range_max`` and those that are not finite measured
-    nothing.
+    Ranges outside of ``range_min`` to ``range_max`` and those that are not finite are left out.
 
     Raises:
-        RangeMessageError: angles or limits are not finite or make no sense, or the increment
-            leads beyond two turns.
+        RangeMessageError: angles or limits are not finite or inconsistent, or the increment
+            exceeds two turns.
     """
     start, increment = message.angle_min, message.angle_increment
     low, high = message.range_min, message.range_max
@@ -95,7 +94,7 @@ def _field_types(message: Any) -> dict[str, tuple[str, int]]:
         if field.name not in _AXES:
             continue
         if field.name in found:
-            raise RangeMessageError(f"field {field.name} is there twice")
+            raise RangeMessageError(f"field {field.name} occurs twice")
         if field.datatype not in _REAL_TYPES or field.count not in (0, 1):
             raise RangeMessageError(
                 f"field {field.name} must be one FLOAT32 or FLOAT64, got datatype "

@@ -1,4 +1,4 @@
-"""Segments as colours over a picture, on the device of the segments."""
+"""Segments as colours over an image, on the device of the segments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _UNKNOWN: Colour = (160, 160, 160)
 
 
 class Segment(Protocol):
-    """What decides the colour of a segment: an Instance, or what a message tells of one."""
+    """Properties that determine the colour of a segment: an Instance, or a message of one."""
 
     @property
     def id(self) -> int: ...
@@ -30,10 +30,10 @@ class Segment(Protocol):
 
 
 def segment_colour(instance: Segment, classes: Sequence[Colour]) -> Colour:
-    """RGB, 0..255: that of its class; things of one class get different shades of it.
+    """RGB, 0..255: the colour of the class, in different shades for things of one class.
 
     Args:
-        instance: of a class beyond ``classes`` it is grey.
+        instance: grey if its class is not in ``classes``.
         classes: colours of the classes by their numbers.
     """
     known = 0 <= instance.class_id < len(classes)
@@ -48,7 +48,7 @@ def segment_colour(instance: Segment, classes: Sequence[Colour]) -> Colour:
 
 
 def segment_palette(instances: Sequence[Segment], classes: Sequence[Colour]) -> Tensor:
-    """(M, 3) uint8 colours by id, M one more than the highest; black where there is no segment."""
+    """(M, 3) uint8 colours by id, M one more than the highest; black for no segment."""
     palette = torch.zeros((1 + max((i.id for i in instances), default=0), 3), dtype=torch.uint8)
     for instance in instances:
         palette[instance.id] = torch.tensor(segment_colour(instance, classes), dtype=torch.uint8)
@@ -56,11 +56,11 @@ def segment_palette(instances: Sequence[Segment], classes: Sequence[Colour]) -> 
 
 
 def overlay(image: Tensor, segments: Tensor, palette: Tensor, opacity: float) -> Tensor:
-    """(H, W, 3) uint8: the image, tinted where there are segments, which have a line around them.
+    """(H, W, 3) uint8: the image, tinted by segments with lines around them.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        segments: (h, w) integer ids of the same view, 0 for none; read at the nearest pixel.
+        segments: (h, w) integer ids of the same view, 0 for none; sampled at the nearest pixel.
         palette: (M, 3) uint8 colours of all ids, see :func:`segment_palette`.
         opacity: 0 shows the image alone, 1 the colours alone.
 
@@ -79,7 +79,7 @@ def overlay(image: Tensor, segments: Tensor, palette: Tensor, opacity: float) ->
 
 
 def _borders(segments: Tensor) -> Tensor:
-    """(H, W) bool: another segment is to the left or above."""
+    """(H, W) bool: whether the pixel to the left or above belongs to another segment."""
     found = torch.zeros_like(segments, dtype=torch.bool)
     found[:, 1:] |= segments[:, 1:] != segments[:, :-1]
     found[1:] |= segments[1:] != segments[:-1]

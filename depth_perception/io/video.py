@@ -13,12 +13,11 @@ import numpy as np
 
 from .atomic import replacing
 
-VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"))
 _LARGEST_PX = 8190
 
 
 class VideoReadError(OSError):
-    """A file is not a video that can be read."""
+    """A file is not a readable video."""
 
 
 class VideoWriteError(OSError):
@@ -27,12 +26,12 @@ class VideoWriteError(OSError):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the container says about a video.
+    """Metadata in the container of a video.
 
     Attributes:
         height, width: frame size in pixels, after rotation.
         rate_hz: frames per second, not rounded (29.97 stays 29.97).
-        frames: number of frames, None where the container does not tell; it may be off by a few.
+        frames: approximate number of frames; None if unknown.
     """
 
     height: int
@@ -48,7 +47,7 @@ class VideoReader:
         info: size, rate and number of frames.
 
     Raises:
-        VideoReadError: the file is missing, not a video, or holds no frame.
+        VideoReadError: the file is missing, not a video, or has no frame.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -74,7 +73,7 @@ class VideoReader:
         self._capture.release()
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The frames from where the last iteration stopped."""
+        """The frames after the last iteration."""
         while self._first is not None:
             frame = cv2.cvtColor(self._first, cv2.COLOR_BGR2RGB)
             ok, following = self._capture.read()
@@ -85,9 +84,8 @@ class VideoReader:
 class VideoWriter:
     """Writes RGB frames of one size as MPEG-4: ``with VideoWriter(path, 29.97) as video: ...``.
 
-    The file appears under its name when the block ends without an error. MPEG-4 has even sizes up
-    to 8190 pixels only: the last row or column is repeated where the height or width is odd, and
-    larger frames are shrunk.
+    The file appears under its name when the block ends without an error. MPEG-4 only supports even
+    sizes up to 8190 pixels: an odd last row or column is repeated, and larger frames are shrunk.
 
     Args:
         path: file to write, ``.mp4``.
@@ -95,7 +93,7 @@ class VideoWriter:
 
     Raises:
         ValueError: the rate is not positive, or frames differ in size or type.
-        VideoWriteError: the encoder refuses.
+        VideoWriteError: the encoder fails.
     """
 
     def __init__(self, path: str | Path, rate_hz: float) -> None:
@@ -148,7 +146,7 @@ class VideoWriter:
 
 
 def _encodable(frame: np.ndarray) -> np.ndarray:
-    """The frame in a size that MPEG-4 has."""
+    """The frame in a size that MPEG-4 supports."""
     height, width = frame.shape[:2]
     shrink = _LARGEST_PX / max(height, width, _LARGEST_PX)
     if shrink < 1:

@@ -1,39 +1,47 @@
-"""Metric scale for predictions that lack it."""
+"""Metric scale for predictions that lack it.
+
+The names below are imported on first use, so that importing the options stays light.
+"""
 
 from __future__ import annotations
 
-from .alignment import align, apply_fit, default_model, fit_prediction
-from .filter import FilterOptions, FilterStatus, ScaleEstimate, ScaleFilter
-from .fits import FitError, FitModel, FitOptions, ScaleFit, fit_depth
-from .metric import Measurement, MetricScale, rigid
-from .options import Extrinsics, ScaleOptions, ScaleSource
-from .recovery import Recovered, ScaleRecovery, ScaleReport, ScaleStatus
-from .reference import Reference, SourceError
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "Extrinsics",
-    "FilterOptions",
-    "FilterStatus",
-    "FitError",
-    "FitModel",
-    "FitOptions",
-    "Measurement",
-    "MetricScale",
-    "Recovered",
-    "Reference",
-    "ScaleEstimate",
-    "ScaleFilter",
-    "ScaleFit",
-    "ScaleOptions",
-    "ScaleRecovery",
-    "ScaleReport",
-    "ScaleSource",
-    "ScaleStatus",
-    "SourceError",
-    "align",
-    "apply_fit",
-    "default_model",
-    "fit_depth",
-    "fit_prediction",
-    "rigid",
-]
+_EXPORTS = {
+    "Extrinsics": "options",
+    "FilterOptions": "options",
+    "FilterStatus": "filter",
+    "FitError": "fits",
+    "FitModel": "options",
+    "FitOptions": "options",
+    "Measurement": "metric",
+    "MetricScale": "metric",
+    "Recovered": "recovery",
+    "Reference": "reference",
+    "ScaleEstimate": "filter",
+    "ScaleFilter": "filter",
+    "ScaleFit": "fits",
+    "ScaleOptions": "options",
+    "ScaleRecovery": "recovery",
+    "ScaleReport": "recovery",
+    "ScaleSetup": "options",
+    "ScaleSource": "options",
+    "ScaleStatus": "recovery",
+    "SensorMount": "options",
+    "SourceError": "reference",
+    "align": "alignment",
+    "apply_fit": "alignment",
+    "default_model": "alignment",
+    "fit_depth": "fits",
+    "fit_prediction": "alignment",
+    "rigid": "metric",
+}
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_EXPORTS[name]}", __name__), name)

@@ -10,46 +10,64 @@ from importlib import import_module
 from typing import Any
 
 from .card import ModelCard
-from .catalog import DEFAULT_MODEL, card, models
-from .checkpoints import CheckpointError
+from .catalog import (
+    DEFAULT_MODEL,
+    card,
+    estimator_class,
+    model,
+    models,
+    options_of,
+    system_of,
+    systems,
+)
+from .options import ASSUMED_PINHOLE_FOV_DEG, EstimatorOptions, OutputSize
+from .system import Model, System
 from .weights import FetchError, fetch, find_weights, weights_folder, weights_path
 
 _LAZY = {
-    "ASSUMED_PINHOLE_FOV_DEG": "estimator",
     "BlindSpotEstimator": "blindspot.estimator",
-    "BlindSpotOptions": "blindspot.estimator",
+    "BlindSpotOptions": "blindspot.options",
     "BlindSpotPinholeEstimator": "blindspot.estimator",
-    "BlindSpotPinholeOptions": "blindspot.estimator",
+    "BlindSpotPinholeOptions": "blindspot.options",
+    "CheckpointError": "checkpoints",
+    "DenseEstimator": "estimator",
     "Estimator": "estimator",
-    "EstimatorOptions": "estimator",
     "MogeEstimator": "moge.estimator",
-    "MogeOptions": "moge.estimator",
+    "MogeOptions": "moge.options",
     "OmniDepthEstimator": "omnidepth.estimator",
-    "OutputSize": "estimator",
     "PanelsEstimator": "panels",
     "PanopticDepthEstimator": "panopticdepth.estimator",
-    "PanopticDepthOptions": "panopticdepth.estimator",
+    "PanopticDepthOptions": "panopticdepth.options",
     "PpdEstimator": "ppd.estimator",
-    "PpdOptions": "ppd.estimator",
+    "PpdOptions": "ppd.options",
     "ScaleDepthEstimator": "scaledepth.estimator",
-    "ScaleDepthOptions": "scaledepth.estimator",
+    "ScaleDepthOptions": "scaledepth.options",
     "SteadyScale": "ppd.video",
     "build_network": "loading",
-    "load": "loaded",
+    "load": "loading",
     "load_network": "loading",
-    "options_of": "loaded",
     "save_network": "loading",
+    "stored_options": "loading",
 }
 
 __all__ = [
+    "ASSUMED_PINHOLE_FOV_DEG",
     "DEFAULT_MODEL",
-    "CheckpointError",
+    "EstimatorOptions",
     "FetchError",
+    "Model",
     "ModelCard",
+    "OutputSize",
+    "System",
     "card",
+    "estimator_class",
     "fetch",
     "find_weights",
+    "model",
     "models",
+    "options_of",
+    "system_of",
+    "systems",
     "weights_folder",
     "weights_path",
     *_LAZY,

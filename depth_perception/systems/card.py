@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
-from ..geometry import DepthKind
-from ..prediction import DepthSpace, ScaleKind
+from ..depth_space import DepthKind, DepthSpace, ScaleKind
 
 CameraKind = Literal["equirectangular", "pinhole"]
 
@@ -42,6 +41,8 @@ class ModelCard:
         is_panoptic: it also finds what stands where: predictions have segments.
         has_depth: false for a model that returns segments alone.
         notes: what the model is good for and what it is not.
+        for_tests: a small size of an architecture, made for tests and for training on little data;
+            users are not shown it.
     """
 
     name: str
@@ -68,6 +69,14 @@ class ModelCard:
     is_panoptic: bool = False
     has_depth: bool = True
     reference_focal_px: float | None = None
+    for_tests: bool = False
+
+    def __post_init__(self) -> None:
+        if self.camera not in ("equirectangular", "pinhole"):
+            raise ValueError(
+                f"camera of model {self.name} must be equirectangular or pinhole, got "
+                f"{self.camera!r}"
+            )
 
     @property
     def source(self) -> str:
@@ -84,3 +93,44 @@ class ModelCard:
     def is_metric(self) -> bool:
         """Whether the model returns metres."""
         return self.scale is ScaleKind.METRIC
+
+
+def panels_card(card: ModelCard) -> ModelCard:
+    """What a pinhole model is when it looks at panoramas panel by panel.
+
+    Raises:
+        ValueError: it is no pinhole model, or panels could not share a scale.
+    """
+    if card.camera != "pinhole":
+        raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
+    if not card.has_depth:
+        raise ValueError(f"{card.name} returns segments alone: choose a model with depth")
+    if card.scale is ScaleKind.AFFINE_INVARIANT:
+        raise ValueError(
+            f"{card.name} returns values of unknown scale and shift, which panels cannot share:"
+            " use a metric model"
+        )
+    return replace(card, camera="equirectangular", kind=DepthKind.RANGE, space=DepthSpace.DEPTH)
+
+
+# What the cards of most models share; the rows of a system replace some of it.
+def panoramic(**facts: Any) -> ModelCard:
+    """The card of a panoramic model; by default it returns range and its code is Apache-2.0."""
+    shared = {"licence": "Apache-2.0", "camera": "equirectangular"}
+    return ModelCard(**{**shared, "kind": DepthKind.RANGE, "space": DepthSpace.DEPTH, **facts})
+
+
+def pinhole(**facts: Any) -> ModelCard:
+    """The card of a pinhole model; by default it returns metric z-depth without a bound."""
+    shared = {"licence": "Apache-2.0", "camera": "pinhole", "max_depth_m": None}
+    shared |= {"kind": DepthKind.Z, "space": DepthSpace.DEPTH, "scale": ScaleKind.METRIC}
+    return ModelCard(**{**shared, **facts})
+
+
+NOT_RELEASED = "no weights released"
+UNKNOWN_SCALE = "Scale and shift are unknown: recover both before making a point cloud."
+TEST_MODEL = {
+    "weights_licence": NOT_RELEASED,
+    "notes": "Give a checkpoint of your own.",
+    "for_tests": True,
+}

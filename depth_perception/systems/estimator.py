@@ -5,87 +5,33 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from numbers import Integral
-from typing import Any, Literal, get_args
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..backends.engines import Backend, Precision
 from ..geometry import Camera, Equirectangular, Pinhole
 from ..networks import resize_map
 from ..networks.cpu_products import on_cpu
+from ..options import Backend
 from ..prediction import Prediction
 from .card import ModelCard
-from .depth_anything.network import DepthAnything
 from .image_input import network_input, network_size
+from .options import ASSUMED_PINHOLE_FOV_DEG, EstimatorOptions, Seam
 
-Seam = Literal["off", "circular", "blend"]
-OutputSize = Literal["network", "input"]
-
-ASSUMED_PINHOLE_FOV_DEG = 55.0
 _ASPECT_TOLERANCE = 0.01
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class EstimatorOptions:
-    """How an estimator runs its network.
-
-    Attributes:
-        height: rows of the network input: of the full sphere for panoramas, the least of both
-            sides for pinhole images. None takes the default of the model. Sides are rounded to
-            multiples of the patch size.
-        precision: of the encoder; the head always runs in float32, but of panoptic models only
-            the depth branch does. Other backends than torch take it for the whole network.
-        backend: what runs the network: PyTorch, or a graph that another runtime makes of it, see
-            :mod:`depth_perception.backends`. The first image of a size then waits for its graph.
-        seam: what happens where the left and the right border of a full-turn panorama touch.
-            ``off`` treats them as borders, as the published models do. ``circular`` lets the head
-            see across, at no cost. ``blend`` also runs the image turned by half and takes each
-            column from the run that has it farther from the border, at twice the cost.
-        flip: average with the mirrored run, at twice the cost.
-        output_size: ``input`` resamples the result to the image, ``network`` leaves it.
-        align_corners: sample corner to corner when resampling to the image, as the authors'
-            ``infer_image`` methods do; by default pixel centres, as their scripts do.
-    """
-
-    height: int | None = None
-    precision: Precision = "float32"
-    backend: Backend = "torch"
-    seam: Seam = "off"
-    flip: bool = False
-    output_size: OutputSize = "input"
-    align_corners: bool = False
-
-    def __post_init__(self) -> None:
-        if self.height is not None:
-            if isinstance(self.height, bool) or not isinstance(self.height, Integral):
-                raise TypeError(f"height must be a whole number of rows, got {self.height!r}")
-            if self.height < 1:
-                raise ValueError(f"height must be positive, got {self.height}")
-        for name in ("flip", "align_corners"):
-            if not isinstance(getattr(self, name), bool):
-                raise TypeError(f"{name} must be True or False, got {getattr(self, name)!r}")
-        for name, choices in (
-            ("precision", Precision),
-            ("backend", Backend),
-            ("seam", Seam),
-            ("output_size", OutputSize),
-        ):
-            if getattr(self, name) not in get_args(choices):
-                raise ValueError(
-                    f"{name} must be one of {', '.join(get_args(choices))}, got "
-                    f"{getattr(self, name)!r}"
-                )
-
-
-class Estimator:
+class Estimator(ABC):
     """A loaded model that turns images into predictions.
+
+    Subclasses say in :meth:`_batch` how images of one size become predictions.
 
     Attributes:
         card: what the model is.
@@ -94,12 +40,10 @@ class Estimator:
         options: how it runs.
     """
 
-    _batches = True  # whether _batch takes all images in one run
-
     def __init__(
         self,
         card: ModelCard,
-        network: DepthAnything,
+        network: nn.Module,
         *,
         device: torch.device | str = "cpu",
         options: EstimatorOptions | None = None,
@@ -146,6 +90,7 @@ class Estimator:
         return GraphForward(self.network, backend, device=self.device, precision=precision)
 
     def _set_precision(self, precision: torch.dtype) -> None:
+        """Put the part of the network that may run in half precision into this precision."""
         self.network.encoder.to(precision)
 
     def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
@@ -162,8 +107,7 @@ class Estimator:
             ValueError: the image has no (H, W, 3) shape or no pixels, the camera does not belong
                 to it or to the model, or a panorama is not 2:1 and has no camera.
         """
-        pixels = self._to_device(image)
-        return Estimator._batch(self, (pixels,), (camera,))[0]
+        return self._batch((self._to_device(image),), (camera,))[0]
 
     def batch(
         self,
@@ -189,42 +133,13 @@ class Estimator:
             raise ValueError(f"images of a batch must have one size, got {sorted(sizes)}")
         if not pixels:
             return ()
-        if not self._batches:
-            return tuple(self(*pair) for pair in zip(pixels, cameras, strict=True))
         return self._batch(pixels, cameras)
 
+    @abstractmethod
     def _batch(
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
     ) -> tuple[Prediction, ...]:
-        cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
-        sizes = {(self.input_size(c), self._seam_of(c)) for c in cameras}
-        if len(sizes) > 1:
-            raise ValueError("cameras of a batch must show the same angles of view")
-        size, seam = sizes.pop()
-        with torch.inference_mode():
-            inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
-            values = self._infer(torch.cat(inputs), seam)
-            if self.options.output_size == "input":
-                values = resize_map(
-                    values,
-                    tuple(images[0].shape[:2]),
-                    circular=seam != "off",
-                    align_corners=self.options.align_corners,
-                )
-            else:
-                cameras = [camera.resize(*size) for camera in cameras]
-        # tensors that autograd and in-place operations accept
-        return tuple(
-            Prediction(
-                values=one,
-                valid=self._is_valid(one),
-                camera=camera,
-                kind=self.card.kind,
-                space=self.card.space,
-                scale=self.card.scale,
-            )
-            for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
-        )
+        """Predictions of images (H, W, 3) uint8 of one size on the device of the network."""
 
     def _seam_of(self, camera: Camera) -> Seam:
         wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
@@ -252,40 +167,6 @@ class Estimator:
         self(torch.zeros((height, width, 3), dtype=torch.uint8, device=self.device), camera)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
-
-    def _infer(self, images: Tensor, seam: Seam) -> Tensor:
-        """Values (B, 1, h, w) float32 of normalised images (B, 3, h, w)."""
-        half_turn = images.shape[-1] // 2
-        if seam == "blend":
-            images = torch.cat((images, images.roll(half_turn, -1)))
-        if self.options.flip:
-            images = torch.cat((images, images.flip(-1)))
-        values = self._run(images, seam == "circular").float()
-        if self.options.flip:
-            plain, mirrored = values.chunk(2)
-            values = self._merged(plain, mirrored.flip(-1))
-        if seam == "blend":
-            plain, turned = values.chunk(2)
-            weight = _distance_to_seam(images.shape[-1], values.device)
-            values = torch.lerp(turned.roll(-half_turn, -1), plain, weight)
-        return values
-
-    # what differs between networks
-
-    def _network_input(self, pixels: Tensor, size: tuple[int, int], circular: bool) -> Tensor:
-        """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders touch."""
-        return network_input(pixels, size, antialias=self.card.antialias)
-
-    def _run(self, images: Tensor, circular: bool) -> Tensor:
-        """Values (B, 1, h, w) of images (B, 3, h, w)."""
-        return self._forward(images, circular=circular)
-
-    def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
-        """The values of the image and, mirrored back, those of the mirrored image in one."""
-        return (plain + mirrored) / 2
-
-    def _is_valid(self, values: Tensor) -> Tensor:
-        return values < (self.card.sky_above_m or math.inf)
 
     def _to_device(self, image: np.ndarray | Tensor) -> Tensor:
         if not isinstance(image, (np.ndarray, Tensor)):
@@ -335,6 +216,75 @@ class Estimator:
                 f"{height}: use camera.resize({height}, {width}) if it is the same view"
             )
         return camera
+
+
+class DenseEstimator(Estimator):
+    """Estimator of a network that returns one map of values for an image."""
+
+    def _batch(
+        self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
+    ) -> tuple[Prediction, ...]:
+        cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
+        sizes = {(self.input_size(c), self._seam_of(c)) for c in cameras}
+        if len(sizes) > 1:
+            raise ValueError("cameras of a batch must show the same angles of view")
+        size, seam = sizes.pop()
+        with torch.inference_mode():
+            inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
+            values = self._infer(torch.cat(inputs), seam)
+            if self.options.output_size == "input":
+                values = resize_map(
+                    values,
+                    tuple(images[0].shape[:2]),
+                    circular=seam != "off",
+                    align_corners=self.options.align_corners,
+                )
+            else:
+                cameras = [camera.resize(*size) for camera in cameras]
+        # tensors that autograd and in-place operations accept
+        return tuple(
+            Prediction(
+                values=one,
+                valid=self._is_valid(one),
+                camera=camera,
+                kind=self.card.kind,
+                space=self.card.space,
+                scale=self.card.scale,
+            )
+            for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
+        )
+
+    def _infer(self, images: Tensor, seam: Seam) -> Tensor:
+        """Values (B, 1, h, w) float32 of normalised images (B, 3, h, w)."""
+        half_turn = images.shape[-1] // 2
+        if seam == "blend":
+            images = torch.cat((images, images.roll(half_turn, -1)))
+        if self.options.flip:
+            images = torch.cat((images, images.flip(-1)))
+        values = self._run(images, seam == "circular").float()
+        if self.options.flip:
+            plain, mirrored = values.chunk(2)
+            values = self._merged(plain, mirrored.flip(-1))
+        if seam == "blend":
+            plain, turned = values.chunk(2)
+            weight = _distance_to_seam(images.shape[-1], values.device)
+            values = torch.lerp(turned.roll(-half_turn, -1), plain, weight)
+        return values
+
+    def _network_input(self, pixels: Tensor, size: tuple[int, int], circular: bool) -> Tensor:
+        """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders touch."""
+        return network_input(pixels, size, antialias=self.card.antialias)
+
+    def _run(self, images: Tensor, circular: bool) -> Tensor:
+        """Values (B, 1, h, w) of images (B, 3, h, w)."""
+        return self._forward(images, circular=circular)
+
+    def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
+        """The values of the image and, mirrored back, those of the mirrored image in one."""
+        return (plain + mirrored) / 2
+
+    def _is_valid(self, values: Tensor) -> Tensor:
+        return values < (self.card.sky_above_m or math.inf)
 
 
 def assumed_pinhole(height: int, width: int) -> Pinhole:

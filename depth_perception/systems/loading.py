@@ -1,65 +1,23 @@
-"""Networks with their parameters in place."""
+"""From the name of a model to its network or its estimator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from dataclasses import fields
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import nn
 
-from .blindspot.files import numpy_entries
-from .blindspot.network import BlindSpotVgg
-from .catalog import card, recipe
-from .checkpoints import load_strictly, read_checkpoint, save_checkpoint
-from .depth_anything.network import DepthAnything
-from .moge.config import released_config
-from .moge.files import load_moge, transformer_entries
-from .moge.network import Moge
-from .omnidepth.files import caffe_entries, is_hdf5
-from .omnidepth.network import RectNet, UResNet
-from .panda.hybrid import PandaHybrid
-from .panda.network import Panda
-from .panopticdepth.files import panoptic_entries, read_detectron
-from .panopticdepth.network import PanopticDepth
-from .ppd.transformer import SpDit, SpDitConfig
-from .scaledepth.files import class_count, depth_entries
-from .scaledepth.network import ScaleDepth
+from ..backends.engines import check_backend
+from .catalog import model, options_of, system_of
+from .checkpoints import CheckpointError, read_metadata, save_checkpoint
+from .estimator import Estimator
 from .weights import find_weights
 
 
-def _released_moge(size: str, normal: bool) -> Moge:
-    return Moge(released_config(size, normal=normal))
-
-
-def _transformer(semantics: str, **sizes: int) -> SpDit:
-    """``semantics`` names the model whose tokens prompt it, which is no part of it."""
-    return SpDit(SpDitConfig(**sizes))
-
-
-FAMILIES: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {
-        "depth_anything": DepthAnything,
-        "panda": Panda,
-        "panda_hybrid": PandaHybrid,
-        "moge": _released_moge,
-        "ppd": _transformer,
-        "scaledepth": ScaleDepth,
-        "blindspot": BlindSpotVgg,
-        "blindspot_pinhole": BlindSpotVgg,
-        "omnidepth_rectnet": RectNet,
-        "omnidepth_uresnet": UResNet,
-        "panopticdepth": PanopticDepth,
-    }
-)
-# objects beside the parameters in files of mmengine, passed over unread; it pickles methods of its
-# classes as calls of getattr
-_PASSED_OVER = {"scaledepth": ("mmengine.", "numpy.", "_codecs.", "builtins.getattr")}
-
-
-def build_network(name: str, **overrides: Any) -> DepthAnything:
+def build_network(name: str, **overrides: Any) -> nn.Module:
     """The network of a model with freshly initialised parameters, for training.
 
     Args:
@@ -71,8 +29,7 @@ def build_network(name: str, **overrides: Any) -> DepthAnything:
         KeyError: no such model.
         TypeError: the network has no such argument.
     """
-    plan = recipe(name)
-    return FAMILIES[plan.family](**{**plan.arguments, **overrides})
+    return system_of(name).build(model(name), **overrides)
 
 
 def load_network(
@@ -81,7 +38,7 @@ def load_network(
     *,
     device: torch.device | str = "cpu",
     merge_lora: bool = True,
-) -> DepthAnything:
+) -> nn.Module:
     """The network of a model with the parameters of a file, float32, in evaluation mode.
 
     Args:
@@ -95,35 +52,13 @@ def load_network(
         KeyError: no such model.
         CheckpointError: the file is missing, unreadable, or of another network.
     """
-    card(name)  # an unknown name is the first thing to tell
+    system = system_of(name)  # an unknown name is the first thing to tell
     path = Path(checkpoint) if checkpoint is not None else find_weights(name)
-    family = recipe(name).family
-    if family == "moge":
-        return load_moge(name, path, device)
-    state = _read(name, family, path)
-    overrides: dict[str, Any] = {}
-    if family == "ppd":
-        state = transformer_entries(state)
-    if family == "scaledepth":
-        state = depth_entries(state)
-        overrides["classes"] = class_count(state)
-    with torch.device("meta"):
-        network = build_network(name, **overrides)
-        if isinstance(network, Panda) and (rank := _lora_rank(state)) != network.lora_rank:
-            network = build_network(name, lora_rank=rank)
-    if isinstance(network, PanopticDepth):
-        state = panoptic_entries(state, network)
-    network.to_empty(device=device)
-    if isinstance(network, ScaleDepth):
-        network.restore_constants()
-    load_strictly(network, state, network.official_names(), f"{path} (for {name})")
-    if merge_lora and isinstance(network, Panda):
-        network.merge_lora()
-    return network.requires_grad_(False).eval() if merge_lora else network.eval()
+    return system.load_network(model(name), path, device, merge_lora=merge_lora)
 
 
 def save_network(
-    network: DepthAnything,
+    network: nn.Module,
     path: str | Path,
     *,
     dtype: torch.dtype | None = None,
@@ -136,24 +71,87 @@ def save_network(
     save_checkpoint(network, path, network.official_names(), dtype=dtype, metadata=metadata)
 
 
-def _read(name: str, family: str, path: Path) -> dict[str, Any]:
-    """The entries of a checkpoint, whichever of the formats of its family it has."""
-    if family.startswith("blindspot") and path.is_dir():
-        with torch.device("meta"):
-            network = build_network(name)
-        names = network.official_names()
-        shapes = {names[n]: tuple(value.shape) for n, value in network.state_dict().items()}
-        return dict(numpy_entries(path, shapes))
-    if family == "omnidepth_rectnet" and is_hdf5(path):
-        return dict(caffe_entries(path))
-    if family == "panopticdepth":
-        return read_detectron(path)
-    return read_checkpoint(path, passed_over=_PASSED_OVER.get(family, ()))
+def load(
+    name: str,
+    checkpoint: str | Path | None = None,
+    device: torch.device | str | None = None,
+    **options: object,
+) -> Estimator:
+    """Load a model.
+
+    Args:
+        name: a name of :func:`depth_perception.models`.
+        checkpoint: safetensors, or an official file or folder; None takes the weights that are
+            part of the package or were fetched.
+        device: None takes CUDA where there is one and the backend can use it, else the CPU.
+        options: fields of the options of the model (:func:`options_of`): those of
+            :class:`EstimatorOptions` and of ``systems/SYSTEM/options.py``. Weights of
+            :mod:`depth_perception.training` carry the options of their training
+            (:func:`stored_options`), which hold unless others are given; ``height=None`` gives
+            none.
+
+    Raises:
+        KeyError: no such model.
+        CheckpointError: the weights are missing, unreadable or of another network.
+        TypeError, ValueError: an option or the device is wrong, or a backend is not installed.
+    """
+    system, entry = system_of(name), model(name)
+    kind = system.options_class(entry)
+    chosen = kind(**options)  # type: ignore[arg-type]
+    if device is None and chosen.backend == "openvino":
+        device = "cpu"
+    device = _device_of(device)
+    check_backend(chosen.backend, device, chosen.precision)
+    path = find_weights(name) if checkpoint is None else Path(checkpoint)
+    if stored := stored_options(name, path):
+        given = {k: v for k, v in options.items() if not (k == "height" and v is None)}
+        chosen = kind(**{**stored, **given})  # type: ignore[arg-type]
+    return system.load(entry, path, device, chosen)
 
 
-def _lora_rank(state: dict[str, torch.Tensor]) -> int | None:
-    """Rank of the adapters in a file; None where it has none."""
-    for name, value in state.items():
-        if name.endswith(".linear_a_q.weight") and isinstance(value, torch.Tensor):
-            return value.shape[0]
-    return None
+def stored_options(name: str, checkpoint: Path) -> dict[str, object]:
+    """How a network was trained to run, as fields of the options of its model.
+
+    The header of the safetensors file says it: ``options``, a JSON object, and ``model``, which
+    must take the same options as ``name``. Other files say nothing.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or its header says what cannot be.
+    """
+    header = read_metadata(checkpoint)
+    if "options" not in header or not _takes_the_same(name, header.get("model")):
+        return {}
+    kind = options_of(name)
+    try:
+        stored = json.loads(header["options"])
+        known = {field.name for field in fields(kind)}
+        if not isinstance(stored, dict) or not stored.keys() <= known:
+            raise ValueError(f"expected some of {', '.join(sorted(known))}")
+        kind(**stored)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{checkpoint} has options in its header that {name} does not take "
+            f"({header['options']}): {error}"
+        ) from error
+    return stored
+
+
+def _takes_the_same(name: str, other: str | None) -> bool:
+    if other is None:
+        return False
+    try:
+        return system_of(name) is system_of(other) and options_of(name) is options_of(other)
+    except KeyError:
+        return False
+
+
+def _device_of(device: torch.device | str | None) -> torch.device:
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"no device {device!r}; take cpu, cuda or cuda:N ({error})") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {str(device)!r} was asked for but this machine has no CUDA")
+    return device

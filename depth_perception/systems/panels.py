@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -13,10 +12,12 @@ from torch import Tensor
 
 from ..geometry import Camera, DepthKind, Equirectangular, Panel
 from ..geometry.panel_merge import PanelDepth, merge_panels, surrounding_panels
+from ..geometry.segment_boxes import box_columns, segment_boxes
+from ..geometry.segment_merge import Member, MergedSegments, PanelSegments, merge_segments
 from ..prediction import DepthSpace, Instance, Prediction, ScaleKind, Scene
-from .card import ModelCard
-from .estimator import Estimator, OutputSize
-from .panel_instances import merge_panel_segments, panorama_instances
+from .card import panels_card
+from .estimator import Estimator
+from .options import OutputSize
 
 _ASPECT_TOLERANCE = 0.01
 
@@ -95,7 +96,9 @@ class PanelsEstimator:
         Raises:
             TypeError, ValueError: as :meth:`Estimator.__call__`.
         """
-        pixels = torch.as_tensor(np.ascontiguousarray(image) if _is_array(image) else image)
+        pixels = torch.as_tensor(
+            np.ascontiguousarray(image) if isinstance(image, np.ndarray) else image
+        )
         camera = _checked(camera, tuple(pixels.shape))
         pixels = pixels.to(self.device)
         with torch.inference_mode():
@@ -150,28 +153,6 @@ class PanelsEstimator:
             torch.cuda.synchronize(self.device)
 
 
-def panels_card(card: ModelCard) -> ModelCard:
-    """What a pinhole model is when it looks at panoramas panel by panel.
-
-    Raises:
-        ValueError: it is no pinhole model, or panels could not share a scale.
-    """
-    if card.camera != "pinhole":
-        raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
-    if not card.has_depth:
-        raise ValueError(f"{card.name} returns segments alone: choose a model with depth")
-    if card.scale is ScaleKind.AFFINE_INVARIANT:
-        raise ValueError(
-            f"{card.name} returns values of unknown scale and shift, which panels cannot share:"
-            " use a metric model"
-        )
-    return replace(card, camera="equirectangular", kind=DepthKind.RANGE, space=DepthSpace.DEPTH)
-
-
-def _is_array(image: object) -> bool:
-    return isinstance(image, np.ndarray)
-
-
 def _checked(camera: Camera | None, shape: tuple[int, ...]) -> Equirectangular:
     if len(shape) != 3 or shape[2] != 3 or 0 in shape:
         raise ValueError(f"image must be (height, width, 3) RGB with pixels, got shape {shape}")
@@ -206,4 +187,72 @@ def _scene(scenes: Sequence[Scene | None], factors: Sequence[float]) -> Scene | 
         is_at_floor=all(scene.is_at_floor for scene, _ in told),
         class_probabilities=tuple(sum(column) / len(rows) for column in zip(*rows, strict=True)),
         class_names=told[0][0].class_names,
+    )
+
+
+def merge_panel_segments(
+    panels: Sequence[Panel], found: Sequence[Prediction], camera: Equirectangular
+) -> MergedSegments:
+    """Segments of a panorama from what a panoptic model said of its panels.
+
+    See :func:`~depth_perception.geometry.segment_merge.merge_segments`.
+
+    Raises:
+        ValueError: a prediction has no segments.
+    """
+    return merge_segments(
+        [_segments_of(panel, said) for panel, said in zip(panels, found, strict=True)], camera
+    )
+
+
+def panorama_instances(
+    segments: Tensor,
+    members: Sequence[Sequence[Member]],
+    found: Sequence[Prediction],
+    camera: Equirectangular,
+) -> tuple[Instance, ...]:
+    """The instances of merged segments, with boxes that may cross the right border.
+
+    Args:
+        segments: (H, W) int32 of :func:`merge_panel_segments`.
+        members: what each was made of.
+        found: the predictions that were merged.
+        camera: the panorama.
+
+    Returns:
+        One instance for each segment; its score is the mean of those of its parts, each weighed
+        by the pixels that it gives.
+    """
+    ids = range(1, len(members) + 1)
+    boxes = segment_boxes(segments, ids, wraps=camera.is_full_turn)
+    instances = []
+    for number, parts, box in zip(ids, members, boxes, strict=True):
+        said = [found[member.part].instances[member.place] for member in parts]
+        areas = [member.area_px for member in parts]
+        score = sum(s.score * area for s, area in zip(said, areas, strict=True)) / sum(areas)
+        columns = box_columns(box, camera.width, segments.device)
+        instances.append(
+            Instance(
+                id=number,
+                class_id=said[0].class_id,
+                label=said[0].label,
+                score=score,
+                is_thing=said[0].is_thing,
+                box=box,
+                mask=segments[box[1] : box[3], columns] == number,
+            )
+        )
+    return tuple(instances)
+
+
+def _segments_of(panel: Panel, said: Prediction) -> PanelSegments:
+    if said.segments is None:
+        raise ValueError(f"the model found no segments in panel {panel.name}: is it panoptic?")
+    return PanelSegments(
+        panel,
+        said.segments,
+        said.camera,
+        tuple(instance.id for instance in said.instances),
+        tuple(instance.class_id for instance in said.instances),
+        tuple(instance.is_thing for instance in said.instances),
     )

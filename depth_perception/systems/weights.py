@@ -10,7 +10,6 @@ from pathlib import Path
 
 from .card import ModelCard
 from .catalog import card
-from .checkpoints import CheckpointError
 
 HOME_VARIABLE = "DEPTH_PERCEPTION_HOME"
 _CHUNK_BYTES = 1 << 22
@@ -48,6 +47,8 @@ def find_weights(name: str) -> Path:
     path = weights_path(name)
     if path.is_file():
         return path
+    from .checkpoints import CheckpointError
+
     model = card(name)
     if model.embedded:
         raise CheckpointError(f"the embedded weights {path} are missing: install the package again")

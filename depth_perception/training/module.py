@@ -1,10 +1,10 @@
-"""The Lightning module that the trainings of all tasks are made from."""
+"""The Lightning module on which the training of every task is based."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,46 +12,53 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from .batch import StepBatch
 from .recipe import Recipe
 from .schedules import Clock
-from .stream import NoFramesError, TrainingData, seed_of
+from .stream import NoFramesError, StepBatch, TrainingData, seed_of
 from .strict_mapping import RecipeError, nearest
 
+Track = Callable[[range, str], Iterable[int]]
+"""Wraps the indices of a long loop, with a title, to show its progress."""
 
-class Motion(NamedTuple):
-    """How a parameter moves: factor of the learning rate, and factor of the weight decay."""
+
+def untracked(indices: range, title: str) -> Iterable[int]:
+    """The indices, without showing progress."""
+    return indices
+
+
+class LearningFactors(NamedTuple):
+    """Factors of the learning rate and of the weight decay of a parameter."""
 
     rate: float = 1.0
     decay: float = 1.0
 
 
 class Prepared(NamedTuple):
-    """What a task makes of its recipe."""
+    """A training and its data, made from a recipe."""
 
     training: Training
     data: TrainingData
 
 
 class Training(lightning.LightningModule):
-    """Trains a network as a recipe says.
+    """Trains a network by a recipe.
 
-    What it holds once for all tasks: gradients (in threads, in parts, over processes), clipping,
-    the schedule, the average of the weights, validation, and what is saved. Each step depends on
-    its batch, its number and the seed only, so that a resumed run gives the same bits.
+    Common to all tasks: gradients (in threads, in parts, over processes), clipping, the learning
+    rate schedule, the average of the weights, validation, and saving. A step depends only on its
+    batch, its number and the seed, so that a resumed run is bit-identical.
 
-    A task overrides :meth:`losses` and :meth:`judge`, and where it needs to :meth:`motion`,
-    :meth:`summary`, :meth:`picture` and :meth:`metadata`.
+    A task overrides :meth:`losses` and :meth:`evaluate`, and if needed :meth:`learning_factors`,
+    :meth:`summary`, :meth:`preview` and :meth:`metadata`.
 
     Args:
         recipe: the whole run.
-        network: what is trained and exported; parameters without ``requires_grad`` stay.
+        network: is trained and exported; parameters without ``requires_grad`` are frozen.
 
     Attributes:
-        lower, higher: names of the numbers that :meth:`summary` gives, by what is better.
+        lower, higher: names of the metrics of :meth:`summary`, by which values are better.
 
     Raises:
-        RecipeError: ``run.metric`` is no number of this task.
+        RecipeError: ``run.metric`` is not a metric of this task.
     """
 
     lower: ClassVar[tuple[str, ...]] = ()
@@ -60,9 +67,9 @@ class Training(lightning.LightningModule):
 
     def __init__(self, recipe: Recipe, network: nn.Module) -> None:
         super().__init__()
-        metric, numbers = recipe.run.metric, (*self.lower, *self.higher)
-        if metric not in numbers:
-            raise RecipeError(f"run.metric: no number {metric!r}; {nearest(metric, numbers)}")
+        metric, known = recipe.run.metric, (*self.lower, *self.higher)
+        if metric not in known:
+            raise RecipeError(f"run.metric: no metric {metric!r}; {nearest(metric, known)}")
         self.automatic_optimization = False
         self.recipe = recipe
         self.network = network
@@ -72,46 +79,48 @@ class Training(lightning.LightningModule):
         self.clock = Clock(recipe.run.steps, recipe.run.max_minutes)
         self._rows: list[Any] = []
 
-    # What a task says
+    # Defined by the task
 
     def losses(self, batch: StepBatch) -> Mapping[str, Tensor]:
-        """The weighted terms of the loss by name; their sum is made small.
+        """The weighted terms of the loss by name; their sum is minimised.
 
-        Called in threads and on parts of a batch: each term is a mean over its images.
+        Called in threads and on parts of a batch, so each term is a mean over its images.
         """
         raise NotImplementedError
 
-    def judge(self, batch: StepBatch) -> Any | None:
-        """What :meth:`summary` takes of the :attr:`judged` network on a batch, by default numbers
-        by name; None where there is no truth."""
+    def evaluate(self, batch: StepBatch) -> Any | None:
+        """Result of :attr:`eval_network` on a validation batch, an argument of :meth:`summary`.
+
+        By default metrics by name; None without ground truth.
+        """
         raise NotImplementedError
 
     def summary(self, rows: Sequence[Any]) -> Mapping[str, float]:
-        """The numbers of a validation, from those of its batches: by default their mean."""
+        """The metrics of a validation from the results of its batches, by default their mean."""
         return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
-    def picture(self, batch: StepBatch) -> Tensor | None:
-        """What TensorBoard shows of the first batch: (3, H, W) RGB in [0, 1]."""
+    def preview(self, batch: StepBatch) -> Tensor | None:
+        """Image for TensorBoard of the first validation batch: (3, H, W) RGB in [0, 1]."""
         return None
 
-    def motion(self, name: str, parameter: nn.Parameter) -> Motion:
-        """How a parameter of the network moves: by default only matrices decay."""
+    def learning_factors(self, name: str, parameter: nn.Parameter) -> LearningFactors:
+        """Factors of a parameter of the network; by default only matrices decay."""
         is_matrix = parameter.ndim > 1 and not name.endswith(("pos_embed", "token"))
-        return Motion(decay=float(is_matrix))
+        return LearningFactors(decay=float(is_matrix))
 
     def metadata(self) -> dict[str, str]:
-        """What else the header of the weights tells."""
+        """Further entries of the header of the weights."""
         return {}
 
-    # What all share
+    # Common to all tasks
 
     @property
-    def judged(self) -> nn.Module:
-        """The network that is validated and exported: the average where there is one."""
+    def eval_network(self) -> nn.Module:
+        """The network that is validated and exported: the average of the weights if enabled."""
         return self.network if self.average is None else self.average
 
     def trained_parameters(self) -> list[nn.Parameter]:
-        """The parameters that move."""
+        """The parameters that are not frozen."""
         return [p for p in self.network.parameters() if p.requires_grad]
 
     def training_step(self, batch: StepBatch, index: int) -> None:
@@ -127,7 +136,9 @@ class Training(lightning.LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = lr * group["rate"]
         optimizer.step()
-        if self.average is not None:  # here: callbacks save before the hook at the batch's end
+        if (
+            self.average is not None
+        ):  # not in the hook at the end of the batch: callbacks save before it
             done = step + 1
             move_average(self.average, self.network, min(optim.ema, done / (done + 9)))
         shared = {"batch_size": len(batch), "sync_dist": self.trainer.world_size > 1}
@@ -136,7 +147,7 @@ class Training(lightning.LightningModule):
         self.log_dict({f"loss/{name}": value for name, value in values.items()}, **shared)
 
     def _backward(self, batch: StepBatch) -> dict[str, float]:
-        """Gradients of a batch, part after part; returns the terms of its loss."""
+        """Compute the gradients of a batch, part by part; returns the terms of its loss."""
         values: dict[str, float] = {}
         for part in batch.split(self.recipe.run.accumulate):
             shares = part.split(self.recipe.run.workers)
@@ -170,7 +181,7 @@ class Training(lightning.LightningModule):
         return [values for _, values in found]
 
     def _loss(self, share: StepBatch, weight: float) -> tuple[Tensor, dict[str, float]]:
-        """The loss of a share of a batch and its terms, all times the weight of the share."""
+        """The loss of a share of a batch and its terms, multiplied by the weight of the share."""
         terms = self.losses(share)
         values = weight * torch.stack(list(terms.values()))
         total = values.sum()
@@ -186,7 +197,7 @@ class Training(lightning.LightningModule):
         optim, groups = self.recipe.optim, {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                groups.setdefault(self.motion(name, parameter), []).append(parameter)
+                groups.setdefault(self.learning_factors(name, parameter), []).append(parameter)
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optim.kind]
         return kind(
             [
@@ -208,13 +219,13 @@ class Training(lightning.LightningModule):
         self._rows = []
 
     def validation_step(self, batch: StepBatch, index: int) -> None:
-        row = self.judge(batch)
+        row = self.evaluate(batch)
         if row is not None:
             self._rows.append(row)
         if index == 0 and self.trainer.is_global_zero and self.logger is not None:
-            picture = self.picture(batch)
-            if picture is not None:
-                self.logger.experiment.add_image("validation", picture, self.global_step)
+            image = self.preview(batch)
+            if image is not None:
+                self.logger.experiment.add_image("validation", image, self.global_step)
 
     def on_validation_epoch_end(self) -> None:
         rows = self._rows
@@ -223,7 +234,7 @@ class Training(lightning.LightningModule):
             torch.distributed.all_gather_object(shares, rows)
             rows = [row for share in shares for row in share]
         if not rows:
-            raise NoFramesError("no frame of the validation has truth to be judged by")
+            raise NoFramesError("no validation frame has ground truth")
         for name, value in self.summary(rows).items():
             self.log(f"val/{name}", value, prog_bar=name == self.recipe.run.metric)
 

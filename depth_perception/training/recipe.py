@@ -1,4 +1,4 @@
-"""What a training run is: every number of it, from a YAML file and ``key=value`` overrides."""
+"""Recipes: all settings of a training run, from a YAML file and ``key=value`` overrides."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _FORMER_TASKS = MappingProxyType(
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """Which network is trained, and from what.
+    """The trained network and its initial weights.
 
     Attributes:
-        name: name of the catalogue.
-        checkpoint: file to start from, or None for random parameters.
+        name: model name in the catalogue.
+        checkpoint: weights file to start from, or None for random parameters.
     """
 
     name: str
@@ -43,15 +43,15 @@ class ModelRecipe:
 
 @dataclass(frozen=True)
 class OptimRecipe:
-    """Optimiser, schedule and weight average.
+    """Optimiser, learning rate schedule and weight average.
 
     Attributes:
-        kind: ``adam`` adds the weight decay to the gradient, ``adamw`` keeps it apart.
+        kind: ``adam`` adds the weight decay to the gradient, ``adamw`` decouples it.
         schedule: see :mod:`~depth_perception.training.schedules`.
-        clip: largest norm of the whole gradient, or None.
-        clip_value: largest absolute value in the gradient, or None.
+        clip: maximum norm of the gradient, or None.
+        clip_value: maximum absolute value of the gradient, or None.
         ema: decay of the exponential moving average of the weights that is validated and
-            exported, or None. It is shorter in the first steps: (1 + n) / (10 + n).
+            exported, or None. It is smaller in the first steps: (1 + n) / (10 + n).
     """
 
     kind: Literal["adam", "adamw"] = "adam"
@@ -66,19 +66,19 @@ class OptimRecipe:
 
 @dataclass(frozen=True)
 class RunRecipe:
-    """Length and bookkeeping of a run.
+    """Length, validation and saving of a run.
 
     Attributes:
         steps: optimiser steps; the schedule ends with them.
-        max_minutes: stop earlier, cleanly, after so much time.
-        batch: items in a step, over all processes. seed: of weights, order and augmentation.
-        accumulate: parts of a batch that go through the network one after another, to save memory.
-        workers: threads that each take a share of a part. On a CPU whose cores others use too this
-            is much faster than threads within each operation (``OMP_NUM_THREADS=1``).
-        loaders: processes that read and augment; 0 does it between the steps.
-        val_every: steps between validations. val_frames: how many of the frames they use.
+        max_minutes: time limit, after which the run ends cleanly.
+        batch: items per step, over all processes. seed: of weights, order and augmentation.
+        accumulate: parts of a batch, processed one by one to save memory.
+        workers: threads that each process a share of a part. On a busy CPU this is much faster than
+            threads within operations (``OMP_NUM_THREADS=1``).
+        loaders: processes that read and augment; 0 does so between the steps.
+        val_every: steps between validations. val_frames: number of frames of a validation.
         save_every: steps between saves of the last state.
-        metric: validation number that chooses the best weights.
+        metric: validation metric that selects the best weights.
     """
 
     steps: int
@@ -106,11 +106,11 @@ class RunRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What the recipes of all tasks have; each task adds data, losses and what else it needs.
+    """Common part of the recipes of all tasks, which add data, losses and further settings.
 
     Attributes:
-        name: of the recipe, kept with the weights.
-        task: one of :func:`tasks`, which knows the rest.
+        name: of the recipe, saved with the weights.
+        task: one of :func:`tasks`.
     """
 
     name: str
@@ -121,15 +121,15 @@ class Recipe:
 
 
 def tasks() -> tuple[str, ...]:
-    """Names of the tasks that can be trained."""
+    """Names of the training tasks."""
     return tuple(sorted(_task_modules()))
 
 
 def task_module(name: str) -> ModuleType:
-    """The module of a task, imported now.
+    """Import the module of a task.
 
     Raises:
-        RecipeError: no such task; the nearest one is named.
+        RecipeError: no such task; the closest name is suggested.
     """
     modules = _task_modules()
     if name not in modules:
@@ -148,7 +148,7 @@ def _task_modules() -> dict[str, str]:
 
 
 def packaged_recipes() -> tuple[str, ...]:
-    """Names of the recipes that come with the package."""
+    """Names of the recipes in this package."""
     folder = files(__package__) / "recipes"
     return tuple(
         sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
@@ -183,7 +183,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         task = mapping.get("task", DEFAULT_TASK)
         if task in _FORMER_TASKS:
             mapping["task"] = task = _FORMER_TASKS[task]
-    return from_mapping(task_module(task).Recipe, mapping)
+    return from_mapping(task_module(task).RECIPE, mapping)
 
 
 def _overridden(mapping: Any, overrides: Sequence[str]) -> Any:

@@ -1,4 +1,4 @@
-"""One training run, from what a task prepared to weights."""
+"""One training run, from a prepared task to weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from .module import Training
 from .snapshots import Snapshots
-from .stream import Feed, TrainingData
+from .stream import BatchModule, TrainingData
 from .strict_mapping import RecipeError
 
 
@@ -30,22 +30,22 @@ def train(
 ) -> None:
     """Train as the recipe of ``training`` says.
 
-    A run with the same recipe, frames and number of threads gives the same weights, whether or
-    not it was interrupted and resumed between two steps; time limits excepted.
+    Runs with the same recipe, frames and number of threads give the same weights, interrupted and
+    resumed or not, unless a time limit ends them.
 
     Args:
-        folder: gets ``last.ckpt``, weights, ``history.jsonl`` and TensorBoard events.
-        resume: go on from ``last.ckpt`` in ``folder``.
+        folder: for ``last.ckpt``, weights, ``history.jsonl`` and TensorBoard events.
+        resume: continue from ``last.ckpt`` in ``folder``.
         device: accelerator name of Lightning, such as ``cpu``, ``gpu`` or ``auto``.
         devices, nodes: processes on each machine, and machines; each takes its share of a batch.
         callbacks: further callbacks, such as a progress bar.
         stop_at: end after this step, as an interruption would.
 
     Raises:
-        FileNotFoundError: there is nothing to resume from.
+        FileNotFoundError: there is no ``last.ckpt`` to resume from.
         FloatingPointError: the loss is not finite.
-        NoFramesError: there are no frames to train on or to judge by.
-        RecipeError: the recipe does not go together with so many processes.
+        NoFramesError: there are no frames for training or validation.
+        RecipeError: the recipe does not support so many processes.
     """
     checkpoint = folder / "last.ckpt"
     if resume and not checkpoint.is_file():
@@ -54,7 +54,7 @@ def train(
     several = devices * nodes > 1
     if several and (run.workers > 1 or run.max_minutes is not None):
         raise RecipeError("run: workers and max_minutes are for one process")
-    judged = len(data.held_out) > 0
+    validated = len(data.held_out) > 0
     trainer = lightning.Trainer(
         max_steps=run.steps if stop_at is None else min(stop_at, run.steps),
         max_epochs=-1,
@@ -64,9 +64,9 @@ def train(
         strategy=DDPStrategy(find_unused_parameters=True) if several else "auto",
         use_distributed_sampler=False,
         precision=run.precision,
-        limit_val_batches=None if judged else 0,
-        val_check_interval=run.val_every if judged else None,
-        check_val_every_n_epoch=None if judged else 1,
+        limit_val_batches=None if validated else 0,
+        val_check_interval=run.val_every if validated else None,
+        check_val_every_n_epoch=None if validated else 1,
         num_sanity_val_steps=0,
         log_every_n_steps=run.log_every,
         logger=TensorBoardLogger(folder, name="", version="events"),
@@ -75,10 +75,10 @@ def train(
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
     )
-    # The checkpoint is this run's own and holds optimiser state, which `weights_only` refuses.
+    # The checkpoint was written by this run and holds optimiser state, not only weights.
     trainer.fit(
         training,
-        datamodule=Feed(data, run, training.clock),
+        datamodule=BatchModule(data, run, training.clock),
         ckpt_path=checkpoint if resume else None,
         weights_only=False,
     )

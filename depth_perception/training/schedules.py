@@ -1,4 +1,4 @@
-"""How the learning rate moves over a run, and how far a run is."""
+"""Learning rate schedules, and the progress of a run that they depend on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 
 class Clock:
-    """How far a run is: by steps, or by time where that runs out first."""
+    """Progress of a run: by steps, or by time if the time limit is reached first."""
 
     def __init__(self, steps: int, max_minutes: float | None = None) -> None:
         self.steps = steps
@@ -18,11 +18,11 @@ class Clock:
         self._resumed: float | None = None
 
     def start(self) -> None:
-        """Let the time run from here, after what earlier parts of the run have used."""
+        """Start the timer, on top of the time used before a resume."""
         self._resumed = time.monotonic() - self.elapsed_s
 
     def progress(self, step: int) -> float:
-        """Fraction of the run that is done at ``step``, from 0 to 1."""
+        """Completed fraction of the run at ``step``, from 0 to 1."""
         if self._resumed is not None:
             self.elapsed_s = time.monotonic() - self._resumed
         by_time = 0.0 if self.max_seconds is None else self.elapsed_s / self.max_seconds
@@ -30,11 +30,11 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class _Warmed:
-    """What all schedules begin with.
+class _Warmup:
+    """Base of the schedules.
 
     Attributes:
-        warmup: steps in which the rate rises linearly. warmup_from: share of it at step 0.
+        warmup: steps in which the rate rises linearly. warmup_from: share of the rate at step 0.
     """
 
     warmup: int = 0
@@ -45,11 +45,11 @@ class _Warmed:
             raise ValueError(f"warmup must not be negative, got {self.warmup}")
 
     def factor(self, step: int, progress: float) -> float:
-        """What the learning rate is multiplied by.
+        """Factor of the learning rate.
 
         Args:
-            step: optimiser steps that were made before.
-            progress: fraction of the run that is done, see :class:`Clock`.
+            step: completed optimiser steps.
+            progress: completed fraction of the run, see :class:`Clock`.
         """
         share = min(1.0, step / self.warmup) if self.warmup else 1.0
         return (self.warmup_from * (1 - share) + share) * self.fall(progress)
@@ -60,8 +60,8 @@ class _Warmed:
 
 
 @dataclass(frozen=True)
-class Constant(_Warmed):
-    """The same rate to the end."""
+class Constant(_Warmup):
+    """A constant rate."""
 
     kind: Literal["constant"] = "constant"
 
@@ -70,8 +70,8 @@ class Constant(_Warmed):
 
 
 @dataclass(frozen=True)
-class Cosine(_Warmed):
-    """Half a cosine down to ``final``."""
+class Cosine(_Warmup):
+    """Cosine decay to ``final``."""
 
     kind: Literal["cosine"] = "cosine"
     final: float = 0.01
@@ -82,8 +82,8 @@ class Cosine(_Warmed):
 
 
 @dataclass(frozen=True)
-class Poly(_Warmed):
-    """(1 - progress) ** ``power``, which ends at 0."""
+class Poly(_Warmup):
+    """Polynomial decay to 0: (1 - progress) ** ``power``."""
 
     kind: Literal["poly"] = "poly"
     power: float = 0.9
@@ -93,8 +93,8 @@ class Poly(_Warmed):
 
 
 @dataclass(frozen=True)
-class Drops(_Warmed):
-    """Multiplied by ``factor_each`` at each of the fractions ``at`` of the run."""
+class Drops(_Warmup):
+    """Steps: the rate is multiplied by ``factor_each`` at each fraction ``at`` of the run."""
 
     kind: Literal["drops"] = "drops"
     at: tuple[float, ...] = ()

@@ -1,48 +1,53 @@
-"""Saving a run: its last state to go on from, and its best weights to use."""
+"""Saving a run: its last state to resume from, and weights with a card that describes them."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
+import yaml
 
+from .. import __version__
 from ..io.atomic import remove_partial, replacing
 from ..systems import save_network
-from .model_card import write_card
 from .module import Training
 
 
 class Snapshots(lightning.Callback):
-    """Writes into ``folder``, each file complete or not at all.
+    """Writes into ``folder``; each file is written completely or not at all.
 
     ``last.ckpt`` is a Lightning checkpoint to resume from; ``best.safetensors`` and
     ``last.safetensors`` are weights for :func:`depth_perception.load`, each with a card ``.md``;
-    ``history.jsonl`` gets one line of numbers for each validation. A run that goes on takes back
-    the lines of steps that it does again. The state of a step that is validated is saved after
-    that, so that no validation is missing in a run that goes on from it.
+    ``history.jsonl`` gets one line of metrics for each validation. A resumed run removes the lines
+    of steps that it repeats. The state of a step with validation is saved after the validation, so
+    that a run resumed from it misses none.
+
+    Checkpoints hold the state under the name of this class and the keys ``best`` and ``judged``.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.best: float | None = None
-        self.judged: dict[str, float] = {}
+        self.metrics: dict[str, float] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "judged": self.judged}
+        return {"best": self.best, "judged": self.metrics}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.best = state_dict["best"]
-        self.judged = state_dict.get("judged", {})
+        self.metrics = state_dict.get("judged", {})
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         if trainer.is_global_zero:
             remove_partial(self.folder)
             _cut_history(self.folder / "history.jsonl", trainer.global_step)
-            self._recall(pl_module)
+            self._restore(pl_module)
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Training, *_: object
@@ -53,29 +58,29 @@ class Snapshots(lightning.Callback):
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         if trainer.is_global_zero:
-            self._note(trainer, pl_module)
+            self._record(trainer, pl_module)
         self._save_if_due(trainer, pl_module)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         self._save_last(trainer, pl_module)
 
-    def _note(self, trainer: lightning.Trainer, pl_module: Training) -> None:
-        """What a validation found: into the history, and the weights if they are the best."""
+    def _record(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+        """Append the metrics of a validation to the history, and save the weights if best."""
         numbers = {k: round(float(v), 6) for k, v in trainer.callback_metrics.items()}
         line = {"step": trainer.global_step, "elapsed_s": round(pl_module.clock.elapsed_s, 1)}
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.judged = _judged(line | numbers)
+        self.metrics = _validation_metrics(line | numbers)
         metric = pl_module.recipe.run.metric
         value, best = numbers[f"val/{metric}"], self.best
         higher = metric in pl_module.higher
         if best is None or math.isnan(best) or (value > best if higher else value < best):
             self.best = value
             self._export(pl_module, "best", trainer.global_step)
-        with (self.folder / "history.jsonl").open("a") as file:  # last: what it tells is there
+        with (self.folder / "history.jsonl").open("a") as file:  # last: the weights exist by now
             file.write(json.dumps(line | numbers) + "\n")
 
-    def _recall(self, pl_module: Training) -> None:
-        """What the history tells a run that goes on."""
+    def _restore(self, pl_module: Training) -> None:
+        """Read the best value and the last metrics from the history of a resumed run."""
         path, metric = self.folder / "history.jsonl", pl_module.recipe.run.metric
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         rows = [row for row in map(json.loads, lines) if f"val/{metric}" in row]
@@ -83,7 +88,7 @@ class Snapshots(lightning.Callback):
         if values:
             self.best = (max if metric in pl_module.higher else min)(values)
         if rows:
-            self.judged = _judged(rows[-1])
+            self.metrics = _validation_metrics(rows[-1])
 
     def _save_if_due(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         if trainer.global_step % pl_module.recipe.run.save_every == 0:
@@ -102,16 +107,18 @@ class Snapshots(lightning.Callback):
         weights = self.folder / f"{name}.safetensors"
         with replacing(weights) as path:
             export_weights(pl_module, path, step)
-        write_card(pl_module, weights, step, self.judged)
+        with replacing(weights.with_suffix(".md")) as path:
+            card = card_text(pl_module, weights.name, step, self.metrics)
+            path.write_text(card, encoding="utf-8")
 
 
-def _judged(row: dict[str, float]) -> dict[str, float]:
-    """The step and the numbers of a validation."""
+def _validation_metrics(row: dict[str, float]) -> dict[str, float]:
+    """The step and the metrics of a validation."""
     return {key: value for key, value in row.items() if key == "step" or key.startswith("val/")}
 
 
 def _cut_history(path: Path, step: int) -> None:
-    """Keep the lines up to a step; one that was cut off while it was written goes too."""
+    """Keep the complete lines up to a step."""
     if not path.is_file():
         return
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -124,7 +131,7 @@ def _cut_history(path: Path, step: int) -> None:
 def export_weights(
     training: Training, path: Path, step: int, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write the judged network as safetensors with where it comes from in the header."""
+    """Write the validated network as safetensors, with its origin in the header."""
     recipe = training.recipe
     metadata = {
         "model": recipe.model.name,
@@ -134,4 +141,44 @@ def export_weights(
         "training_hours": f"{training.clock.elapsed_s / 3600:.3f}",
         **training.metadata(),
     }
-    save_network(training.judged, path, dtype=dtype, metadata=metadata)
+    save_network(training.eval_network, path, dtype=dtype, metadata=metadata)
+
+
+def card_text(training: Training, name: str, step: int, metrics: Mapping[str, float]) -> str:
+    """The card of weights as Markdown.
+
+    Args:
+        name: of the weights file. step: at which it is written.
+        metrics: ``step`` and the metrics of the last validation; empty before the first one.
+    """
+    recipe = training.recipe
+    count = sum(parameter.numel() for parameter in training.eval_network.parameters())
+    average = "" if recipe.optim.ema is None else f", average of the weights ({recipe.optim.ema})"
+    facts = {
+        "model": f"`{recipe.model.name}`, {count / 1e6:.2f} M parameters",
+        "recipe": f"`{recipe.name}` (task `{recipe.task}`)",
+        "steps": f"{step} of {recipe.run.steps}, {recipe.run.batch} items each{average}",
+        "seed": str(recipe.run.seed),
+        "time": f"{training.clock.elapsed_s / 3600:.3f} h",
+        "made by": f"depth_perception {__version__}",
+        **training.metadata(),
+    }
+    lines = [f"# {name}", "", "| | |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in facts.items()]
+    lines += ["", "Validation", ""]
+    numbers = {key: value for key, value in metrics.items() if key != "step"}
+    if numbers:
+        lines += [f"| at step {metrics['step']:.0f} | |", "|---|--:|"]
+        lines += [f"| {key} | {value:.6g} |" for key, value in numbers.items()]
+    else:
+        lines.append("None yet.")
+    whole = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False, allow_unicode=True)
+    lines += ["", "Recipe", "", "```yaml", whole.rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _plain(value: object) -> object:
+    """The value with lists for tuples, as YAML requires."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value

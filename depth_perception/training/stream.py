@@ -1,20 +1,21 @@
-"""The endless, repeatable stream of training batches."""
+"""Batches, and the endless, reproducible stream of them that a run trains on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, TypeVar
 
 import lightning
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset, get_worker_info
 
-from .batch import StepBatch
 from .recipe import RunRecipe
 from .schedules import Clock
 from .strict_mapping import RecipeError
+
+B = TypeVar("B", bound="StepBatch")
 
 
 class NoFramesError(ValueError):
@@ -22,13 +23,51 @@ class NoFramesError(ValueError):
 
 
 @dataclass(frozen=True)
-class Draw:
-    """All that the batch of a step may depend on.
+class StepBatch:
+    """Base of the batches of all tasks.
+
+    A subclass adds tensors whose first axis is the image, and tuples with one entry per image.
 
     Attributes:
-        step: its number. progress: fraction of the run that is done, from 0 to 1.
+        step: number of the training step; 0 in validation.
+    """
+
+    step: int = field(default=0, kw_only=True)
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(next(iter(self._parts().values())))
+
+    def to(self: B, device: torch.device) -> B:
+        """The batch on another device."""
+        return replace(self, **{k: _moved(v, device) for k, v in self._parts().items()})
+
+    def split(self: B, count: int) -> tuple[B, ...]:
+        """At most ``count`` batches of nearly the same size, in order."""
+        bounds = torch.arange(len(self)).tensor_split(min(count, len(self)))
+        cuts = [slice(int(b[0]), int(b[-1]) + 1) for b in bounds]
+        parts = self._parts()
+        return tuple(replace(self, **{k: v[cut] for k, v in parts.items()}) for cut in cuts)
+
+    def _parts(self) -> dict[str, Tensor | tuple]:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: v for k, v in values.items() if isinstance(v, (Tensor, tuple))}
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_moved(entry, device) for entry in value)
+    return value.to(device) if isinstance(value, Tensor) else value
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Everything that the batch of a step may depend on.
+
+    Attributes:
+        step: its number. progress: completed fraction of the run, from 0 to 1.
         items: the training items of the step, each in 0..len(data).
-        generators: on the CPU, one for each item, for whatever is random about it.
+        generators: on the CPU, one for each item, for its random numbers.
     """
 
     step: int
@@ -38,10 +77,10 @@ class Draw:
 
 
 class TrainingData(Protocol):
-    """What a task trains on.
+    """The data of a task.
 
     Attributes:
-        held_out: batches to judge the network by; empty where nothing is judged.
+        held_out: validation batches; empty without validation.
     """
 
     held_out: Sequence[StepBatch]
@@ -53,12 +92,32 @@ class TrainingData(Protocol):
         """The batch of a step; the same for the same draw."""
 
 
+class HeldOut(Sequence[B]):
+    """Validation batches of one frame each, spread evenly over a data set.
+
+    Args:
+        total: number of frames in the data set. count: at most so many of them are used.
+        read: makes a batch from the number of its frame and its own index.
+    """
+
+    def __init__(self, total: int, count: int, read: Callable[[int, int], B]) -> None:
+        count = min(count, total)
+        self._frames = [place * total // count for place in range(count)]
+        self._read = read
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> B:
+        return self._read(self._frames[index], index)
+
+
 class BatchStream(IterableDataset):
     """Training batches from a given step on.
 
-    Every epoch is a permutation of its own, and what is random about an item depends on the seed
-    and its place in the run only. So a resumed run sees what an uninterrupted one would have seen,
-    and several processes together see what one would.
+    Every epoch has its own permutation, and the random numbers of an item depend only on the seed
+    and the position of the item in the run. So a resumed run sees the same batches as an
+    uninterrupted one, and several processes together see the same batches as one.
 
     Args:
         rank, world: this process takes the items ``rank``, ``rank + world``, ... of each batch.
@@ -81,7 +140,7 @@ class BatchStream(IterableDataset):
         self._first_step, self._rank, self._world = first_step, rank, world
 
     def __iter__(self) -> Iterator[StepBatch]:
-        worker = get_worker_info()  # the loader takes batches from its processes in turns
+        worker = get_worker_info()  # the loader reads from its processes in turn
         start, stride = (0, 1) if worker is None else (worker.id, worker.num_workers)
         step = self._first_step + start
         while True:
@@ -89,7 +148,7 @@ class BatchStream(IterableDataset):
             step += stride
 
     def draw(self, step: int) -> Draw:
-        """What decides the batch of a step."""
+        """The draw of a step."""
         places = range(step * self._run.batch, (step + 1) * self._run.batch)
         places = places[self._rank :: self._world]
         return Draw(
@@ -116,12 +175,12 @@ def seed_of(*numbers: int) -> int:
 
 
 def seeded(*numbers: int) -> torch.Generator:
-    """A generator on the CPU with the seed of the numbers."""
+    """A generator on the CPU, seeded by the numbers."""
     return torch.Generator().manual_seed(seed_of(*numbers))
 
 
-class Feed(lightning.LightningDataModule):
-    """Gives a trainer its batches, from the step on at which it stands."""
+class BatchModule(lightning.LightningDataModule):
+    """Loaders of the batches for a trainer, from its current step on."""
 
     def __init__(self, data: TrainingData, run: RunRecipe, clock: Clock) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Plain mappings, as YAML gives them, into frozen dataclasses; nothing is guessed or ignored."""
+"""Strict conversion of plain mappings, as read from YAML, into frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class RecipeError(ValueError):
-    """A recipe holds a key or a value that it must not hold."""
+    """A recipe has an invalid key or value."""
 
 
 def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
@@ -25,7 +25,7 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
         where: dotted name of the mapping in its file, for error messages.
 
     Raises:
-        RecipeError: an unknown key (the nearest known one is named), a missing one, or a value
+        RecipeError: an unknown key (the closest known one is suggested), a missing key, or a value
             of the wrong type.
     """
     if not isinstance(mapping, Mapping):
@@ -52,7 +52,7 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
 
 
 def nearest(value: Any, known: Iterable[str]) -> str:
-    """What to write instead of ``value``: the known name next to it, or all of them."""
+    """A hint for an error message: the known name closest to ``value``, or all of them."""
     known = [str(name) for name in known]
     near = get_close_matches(str(value), known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

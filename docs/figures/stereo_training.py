@@ -16,7 +16,8 @@ import matplotlib
 import torch
 from torch import Tensor
 
-from depth_perception.training.blindspot.judge import judged_ranges
+from depth_perception.io.colormaps import depth_picture
+from depth_perception.training.blindspot.validation import range_metrics
 from depth_perception.training.module import Training
 from depth_perception.training.recipe import load_recipe, task_module
 
@@ -53,7 +54,7 @@ class Run:
 
 def mean(training: Training, frames: list) -> dict[str, float]:
     """Numbers of a network over all frames."""
-    rows = [row for frame in frames if (row := training.judge(frame)) is not None]
+    rows = [row for frame in frames if (row := training.evaluate(frame)) is not None]
     return training.summary(rows)
 
 
@@ -62,11 +63,11 @@ def ranges(training: Training, frame: object) -> tuple[Tensor, Tensor, Tensor]:
     if hasattr(frame, "here"):
         disparity = training._disparity(frame)
         found = frame.geometry.range(disparity, frame.baseline_m)
-        picture, truth = frame.here, frame.truth_m
+        picture, truth = frame.here, frame.target_m
     else:
         found, picture, truth = training._range(frame), frame.images, frame.range_m
     known = (truth > 0) & (truth <= 10)
-    assert judged_ranges(found, truth, 10.0) is not None
+    assert range_metrics(found, truth, 10.0) is not None
     return picture[0], (found * truth[known].median() / found[known].median())[0, 0], truth[0, 0]
 
 
@@ -100,10 +101,12 @@ def draw(runs: list[Run], numbers: dict[str, dict[str, float]]) -> None:
 
 
 def coloured(range_m: Tensor) -> Tensor:
-    """(H, W, 3) for ranges of 0.5 to 10 m, near is bright; black where unknown."""
-    nearness = 1 - (range_m.clamp(0.5, 10) / 0.5).log() / torch.tensor(20.0).log()
-    colours = torch.from_numpy(matplotlib.colormaps["magma"](nearness.numpy())[..., :3])
-    return torch.where((range_m > 0)[..., None], colours, 0.0)
+    """(H, W, 3) uint8 for ranges of 0.5 to 10 m, near is red; black where unknown."""
+    known = (range_m > 0).numpy()
+    picture = depth_picture(
+        range_m.numpy(), known, limits=(0.5, 10.0), logarithmic=True, unknown=(0, 0, 0)
+    )
+    return torch.from_numpy(picture)
 
 
 def main() -> None:

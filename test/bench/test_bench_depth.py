@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from depth_perception.bench.depth import DepthBenchOptions, bench_depth, relative_differences
+from depth_perception.bench.depth import Scene, bench_network, relative_differences
 from depth_perception.bench.gpu import TINY, GpuPlan, jobs
-from depth_perception.bench.hardware import torch_threads
+from depth_perception.bench.machine import torch_threads
+from depth_perception.bench.options import Network
 from depth_perception.bench.plain_depth import plain_network, plain_values
 from depth_perception.cli.main import main
 from depth_perception.systems import build_network
@@ -66,9 +67,7 @@ def test_bench_says_how_far_both_are_apart(
 
 
 def test_random_weights_give_a_map_that_varies() -> None:
-    options = DepthBenchOptions("panda-tiny", random_weights=True, height=56, repeats=1)
-    from depth_perception.bench.depth import Scene
-
+    options = Network(model="panda-tiny", random_weights=True, height=56, repeats=1)
     with torch.inference_mode():
         values = (
             Scene(options, torch.device("cpu"))
@@ -90,7 +89,7 @@ def test_relative_differences() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["network", "moge-2-tiny"], "there is a plain way for depth_anything"),
+        (["network", "moge-2-tiny"], "there is a baseline for depth_anything"),
         (["network", "no-such"], "no-such"),
         (["estimator", "panda-tiny", "--backends", "abacus"], "abacus"),
         (["estimator", "panda-tiny", "--image-height", "0"], "image_height must be positive"),
@@ -121,12 +120,11 @@ def test_without_a_gpu_its_bench_says_so(
 
 
 def test_the_script_for_a_gpu_runs_on_a_cpu_with_small_models() -> None:
-    asked: list[DepthBenchOptions] = []
+    asked: list[Network] = []
 
-    def overhead(options: DepthBenchOptions):
+    def overhead(options: Network):
         asked.append(options)
-        return replace(report := bench_depth(replace(options, with_plain=True), "network"),
-                       stages=report.stages)  # fmt: skip
+        return bench_network(replace(options, with_plain=True))
 
     parts = {job.what: job for job in jobs(TINY, overhead)}
     assert len(parts) == 7

@@ -5,17 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from depth_perception.bench.ceiling import measure_ceiling
-from depth_perception.bench.hardware import hardware, load_note, torch_threads
-from depth_perception.bench.measure import (
-    Contender,
-    Measurement,
-    differences,
-    flop_of,
-    measure,
-    peak_bytes,
-)
-from depth_perception.bench.report import Stage
+from depth_perception.bench.machine import hardware, load_note, measure_ceiling, torch_threads
+from depth_perception.bench.measure import Variant, differences, flop_of, measure, peak_bytes
+from depth_perception.bench.options import Network
+from depth_perception.bench.result import Measurement, Stage
 from depth_perception.cli.main import main
 
 CPU = torch.device("cpu")
@@ -45,18 +38,18 @@ def test_operations_of_products_and_attention() -> None:
         assert flop_of(lambda: attention(tokens, tokens, tokens)) == 4 * 2 * 6 * 6 * 4
 
 
-def test_contenders_take_turns() -> None:
+def test_variants_alternate() -> None:
     calls: list[str] = []
 
-    def contender(name: str) -> Contender:
-        return Contender(name, lambda: (calls.append(name), KILO)[1:])
+    def variant(name: str) -> Variant:
+        return Variant(name, lambda: (calls.append(name), KILO)[1:])
 
-    first, second = measure([contender("a"), contender("b")], CPU, repeats=3, warm_up=2)
+    first, second = measure([variant("a"), variant("b")], CPU, repeats=3, warm_up=2)
     assert len(first.seconds) == len(second.seconds) == 3
     assert calls[:4] == ["a", "a", "b", "b"]
     assert calls[4:10] == ["a", "b", "b", "a", "a", "b"]
     with pytest.raises(ValueError, match="warm_up must be at least 1, got 0"):
-        measure([contender("a")], CPU, warm_up=0)
+        Network(model="panda-tiny", warm_up=0).check()
 
 
 def test_speedup_and_difference() -> None:
@@ -64,7 +57,7 @@ def test_speedup_and_difference() -> None:
     fast = Measurement("ours", (2.0, 3.0, 2.5), 10, 12)
     assert slow.median_s == 6
     assert slow.flop_per_s == 2
-    stage = Stage("x", (slow, fast), (1, 1), ())
+    stage = Stage("x", (slow, fast))
     assert stage.speedup(1) == pytest.approx(2.4)
     (found,) = differences(["map"], [torch.tensor([1.0, -4.0])], [torch.tensor([1.5, -4.0])])
     assert (found.what, found.largest, found.scale) == ("map", 0.5, 4.0)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from depth_perception.bench import panoptic
-from depth_perception.bench.panoptic import PanopticBenchOptions, synthetic_scene
+from depth_perception.bench.options import Panoptic
+from depth_perception.bench.panoptic import synthetic_scene
 from depth_perception.cli.main import main
 from depth_perception.systems.panopticdepth.config import PANOPTICDEPTH
 
@@ -52,14 +53,14 @@ def test_pixels_that_differ_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
         return found
 
     monkeypatch.setattr(panoptic, "lean_map", wrong)
-    options = PanopticBenchOptions(segments=5, height=64, width=64, repeats=1)
-    report = panoptic.bench_panoptic(options)
-    assert [stage.differences[0].largest for stage in report.stages] == [3, 3]
-    assert "3 of 4096 pixels differ" in " ".join(report.notes)
+    options = Panoptic(segments=5, height=64, width=64, repeats=1)
+    result = panoptic.bench_panoptic(options)
+    assert [stage.differences[0].largest for stage in result.stages] == [3, 3]
+    assert "3 of 4096 pixels differ" in " ".join(result.lines)
 
 
 def test_a_scene_is_the_same_every_time_and_has_no_more_than_it_says() -> None:
-    options = PanopticBenchOptions(segments=7, height=64, width=128)
+    options = Panoptic(segments=7, height=64, width=128)
     first, again = (synthetic_scene(options, PANOPTICDEPTH, torch.device("cpu")) for _ in "ab")
     assert torch.equal(first.features.masks, again.features.masks)
     assert first.features.masks.shape == (1, 256, 16, 32)

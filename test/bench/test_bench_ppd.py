@@ -9,10 +9,11 @@ import pytest
 import torch
 from golden.ppd_reference import case
 
-from depth_perception.bench import ppd
-from depth_perception.bench.measure import Measurement
+from depth_perception.bench import comparison
+from depth_perception.bench.options import Ppd
 from depth_perception.bench.plain_ppd import plain_sample, plain_times, plain_velocity
-from depth_perception.bench.ppd import PpdBenchOptions, bench_ppd
+from depth_perception.bench.ppd import bench_ppd
+from depth_perception.bench.result import Measurement
 from depth_perception.cli.main import main
 from depth_perception.systems.ppd.flow import sampling_times
 from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
@@ -60,7 +61,7 @@ def test_bench_ppd_finds_equal_maps(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert content["ceiling"]["flop_per_s"] > 0
     works = [stage["work"] for stage in content["stages"]]
     assert works == [
-        "one evaluation", "sampler", "picture to depth", "picture to depth + MoGe-2",
+        "one evaluation", "sampler", "image to depth", "image to depth + MoGe-2",
     ]  # fmt: skip
     for stage in content["stages"]:
         plain, ours = stage["contenders"]
@@ -78,13 +79,15 @@ def test_bench_ppd_finds_equal_maps(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_surplus_evaluation_is_counted_and_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    nothing = Measurement("", (1.0,), 0, 0)
-    monkeypatch.setattr(ppd, "measure", lambda *_args, **_options: (nothing, nothing))
-    report = bench_ppd(PpdBenchOptions(height=16, width=32, steps=29, repeats=1))
-    sampler = report.stages[1]
-    assert sampler.evaluations == (30, 29)
+    def unmeasured(variants, *_args, **_options):
+        return tuple(Measurement(v.name, (1.0,), 0, 0, (), v.evaluations) for v in variants)
+
+    monkeypatch.setattr(comparison, "measure", unmeasured)
+    result = bench_ppd(Ppd(height=16, width=32, steps=29, repeats=1))
+    sampler = result.stages[1]
+    assert [m.evaluations for m in sampler.measurements] == [30, 29]
     assert sampler.differences[0].largest < 1e-4 * max(1, sampler.differences[0].scale)
-    assert any("30 evaluations for 29 steps" in note for note in report.notes)
+    assert any("30 evaluations for 29 steps" in line for line in result.lines)
 
 
 def test_weights_that_are_there_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,8 +101,8 @@ def test_weights_that_are_there_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
     torch.save(content, weights_path("moge-2-tiny"))
     names = dit.official_names()
     torch.save({names[k]: v for k, v in dit.state_dict().items()}, weights_path("ppd-tiny"))
-    options = PpdBenchOptions(height=32, width=48, steps=1, repeats=1)
-    assert bench_ppd(options).settings["weights"] == "fetched"
+    options = Ppd(height=32, width=48, steps=1, repeats=1)
+    assert bench_ppd(options).figures["settings"]["weights"] == "fetched"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from depth_perception.cli import infer
+from depth_perception import systems
 from depth_perception.cli.main import COMMANDS, main
 
 
@@ -24,5 +24,5 @@ def test_interrupt_has_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(infer, "card", lambda name: interrupted())
+    monkeypatch.setattr(systems, "card", lambda name: interrupted())
     assert main(["infer", "a.png"]) == 130

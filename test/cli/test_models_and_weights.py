@@ -16,12 +16,24 @@ def _empty_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DEPTH_PERCEPTION_HOME", str(tmp_path))
 
 
-@pytest.mark.parametrize("arguments", [["models"], ["models", "--wide"], ["weights", "list"]])
+@pytest.mark.parametrize(
+    "arguments", [["models", "--all"], ["models", "--all", "--wide"], ["weights", "list"]]
+)
 def test_tables_name_every_model(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     output = capsys.readouterr().out
     for model in models():
         assert model.name in output
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["models", "--wide"]])
+def test_models_for_tests_are_shown_on_request_only(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 0
+    shown = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.split()}
+    assert {model.name for model in models() if model.for_tests}.isdisjoint(shown)
+    assert {model.name for model in models() if not model.for_tests} <= shown
 
 
 def test_metres_without_a_limit_are_metres(capsys: pytest.CaptureFixture[str]) -> None:

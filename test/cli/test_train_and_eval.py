@@ -67,7 +67,7 @@ def test_train_then_eval(worlds: Path, tmp_path: Path, capsys: pytest.CaptureFix
             ["train", "panda-tiny-metric", "data.max_depth_m=10"],
             "needs target metric and max_depth_m 20",
         ),
-        (["eval", "panda-tiny-metric", "worlds", "/nowhere"], "dataset.json does not exist"),
+        (["eval", "panda-tiny-metric", "worlds", "/nowhere"], "no folder /nowhere"),
     ],
 )
 def test_what_is_wrong_is_said(

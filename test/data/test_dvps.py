@@ -15,7 +15,11 @@ from depth_perception.data.dvps import CityscapesDvps, SemKittiDvps, index_path,
 from depth_perception.data.dvps_write import street_sequences, write_cityscapes_dvps
 from depth_perception.data.panoptic import VOID_CLASS, PanopticFrame
 from depth_perception.evaluation.panoptic import CITYSCAPES_DVPS
-from depth_perception.evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticScore
+from depth_perception.evaluation.panoptic_score import (
+    PanopticCounter,
+    PanopticResult,
+    PanopticScore,
+)
 from depth_perception.geometry import Pinhole
 from depth_perception.io.images import ImageReadError
 from depth_perception.segment_classes import CITYSCAPES
@@ -73,16 +77,16 @@ def test_what_is_written_is_read(root: Path, videos: list[list[PanopticFrame]]) 
 
 
 def test_the_truth_is_judged_as_perfect(root: Path) -> None:
-    judge, rows = PanopticJudge(CITYSCAPES_DVPS, depth=True), []
+    judge, rows = PanopticCounter(CITYSCAPES_DVPS, depth=True), []
     for frame in CityscapesDvps(root, "train"):
         segments = frame.segments()
-        rows.append(judge.row(JudgedFrame(segments, segments, frame.depth_m, frame.depth_m)))
+        rows.append(judge.row(PanopticResult(segments, segments, frame.depth_m, frame.depth_m)))
     score = PanopticScore.of(rows, CITYSCAPES_DVPS)
     quality = score.quality(0.1)
     assert quality.occurs.sum() > 4
     assert (quality.per_class[quality.occurs] == 100).all()
     assert score.dpq()[0] == pytest.approx(100 * int(quality.occurs.sum()) / 19)
-    assert score.depth.abs_rel == 0
+    assert score.depth["abs_rel"] == 0
 
 
 def test_without_a_list_frames_are_found_by_name(root: Path) -> None:

@@ -149,7 +149,7 @@ def test_incomplete_sets_are_named(tmp_path):
 
 
 def test_wrong_arguments_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="own size"):
+    with pytest.raises(ValueError, match="original size"):
         KittiRaw((), size=(4, 8), truth=True)
     with pytest.raises(ValueError, match="no frames"):
         write_kitti_raw(tmp_path, [])
@@ -157,7 +157,7 @@ def test_wrong_arguments_are_refused(tmp_path):
     frame = StereoFrame(
         panorama, panorama, torch.ones(4, 8), DepthKind.RANGE, Equirectangular(4, 8), 0.26
     )
-    with pytest.raises(ValueError, match="no pinhole pair"):
+    with pytest.raises(ValueError, match="is not a horizontal pinhole pair"):
         write_kitti_raw(tmp_path, [frame])
     with pytest.raises(ValueError, match=r"rectify must be \(3, 3\)"):
         KittiCalibration(np.eye(3, 4), np.eye(3, 4), np.eye(2), np.eye(3), np.zeros(3))

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from published.stereo import warp_range
 
 from depth_perception.data.stereo import PanoramasOfPinholes, StereoFrame, as_panorama
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
@@ -37,9 +38,9 @@ def test_a_pinhole_pair_becomes_a_panorama_pair():
 
     # The geometry of panoramas then holds.
     range_m = expected[None, None]
-    warped = SphericalStereo(camera, pair.direction).warp_range(
-        torch.cat((pair.right.float(), covered[None].float()))[None], range_m, pair.baseline_m
-    )
+    both = torch.cat((pair.right.float(), covered[None].float()))[None]
+    geometry = SphericalStereo(camera, pair.direction)
+    warped = warp_range(geometry, both, range_m, pair.baseline_m)
     both = covered & warped.valid[0, 0] & (warped.image[0, 3] > 0.999)
     assert both.float().mean() > 0.4
     error = (warped.image[0, :3] - pair.left.float()).abs().mean(0)[both]

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from box_world import HEIGHT, HIGH, LOW, WIDTH, box_seen_from_inside
 
-from depth_perception.demo.board import BoardContent, Fact, write_board, write_pictures
+from depth_perception.demo.board import BoardContent, panels
 from depth_perception.demo.cloud_views import both_views
+from depth_perception.demo.layout import Fact, write_board, write_images
 from depth_perception.demo.recording import Cloud
 from depth_perception.geometry import Equirectangular
 from depth_perception.io.images import read_image
@@ -23,9 +24,6 @@ def content() -> BoardContent:
     rays = Equirectangular(HEIGHT, WIDTH).rays().numpy()
     points = rays * truth[..., None] * np.float32(1.1)
     return BoardContent(
-        title="Depth of a box",
-        subtitle="by hand",
-        facts=(Fact("0.100", "AbsRel"), Fact("100 %", "δ1")),
         image=image,
         predicted_m=truth * np.float32(1.1),
         truth_m=truth,
@@ -36,8 +34,9 @@ def content() -> BoardContent:
 def test_board_with_truth_has_three_rows_without_it_two(
     tmp_path: Path, content: BoardContent
 ) -> None:
-    write_board(tmp_path / "full.png", content)
-    write_board(tmp_path / "short.png", replace(content, truth_m=None))
+    headline = ("Depth of a box", "by hand", (Fact("0.100", "AbsRel"), Fact("100 %", "δ1")))
+    write_board(tmp_path / "full.png", *headline, panels(content))
+    write_board(tmp_path / "short.png", *headline, panels(replace(content, truth_m=None)))
 
     full, short = read_image(tmp_path / "full.png"), read_image(tmp_path / "short.png")
     assert full.shape[1] == short.shape[1] == 1600
@@ -47,7 +46,7 @@ def test_board_with_truth_has_three_rows_without_it_two(
 
 
 def test_parts_are_saved_one_by_one(tmp_path: Path, content: BoardContent) -> None:
-    paths = write_pictures(tmp_path, content)
+    paths = write_images(tmp_path, panels(content))
 
     assert [path.stem for path in paths] == [
         "input", "depth", "ground_truth", "error", "cloud_above", "cloud_side",
@@ -61,7 +60,7 @@ def test_unknown_truth_is_grey(tmp_path: Path, content: BoardContent) -> None:
     truth = content.truth_m.copy()
     truth[:10] = 0
 
-    paths = write_pictures(tmp_path, replace(content, truth_m=truth))
+    paths = write_images(tmp_path, panels(replace(content, truth_m=truth)))
 
     assert np.unique(read_image(paths[2])[:10].reshape(-1, 3), axis=0).tolist() == [[185, 190, 197]]
 
@@ -74,7 +73,7 @@ def test_views_carry_the_true_outline_to_scale(content: BoardContent) -> None:
         (side, (LOW[2], -HIGH[1]), (HIGH[2], -LOW[1])),
     ):
         left, right, bottom, top = view.extent_m
-        assert view.picture.shape == (300, 400, 3)
+        assert view.image.shape == (300, 400, 3)
         assert (right - left) / (top - bottom) == pytest.approx(4 / 3)
         outline = view.outline_m[np.isfinite(view.outline_m).all(-1)]
         np.testing.assert_allclose(outline.min(0), low, atol=0.3)
@@ -122,4 +121,4 @@ def test_empty_cloud_still_gives_a_picture() -> None:
 
     above, side = both_views(nothing, (40, 60), np.full((8, 16), np.nan, np.float32), None)
 
-    assert above.picture.shape == side.picture.shape == (40, 60, 3)
+    assert above.image.shape == side.image.shape == (40, 60, 3)

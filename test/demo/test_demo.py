@@ -14,6 +14,8 @@ from depth_perception.demo import recording as recorded
 from depth_perception.io.images import read_image, write_image
 from depth_perception.io.ply import read_ply
 
+pytestmark = pytest.mark.live
+
 TOPICS = {"/depth/image", "/depth/points", "/depth/camera_info", "/depth/scale", "/diagnostics"}
 
 
@@ -100,9 +102,9 @@ def test_node_that_cannot_start(tmp_path: Path, capfd: pytest.CaptureFixture[str
     [
         (["--image", "square.png"], "360° x 180°"),
         (["--image", "missing.png"], "missing.png"),
-        (["--bag", "missing"], "is no bag"),
+        (["--bag", "missing"], "is not a bag"),
         (["--bag", "bag", "--topic", "/nothing"], "no image topic '/nothing'"),
-        (["--model", "panda-small"], "returns no metres"),
+        (["--model", "panda-small"], "is not metric"),
         (["--model", "unheard-of"], "no model 'unheard-of'"),
     ],
 )

@@ -19,20 +19,17 @@ from depth_perception.cli.main import main
 from depth_perception.demo import instances
 from depth_perception.demo import recording as recorded
 from depth_perception.demo.bags import WorldWalk, describe_bag, write_world_bag
-from depth_perception.demo.board import Fact
-from depth_perception.demo.instances import Found, distance_error, findings
-from depth_perception.demo.panoptic_board import (
-    PanopticContent,
-    point_colours,
-    write_panoptic_board,
-    write_panoptic_pictures,
-)
+from depth_perception.demo.instances import RecordedInstance, distance_error, read_instances
+from depth_perception.demo.layout import Fact, write_board, write_images
+from depth_perception.demo.panoptic_board import PanopticContent, panels, point_colours
 from depth_perception.demo.recording import Cloud
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import read_image
 from depth_perception.io.ply import read_ply
 from depth_perception.io.segment_colours import segment_colour
 from depth_perception.segment_classes import CITYSCAPES
+
+pytestmark = pytest.mark.live
 
 CAR, ROAD = 13, 0
 COLOURS = [entry.colour for entry in CITYSCAPES]
@@ -50,18 +47,15 @@ def content() -> PanopticContent:
     image = np.random.default_rng(0).integers(0, 255, (40, 80, 3), np.uint8)
     size = (2.0, 1.5, 0.1)
     return PanopticContent(
-        title="A car",
-        subtitle="by hand",
-        facts=(Fact("0.100", "AbsRel"),),
         image=image,
         predicted_m=1.1 * truth,
         truth_m=truth,
         cloud=Cloud(points, image.reshape(-1, 3)),
         overlay=image // 2,
         grid=(40, 80),
-        found=(
-            Found(3, CAR, "car", True, (20, 10, 30, 20), 5.5, 5.0, size),
-            Found(1, ROAD, "road", False, (0, 5, 80, 35), 13.2, 12.0, (30.0, 5.0, 0.1)),
+        instances=(
+            RecordedInstance(3, CAR, "car", True, (20, 10, 30, 20), 5.5, 5.0, size),
+            RecordedInstance(1, ROAD, "road", False, (0, 5, 80, 35), 13.2, 12.0, (30.0, 5.0, 0.1)),
         ),
         point_ids=ids.ravel(),
         classes=COLOURS,
@@ -69,10 +63,14 @@ def content() -> PanopticContent:
 
 
 def test_board_with_truth_and_without(tmp_path: Path, content: PanopticContent) -> None:
-    write_panoptic_board(tmp_path / "full.png", content)
-    write_panoptic_board(tmp_path / "short.png", replace(content, truth_m=None))
-    nothing = replace(content, found=(), point_ids=np.zeros(3200, np.uint32))
-    write_panoptic_board(tmp_path / "empty.png", nothing)
+    contents = {
+        "full": content,
+        "short": replace(content, truth_m=None),
+        "empty": replace(content, instances=(), point_ids=np.zeros(3200, np.uint32)),
+    }
+    for name, one in contents.items():
+        facts = (Fact("0.100", "AbsRel"),)
+        write_board(tmp_path / f"{name}.png", "A car", "by hand", facts, panels(one))
 
     full, short, empty = (read_image(tmp_path / f"{n}.png") for n in ("full", "short", "empty"))
     assert full.shape == short.shape == empty.shape
@@ -84,14 +82,14 @@ def test_board_with_truth_and_without(tmp_path: Path, content: PanopticContent) 
 
 
 def test_parts_are_saved_one_by_one(tmp_path: Path, content: PanopticContent) -> None:
-    paths = write_panoptic_pictures(tmp_path, content)
+    paths = write_images(tmp_path, panels(content))
     assert [path.stem for path in paths] == ["input", "segments", "depth", "cloud_above"]
     assert read_image(paths[1]).shape == (40, 80, 3)
 
 
 def test_points_have_the_colours_of_their_segments(content: PanopticContent) -> None:
     colours = point_colours(content).reshape(40, 80, 3)
-    assert colours[20, 30].tolist() == list(segment_colour(content.found[0], COLOURS))
+    assert colours[20, 30].tolist() == list(segment_colour(content.instances[0], COLOURS))
     assert colours[35, 5].tolist() == list(COLOURS[ROAD])
     assert np.ptp(colours[0, 0]) < 10  # grey: no segment
 
@@ -115,9 +113,9 @@ def test_true_distance_is_that_inside_the_mask(monkeypatch: pytest.MonkeyPatch) 
     truth = np.full((3, 4), 99.0, np.float32)
     truth[0, 1], truth[1, 1], truth[1, 2] = 3.0, 4.0, 5.0
 
-    (image,) = findings(Path("bag"), "/instances", {1_000_000_005: truth})
+    (image,) = read_instances(Path("bag"), "/instances", {1_000_000_005: truth})
 
-    first, second, _ = image.found
+    first, second, _ = image.instances
     assert (image.stamp_ns, image.grid) == (1_000_000_005, (3, 4))
     assert (first.true_m, first.size_m, first.text) == (4.0, (1.0, 2.0, 3.0), "car 4.4 m")
     assert math.isnan(second.true_m)
@@ -187,9 +185,9 @@ def test_panoptic_node_from_bag_to_board(tmp_path: Path, capfd: pytest.CaptureFi
     assert cloud.instances is not None
     assert cloud.instances.shape == cloud.points.shape[:1]
     assert (cloud.instances > 0).any()
-    (first, *_) = findings(out / "recording", "/instances", {})
+    (first, *_) = read_instances(out / "recording", "/instances", {})
     assert first.grid == golden.image.shape[:2]
-    assert len(first.found) > 3
+    assert len(first.instances) > 3
     assert read_image(out / "board.png").shape[1] == 1600
     assert (out / "board.jpg").is_file()
     read_ply(out / "cloud.ply")
@@ -201,8 +199,8 @@ def test_panoptic_node_from_bag_to_board(tmp_path: Path, capfd: pytest.CaptureFi
     [
         (["--image", "panorama.jpg"], "panorama.jpg has no camera_info: give a bag"),
         (["--bag", "bag"], "has no /camera/camera_info"),
-        (["--model", "moge-2-tiny"], "moge-2-tiny finds no segments with depth"),
-        (["--model", "panopticdepth-r50-seg"], "models that do: panopticdepth-tiny, pan"),
+        (["--model", "moge-2-tiny"], "moge-2-tiny has no segments with depth"),
+        (["--model", "panopticdepth-r50-seg"], "models that have: panopticdepth-tiny, pan"),
     ],
 )
 def test_what_the_panoptic_node_cannot_play_is_told_at_once(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from depth_perception.demo.session import Session, SessionError
+from depth_perception.demo.session import DemoError, Session
+
+pytestmark = pytest.mark.alone
 
 PROGRAMS = {
     "quick": "print('hello', flush=True)",
@@ -36,7 +38,7 @@ def test_output_goes_to_a_log(session: Session) -> None:
 
 
 def test_failure_shows_the_code_and_the_log(session: Session) -> None:
-    with session, pytest.raises(SessionError, match=r"exit code 3(.|\n)*the reason"):
+    with session, pytest.raises(DemoError, match=r"exit code 3(.|\n)*the reason"):
         session.wait(session.start("first", "broken", ()), timeout_s=20)
 
 
@@ -44,12 +46,12 @@ def test_waiting_notices_the_end_of_another_process(session: Session) -> None:
     with session:
         needed = session.start("needed", "broken", ())
         waiting = session.start("waiting", "polite", ())
-        with pytest.raises(SessionError, match="needed ended early, exit code 3"):
+        with pytest.raises(DemoError, match="needed ended early, exit code 3"):
             session.wait(waiting, timeout_s=20, needs=[needed])
 
 
 def test_time_limit(session: Session) -> None:
-    with session, pytest.raises(SessionError, match="first was not done after 0 s"):
+    with session, pytest.raises(DemoError, match="first was not done after 0 s"):
         session.wait(session.start("first", "polite", ()), timeout_s=0.3)
 
 
@@ -66,7 +68,7 @@ def test_a_process_that_ignores_the_interrupt_is_killed_and_reported(session: Se
     with session:
         child = session.start("first", "stubborn", ())
         session.wait_for_line(child, "ready", timeout_s=20)
-        with pytest.raises(SessionError, match="did not end within 0 s of SIGINT"):
+        with pytest.raises(DemoError, match="did not end within 0 s of SIGINT"):
             session.stop(child, grace_s=0.3)
 
     assert child.process.returncode == -9
@@ -79,13 +81,13 @@ def test_leaving_the_session_ends_everything(session: Session) -> None:
         begin = time.monotonic()
 
     assert child.process.poll() == 0
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 8
 
 
 def test_line_that_never_comes(session: Session) -> None:
     with session:
         child = session.start("first", "polite", ())
-        with pytest.raises(SessionError, match="did not say 'never'"):
+        with pytest.raises(DemoError, match="did not say 'never'"):
             session.wait_for_line(child, "never", timeout_s=0.3)
 
 

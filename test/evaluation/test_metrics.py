@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from golden.evaluators import clamped_as_released, metrics_dav2
 
-from depth_perception.evaluation.metrics import (
-    DepthMetrics,
-    MetricMean,
-    depth_metrics,
-    metrics_dav2,
-)
-from depth_perception.evaluation.protocols import (
-    Alignment,
-    align,
-    clamp_metric,
-    scale_and_shift,
-)
+from depth_perception.evaluation.alignment import Alignment, align, scale_and_shift
+from depth_perception.evaluation.metrics import Metrics, depth_metrics, mean_of
+from depth_perception.evaluation.panda import clamp_metric
 
 
 def read(golden_dir: Path, name: str) -> dict[str, torch.Tensor]:
@@ -29,10 +20,9 @@ def read(golden_dir: Path, name: str) -> dict[str, torch.Tensor]:
         return {key: torch.from_numpy(array) for key, array in file.items()}
 
 
-def check(metrics: DepthMetrics, expected: torch.Tensor) -> None:
-    torch.testing.assert_close(
-        torch.tensor(astuple(metrics)), expected, atol=1e-5, rtol=1e-4, equal_nan=True
-    )
+def check(metrics: Metrics, expected: torch.Tensor) -> None:
+    found = torch.tensor([*metrics.values()])
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", ["metrics_aligned", "metrics_aligned_negative"])
@@ -67,20 +57,20 @@ def test_median_after_the_fit_matches_the_original(golden_dir: Path) -> None:
 @pytest.mark.parametrize("protocol", ["aligned", "metric"])
 def test_mean_over_images_matches_the_original(golden_dir: Path, protocol: str) -> None:
     g = read(golden_dir, f"metrics_{protocol}")
-    mean = MetricMean()
+    rows = []
     for gt, pred, mask in zip(g["gt"], g["pred"], g["mask"], strict=True):
         if protocol == "aligned":
             pred = align(gt[None], pred[None], mask[None], Alignment.SCALE_SHIFT)[0]
         else:
-            gt, pred = clamp_metric(gt, pred, original_bug=True)
-        mean.add(depth_metrics(gt[mask], pred[mask], strict=False))
-    assert mean.count == 3
-    check(mean.mean(), g["evaluator_per_image"])
+            gt, pred = clamped_as_released(gt, pred)
+        rows.append(depth_metrics(gt[mask], pred[mask], strict=False))
+    assert len(rows) == 3
+    check(mean_of(rows), g["evaluator_per_image"])
 
 
 def test_metric_protocol_matches_the_original(golden_dir: Path) -> None:
     g = read(golden_dir, "metrics_metric")
-    gt, pred = clamp_metric(g["gt"], g["pred"], original_bug=True)
+    gt, pred = clamped_as_released(g["gt"], g["pred"])
     mask = g["mask"]
     check(depth_metrics(gt[mask], pred[mask]), g["plain"])
     everywhere = g["gt"] > 0
@@ -92,43 +82,43 @@ def test_metric_protocol_matches_the_original(golden_dir: Path) -> None:
 def test_clamp_without_the_bug_touches_only_what_is_outside() -> None:
     truth = torch.tensor([0.05, 5.0, 12.0, 5.0])
     pred = torch.tensor([1.0, 12.0, 9.0, 0.0])
-    assert clamp_metric(truth, pred)[0].tolist() == pytest.approx([0.1, 5, 10, 5])
-    assert clamp_metric(truth, pred)[1].tolist() == pytest.approx([1, 10, 9, 0.1])
-    assert clamp_metric(truth, pred, original_bug=True)[0][1].item() == 10
-    assert clamp_metric(truth, pred, original_bug=True)[1][1].item() == 12
+    assert clamp_metric(truth).tolist() == pytest.approx([0.1, 5, 10, 5])
+    assert clamp_metric(pred).tolist() == pytest.approx([1, 10, 9, 0.1])
+    assert clamped_as_released(truth, pred)[0][1].item() == 10
+    assert clamped_as_released(truth, pred)[1][1].item() == 12
 
 
 def test_depth_anything_metrics_match_the_original(golden_dir: Path) -> None:
     g = read(golden_dir, "metrics_dav2")
-    numbers = torch.tensor(astuple(metrics_dav2(g["gt"], g["pred"])))
+    numbers = torch.tensor([*metrics_dav2(g["gt"], g["pred"]).values()])
     torch.testing.assert_close(numbers, g["values"], atol=1e-6, rtol=1e-5)
 
 
 def test_negative_predictions_are_wrong_unless_the_original_is_wanted() -> None:
     truth, pred = torch.tensor([2.0, 2.0]), torch.tensor([2.0, -1.0])
     strict = depth_metrics(truth, pred)
-    assert strict.a3 == pytest.approx(0.5)
-    assert strict.log10 == pytest.approx(0.5 * math.log10(2000))
+    assert strict["a3"] == pytest.approx(0.5)
+    assert strict["log10"] == pytest.approx(0.5 * math.log10(2000))
     original = depth_metrics(truth, pred, strict=False)
-    assert original.a3 == pytest.approx(1)
-    assert math.isnan(original.log10)
-    assert strict.mae == original.mae == pytest.approx(1.5)
+    assert original["a3"] == pytest.approx(1)
+    assert math.isnan(original["log10"])
+    assert strict["mae"] == original["mae"] == pytest.approx(1.5)
 
 
 def test_arithmetic_of_a_uniform_error() -> None:
     truth = torch.tensor([1.0, 2.0, 4.0])
     metrics = depth_metrics(truth, 1.3 * truth)
-    assert metrics.abs_rel == pytest.approx(0.3)
-    assert metrics.mae == pytest.approx(0.7)
-    assert metrics.log_rms == pytest.approx(math.log10(1.3))
-    assert (metrics.a1, metrics.a2) == pytest.approx((0, 1))
+    assert metrics["abs_rel"] == pytest.approx(0.3)
+    assert metrics["mae"] == pytest.approx(0.7)
+    assert metrics["log_rms"] == pytest.approx(math.log10(1.3))
+    assert (metrics["a1"], metrics["a2"]) == pytest.approx((0, 1))
 
 
 def test_weights_count_as_repeated_pixels() -> None:
     truth, pred = torch.tensor([1.0, 2.0]), torch.tensor([2.0, 2.0])
     weighted = depth_metrics(truth, pred, torch.tensor([1.0, 3.0]))
     repeated = depth_metrics(truth[[0, 1, 1, 1]], pred[[0, 1, 1, 1]])
-    assert astuple(weighted) == pytest.approx(astuple(repeated))
+    assert weighted == pytest.approx(repeated)
 
 
 def test_alignments_recover_what_they_may() -> None:
@@ -162,4 +152,4 @@ def test_nothing_to_compare_is_an_error() -> None:
     with pytest.raises(ValueError, match="compare"):
         depth_metrics(torch.empty(0), torch.empty(0))
     with pytest.raises(ValueError, match="no image"):
-        MetricMean().mean()
+        mean_of([])

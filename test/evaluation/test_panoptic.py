@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from golden.evaluators import absolute_relative, dvpq, dvpq_counts
 from golden.panopticdepth_reference import case
 from torch import Tensor
 
@@ -19,10 +20,7 @@ from depth_perception.evaluation.panoptic import (
     SEMKITTI_DVPS,
     PanopticCounts,
     PanopticPair,
-    absolute_relative,
     depth_steps,
-    dvpq,
-    dvpq_counts,
     match_segments,
     panoptic_quality,
 )
@@ -155,7 +153,7 @@ def test_depth_steps_are_cut_off() -> None:
 
 def test_bad_arguments_are_named() -> None:
     flat = torch.zeros((4, 4), dtype=torch.int64)
-    with pytest.raises(ValueError, match=r"segments are \(4, 4\), truth \(2, 4\)"):
+    with pytest.raises(ValueError, match=r"segments are \(4, 4\), ground truth \(2, 4\)"):
         match_segments(flat, flat[:2], CITYSCAPES_PQ)
     with pytest.raises(ValueError, match="needs depth"):
         dvpq([[PanopticPair(flat, flat)]], CITYSCAPES_DVPS, threshold=0.5)

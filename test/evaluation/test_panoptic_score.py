@@ -11,7 +11,11 @@ from golden.panopticdepth_reference import case
 
 from depth_perception.evaluation.panoptic import CITYSCAPES_DVPS
 from depth_perception.evaluation.panoptic_report import class_sheet, score_document, score_sheet
-from depth_perception.evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticScore
+from depth_perception.evaluation.panoptic_score import (
+    PanopticCounter,
+    PanopticResult,
+    PanopticScore,
+)
 from depth_perception.evaluation.panoptic_sets import PANOPTIC_BENCHMARKS, segment_map
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
@@ -22,13 +26,13 @@ NAMES = tuple(entry.name for entry in CITYSCAPES)
 
 def score_of_the_reference(windows: tuple[int, ...]) -> PanopticScore:
     arrays = case("dvpq-cityscapes").arrays
-    judge, rows = PanopticJudge(CITYSCAPES_DVPS, depth=True, windows=windows), []
+    counter, rows = PanopticCounter(CITYSCAPES_DVPS, depth=True, windows=windows), []
     segments = arrays["in_pred_class"] * 1000 + arrays["in_pred_id"]
     for video, truths in enumerate(arrays["in_gt"]):
         for frame, truth in enumerate(truths):
             depth, true_depth = (arrays[f"in_depth_{n}"][video, frame] for n in ("pred", "gt"))
-            judged = JudgedFrame(segments[video, frame], truth, depth / 256, true_depth / 256)
-            rows.append(judge.row(judged, str(video)))
+            result = PanopticResult(segments[video, frame], truth, depth / 256, true_depth / 256)
+            rows.append(counter.row(result, str(video)))
     return PanopticScore.of(rows, CITYSCAPES_DVPS)
 
 
@@ -80,30 +84,32 @@ def test_depth_is_that_of_known_pixels_up_to_80_m() -> None:
     truth = torch.zeros((2, 4), dtype=torch.int64)
     true_depth = torch.tensor([[10.0, 20, 0, 90], [10, 10, 10, 80]])
     depth = torch.tensor([[11.0, 20, 7, 1], [10, 10, torch.nan, 80]])
-    row = PanopticJudge(CITYSCAPES_DVPS, depth=True).row(
-        JudgedFrame(truth, truth, depth, true_depth)
+    row = PanopticCounter(CITYSCAPES_DVPS, depth=True).row(
+        PanopticResult(truth, truth, depth, true_depth)
     )
-    assert row.depth.abs_rel == pytest.approx((0.1 + 1) / 6, abs=1e-4)
-    nothing = JudgedFrame(truth, truth, depth, 0 * true_depth)
-    rows = [row, PanopticJudge(CITYSCAPES_DVPS, depth=True).row(nothing)]
+    assert row.depth["abs_rel"] == pytest.approx((0.1 + 1) / 6, abs=1e-4)
+    nothing = PanopticResult(truth, truth, depth, 0 * true_depth)
+    rows = [row, PanopticCounter(CITYSCAPES_DVPS, depth=True).row(nothing)]
     score = PanopticScore.of(rows, CITYSCAPES_DVPS)
     assert (score.frames, score.depth_frames) == (2, 1)
     assert score.depth == row.depth
-    flat = PanopticJudge(CITYSCAPES_DVPS, depth=False).row(JudgedFrame(truth, truth, None, depth))
+    flat = PanopticCounter(CITYSCAPES_DVPS, depth=False).row(
+        PanopticResult(truth, truth, None, depth)
+    )
     assert set(flat.counts) == {(1, 0.0)}
     assert PanopticScore.of([flat], CITYSCAPES_DVPS).depth is None
 
 
 def test_windows_end_with_their_video() -> None:
     truth = torch.zeros((2, 2), dtype=torch.int64)
-    judge = PanopticJudge(CITYSCAPES_DVPS, depth=False, windows=(1, 3))
-    frame = JudgedFrame(truth, truth, None, truth.float())
-    lengths = [[key[0] for key in judge.row(frame, video).counts] for video in "aaaabbb"]
+    counter = PanopticCounter(CITYSCAPES_DVPS, depth=False, windows=(1, 3))
+    frame = PanopticResult(truth, truth, None, truth.float())
+    lengths = [[key[0] for key in counter.row(frame, video).counts] for video in "aaaabbb"]
     assert lengths == [[1], [1], [1, 3], [1, 3], [1], [1], [1, 3]]
     with pytest.raises(
         ValueError, match=r"windows must be different numbers of frames, got \(0,\)"
     ):
-        PanopticJudge(CITYSCAPES_DVPS, depth=False, windows=(0,))
+        PanopticCounter(CITYSCAPES_DVPS, depth=False, windows=(0,))
 
 
 def test_classes_of_a_model_find_their_numbers_by_name() -> None:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from data.benchmarks.benchmark_samples import write_sample
 from golden.ppd_reference import case
 from torch import Tensor
 
 from depth_perception.data.benchmarks import BENCHMARKS, BenchmarkFrame, kitti
-from depth_perception.data.benchmarks.samples import write_sample
 from depth_perception.evaluation import pinhole
-from depth_perception.evaluation.evaluate import Values
-from depth_perception.evaluation.pinhole import (
-    BENCHMARK_PARTS,
-    PUBLISHED,
-    eth3d_part,
-    evaluate_relative,
-    filled,
-    kitti_part,
-    log_depth_of,
-    without_holes,
-)
+from depth_perception.evaluation.alignment import Alignment
+from depth_perception.evaluation.loop import Sample, Values, evaluate, filled
+from depth_perception.evaluation.pinhole import BENCHMARK_PARTS, eth3d_part, kitti_part
+from depth_perception.evaluation.plain import predict_values
+from depth_perception.evaluation.published import PUBLISHED
+from depth_perception.evaluation.relative import RelativeProtocol, predict_log_depth
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
@@ -45,7 +41,7 @@ def test_part_of_kitti_matches_the_original(tmp_path: Path) -> None:
     write_image(tmp_path / "image.png", np.broadcast_to(rows, (*size, 3)).astype(np.uint8))
     (tmp_path / "list.txt").write_text("image.png depth.png 721.5\n")
     part = kitti_part(kitti(tmp_path)[0])
-    depth, mask = part.depth_m, part.mask
+    depth, mask = part.ground_truth, part.mask
     reference.assert_close(torch.tensor(depth.shape), "out_shape")
     reference.assert_close(mask.sum(), "out_valid_count")
     v, u = mask.nonzero().T
@@ -71,13 +67,13 @@ def test_part_of_eth3d_keeps_depths_and_averages_colours(monkeypatch: pytest.Mon
     frame = _frame(depth, Pinhole.from_fov(height, width, 1.0))
     frame.rgb[:, ::2] = 100
     part = eth3d_part(frame)
-    assert tuple(part.depth_m.shape) == (40, 60)
-    assert torch.equal(part.depth_m, depth[::2, ::2])
-    assert torch.equal(part.mask, part.depth_m > 0)
+    assert tuple(part.ground_truth.shape) == (40, 60)
+    assert torch.equal(part.ground_truth, depth[::2, ::2])
+    assert torch.equal(part.mask, part.ground_truth > 0)
     assert part.rgb.unique().tolist() == [50]
     assert part.camera.width == 60
     small = _frame(torch.ones(20, 30))
-    assert eth3d_part(small).depth_m is small.depth_m
+    assert eth3d_part(small).ground_truth is small.depth_m
 
 
 @pytest.mark.parametrize(("name", "low"), [("nyu", 0.1), ("scannet", 0.01)])
@@ -93,31 +89,32 @@ def test_what_knows_the_truth_is_perfect(name: str, tmp_path: Path) -> None:
     reader = BENCHMARKS[name](tmp_path, None)
     depths = iter([reader[0].depth_m, reader[1].depth_m])
 
-    def knowing(image: Tensor, camera: Pinhole | None) -> Tensor:
-        assert image.shape == (24, 32, 3)
-        return (next(depths).log1p() - 0.4) / 1.3
+    def knowing(sample: Sample) -> Values:
+        assert sample.image.shape == (24, 32, 3)
+        return Values((next(depths).log1p() - 0.4) / 1.3, DepthSpace.LOG1P_DEPTH)
 
-    result = evaluate_relative("truth", knowing, reader, BENCHMARK_PARTS[name])
+    result = evaluate("truth", knowing, reader, RelativeProtocol(BENCHMARK_PARTS[name]))
     assert (result.frames, result.skipped) == (2, 0)
     assert result.pixels > 100
-    assert result.metrics.d0_5 == 1
-    assert result.metrics.abs_rel < 1e-4
+    assert result.metrics["d0_5"] == 1
+    assert result.metrics["abs_rel"] < 1e-4
 
 
 def test_frames_without_truth_are_skipped() -> None:
     frames = [_frame(torch.zeros(4, 6)), _frame(torch.linspace(1, 5, 24).reshape(4, 6))]
 
-    def values(image: Tensor, camera: Pinhole | None) -> Tensor:
-        return torch.linspace(1, 5, 24).reshape(4, 6).log1p()
+    def values(sample: Sample) -> Values:
+        return Values(torch.linspace(1, 5, 24).reshape(4, 6).log1p(), DepthSpace.LOG1P_DEPTH)
 
-    result = evaluate_relative("x", values, frames, BENCHMARK_PARTS["nyu"])
+    protocol = RelativeProtocol(BENCHMARK_PARTS["nyu"])
+    result = evaluate("x", values, frames, protocol)
     assert (result.frames, result.skipped, result.pixels) == (1, 1, 24)
-    with pytest.raises(ValueError, match="no image"):
-        evaluate_relative("x", values, frames[:1], BENCHMARK_PARTS["nyu"])
+    with pytest.raises(ValueError, match="none of 1"):
+        evaluate("x", values, frames[:1], protocol)
 
 
 def test_published_numbers_are_of_known_benchmarks() -> None:
-    for numbers in PUBLISHED.values():
+    for numbers in PUBLISHED["ppd"].values():
         assert set(numbers) == set(BENCHMARKS) == set(BENCHMARK_PARTS)
 
 
@@ -133,12 +130,15 @@ def test_models_that_know_inverse_depth_are_refused() -> None:
         )
 
     with pytest.raises(ValueError, match=r"take --protocol plain"):
-        log_depth_of(inverse)(torch.zeros(28, 28, 3, dtype=torch.uint8), None)
+        predict_log_depth(inverse)(BENCHMARK_PARTS["nyu"](_frame(torch.ones(28, 28))))
 
 
 def test_holes_take_the_largest_depth() -> None:
     hole = torch.tensor([[1.0, 4.0, torch.inf]])
     assert filled(hole).tolist() == [[1, 4, 4]]
-    assert without_holes(lambda _image: Values(hole))(hole).values.tolist() == [[1, 4, 4]]
+    predict = predict_values(
+        lambda *_: SimpleNamespace(depth=hole), Alignment.NONE, fill_holes=True
+    )
+    assert predict(BENCHMARK_PARTS["nyu"](_frame(hole))).values.tolist() == [[1, 4, 4]]
     with pytest.raises(ValueError, match="no depth for any pixel"):
         filled(torch.full((1, 2), torch.inf))

@@ -6,16 +6,13 @@ import pytest
 import torch
 from golden.ppd_reference import Case, case
 
-from depth_perception.evaluation.relative import (
-    RelativeMetrics,
-    aligned_metrics,
-    relative_metrics,
-)
+from depth_perception.evaluation.metrics import Metrics
+from depth_perception.evaluation.relative import aligned_metrics, relative_metrics
 
 
-def _assert_equal(found: RelativeMetrics, reference: Case, prefix: str, names: tuple) -> None:
+def _assert_equal(found: Metrics, reference: Case, prefix: str, names: tuple) -> None:
     for field, name in zip(("d0_5", "d1", "d2", "d3", "abs_rel"), names, strict=True):
-        reference.assert_close(torch.tensor(getattr(found, field)), f"out_{prefix}{name}")
+        reference.assert_close(torch.tensor(found[field]), f"out_{prefix}{name}")
 
 
 NAMES = ("d0p5", "d1", "d2", "d3", "abs_rel")

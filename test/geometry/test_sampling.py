@@ -6,8 +6,9 @@ import math
 
 import pytest
 import torch
+from published.panoramas import rotate_panorama
 
-from depth_perception.geometry import Equirectangular, SamplingGrid, rotate_panorama
+from depth_perception.geometry import Equirectangular, SamplingGrid
 from depth_perception.geometry.rotations import view_rotation
 
 FULL = Equirectangular(16, 32)

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from published.stereo import occluded, warp_range
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.stereo import RIGHT, UP, RectilinearStereo, SphericalStereo
@@ -62,16 +63,16 @@ def test_a_painted_sphere_is_reproduced(direction):
     other, range_other = inside_a_sphere(camera, tuple(baseline * c for c in direction))
     unwarped = (other - here).abs().mean()
     pair = SphericalStereo(camera, direction)
-    warped = pair.warp(other, pair.disparity(range_here, baseline))
+    warped = pair.warp(other, pair.range(range_here, baseline))
     error = (warped.image - here).abs()
     assert warped.valid.all()
     assert error.mean() < 2e-4 < 0.01 * unwarped
     assert error.max() < 5e-3
-    torch.testing.assert_close(pair.warp_range(other, range_here, baseline).image, warped.image)
+    torch.testing.assert_close(warp_range(pair, other, range_here, baseline).image, warped.image)
 
     # The disparity that the other view must have is the one it has.
-    own = pair.swapped.disparity(range_other, baseline)
-    there = pair.warp(own, pair.disparity(range_here, baseline))
+    own = pair.swapped.range(range_other, baseline)
+    there = pair.warp(own, pair.range(range_here, baseline))
     torch.testing.assert_close(there.image, there.disparity, atol=1e-5, rtol=2e-3)
 
     # And back.
@@ -85,7 +86,7 @@ def test_the_error_shrinks_with_the_pixels():
         camera = Equirectangular(height, 2 * height)
         here, range_m = inside_a_sphere(camera, (0.0, 0.0, 0.0))
         other, _ = inside_a_sphere(camera, (0.26, 0.0, 0.0))
-        warped = SphericalStereo(camera).warp_range(other, range_m, 0.26).image
+        warped = warp_range(SphericalStereo(camera), other, range_m, 0.26).image
         errors.append(float((warped - here).abs().mean()))
     assert errors[1] < 0.35 * errors[0]
     assert errors[2] < 0.35 * errors[1]
@@ -95,7 +96,7 @@ def test_a_partial_panorama_knows_what_it_does_not_see():
     camera = Equirectangular.partial(64, 128, math.radians(120), math.radians(60))
     here, range_m = inside_a_sphere(camera, (0.0, 0.0, 0.0))
     other, _ = inside_a_sphere(camera, (0.26, 0.0, 0.0))
-    warped = SphericalStereo(camera).warp_range(other, range_m, 0.26)
+    warped = warp_range(SphericalStereo(camera), other, range_m, 0.26)
     assert 0.8 < warped.valid.float().mean() < 0.98
     inner = warped.valid.clone()
     inner[..., 0, :] = inner[..., -1, :] = False
@@ -135,7 +136,7 @@ def test_gradients(direction):
     assert torch.autograd.gradcheck(run, (image, disparity), eps=1e-7, atol=1e-5)
     range_m = (1 + rand(2, 1, 6, 10)).requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda a, r: pair.warp_range(a, r, 0.3).image, (image, range_m), eps=1e-7, atol=1e-5
+        lambda a, r: warp_range(pair, a, r, 0.3).image, (image, range_m), eps=1e-7, atol=1e-5
     )
 
 
@@ -174,8 +175,8 @@ def test_mirroring_and_swapping_mirrors_the_warp():
 def test_range_and_disparity_are_inverse():
     pair = SphericalStereo(Equirectangular(4, 8))
     range_m = 0.5 + 10 * torch.rand(1, 1, 4, 8)
-    torch.testing.assert_close(pair.range(pair.disparity(range_m, 0.26), 0.26), range_m)
-    assert float(pair.disparity(torch.tensor(1.0), 0.26)) == pytest.approx(0.26 / (2 * math.pi))
+    torch.testing.assert_close(pair.range(pair.range(range_m, 0.26), 0.26), range_m)
+    assert float(pair.range(torch.tensor(1.0), 0.26)) == pytest.approx(0.26 / (2 * math.pi))
 
 
 def test_unknown_ranges_are_not_valid_and_give_no_gradient():
@@ -185,7 +186,7 @@ def test_unknown_ranges_are_not_valid_and_give_no_gradient():
     range_m[0, 0, 1, 0] = math.inf
     range_m.requires_grad_()
     image = torch.rand(1, 3, 4, 8)
-    warped = pair.warp_range(image, range_m, 0.26)
+    warped = warp_range(pair, image, range_m, 0.26)
     assert (~warped.valid).nonzero()[:, 2:].tolist() == [[0, 0], [0, 1], [0, 2]]
     torch.testing.assert_close(warped.image[0, :, 1, 0], image[0, :, 1, 0], atol=1e-5, rtol=0)
     (warped.image.sum() + warped.disparity.sum()).backward()
@@ -205,11 +206,11 @@ def test_a_point_at_the_other_camera_has_finite_gradients():
 def test_occlusion_behind_a_near_stripe():
     camera = Equirectangular(32, 64)
     spherical = SphericalStereo(camera)
-    far = spherical.disparity(torch.full((1, 1, 32, 64), 10.0), 0.5)
-    assert not spherical.occluded(far, far).any()
+    far = spherical.range(torch.full((1, 1, 32, 64), 10.0), 0.5)
+    assert not occluded(spherical, far, far).any()
     near = far.clone()
-    near[..., 30:34] = spherical.disparity(torch.tensor(1.0), 0.5)
-    hidden = spherical.occluded(far, near)
+    near[..., 30:34] = spherical.range(torch.tensor(1.0), 0.5)
+    hidden = occluded(spherical, far, near)
     assert hidden[0, 0, 16, 30:33].all()
     assert hidden.float().mean() < 0.1
 

@@ -54,7 +54,7 @@ def test_frames_and_topics(image_bag: Bag, storage: str) -> None:
         ImageTopic("/raw", "sensor_msgs/msg/Image", 2, "rgb8"),
         ImageTopic("/small", "sensor_msgs/msg/CompressedImage", 1, "rgb8; png compressed bgr8"),
     )
-    assert [t.holds_pictures for t in image_topics(bag)] == [False, True, True]
+    assert [t.holds_images for t in image_topics(bag)] == [False, True, True]
     frames = list(read_frames(bag, "/raw"))
     assert [(frame.stamp_ns, frame.frame_id) for frame in frames] == [
         (5, "camera_optical_frame"),
@@ -64,7 +64,7 @@ def test_frames_and_topics(image_bag: Bag, storage: str) -> None:
     (small,) = read_frames(bag, "/small")
     assert (small.stamp_ns, small.frame_id) == (3_000_000_000, "front")
     np.testing.assert_array_equal(small.image(), PICTURE)
-    with pytest.raises(BagReadError, match=r"2 topics with pictures .*choose one with --topic"):
+    with pytest.raises(BagReadError, match=r"2 camera image topics .*choose one with --topic"):
         choose_image_topic(bag)
     assert choose_image_topic(bag, "small").name == "/small"
     with pytest.raises(BagReadError, match=r"no image topic '/text'.*/depth"):
@@ -91,7 +91,7 @@ def test_what_is_a_bag(tmp_path: Path, image_bag: Bag) -> None:
 def test_bag_without_pictures(image_bag: Bag) -> None:
     bag = image_bag("bag", {"/text": [(6, TYPES["std_msgs/msg/String"]("hello"))]})
     assert image_topics(bag) == ()
-    with pytest.raises(BagReadError, match=r"0 topics with pictures \(no images at all"):
+    with pytest.raises(BagReadError, match=r"0 camera image topics \(no images at all"):
         choose_image_topic(bag)
 
 
@@ -115,7 +115,7 @@ def test_missing_storage_and_bad_metadata(image_bag: Bag) -> None:
     (bag / "metadata.yaml").write_text("rosbag2_bagfile_information: [")
     with pytest.raises(BagReadError, match="cannot be read"):
         image_topics(bag)
-    with pytest.raises(BagReadError, match="is no bag"):
+    with pytest.raises(BagReadError, match="is not a bag"):
         image_topics(bag / "gone")
 
 

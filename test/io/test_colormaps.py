@@ -1,15 +1,19 @@
-"""Depth maps as pictures, against PanDA's script and for awkward maps."""
+"""Depth maps as colour images, against PanDA's script and for unusual maps."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from depth_perception.depth_space import DepthSpace
 from depth_perception.io.colormaps import (
     INVALID_COLOUR,
+    PUBLISHED_COLORMAP,
     RunningRange,
     colourise,
     depth_picture,
+    near_is_warm,
     normalise,
 )
 
@@ -25,13 +29,15 @@ def test_published_gray_and_colours(golden_dir, case, resized):
     difference = np.abs(gray.astype(int) - expected)
     assert difference.max() <= 1
     assert (difference > 0).mean() <= 0.005
-    assert np.array_equal(colourise(expected)[..., ::-1], golden[f"color_bgr{suffix}"])
+    assert np.array_equal(
+        colourise(expected, PUBLISHED_COLORMAP)[..., ::-1], golden[f"color_bgr{suffix}"]
+    )
     assert np.array_equal(depth_picture(depth), colourise(gray))
 
 
 def test_published_colours_of_some_indices():
     indices = np.array([[0, 64, 128, 192, 255]], np.uint8)
-    assert colourise(indices)[0].tolist() == [
+    assert colourise(indices, PUBLISHED_COLORMAP)[0].tolist() == [
         [94, 79, 162],
         [137, 207, 164],
         [254, 254, 189],
@@ -113,3 +119,20 @@ def test_running_range_survives_frames_without_depth():
 def test_running_range_refuses_nonsense(arguments):
     with pytest.raises(ValueError, match=r"percentiles|memory"):
         RunningRange(*arguments)
+
+
+@pytest.mark.parametrize("space", list(DepthSpace))
+def test_near_is_red_and_far_is_blue_in_every_space(space):
+    depth = torch.tensor([[1.0, 3.0, 9.0]])
+    values = space.from_depth(depth).numpy()
+    near, _, far = depth_picture(values, colormap=near_is_warm(space))[0].astype(int)
+    assert near[0] > near[2]
+    assert far[2] > far[0]
+
+
+def test_logarithmic_colours_give_equal_steps_to_equal_ratios():
+    depth = np.array([[0.0, 0.5, 1.0, 2.0, 4.0, np.inf]], np.float32)
+    options = {"limits": (0.5, 4.0), "logarithmic": True, "unknown": (1, 2, 3)}
+    gray = depth_picture(depth, colormap=None, **options)[0]
+    assert gray[[0, 5]].tolist() == [[1, 2, 3], [1, 2, 3]]
+    assert gray[1:5, 0].tolist() == pytest.approx([0, 85, 170, 255], abs=1)

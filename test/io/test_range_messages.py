@@ -120,7 +120,7 @@ BAD_CLOUDS = {
     "beyond": (_field("z", offset=13), "field z at offset 13 leaves the point of 16 bytes"),
     "step 0": (lambda m: setattr(m, "point_step", 0), "leaves the point of 0 bytes"),
     "row step": (lambda m: setattr(m, "row_step", 40), "row_step is 40, less than 3 points"),
-    "twice": (lambda m: m.fields.append(m.fields[1]), "field x is there twice"),
+    "twice": (lambda m: m.fields.append(m.fields[1]), "field x occurs twice"),
     "huge": (lambda m: setattr(m, "height", 2**32 - 1), "data holds 96 bytes"),
 }
 

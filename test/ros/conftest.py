@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,14 +40,6 @@ def _random_weights(name: str, factory: pytest.TempPathFactory) -> Path:
     path = factory.mktemp("weights") / f"{name}.safetensors"
     save_network(build_network(name), path)
     return path
-
-
-@pytest.fixture
-def patience() -> float:
-    """How much slower than an idle machine this one is at present, at least 1."""
-    began = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import numpy"], check=True, timeout=120)
-    return max(1.0, (time.monotonic() - began) / 0.4)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from resource import RUSAGE_CHILDREN
 from typing import Any
 
 import numpy as np
@@ -66,16 +68,18 @@ class NodeProcess:
         log: Path,
         parameters: Mapping[str, Any] | None = None,
         remappings: Mapping[str, str] | None = None,
-        module: str = "depth_perception.ros.panoramic_node",
+        module: str = "panoramic_depth",
         arguments: Sequence[str] = (),
     ) -> None:
-        """``module`` may also be the path of a script."""
+        """``module`` is the name of an executable, a module, or the path of a script."""
         options: list[str] = []
         for name, value in (parameters or {}).items():
             options += ["-p", f"{name}:={_yaml(value)}"]
         for source, target in (remappings or {}).items():
             options += ["-r", f"{source}:={target}"]
         program = [module] if module.endswith(".py") else ["-m", module]
+        if "." not in module:
+            program = ["-m", "depth_perception.ros.executables", module]
         self.log = log
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -104,17 +108,28 @@ class NodeProcess:
             time.sleep(0.05)
 
     def stop(self) -> tuple[int, float]:
-        """SIGINT; exit code and the seconds that it took."""
-        began = time.monotonic()
+        """SIGINT; exit code and the seconds of processor time until the end."""
+        before, children = _processor_s(self.process.pid), resource.getrusage(RUSAGE_CHILDREN)
         if self.is_alive():
             self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(20)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"SIGINT did not end the process:\n{self.text}") from None
-        return self.process.returncode, time.monotonic() - began
+        after = resource.getrusage(RUSAGE_CHILDREN)
+        life = after.ru_utime + after.ru_stime - children.ru_utime - children.ru_stime
+        return self.process.returncode, life - before
+
+
+def _processor_s(pid: int) -> float:
+    """Seconds that a process has computed so far; 0 where Linux does not tell."""
+    path = Path(f"/proc/{pid}/stat")
+    if not path.exists():
+        return 0.0
+    fields = path.read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 class Probe(Node):

@@ -16,23 +16,27 @@ import torch
 from sensor_msgs.msg import Image
 
 from depth_perception.bench.frame_clock import FrameClock, MemorySample
-from depth_perception.bench.identity import IdentityEstimator, bench_picture
-from depth_perception.bench.ros.cloud import CloudBenchOptions, bench_cloud
-from depth_perception.bench.ros.node import NodeBenchOptions, bench_node, lines, table
-from depth_perception.bench.ros.soak import SoakOptions, judged, soak
+from depth_perception.bench.identity import IdentityEstimator, bench_image
+from depth_perception.bench.options import SIZES, Cloud, Node, Soak
+from depth_perception.bench.ros.cloud import bench_cloud
+from depth_perception.bench.ros.node import bench_node
+from depth_perception.bench.ros.soak import bench_soak, judge
 from depth_perception.cli.main import main
 from depth_perception.ros.compat.allocator import keep_large_buffers
 from depth_perception.ros.messages.images import read_rgb
 from depth_perception.ros.outputs.depth import CloudOutput, DepthOutput, Frame
 from depth_perception.ros.parameters.common import CloudSettings
 
+pytestmark = pytest.mark.alone
 
-def test_plain_and_our_messages_are_the_same() -> None:
-    report = bench_cloud(CloudBenchOptions(sizes=((96, 50),), repeats=1, threads=1))
-    assert [stage.work.rpartition(": ")[2] for stage in report.stages] == [
+
+def test_plain_and_our_messages_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "small", (96, 50))
+    result = bench_cloud(Cloud(sizes=("small",), repeats=1, threads=1))
+    assert [stage.work.rpartition(": ")[2] for stage in result.stages] == [
         "image", "depth", "cloud", "all",
     ]  # fmt: skip
-    whole = report.stages[-1]
+    whole = result.stages[-1]
     assert [m.name for m in whole.measurements] == ["plain", "by point", "ours"]
     apart = {d.what: d for d in whole.differences}
     assert apart["points"].largest == 0
@@ -64,7 +68,7 @@ def test_hundreds_of_frames_leave_nothing_behind() -> None:
 
     outputs = (DepthOutput(make), CloudOutput(make, CloudSettings))
     estimator = IdentityEstimator(24)
-    pictures = [bench_picture(48, 96) for _ in range(3)]
+    pictures = [bench_image(48, 96) for _ in range(3)]
     for index, picture in enumerate(pictures):
         picture[10 : 12 + 6 * index, 20:40] = 250  # clouds of several sizes
 
@@ -104,13 +108,16 @@ def test_the_verdict_on_memory() -> None:
             for k in range(40)
         ]
 
-    options = SoakOptions(frames=10_000)
-    assert judged(options, samples(0, 2), 1.0).is_flat
-    assert not judged(options, samples(300_000, 0), 1.0).is_flat
-    assert not judged(options, samples(0, 50), 1.0).is_flat
-    assert judged(options, samples(300_000, 0), 1.0).growth_bytes == 6_000_000
+    def figures(*steps: int) -> dict[str, object]:
+        return judge(Soak(frames=10_000), samples(*steps), 1.0).figures
+
+    assert figures(0, 2)["is_flat"]
+    assert not figures(300_000, 0)["is_flat"]
+    assert not figures(0, 50)["is_flat"]
+    assert figures(300_000, 0)["growth_bytes"] == 6_000_000
+    assert judge(Soak(frames=10_000), samples(0, 50), 1.0).failure == "memory grows"
     with pytest.raises(ValueError, match="frames must be at least 80"):
-        SoakOptions(frames=79)
+        Soak(frames=79).check()
 
 
 def test_clock_tells_the_parts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,29 +144,31 @@ def test_clock_tells_the_parts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [frame["stamp_ns"] for frame in content["frames"]] == [7, 7]
 
 
-def test_bench_node_accounts_for_every_picture() -> None:
-    report = bench_node(NodeBenchOptions(64, 32, rate_hz=4.0, frames=6, rounds=1))
-    plain, ours = report.results
-    assert (plain.name, ours.name) == ("plain", "ours")
-    for found in report.results:
-        assert found.sent == 6
-        assert found.unexplained == 0
-        assert found.clouds + sum(found.drops.values()) == 6
-        assert found.clouds > 0
-        assert found.latency_p50_ms > found.work_ms > 0
-    assert report.differences["depth m"] == 0
-    assert report.differences["points"] == 0
-    assert report.differences["position m"] < 1e-5
-    assert 1500 < report.points < 2048
-    assert table(report).row_count == 2
-    assert any("less time" in line for line in lines(report))
+def test_bench_node_accounts_for_every_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "small", (64, 32))
+    result = bench_node(Node(rate_hz=4.0, frames=6, rounds=1))
+    plain, ours = result.figures["results"]
+    assert (plain["name"], ours["name"]) == ("plain", "ours")
+    for found in (plain, ours):
+        assert found["sent"] == 6
+        assert found["unexplained"] == 0
+        assert found["clouds"] + sum(found["drops"].values()) == 6
+        assert found["clouds"] > 0
+        assert found["latency_p50_ms"] > found["work_ms"] > 0
+    differences = result.figures["differences"]
+    assert differences["depth m"] == 0
+    assert differences["points"] == 0
+    assert differences["position m"] < 1e-5
+    assert 1500 < result.figures["points"] < 2048
+    assert result.table().row_count == 2
+    assert any("less time" in line for line in result.lines)
 
 
 @pytest.mark.slow
 def test_soak_samples_the_memory_of_the_node() -> None:
-    report = soak(SoakOptions(frames=80, image_rows=16, depth_rows=8))
-    assert [sample.frames for sample in report.samples] == list(range(2, 81, 2))
-    assert all(sample.resident_bytes > 1 << 20 for sample in report.samples)
+    samples = bench_soak(Soak(frames=80, image_height=16, height=8)).figures["samples"]
+    assert [sample["frames"] for sample in samples] == list(range(2, 81, 2))
+    assert all(sample["resident_bytes"] > 1 << 20 for sample in samples)
 
 
 def test_a_depth_that_says_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,20 +21,20 @@ from std_msgs.msg import Header
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
 from depth_perception.ros.inputs.calibration import Calibration, View
-from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, Sync, stamp_ns
+from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, stamp_ns
 from depth_perception.ros.messages.camera_info import pinhole_info
 from depth_perception.ros.messages.depth_scale import scale_message
-from depth_perception.ros.nodes.diagnostics import doubts
+from depth_perception.ros.nodes.diagnostics import prediction_warnings
 from depth_perception.ros.nodes.pinhole import model_options
 from depth_perception.ros.parameters.pinhole import (
-    MogeSettings,
     PinholeSettings,
-    PpdSettings,
-    ScaleDepthSettings,
+    Sync,
 )
 from depth_perception.scale import FitModel, ScaleFit
-from depth_perception.systems.scaledepth.windows import Windows
+from depth_perception.systems.scaledepth.options import ScaleDepthOptions, Windows
 
+USUAL = PinholeSettings()
+PPD, MOGE, SCALEDEPTH = USUAL.ppd, USUAL.moge, USUAL.scaledepth
 CAMERA = Pinhole(48, 64, 60.0, 58.0, 33.2, 22.7)
 HEADER = Header(frame_id=FRAME)
 BARREL = [-0.2, 0.03, 0.0, 0.0, 0.0]
@@ -278,34 +278,42 @@ def test_latest_info_serves_all_images() -> None:
 def test_options_of_each_model() -> None:
     usual = PinholeSettings()
     assert model_options(usual) == {
-        "precision": "float32", "backend": "torch", "output_size": "network", "num_tokens": None
+        "precision": "float32", "backend": "torch", "output_size": "network"
     }  # fmt: skip
     relative = replace(usual, model="depth-anything-v2-small", height=280, flip=True)
     assert model_options(relative)["height"] == 280
     assert model_options(relative)["flip"] is True
-    ppd = replace(usual, model="ppd-large-moge", ppd=PpdSettings(steps=2, moge_checkpoint="m.pt"),
-                  moge=MogeSettings(num_tokens=900))  # fmt: skip
+    changes = {"ppd": replace(PPD, steps=2, moge_checkpoint="m.pt")}
+    changes["moge"] = replace(MOGE, num_tokens=900)
+    ppd = replace(usual, model="ppd-large-moge", **changes)
     found = model_options(ppd)
     assert (found["steps"], found["num_tokens"]) == (2, 900)
-    assert (found["moge_checkpoint"], found["semantics_checkpoint"]) == ("m.pt", None)
-    windows = ScaleDepthSettings(windows="joint", reference_focal_px=519.0)
+    assert found["moge_checkpoint"] == "m.pt"
+    assert "semantics_checkpoint" not in found
+    windows = replace(SCALEDEPTH, windows="joint", reference_focal_px=519.0)
     found = model_options(replace(usual, model="scaledepth-nk", scaledepth=windows))
-    assert found["windows"] == Windows(352, 512, 160, "joint")
+    assert ScaleDepthOptions(**found).grid == Windows(352, 512, 160, "joint")
     assert found["reference_focal_px"] == 519.0
-    assert model_options(replace(usual, model="scaledepth-nk"))["windows"] is None
+    assert "windows" not in model_options(replace(usual, model="scaledepth-nk"))
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"model": "panda-small"}, "panda-small is for equirectangular images"),
-        ({"height": 280}, "moge-2-vits-normal does not know height"),
-        ({"ppd": PpdSettings(steps=9, seed=3)}, "does not know ppd.steps, ppd.seed"),
-        ({"model": "ppd-large", "flip": True}, "ppd-large does not know flip"),
-        ({"model": "scaledepth-nk", "moge": MogeSettings(7)}, "does not know moge.num_tokens"),
+        ({"height": 280}, "moge-2-vits-normal does not have height"),
+        ({"ppd": replace(PPD, steps=9, seed=3)}, "does not have ppd.steps, ppd.seed"),
+        ({"model": "ppd-large", "flip": True}, "ppd-large does not have flip"),
         (
-            {"model": "depth-anything-v2-small", "scaledepth": ScaleDepthSettings("own")},
-            "does not know scaledepth.windows",
+            {"model": "scaledepth-nk", "moge": replace(MOGE, num_tokens=7)},
+            "does not have moge.num_tokens",
+        ),
+        (
+            {
+                "model": "depth-anything-v2-small",
+                "scaledepth": replace(SCALEDEPTH, windows="own"),
+            },
+            "does not have scaledepth.windows",
         ),
     ],
 )
@@ -318,7 +326,7 @@ def test_parameters_that_the_model_does_not_know_are_refused(
 
 def test_windows_must_not_leave_gaps() -> None:
     with pytest.raises(ValueError, match="window_stride"):
-        ScaleDepthSettings(window_stride=400).check()
+        replace(SCALEDEPTH, window_stride=400).check()
 
 
 def _prediction(**changes: object) -> Prediction:
@@ -350,11 +358,11 @@ def test_scale_message_tells_the_fit() -> None:
 
 
 def test_doubts_about_a_prediction() -> None:
-    assert list(doubts(_prediction())) == []
+    assert list(prediction_warnings(_prediction())) == []
     relative = _prediction(scale=ScaleKind.AFFINE_INVARIANT, note="a flat wall")
-    assert list(doubts(relative)) == ["not metric: a flat wall"]
+    assert list(prediction_warnings(relative)) == ["not metric: a flat wall"]
     floor = _prediction(scene=Scene(0.01, is_at_floor=True))
-    assert "do not trust the metres" in next(doubts(floor))
+    assert "its scale is unreliable" in next(prediction_warnings(floor))
 
 
 def test_missing_weights_say_how_to_get_them(

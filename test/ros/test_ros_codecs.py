@@ -25,7 +25,7 @@ from depth_perception.ros.messages import cloud_records
 from depth_perception.ros.messages.buffers import PayloadBuffer
 from depth_perception.ros.messages.camera_info import equirectangular_info, pinhole_info
 from depth_perception.ros.messages.cloud_records import CpuRecords, Grid
-from depth_perception.ros.messages.clouds import CloudOptions, CloudPacker, _pack_on_device
+from depth_perception.ros.messages.clouds import CloudPacker, _pack_on_device
 from depth_perception.ros.messages.colours import _halved, _halved_on_cpu
 from depth_perception.ros.messages.depth_scale import scale_message
 from depth_perception.ros.messages.frames import (
@@ -36,9 +36,10 @@ from depth_perception.ros.messages.frames import (
     static_transform,
 )
 from depth_perception.ros.messages.images import ImageError, depth_message, image_message, read_rgb
-from depth_perception.ros.messages.scans import ScanOptions, scan_message, scan_ranges
+from depth_perception.ros.messages.scans import scan_message, scan_ranges
 from depth_perception.ros.nodes.panoramic import panorama_camera
 from depth_perception.ros.outputs.depth import Frame, kept_points
+from depth_perception.ros.parameters.common import CloudSettings, ScanSettings
 
 HEADER = Header(frame_id="head_optical_frame")
 ENCODINGS = ("rgb8", "bgr8", "mono8", "mono16", "rgba8", "bgra16", "16UC1", "32FC1", "8UC2",
@@ -134,7 +135,7 @@ def test_messages_hold_the_memory_of_their_publisher() -> None:
     everywhere = torch.ones(2, 3, dtype=torch.bool)
     images = [depth_message(HEADER, depth, everywhere, buffer) for _ in range(2)]
     clouds = [
-        packer.message(HEADER, rays, depth, everywhere, None, CloudOptions()) for _ in range(2)
+        packer.message(HEADER, rays, depth, everywhere, None, CloudSettings()) for _ in range(2)
     ]
     assert images[0].data is images[1].data is buffer.data
     assert clouds[0].data is clouds[1].data
@@ -168,7 +169,7 @@ def test_cloud_holds_exactly_the_points_asked_for(
     keep = torch.rand(7, 10, generator=generator) > 0.3
     colours = torch.randint(0, 256, (7, 10, 3), generator=generator, dtype=torch.uint8)
     labels = torch.randint(-(2**31), 2**31 - 1, (7, 10, 2), generator=generator).int()
-    options = CloudOptions(stride, organised, low, high)
+    options = CloudSettings(stride=stride, organised=organised, min_range_m=low, max_range_m=high)
 
     packer = CloudPacker()
     for turned in (keep.flip(0), keep):  # memory is used again
@@ -259,7 +260,7 @@ def _box_prediction(height: int) -> tuple[Prediction, np.ndarray]:
 
 def test_scan_of_a_box_room() -> None:
     prediction, truth = _box_prediction(90)
-    options = ScanOptions(math.radians(10), 0.1, 3.3)
+    options = ScanSettings(band_deg=10.0, max_range_m=3.3)
     camera = prediction.camera
 
     ranges = scan_ranges(prediction.depth, prediction.valid, camera, options)
@@ -283,7 +284,7 @@ def test_scan_knows_the_left_from_the_right_and_what_it_does_not_know() -> None:
     valid = torch.ones_like(depth, dtype=torch.bool)
     valid[:, 18] = False
     depth[:, 5] = 0.01
-    options = ScanOptions(math.radians(30), 0.1, 9.0)
+    options = ScanSettings(band_deg=30.0, max_range_m=9.0)
 
     ranges = scan_ranges(depth, valid, camera, options)
 
@@ -421,7 +422,7 @@ def test_messages_have_the_bytes_of_a_prediction_taken_apart(organised: bool) ->
         frame.range_m,
         kept_points(frame, 0.1),
         frame.colours(),
-        CloudOptions(1, organised, 0.1, 100.0),
+        CloudSettings(organised=organised, max_range_m=100.0),
     )
 
     points = prediction.points()
@@ -450,8 +451,8 @@ def test_a_size_that_goes_up_and_down_is_followed_in_place() -> None:
 
 
 def test_panorama_camera_wants_two_to_one_or_a_field_of_view() -> None:
-    assert panorama_camera(100, 200, 360.0, 180.0).is_full_sphere
-    assert panorama_camera(100, 201, 360.0, 180.0).is_full_sphere  # a pixel off is no lie
+    assert panorama_camera(100, 200, 360.0, 180.0) == Equirectangular(100, 200)
+    assert panorama_camera(100, 201, 360.0, 180.0) == Equirectangular(100, 201)
     with pytest.raises(ValueError, match="640 x 480"):
         panorama_camera(480, 640, 360.0, 180.0)
     partial = panorama_camera(480, 640, 120.0, 90.0)

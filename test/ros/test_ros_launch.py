@@ -1,4 +1,4 @@
-"""Launch files, parameter files and the lists of executables tell the same story.
+"""Launch files, views and the lists of executables tell the same story.
 
 Where the real launch packages can be imported the launch files are also evaluated.
 """
@@ -18,17 +18,10 @@ import pytest
 import yaml
 from ros_harness import ROOT
 
-from depth_perception.ros.parameters.common import PanoramicSettings
-from depth_perception.ros.parameters.panoptic import PanopticSettings
-from depth_perception.ros.parameters.pinhole import PinholeSettings
-from depth_perception.ros.parameters.table import build, specs
+from depth_perception.options import options
+from depth_perception.ros.parameters.write import NODES
 
 LAUNCHING = ROOT / "depth_perception" / "ros" / "launching.py"
-SETTINGS = {
-    "panoramic": PanoramicSettings,
-    "pinhole": PinholeSettings,
-    "panoptic": PanopticSettings,
-}
 INPUTS = {
     "panoramic": ["image"],
     "pinhole": ["image", "camera_info"],
@@ -69,23 +62,13 @@ def _keywords(tree: ast.AST, keyword: str) -> set[str]:
     }
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    items: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            items.update(flat(value, f"{prefix}{name}."))
-        else:
-            items[f"{prefix}{name}"] = tuple(value) if isinstance(value, list) else value
-    return items
-
-
 def test_launch_files_are_those_of_the_nodes() -> None:
     assert {path.name for path in (ROOT / "launch").glob("*.py")} == {
-        f"{stem}.launch.py" for stem in SETTINGS
+        f"{stem}.launch.py" for stem in NODES
     }
 
 
-@pytest.mark.parametrize("stem", SETTINGS)
+@pytest.mark.parametrize("stem", NODES)
 def test_launch_file_names_what_exists(stem: str) -> None:
     path = ROOT / "launch" / f"{stem}.launch.py"
     tree = ast.parse(path.read_text())
@@ -100,7 +83,7 @@ def test_launch_file_names_what_exists(stem: str) -> None:
         assert (ROOT / folder / f"{stem}.{ending}").is_file()
     assert list(given["inputs"]) == INPUTS[stem]
     assert all(text.endswith(".") for text in given["inputs"].values())
-    declared = {name for name, _, _ in specs(SETTINGS[stem])}
+    declared = {name for name, _, _ in options(NODES[stem])}
     overrides = ast.literal_eval(re.search(r"OVERRIDES = (\(.*?\))", LAUNCHING.read_text())[1])
     assert set(overrides) <= declared & ARGUMENTS
     assert "autostart" in declared
@@ -125,42 +108,9 @@ def test_what_launch_files_share_names_what_exists() -> None:
 
 def test_scripts_run_what_they_import() -> None:
     for script in sorted((ROOT / "scripts").iterdir()):
-        module = re.search(r"from (\S+) import main", script.read_text())
-        assert module is not None
-        assert callable(importlib.import_module(module[1]).main)
-
-
-@pytest.mark.parametrize("stem", SETTINGS)
-def test_parameter_file_holds_every_parameter_at_its_default(stem: str) -> None:
-    kind = SETTINGS[stem]
-    text = (ROOT / "config" / f"{stem}.yaml").read_text()
-    given = flat(yaml.safe_load(text)["/**"]["ros__parameters"])
-    declared = {name: default for name, _, default in specs(kind)}
-
-    assert given == declared
-    assert {name: type(value) for name, value in given.items()} == {
-        name: type(value) for name, value in declared.items()
-    }
-    assert build(kind, given) == kind()
-    lines = text.splitlines()
-    first = lines.index("  ros__parameters:") + 1
-    for at, line in enumerate(lines[first:], first):
-        is_value = line.strip() and not line.strip().startswith("#") and not line.endswith(":")
-        assert not is_value or lines[at - 1].strip().startswith("#"), f"{line} is not explained"
-    for name, spec, _ in specs(kind):  # in the words of the node
-        assert " ".join(spec.description.split()) in _comments(text), name
-
-
-def _comments(text: str) -> str:
-    lines = (line.strip() for line in text.splitlines())
-    return " ".join(line.lstrip("# ") for line in lines if line.startswith("#"))
-
-
-@pytest.mark.parametrize("stem", SETTINGS)
-def test_every_parameter_is_described(stem: str) -> None:
-    for name, spec, _ in specs(SETTINGS[stem]):
-        assert len(spec.description) >= 15, name
-        assert spec.description.rstrip().endswith("."), name
+        found = re.search(r"from (\S+) import (\w+)", script.read_text())
+        assert found is not None
+        assert callable(getattr(importlib.import_module(found[1]), found[2]))
 
 
 def test_dds_profile_is_well_formed_and_large_enough() -> None:
@@ -173,7 +123,7 @@ def test_dds_profile_is_well_formed_and_large_enough() -> None:
     assert used == made
 
 
-@pytest.mark.parametrize("stem", SETTINGS)
+@pytest.mark.parametrize("stem", NODES)
 def test_rviz_view_shows_topics_that_the_node_has(stem: str) -> None:
     view = yaml.safe_load((ROOT / "rviz" / f"{stem}.rviz").read_text())
     displays = view["Visualization Manager"]["Displays"]
@@ -214,7 +164,7 @@ def _install(prefix: Path) -> None:
         stand_in.chmod(0o755)
 
 
-@pytest.mark.parametrize("stem", SETTINGS)
+@pytest.mark.parametrize("stem", NODES)
 def test_launch_description(stem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not HAS_LAUNCH:  # not on PyPI: every function is at least defined and used
         tree = ast.parse(LAUNCHING.read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import depth_perception as dp
 from depth_perception.geometry.panel_merge import surrounding_panels
 from depth_perception.ros.nodes.panoramic import load_model
 from depth_perception.ros.nodes.pinhole import model_options
-from depth_perception.ros.parameters.common import PanelModelSettings, PanoramicSettings
+from depth_perception.ros.parameters.common import PanoramicSettings
 from depth_perception.ros.parameters.pinhole import PinholeSettings
 from depth_perception.systems import (
     BlindSpotPinholeEstimator,
@@ -25,6 +26,7 @@ from depth_perception.systems import (
     save_network,
 )
 
+FOCAL = replace(PanoramicSettings().scaledepth, reference_focal_px=519.0)
 HEIGHT = 64
 PINHOLE = "scaledepth-tiny"
 TOPICS = ("depth/image", "depth/points", "depth/scale")
@@ -80,7 +82,7 @@ def test_focal_length_over_panels(tmp_path: Path) -> None:
         flip=True,
         device="cpu",
         output_size="input",
-        scaledepth=PanelModelSettings(reference_focal_px=50.0),
+        scaledepth=replace(FOCAL, reference_focal_px=50.0),
     )
     estimator = load_model(settings)
     assert estimator.panels == surrounding_panels(40)
@@ -94,14 +96,20 @@ def test_focal_length_over_panels(tmp_path: Path) -> None:
     [
         ({"model": "depth-anything-v2-small"}, "unknown scale and shift"),
         ({"model": "panopticdepth-r50-seg"}, "segments alone"),
-        ({"model": "moge-2-tiny", "flip": True}, "does not know flip"),
+        ({"model": "moge-2-tiny", "flip": True}, "does not have flip"),
         (
-            {"model": "moge-2-tiny", "scaledepth": PanelModelSettings(519.0)},
-            "does not know scaledepth.reference_focal_px",
+            {
+                "model": "moge-2-tiny",
+                "scaledepth": FOCAL,
+            },
+            "does not have scaledepth.reference_focal_px",
         ),
         (
-            {"model": "panda-tiny", "scaledepth": PanelModelSettings(519.0)},
-            "does not know scaledepth.reference_focal_px",
+            {
+                "model": "panda-tiny",
+                "scaledepth": FOCAL,
+            },
+            "does not have scaledepth.reference_focal_px",
         ),
     ],
 )

@@ -26,7 +26,7 @@ CAMERA = Pinhole(HEIGHT, WIDTH, 78.0, 82.0, 51.3, 33.4)
 INSTANCES = ("instances", "instances/markers")
 PICTURES = ("panoptic/image", "panoptic/camera_info", "panoptic/overlay")
 TOPICS = (*PICTURES, *INSTANCES, "depth/image", "depth/camera_info", "depth/points", "depth/scale")
-MODULE = "depth_perception.ros.panoptic_node"
+MODULE = "panoptic_depth"
 SCENE, CROWD, EMPTY, BLIND = range(4)
 BUILDING, SKY, PERSON, CAR = 2, 10, 11, 13
 # id: class, rows, columns, depth; later ones lie in front
@@ -397,8 +397,8 @@ def test_bad_file_with_classes_is_refused_with_the_reason(
 
 def test_unknown_class_to_drop_is_refused(truth: Running) -> None:
     assert not truth.reconfigure(segments__drop=["sky", "banana"])
-    status = truth.probe.wait_status("message", "segments.drop names classes that are not there")
-    assert "there: banana; there are: road" in status["message"]
+    status = truth.probe.wait_status("message", "segments.drop has unknown classes")
+    assert "unknown classes: banana; known are road" in status["message"]
     assert truth.reconfigure(segments__drop=[""])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from depth_perception.geometry import DepthKind, Equirectangular
 from depth_perception.geometry.panel_merge import surrounding_panels
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
 from depth_perception.ros.nodes.panoramic import load_model
-from depth_perception.ros.nodes.segment_selection import selected
-from depth_perception.ros.parameters.common import PanelPanopticSettings, PanoramicSettings
+from depth_perception.ros.nodes.segments import selected
+from depth_perception.ros.parameters.common import PanoramicSettings
 from depth_perception.ros.parameters.segments import InstanceSettings, SegmentSettings
 from depth_perception.systems import PanelsEstimator
 from depth_perception.systems.panopticdepth.config import PanopticLimits
 
+USUAL = PanoramicSettings()
 MODEL, SIDE = "panopticdepth-tiny", 32
 TOPICS = ("depth/image", "depth/points", "depth/scale", "panoptic/image", "panoptic/camera_info")
 PIXELS = np.ascontiguousarray(case("infer-tiny-dps").image)  # 128 x 256, taken for a panorama
@@ -116,7 +118,7 @@ def test_parameters_reach_the_model(weights: Path) -> None:
         checkpoint=str(weights),
         height=40,
         device="cpu",
-        panoptic=PanelPanopticSettings(reference_focal_px=50.0),
+        panoptic=replace(USUAL.panoptic, reference_focal_px=50.0),
     )
     estimator = load_model(settings)
     assert estimator.panels == surrounding_panels(40)
@@ -129,16 +131,16 @@ def test_parameters_reach_the_model(weights: Path) -> None:
     ("changes", "reason"),
     [
         (
-            {"model": "panda-tiny", "panoptic": PanelPanopticSettings(reference_focal_px=500.0)},
-            "panda-tiny does not know panoptic.reference_focal_px",
+            {"model": "panda-tiny", "panoptic": replace(USUAL.panoptic, reference_focal_px=500.0)},
+            "panda-tiny does not have panoptic.reference_focal_px",
         ),
         (
             {"model": "moge-2-tiny", "segments": SegmentSettings(drop=("sky",))},
-            "moge-2-tiny does not know segments.drop",
+            "moge-2-tiny does not have segments.drop",
         ),
         (
             {"model": "scaledepth-tiny", "instances": InstanceSettings(masks=False)},
-            "scaledepth-tiny does not know instances.masks",
+            "scaledepth-tiny does not have instances.masks",
         ),
         ({"model": MODEL, "flip": True}, "flip"),
     ],

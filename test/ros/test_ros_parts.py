@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from depth_perception.options import options
 from depth_perception.ros.nodes.diagnostics import NodeState, Statistics, quantile, status_message
 from depth_perception.ros.nodes.mailbox import Mailbox, Worker
 from depth_perception.ros.outputs.depth import RateLimit
@@ -25,7 +26,7 @@ from depth_perception.ros.parameters.common import (
 )
 from depth_perception.ros.parameters.panoptic import PanopticSettings
 from depth_perception.ros.parameters.pinhole import PinholeSettings
-from depth_perception.ros.parameters.table import ParameterTable, specs
+from depth_perception.ros.parameters.table import ParameterTable
 
 
 def test_newest_item_wins() -> None:
@@ -156,15 +157,17 @@ def test_declared_parameters_are_described_with_their_limits(
     table = ParameterTable(node, kind, lambda: False)
     assert table.problems == ()
     assert table.settings == kind()
-    for name, spec, default in specs(kind):
+    for name, said, default in options(kind):
+        default = said.typed_default(default)
         descriptor = node.describe_parameter(name)
-        assert descriptor.description == spec.description
-        assert descriptor.read_only == spec.read_only
-        if isinstance(default, float) and spec.maximum is not None:
-            assert descriptor.floating_point_range[0].to_value == spec.maximum
+        assert descriptor.description == said.text
+        assert descriptor.read_only == said.read_only
+        if isinstance(default, float) and said.maximum is not None:
+            assert descriptor.floating_point_range[0].to_value == said.maximum
         if isinstance(default, int) and not isinstance(default, bool):
-            assert descriptor.integer_range[0].from_value == spec.minimum
-        for choice in spec.choices:
+            assert descriptor.integer_range[0].from_value == said.lowest
+        assert said.unit in descriptor.additional_constraints
+        for choice in said.choices:
             assert choice in descriptor.additional_constraints
 
 
@@ -172,7 +175,7 @@ VALUES = (
     st.booleans() | st.integers(-(2**40), 2**40) | st.floats() | st.text(max_size=5)
     | st.lists(st.floats(), min_size=1, max_size=5) | st.lists(st.text(max_size=3), min_size=1)
 )  # fmt: skip
-NAMES = sorted(name for name, spec, _ in specs(PanoramicSettings) if not spec.read_only)
+NAMES = sorted(name for name, said, _ in options(PanoramicSettings) if not said.read_only)
 
 
 @settings(
@@ -194,12 +197,15 @@ def test_any_value_is_refused_with_a_reason_or_leaves_valid_settings(
     assert type(found) is type(value)
     for group in (after.cloud, after.panels, after.scan):
         group.check()
-    for other, spec, default in specs(PanoramicSettings):
+    for other, said, default in options(PanoramicSettings):
         held = after
         for part in other.split("."):
             held = getattr(held, part)
-        assert type(held) is type(default)
-        assert spec.refusal(other, held) is None
+        if held is None:
+            assert default is None
+            continue
+        assert type(held) is type(said.typed_default(default))
+        assert said.rejection(other, held) is None
 
 
 def test_not_a_number_is_out_of_every_range(

@@ -14,6 +14,7 @@ import pytest
 import torch
 from depth_perception.msg import DepthScale
 from golden.ppd_reference import case
+from published.solids import surface_error
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import FRAME, READY, NodeProcess, Probe, cloud_of, depth_of, image, panorama
 from rosgraph_msgs.msg import Clock
@@ -22,11 +23,10 @@ from std_msgs.msg import Header
 
 import depth_perception as dp
 from depth_perception.data.worlds import Frame, make_world, render
-from depth_perception.data.worlds.primitives import surface_error
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
 from depth_perception.ros.messages.camera_info import pinhole_info
-from depth_perception.ros.parameters.pinhole import DEFAULT_MODEL, PpdSettings
+from depth_perception.ros.parameters.pinhole import DEFAULT_MODEL, PinholeSettings
 from depth_perception.systems import build_network, save_network
 
 HEIGHT, WIDTH = 72, 96
@@ -34,7 +34,7 @@ CAMERA = Pinhole(HEIGHT, WIDTH, 78.0, 82.0, 51.3, 33.4)
 TOPICS = ("depth/image", "depth/camera_info", "depth/points", "depth/scale")
 BARREL = [-0.25, 0.06, 1e-3, -1e-3, 0.0]
 PIXELS = panorama(HEIGHT, width=WIDTH)
-MODULE = "depth_perception.ros.pinhole_node"
+MODULE = "pinhole_depth"
 
 
 @dataclass(frozen=True)
@@ -346,7 +346,7 @@ def test_ppd_in_metres_tells_its_fit(
     points, _ = cloud_of(found["depth/points"])
     assert points.shape == (64, 96, 3)
     truth.reconfigure(
-        model=DEFAULT_MODEL, ppd__align="robust", ppd__max_pixels=PpdSettings().max_pixels
+        model=DEFAULT_MODEL, ppd__align="robust", ppd__max_pixels=PinholeSettings().ppd.max_pixels
     )
 
 
@@ -397,7 +397,7 @@ def test_unfit_models_and_parameters_are_refused(network: Running, files: dict[s
         model="moge-2-tiny", checkpoint=str(files["moge"]), moge__num_tokens=48, ppd__steps=2
     )
     assert not probe.transition("configure")
-    status = probe.wait_status("message", "moge-2-tiny does not know ppd.steps")
+    status = probe.wait_status("message", "moge-2-tiny does not have ppd.steps")
     assert status["level"] == "2"
     assert not probe.set_parameters(ppd__steps=4)
 

@@ -10,7 +10,7 @@ from golden.ppd_reference import case
 
 import depth_perception as dp
 from depth_perception.systems import (
-    Estimator,
+    DenseEstimator,
     MogeEstimator,
     MogeOptions,
     PpdEstimator,
@@ -46,7 +46,7 @@ def ppd(moge: Moge) -> PpdEstimator:
     return PpdEstimator(card("ppd-tiny"), network, moge, options=options)
 
 
-def _assert_equal(estimator: Estimator, images: list, cameras: list) -> None:
+def _assert_equal(estimator: DenseEstimator, images: list, cameras: list) -> None:
     together = estimator.batch(images, cameras)
     assert len(together) == len(images)
     for image, camera, found in zip(images, cameras, together, strict=True):
@@ -73,7 +73,7 @@ def test_a_batch_equals_single_runs_of_moge(moge: Moge) -> None:
 def test_a_batch_equals_single_runs_of_panoramas(options: dict) -> None:
     torch.manual_seed(0)
     network = build_network("panda-tiny").requires_grad_(False)
-    estimator = Estimator(card("panda-tiny"), network).with_options(height=28, **options)
+    estimator = DenseEstimator(card("panda-tiny"), network).with_options(height=28, **options)
     _assert_equal(estimator, [noise_image(40, 80, seed) for seed in (1, 2, 3)], [None] * 3)
 
 

@@ -39,7 +39,7 @@ def pinhole(tmp_path_factory: pytest.TempPathFactory) -> dp.Estimator:
     torch.manual_seed(0)
     network = build_network("panda-tiny", max_depth=20.0)
     model = card("depth-anything-v2-metric-indoor-small")
-    return dp.Estimator(model, network, options=EstimatorOptions(height=56))
+    return dp.systems.DenseEstimator(model, network, options=EstimatorOptions(height=56))
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +301,7 @@ def test_bad_options_are_refused(
 def test_seam_needs_a_panoramic_model() -> None:
     network = build_network("panda-tiny")
     with pytest.raises(ValueError, match="panoramic"):
-        dp.Estimator(
+        dp.systems.DenseEstimator(
             card("depth-anything-v2-small"), network, options=EstimatorOptions(seam="blend")
         )
 

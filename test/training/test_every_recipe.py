@@ -18,9 +18,8 @@ from depth_perception.data.tiny import write_tiny
 from depth_perception.systems import build_network, save_network
 from depth_perception.systems.scaledepth.files import write_class_embeddings
 from depth_perception.training.module import Prepared
-from depth_perception.training.panda.frames import by_quantiles, normalise
+from depth_perception.training.panda.frames import FrameFiles, by_quantiles, normalise
 from depth_perception.training.panda.networks import quiet_start
-from depth_perception.training.panda.panoramas import FrameFiles
 from depth_perception.training.recipe import load_recipe, packaged_recipes, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, seeded
@@ -280,7 +279,7 @@ def test_a_recipe_learns_resumes_and_prints_the_numbers_of_its_paper(
     missing = {f"val/{number}" for number in METRICS[known]} - set(last)
     assert not missing
     with torch.no_grad():
-        shown = whole.picture(data.held_out[0])  # what TensorBoard gets
+        shown = whole.preview(data.held_out[0])  # what TensorBoard gets
     if shown is not None or not name.startswith("ppd"):  # whose tiny truth may all be sky
         assert shown.shape[0] == 3
         assert 0 <= float(shown.min()) < float(shown.max()) <= 1

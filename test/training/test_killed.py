@@ -216,9 +216,9 @@ def run(folder: str, resume: bool, trap: str) -> None:
         RangeData,
         SizePhase,
     )
-    from depth_perception.training.panda.loss_terms import LossRecipe
+    from depth_perception.training.panda.losses import LossRecipe
     from depth_perception.training.panda.networks import trainable_network
-    from depth_perception.training.panda.range_recipe import ModelRecipe, Recipe, RunRecipe
+    from depth_perception.training.panda.recipe import ModelRecipe, PandaRecipe, RunRecipe
     from depth_perception.training.panda.task import RangeTraining
     from depth_perception.training.recipe import OptimRecipe
     from depth_perception.training.run import train
@@ -226,7 +226,7 @@ def run(folder: str, resume: bool, trap: str) -> None:
     where = Path(folder)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     torch.set_num_threads(1)
-    recipe = Recipe(
+    recipe = PandaRecipe(
         name="killed",
         model=ModelRecipe("panda-tiny"),
         data=DataRecipe("nowhere", sizes=(SizePhase(0.0, HEIGHT),), max_depth_m=10.0),
@@ -255,7 +255,7 @@ def set_trap(folder: Path, what: str, end: str) -> None:
 
     With ``validation`` it hangs before the numbers of the second one are noted.
     """
-    from depth_perception.training import model_card, snapshots
+    from depth_perception.training import snapshots
 
     if what == "validation":
         set_trap_before_validation(folder)
@@ -263,7 +263,7 @@ def set_trap(folder: Path, what: str, end: str) -> None:
     module, name, place = {
         "checkpoint": (snapshots.lightning.Trainer, "save_checkpoint", 1),
         "weights": (snapshots, "export_weights", 1),
-        "card": (model_card.Path, "write_text", 0),
+        "card": (snapshots.Path, "write_text", 0),
     }[what]
     original, count = getattr(module, name), [0]
 

@@ -72,7 +72,7 @@ def test_overrides_reach_nested_values(recipe_file: str) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("task=rang", "task: no task 'rang'; did you mean 'range'"),
+        ("task=pand", "task: no task 'pand'; did you mean 'panda'"),
         ("task=3", "task: no task 3; known: "),
         ("optim.schedule={kind: cosin}", "optim.schedule.kind: .* did you mean 'cosine'"),
         ("optim.schedule={kind: poly, final: 1}", "optim.schedule.final: unknown key"),

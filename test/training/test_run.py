@@ -21,9 +21,9 @@ from depth_perception.training.panda.frames import (
     SizePhase,
     make_target,
 )
-from depth_perception.training.panda.loss_terms import LossRecipe
+from depth_perception.training.panda.losses import LossRecipe
 from depth_perception.training.panda.networks import trainable_network
-from depth_perception.training.panda.range_recipe import ModelRecipe, Recipe, RunRecipe
+from depth_perception.training.panda.recipe import ModelRecipe, PandaRecipe, RunRecipe
 from depth_perception.training.panda.task import RangeTraining
 from depth_perception.training.recipe import OptimRecipe, load_recipe
 from depth_perception.training.run import train
@@ -61,8 +61,8 @@ def bank() -> FrameBank:
 
 
 @pytest.fixture
-def recipe() -> Recipe:
-    return Recipe(
+def recipe() -> PandaRecipe:
+    return PandaRecipe(
         name="test",
         model=ModelRecipe("panda-tiny"),
         data=DataRecipe("nowhere", sizes=(SizePhase(0.0, HEIGHT),), max_depth_m=10.0, sky="far"),
@@ -74,7 +74,7 @@ def recipe() -> Recipe:
 
 
 def run(
-    recipe: Recipe,
+    recipe: PandaRecipe,
     bank: FrameBank,
     folder: Path,
     *,
@@ -102,7 +102,7 @@ def assert_equal(first: torch.nn.Module, second: torch.nn.Module) -> None:
 
 @pytest.mark.parametrize(("workers", "precision"), [(1, "32-true"), (2, "bf16-mixed")])
 def test_resumed_and_uninterrupted_runs_give_the_same_bits(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path, workers: int, precision: str
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path, workers: int, precision: str
 ) -> None:
     recipe = replace(recipe, run=replace(recipe.run, workers=workers, precision=precision))
     whole = run(recipe, bank, tmp_path / "whole")
@@ -115,7 +115,7 @@ def test_resumed_and_uninterrupted_runs_give_the_same_bits(
 
 
 def test_the_loss_falls_and_the_weights_load(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path
 ) -> None:
     recipe = replace(
         recipe,
@@ -134,11 +134,13 @@ def test_the_loss_falls_and_the_weights_load(
         pixels = image.permute(2, 0, 1)[None].float() / 255
         mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
         std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-        expected = done.judged((pixels - mean) / std)[0, 0] / recipe.data.max_depth_m
+        expected = done.eval_network((pixels - mean) / std)[0, 0] / recipe.data.max_depth_m
     torch.testing.assert_close(values, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_panda_starts_as_the_depth_anything_it_is_made_from(recipe: Recipe, tmp_path: Path) -> None:
+def test_panda_starts_as_the_depth_anything_it_is_made_from(
+    recipe: PandaRecipe, tmp_path: Path
+) -> None:
     name = "depth-anything-v2-metric-indoor-small"
     origin = build_network(name).eval()
     save_network(origin, tmp_path / "start.safetensors")
@@ -155,16 +157,16 @@ def test_panda_starts_as_the_depth_anything_it_is_made_from(recipe: Recipe, tmp_
 @pytest.mark.parametrize(
     ("model", "data", "message"),
     [
-        ({"name": "panda-smal"}, {}, "model: no model 'panda-smal'"),
-        ({"start": "nothing"}, {}, "model: no model 'nothing'"),
+        ({"name": "panda-smal"}, {}, "model.name: no model 'panda-smal'"),
+        ({"start": "nothing"}, {}, "model.start: no model 'nothing'"),
         ({"name": "depth-anything-v2-small"}, {}, "cannot be trained, only PanDA can"),
-        ({"train": "lora"}, {}, "model.checkpoint must say where to start"),
+        ({"train": "lora"}, {}, "so it requires model.checkpoint"),
         ({"name": "panda-tiny-metric"}, {}, "max_depth_m 20, not metric and 10"),
         ({"name": "panda-matterport-small"}, {"target": "quantiles"}, "needs target metric"),
     ],
 )
 def test_recipes_whose_weights_would_mislead_are_refused(
-    recipe: Recipe, model: dict, data: dict, message: str
+    recipe: PandaRecipe, model: dict, data: dict, message: str
 ) -> None:
     changed = replace(
         recipe, model=replace(recipe.model, **model), data=replace(recipe.data, **data)
@@ -173,16 +175,16 @@ def test_recipes_whose_weights_would_mislead_are_refused(
         trainable_network(changed)
 
 
-def test_a_start_of_another_size_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_start_of_another_size_is_refused(recipe: PandaRecipe, tmp_path: Path) -> None:
     name = "depth-anything-v2-metric-indoor-small"
     save_network(build_network(name), tmp_path / "start.safetensors")
     model = ModelRecipe("panda-tiny", str(tmp_path / "start.safetensors"), start=name)
-    with pytest.raises(RecipeError, match=f"model.start: {name} has not the layers of panda-tiny"):
+    with pytest.raises(RecipeError, match=f"model.start: {name} lacks the layers of panda-tiny"):
         trainable_network(replace(recipe, model=model))
 
 
 def test_lora_moves_the_branches_and_the_head_only(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path
 ) -> None:
     start = tmp_path / "start.safetensors"
     save_network(build_network("panda-tiny"), start)
@@ -202,14 +204,14 @@ def test_lora_moves_the_branches_and_the_head_only(
     assert frozen == []
 
 
-def test_an_unknown_number_cannot_choose_the_best(recipe: Recipe) -> None:
+def test_an_unknown_number_cannot_choose_the_best(recipe: PandaRecipe) -> None:
     recipe = replace(recipe, run=replace(recipe.run, metric="absrel"))
-    with pytest.raises(RecipeError, match="no number 'absrel'; did you mean 'abs_rel'"):
+    with pytest.raises(RecipeError, match="no metric 'absrel'; did you mean 'abs_rel'"):
         RangeTraining(recipe, trainable_network(recipe))
 
 
 def test_the_best_of_a_number_that_shall_be_high(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path
 ) -> None:
     recipe = replace(recipe, run=replace(recipe.run, metric="a1", val_every=1))
     run(recipe, bank, tmp_path)
@@ -220,7 +222,7 @@ def test_the_best_of_a_number_that_shall_be_high(
 
 
 def test_a_run_that_goes_on_knows_the_best_of_before(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path
 ) -> None:
     run(recipe, bank, tmp_path, stop_at=3)
     history = tmp_path / "history.jsonl"
@@ -233,7 +235,7 @@ def test_a_run_that_goes_on_knows_the_best_of_before(
 
 
 def test_a_number_that_is_none_is_never_the_best(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path
 ) -> None:
     run(recipe, bank, tmp_path, stop_at=3)
     history = tmp_path / "history.jsonl"
@@ -248,7 +250,7 @@ def test_a_number_that_is_none_is_never_the_best(
         assert file.metadata()["steps"] == "6"
 
 
-def test_the_teacher_trains_in_small(recipe: Recipe, bank: FrameBank, tmp_path: Path) -> None:
+def test_the_teacher_trains_in_small(recipe: PandaRecipe, bank: FrameBank, tmp_path: Path) -> None:
     start = tmp_path / "start.safetensors"
     save_network(build_network("panda-tiny"), start)
     model = f"model={{name: panda-tiny, train: lora, checkpoint: {start}}}"
@@ -263,14 +265,14 @@ def test_the_teacher_trains_in_small(recipe: Recipe, bank: FrameBank, tmp_path: 
 
 
 def test_without_a_checkpoint_there_is_nothing_to_resume(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path
 ) -> None:
     with pytest.raises(FileNotFoundError, match="nothing to resume"):
         run(recipe, bank, tmp_path, resume=True)
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path
 ) -> None:
     network = trainable_network(recipe)
     with torch.no_grad():
@@ -279,27 +281,27 @@ def test_a_loss_that_is_not_finite_ends_the_run(
         run(recipe, bank, tmp_path, network=network)
 
 
-def test_a_time_limit_ends_the_run(recipe: Recipe, bank: FrameBank, tmp_path: Path) -> None:
+def test_a_time_limit_ends_the_run(recipe: PandaRecipe, bank: FrameBank, tmp_path: Path) -> None:
     recipe = replace(recipe, run=replace(recipe.run, steps=10_000, max_minutes=0.01))
     done = run(recipe, bank, tmp_path, judged=False)
     assert 0 < done.global_step < 10_000
     assert (tmp_path / "last.safetensors").is_file()
 
 
-def stream(recipe: Recipe, bank: FrameBank, elapsed: float = 0, **place: int) -> BatchStream:
+def stream(recipe: PandaRecipe, bank: FrameBank, elapsed: float = 0, **place: int) -> BatchStream:
     clock = Clock(steps=100, max_minutes=1)
     clock.elapsed_s = 60 * elapsed
     data = RangeData(bank, recipe.data, recipe.augment)
     return BatchStream(data, recipe.run, clock, **place)
 
 
-def test_every_epoch_shows_every_frame_once(recipe: Recipe, bank: FrameBank) -> None:
+def test_every_epoch_shows_every_frame_once(recipe: PandaRecipe, bank: FrameBank) -> None:
     batches = stream(recipe, bank)
     seen = [item for step in range(3) for item in batches.draw(step).items]
     assert sorted(seen[:6]) == sorted(seen[6:]) == list(range(6))
 
 
-def test_a_stream_goes_on_where_it_is_told(recipe: Recipe, bank: FrameBank) -> None:
+def test_a_stream_goes_on_where_it_is_told(recipe: PandaRecipe, bank: FrameBank) -> None:
     batches = iter(stream(recipe, bank))
     next(batches)
     second, resumed = next(batches), next(iter(stream(recipe, bank, first_step=1)))
@@ -308,7 +310,7 @@ def test_a_stream_goes_on_where_it_is_told(recipe: Recipe, bank: FrameBank) -> N
     assert torch.equal(second.target, resumed.target)
 
 
-def test_processes_share_a_batch(recipe: Recipe, bank: FrameBank) -> None:
+def test_processes_share_a_batch(recipe: PandaRecipe, bank: FrameBank) -> None:
     whole = next(iter(stream(recipe, bank)))
     for rank in range(2):
         part = next(iter(stream(recipe, bank, rank=rank, world=2)))
@@ -317,7 +319,7 @@ def test_processes_share_a_batch(recipe: Recipe, bank: FrameBank) -> None:
         stream(recipe, bank, world=3)
 
 
-def test_the_size_follows_the_progress(recipe: Recipe, bank: FrameBank) -> None:
+def test_the_size_follows_the_progress(recipe: PandaRecipe, bank: FrameBank) -> None:
     recipe = replace(
         recipe, data=DataRecipe("nowhere", sizes=(SizePhase(0.0, 14), SizePhase(0.5, 28)))
     )
@@ -328,7 +330,7 @@ def test_the_size_follows_the_progress(recipe: Recipe, bank: FrameBank) -> None:
 
 @pytest.mark.parametrize("split", [{"accumulate": 3}, {"workers": 3}, {"loaders": 2}])
 def test_shares_of_any_size_count_by_their_frames(
-    recipe: Recipe, bank: FrameBank, tmp_path: Path, split: dict
+    recipe: PandaRecipe, bank: FrameBank, tmp_path: Path, split: dict
 ) -> None:
     recipe = replace(recipe, run=replace(recipe.run, steps=2), losses=(LossRecipe("l2"),))
     whole = run(recipe, bank, tmp_path / "whole", judged=False)

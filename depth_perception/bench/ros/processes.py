@@ -1,8 +1,8 @@
 """The nodes that benches start as processes: ours with a clock in it, and a plain one.
 
-``python -m depth_perception.bench.ros.processes WAY FILE SAMPLE_EVERY --ros-args ...``: WAY is
-``identity`` (ours without a network), ``model`` (ours as it is) or ``plain``; what the clock saw is
-written to FILE when the node ends.
+``python -m depth_perception.bench.ros.processes VARIANT FILE SAMPLE_EVERY --ros-args ...``: VARIANT
+is ``identity`` (ours without a network), ``model`` (ours as it is) or ``plain``; what the clock
+recorded is written to FILE when the node ends.
 """
 
 from __future__ import annotations
@@ -139,11 +139,11 @@ def _timed_publish(publisher: Publisher, clock: FrameClock) -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a node until it is interrupted; the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    way, file, sample_every = given[0], Path(given[1]), int(given[2])
+    variant, file, sample_every = given[0], Path(given[1]), int(given[2])
     clock = FrameClock(sample_every)
-    if way == "plain":
+    if variant == "plain":
         return run(lambda: PlainNode(clock, file), given, keep_buffers=False)
-    return run(lambda: TimedNode(clock, file, is_identity=way == "identity"), given)
+    return run(lambda: TimedNode(clock, file, is_identity=variant == "identity"), given)
 
 
 if __name__ == "__main__":

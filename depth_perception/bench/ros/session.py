@@ -1,4 +1,4 @@
-"""Nodes under test as processes, and the process that feeds and hears them over DDS."""
+"""Nodes under test as processes, and the node that feeds them over DDS."""
 
 from __future__ import annotations
 
@@ -38,30 +38,24 @@ TUNED = {
 
 
 class NodeError(RuntimeError):
-    """A node under test ended, or did not do what it was to do; the text holds what it said."""
+    """A node under test ended or did not answer; the text holds its output."""
 
 
 class NodeUnderTest:
-    """One node of :mod:`bench_nodes` in its own process and namespace."""
+    """One node of :mod:`.processes` in its own process and namespace."""
 
     def __init__(
-        self, way: str, parameters: Mapping[str, Any], folder: Path, sample_every: int = 0
+        self, variant: str, parameters: Mapping[str, Any], folder: Path, sample_every: int = 0
     ) -> None:
-        self.namespace = f"/{way}"
-        self._file, self._log = folder / f"{way}.json", folder / f"{way}.log"
-        options = [f"__ns:={self.namespace}"]
-        command = [
-            sys.executable,
-            "-m",
-            "depth_perception.bench.ros.processes",
-            way,
-            str(self._file),
-        ]
-        command += [str(sample_every), "--ros-args", "-r", *options]
+        self.namespace = f"/{variant}"
+        self._file, self._log = folder / f"{variant}.json", folder / f"{variant}.log"
+        command = [sys.executable, "-m", "depth_perception.bench.ros.processes", variant]
+        command += [str(self._file), str(sample_every)]
+        command += ["--ros-args", "-r", f"__ns:={self.namespace}"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
         environment = dict(os.environ)
-        if way == "plain":  # whose memory is the C library's affair
+        if variant == "plain":  # its memory is managed by the C library
             for name in ALLOCATOR_VARIABLES:
                 environment.pop(name, None)
         with self._log.open("wb") as output:
@@ -74,7 +68,7 @@ class NodeUnderTest:
             )
 
     def wait_ready(self) -> None:
-        """Until it says that it is ready."""
+        """Wait until its log says that it is ready."""
         deadline = time.monotonic() + _PATIENCE_S
         while _READY not in (text := self._log.read_text(errors="replace")):
             is_hopeless = self.process.poll() is not None or "cannot be configured" in text
@@ -83,7 +77,7 @@ class NodeUnderTest:
             time.sleep(0.05)
 
     def stop(self) -> dict[str, Any]:
-        """End it; what its clock saw."""
+        """End it and return what its clock recorded."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
@@ -101,7 +95,7 @@ class NodeUnderTest:
 
 
 class Feeder(Node):
-    """Publishes one picture again and again and hears depth and cloud, undecoded."""
+    """Publishes one image again and again and receives depth and cloud, undecoded."""
 
     def __init__(self, namespace: str, pixels: np.ndarray, executor: SingleThreadedExecutor):
         super().__init__("bench", namespace=namespace)
@@ -112,19 +106,12 @@ class Feeder(Node):
         self._images = self.create_publisher(Image, "image", profile)
         for topic, kind in _KINDS.items():
             self.create_subscription(kind, topic, self._listener(topic), profile, raw=True)
-        height, width = pixels.shape[:2]
-        self._message = Image(
-            height=height,
-            width=width,
-            encoding="rgb8",
-            step=3 * width,
-            data=array("B", pixels.tobytes()),
-        )
+        self._message = image_message(pixels)
         self._message.header.frame_id = "camera"
         executor.add_node(self)
 
     def send(self) -> int:
-        """Publish the picture under the present time, which is returned, nanoseconds."""
+        """Publish the image under the present time, which is returned, nanoseconds."""
         now = time.time_ns()
         stamp = self._message.header.stamp
         stamp.sec, stamp.nanosec = divmod(now, 1_000_000_000)
@@ -132,7 +119,7 @@ class Feeder(Node):
         return now
 
     def wait_matched(self) -> None:
-        """Until the node hears the pictures and we its outputs."""
+        """Wait until both sides have discovered each other."""
         self.spin_until(
             lambda: (
                 self._images.get_subscription_count() > 0
@@ -142,14 +129,14 @@ class Feeder(Node):
         )
 
     def has(self, stamp_ns: int) -> bool:
-        """Whether all outputs of a picture came."""
+        """Whether all outputs of an image came."""
         return all(stamp_ns in heard for heard in self.heard.values())
 
     def spin_until(self, is_done: Callable[[], bool], what: str, timeout_s: float = _PATIENCE_S):
-        """Hear what comes until something is so.
+        """Receive messages until a condition holds.
 
         Raises:
-            NodeError: it is not within the time.
+            NodeError: it does not within the time.
         """
         deadline = time.monotonic() + timeout_s
         while not is_done():
@@ -158,7 +145,7 @@ class Feeder(Node):
             self._executor.spin_once(timeout_sec=0.05)
 
     def spin_to(self, deadline_s: float) -> None:
-        """Hear what comes until a time of the monotonic clock."""
+        """Receive messages until a time of the monotonic clock."""
         while (left := deadline_s - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
 
@@ -171,6 +158,13 @@ class Feeder(Node):
             self.last[topic] = content
 
         return listen
+
+
+def image_message(pixels: np.ndarray) -> Image:
+    """The ``rgb8`` message of an image (H, W, 3) uint8."""
+    height, width = pixels.shape[:2]
+    data = array("B", pixels.tobytes())
+    return Image(height=height, width=width, encoding="rgb8", step=3 * width, data=data)
 
 
 @contextmanager
@@ -202,7 +196,7 @@ def tuned_environment() -> dict[str, str]:
     try:
         share = Path(get_package_share_directory("depth_perception"))
     except PackageNotFoundError:
-        share = Path(__file__).resolve().parents[2]
+        share = Path(__file__).resolve().parents[3]
     profile = share / "config" / "fastdds_large_data.xml"
     is_older = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
     name = f"{'FASTRTPS' if is_older else 'FASTDDS'}_DEFAULT_PROFILES_FILE"

@@ -1,4 +1,4 @@
-"""``depth-perception eval``: how far a model is from the truth."""
+"""``depth-perception eval``: metrics of a model on a data set."""
 
 from __future__ import annotations
 
@@ -10,20 +10,10 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from .job import (
-    PANORAMAS,
-    BaselineOptions,
-    Dataset,
-    Job,
-    Judged,
-    ModelOptions,
-    ReportOptions,
-    RuleOptions,
-)
+from .job import BaselineOptions, Dataset, Job, ModelOptions, Report, ReportOptions, RuleOptions
 
 _PLAIN_WIDTH = 160  # columns of a table that is piped into a file or another program
 _FLAT = tyro.conf.arg(name="")
-_PANORAMIC = ("worlds", "3d60", *PANORAMAS)
 
 
 def main(
@@ -36,27 +26,27 @@ def main(
     also: Annotated[BaselineOptions, _FLAT, tyro.conf.FlagCreatePairsOff],
     report: Annotated[ReportOptions, _FLAT],
 ) -> int:
-    """Judge a model on a data set by the numbers of its paper, mean over the frames.
+    """Evaluate a model on a data set by the metrics of its paper, mean over the frames.
 
     `worlds`, `3d60`, `structured3d`, `deep360`, `matterport3d` and `stanford2d3d` are for panoramic
     models, the others for pinhole models: five benchmarks with their published crops and masks,
     the lidar of KITTI raw, eight data sets by the rules of ScaleDepth, and three with segments for
-    panoptic models. `depth-perception data list NAME` says what has to lie where.
+    panoptic models. `depth-perception data list NAME` shows the files that a data set needs.
 
     Args:
         model: name of the model (see `depth-perception models`).
         dataset: kind of data set.
-        root: its folder.
+        root: folder of the data set.
         network: how the model runs.
-        rules: what counts and how it is compared.
-        also: what else is judged.
-        report: which frames, and where the numbers go.
+        rules: what is scored and how it is compared.
+        also: baselines.
+        report: which frames, and where the results go.
     """
     console = Console()
     console = console if console.is_terminal else Console(width=_PLAIN_WIDTH)
     try:
-        job = Job(model, dataset, root, network, rules, also, report, console, _family(model))
-        _show(_judge(job), job)
+        job = Job(model, dataset, root, network, rules, also, report, console)
+        _show(_run(job), job)
     except KeyError as error:  # no such model; str() of a KeyError would put quotes around the text
         print(f"depth-perception eval: {error.args[0]}", file=sys.stderr)
         return 1
@@ -66,38 +56,24 @@ def main(
     return 0
 
 
-def _family(model: str) -> str:
-    from ...systems.catalog import recipe
+def _run(job: Job) -> Report:
+    if job.benchmark.kind == "panoptic":
+        from .panoptic import run_panoptic
 
-    return recipe(model).family
+        return run_panoptic(job)
+    from .run import run
 
-
-def _judge(job: Job) -> Judged:
-    from ...systems.catalog import card
-    from .panoptic import judge_panoptic
-    from .panoramas import judge_panoramas, judge_threed60, judge_worlds
-    from .pinhole import judge_benchmark, judge_kitti_raw
-
-    wanted = "equirectangular" if job.dataset in _PANORAMIC else "pinhole"
-    if card(job.model).camera != wanted:
-        kind = "panoramic model" if wanted == "equirectangular" else "model of pinhole cameras"
-        raise ValueError(f"{job.model} is no {kind}, as {job.dataset} needs")
-    if job.protocol == "panoptic":
-        return judge_panoptic(job)
-    by_name = {"worlds": judge_worlds, "3d60": judge_threed60, "kitti-raw": judge_kitti_raw}
-    by_name |= dict.fromkeys(PANORAMAS, judge_panoramas)
-    return by_name.get(job.dataset, judge_benchmark)(job)
+    return run(job)
 
 
-def _show(result: Judged, job: Job) -> None:
-    sheets = (result.sheet, *result.more)
-    for sheet in sheets:
+def _show(report: Report, job: Job) -> None:
+    for sheet in report.sheets:
         job.console.print(sheet.table())
-    job.console.print(result.summary)
+    job.console.print(report.summary)
     if job.report.json_file is not None:
-        _write(job.report.json_file, json.dumps(result.document, indent=2) + "\n")
+        _write(job.report.json_file, json.dumps(report.document, indent=2) + "\n")
     if job.report.markdown is not None:
-        _write(job.report.markdown, "\n".join(sheet.markdown() for sheet in sheets))
+        _write(job.report.markdown, "\n".join(sheet.markdown() for sheet in report.sheets))
 
 
 def _write(path: Path, text: str) -> None:

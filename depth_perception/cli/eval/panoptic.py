@@ -1,111 +1,91 @@
-"""The part of ``depth-perception eval`` that judges panoptic models."""
+"""Runs the panoptic benchmarks of ``depth-perception eval``."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import Any
 
-from .job import Job, Judged
+from ...evaluation.loop import Evaluation, evaluate
+from ...evaluation.panoptic_report import class_sheet, score_document, score_sheet
+from ...evaluation.panoptic_sets import PANOPTIC_BENCHMARKS, PanopticBenchmark, PanopticProtocol
+from ...evaluation.published import published
+from ...evaluation.report import Sheet
+from ...systems import Estimator
+from .job import Job, Report
 
-if TYPE_CHECKING:
-    from ...evaluation.panoptic_report import Published
-    from ...evaluation.panoptic_sets import PanopticBenchmark, PanopticEvaluation
 
-_HEADING = "depth up to 80 m"
-
-
-def judge_panoptic(job: Job) -> Judged:
-    """Judge a model on a data set with segments, by the rules of its published evaluator.
+def run_panoptic(job: Job) -> Report:
+    """Evaluate a model on a data set with segments, by the rules of its published evaluator.
 
     Raises:
-        ValueError: the model finds no segments, or an option is wrong.
+        OSError, ValueError: files are missing or broken, or an option is wrong.
     """
-    from ...evaluation.panoptic_report import class_sheet, score_document, score_sheet
-    from ...evaluation.panoptic_sets import PANOPTIC_BENCHMARKS, evaluate_panoptic
-    from ...systems.catalog import card
-    from ...systems.panopticdepth.estimator import PanopticDepthEstimator
-
-    if not card(job.model).is_panoptic:
-        raise ValueError(f"{job.model} finds no segments, which {job.dataset} is about")
     windows = tuple(sorted({1, *job.rules.window}))
     if min(windows) < 1:
         raise ValueError(f"--window must be at least 1, got {min(windows)}")
     if len(windows) > 1 and job.report.limit is not None:
         raise ValueError("--limit leaves out frames that --window needs: give one of them")
     benchmark = PANOPTIC_BENCHMARKS[job.dataset]
-    reader = benchmark.open(job.root, job.split)
-    estimator = job.estimator()
-    if not isinstance(estimator, PanopticDepthEstimator):
-        raise ValueError(f"{job.model} is not judged by its segments yet")
-    limits = estimator.options.limits
-    if job.rules.stuff_area is not None:
-        limits = replace(limits, stuff_area_px=job.rules.stuff_area)
-    focal = job.rules.reference_focal_px
-    estimator = estimator.with_options(
-        limits=limits, **({} if focal is None else {"reference_focal_px": focal})
-    )
-    result = evaluate_panoptic(
+    reader = job.reader()
+    estimator = _with_options(job, job.estimator())
+    classes = estimator.class_names
+    result = evaluate(
         job.model,
-        estimator,
+        lambda sample: estimator(sample.image, sample.camera),
         reader,
-        benchmark,
-        windows=windows,
-        indices=job.track(job.model, job.indices(len(reader))),
+        PanopticProtocol(benchmark, classes, estimator.card.has_depth, windows),
+        indices=job.track(job.model, len(reader)),
     )
-    score, published = result.score, _published(job)
-    more = (class_sheet(score, benchmark.names), *_depth_sheets(result))
+    figures = None
+    if job.as_published and job.rules.stuff_area is None and job.split == "val":
+        figures = published("panoptic", job.model, job.dataset)
+    score = result.metrics
+    sheets = [score_sheet(score, figures), class_sheet(score, benchmark.names)]
+    if score.depth is not None:
+        name = f"{job.model}, depth up to 80 m"
+        sheets.append(
+            Sheet.of([replace(result, name=name, frames=score.depth_frames, metrics=score.depth)])
+        )
+    stuff_area_px = estimator.options.limits.stuff_area_px
     document = {
         **job.about,
         "split": job.split,
-        "rules": {**asdict(benchmark.rules), "stuff_area_px": limits.stuff_area_px},
+        "rules": {**vars(benchmark.rules), "stuff_area_px": stuff_area_px},
         "evaluations": [
             {
-                "name": result.name,
+                "name": job.model,
                 "seconds": result.seconds,
-                **score_document(score, benchmark.names, published),
+                **score_document(score, benchmark.names, figures),
             }
         ],
     }
-    summary = _summary(job, result, benchmark, estimator.class_names)
-    return Judged(score_sheet(score, published), summary, document, more)
+    return Report(tuple(sheets), _summary(job, result, benchmark, classes), document)
 
 
-def _published(job: Job) -> Published | None:
-    """The figures of the authors, where they are of the same frames and options."""
-    from ...evaluation.published import PANOPTICDEPTH_PUBLISHED
-
-    changed = job.report.limit, job.network.height, job.rules.stuff_area
-    if any(value is not None for value in changed) or job.split != "val":
-        return None
-    return PANOPTICDEPTH_PUBLISHED.get(job.model, {}).get(job.dataset)
-
-
-def _depth_sheets(result: PanopticEvaluation) -> list:
-    from ...evaluation.photos import PhotoEvaluation
-    from ...evaluation.report import Sheet
-
-    score = result.score
-    if score.depth is None:
-        return []
-    depth = PhotoEvaluation(
-        f"{result.name}, {_HEADING}", score.depth_frames, 0, result.seconds, score.depth
-    )
-    return [Sheet.of([depth])]
+def _with_options(job: Job, estimator: Estimator) -> Any:
+    """The estimator with the options of the job that only panoptic estimators have."""
+    if not hasattr(estimator.options, "limits"):
+        raise ValueError(f"panoptic evaluation of {job.model} is not supported")
+    limits, focal = estimator.options.limits, job.rules.reference_focal_px
+    if job.rules.stuff_area is not None:
+        limits = replace(limits, stuff_area_px=job.rules.stuff_area)
+    more = {} if focal is None else {"reference_focal_px": focal}
+    return estimator.with_options(limits=limits, **more)
 
 
 def _summary(
-    job: Job, result: PanopticEvaluation, benchmark: PanopticBenchmark, classes: tuple[str, ...]
+    job: Job, result: Evaluation, benchmark: PanopticBenchmark, classes: tuple[str, ...]
 ) -> str:
-    score = result.score
+    score = result.metrics
     usual = "all" if score.rules.averaged == "all" else "the occurring"
     lines = [
         f"{score.frames} frames, {job.dataset} {job.split}, published means are over {usual} "
-        f"classes, {result.seconds / score.frames:.3f} s a frame"
+        f"classes, {result.seconds / score.frames:.3f} s per frame"
     ]
     if len(score.windows) > 1:
         lines.append(
-            f"{job.model} numbers objects anew in every frame: in windows of several frames an "
-            "object is found only where it happens to keep its number"
+            f"{job.model} numbers objects in every frame separately: in windows of several frames "
+            "an object is found only where it happens to keep its number"
         )
     if lost := benchmark.never_found(classes):
         lines.append(f"{job.model} has no class for {', '.join(lost)}")

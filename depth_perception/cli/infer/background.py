@@ -1,4 +1,4 @@
-"""Writing files while the network is already busy with the next picture."""
+"""Writing files while the network already processes the next image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ class Background:
 
     Args:
         workers: number of threads.
-        waiting: submitting waits while so many jobs are unfinished, which bounds the memory.
+        waiting: largest number of unfinished jobs, beyond which submitting waits; this bounds the
+            memory.
     """
 
     def __init__(self, workers: int = 2, waiting: int = 4) -> None:
@@ -36,7 +37,7 @@ class Background:
             self._executor.shutdown()
 
     def submit(self, job: Job, done: Done) -> None:
-        """Run ``job`` soon and call ``done`` at one of the next calls of this object."""
+        """Start ``job`` and call ``done`` in one of the next calls of this object."""
         while len(self._pending) >= self._waiting:
             self._collect()
         self._pending.append((self._executor.submit(job), done))

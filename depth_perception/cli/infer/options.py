@@ -1,178 +1,133 @@
-"""The options of ``depth-perception infer`` and what they mean together."""
+"""The options of ``depth-perception infer``, and checks of their combinations."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from ... import __version__
-from ...geometry import Camera, Equirectangular, Pinhole
-from ...prediction import ScaleKind
-from ...systems import ASSUMED_PINHOLE_FOV_DEG, ModelCard, models, options_of, weights_path
-from ...systems.panels import panels_card
+from ...depth_space import ScaleKind
+from ...options import Backend, Precision, documented, shared
+from ...systems.options import EstimatorOptions, Seam
+from .network_options import NetworkOptions
 from .scale_options import OptionError, ScaleArguments
+
+if TYPE_CHECKING:
+    from ...geometry import Camera
+    from ...systems import ModelCard
 
 RawFormat = Literal["npy", "png16", "exr"]
 _NOT_IN_THE_FILES = ("input", "device", "out", "recursive", "overwrite", "to_bag", "topic")
 
 
-@dataclass(frozen=True)
-class NetworkOptions:
-    """Options of Pixel-Perfect Depth and MoGe-2; unset ones are the defaults of the model."""
-
-    steps: int | None = None
-    """Evaluations of the diffusion transformer (default 4); more are sharper and slower."""
-    seed: int | None = None
-    """Of the noise field, the same for every picture of a size (default 0)."""
-    reference_focal_px: float | None = None
-    """ScaleDepth, PanopticDepth: focal length of the camera of the training, in pixels of the
-    network input (519.16 for NYU at 480 rows); depth is scaled by the ratio of the real one to it.
-    Default: that of scaledepth-n."""
-    max_pixels: int | None = None
-    """Area at which the transformer sees a picture (default 786432 = 1024 x 768)."""
-    align: Literal["robust", "ransac", "none"] | None = None
-    """Fit to the metres of MoGe-2. robust (default) refuses poor fits; ransac: as the authors'
-    scripts; none leaves relative depth."""
-    num_tokens: int | None = None
-    """Tokens that MoGe-2 cuts a picture into (default 3600 for released sizes)."""
-    share_encoder: Literal[True] | None = None
-    """ppd-large-moge: run the encoder of MoGe-2 once for semantics and metres."""
-    semantics_checkpoint: Path | None = None
-    """Weights file of the network that gives the semantics; default: the fetched one."""
-    moge_checkpoint: Path | None = None
-    """Weights file of the MoGe-2 that gives the metres; default: the fetched one."""
-
-    def given(self) -> dict[str, Any]:
-        """The options that were set, by name."""
-        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def check(self, model: str) -> None:
-        """Refuse what the model does not know.
-
-        Raises:
-            OptionError: says which models know it.
-        """
-        for name in self.given():
-            if name in _names_of(model):
-                continue
-            able = [m.name for m in models() if name in _names_of(m.name)]
-            raise OptionError(
-                f"--{name.replace('_', '-')} is no option of {model}; it is one of "
-                f"{', '.join(able)}"
-            )
+class StartError(RuntimeError):
+    """The model cannot be loaded."""
 
 
-def _names_of(model: str) -> frozenset[str]:
-    return frozenset(entry.name for entry in fields(options_of(model)))
-
-
+@documented
 @dataclass(frozen=True)
 class InferOptions:
-    """What the user asks for; the texts below the fields are the help of the command."""
+    """All options; the texts below the fields are the help of the command."""
 
     input: tyro.conf.Positional[Path]
-    """Picture, folder, .txt list with a path per line, video, or bag (folder, .mcap or .db3)."""
+    """Image, folder, .txt list with a path per line, video, or bag (folder, .mcap or .db3)."""
     model: str = "panda-tiny-metric"
     """Name in the catalogue, see `depth-perception models`."""
     checkpoint: Path | None = None
-    """Weights file (safetensors or the authors' own); default: the one of the model."""
+    """Weights file (safetensors or official checkpoint); default: downloaded or bundled weights."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     out: Path = Path("out/infer")
     """Folder for the results."""
 
     panels: bool = False
-    """The input are panoramas: a pinhole model looks around in eight panels."""
-    height: int | None = None
-    """Height at which the network sees the picture (side of the --panels); default: that of the
-    model."""
+    """Run a pinhole model on panoramas, split into eight overlapping views."""
+    height: int | None = shared(EstimatorOptions, "height")
     resize: bool = False
-    """Results at the size of the input instead of that of the network (videos: always)."""
-    precision: Literal["float32", "float16", "bfloat16"] = "float32"
-    """Arithmetic of the network's encoder, of panoptic models of all but the depth branch; with
-    another backend than torch, of all of it."""
-    backend: Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"] = "torch"
-    """What runs the network: torch, openvino (CPU), onnxruntime, tensorrt (CUDA), or inductor:
-    torch compiled, which wants a C++ compiler the first time."""
-    seam: Literal["off", "circular", "blend"] = "off"
-    """How the left and right border of a panorama meet: off is the published network."""
-    flip: bool = False
-    """Average with the prediction of the mirrored picture (twice the time)."""
+    """Write results at the size of the input instead of the network input (videos: always)."""
+    precision: Precision = shared(EstimatorOptions, "precision")
+    backend: Backend = shared(EstimatorOptions, "backend")
+    seam: Seam = shared(EstimatorOptions, "seam")
+    flip: bool = shared(EstimatorOptions, "flip")
     fov: tuple[float, ...] = ()
     """Field of view in degrees: H V of a panorama that is not 2:1, or H [V] of a pinhole camera."""
     focal: float | None = None
     """Focal length of a pinhole camera in pixels of the input, instead of --fov."""
     ignore_exif: bool = False
-    """Do not take the focal length of pictures from their EXIF block."""
+    """Ignore the focal length in the EXIF block of images."""
     network: Annotated[NetworkOptions, tyro.conf.arg(name=""), tyro.conf.FlagCreatePairsOff] = (
         field(default_factory=NetworkOptions)
     )
     no_smooth_scale: bool = False
-    """Videos and bags: every frame keeps its own fit to metres (Pixel-Perfect Depth)."""
+    """Videos and bags: do not smooth the metric fit over time (Pixel-Perfect Depth)."""
     metres: Annotated[ScaleArguments, tyro.conf.arg(name=""), tyro.conf.FlagCreatePairsOff] = field(
         default_factory=ScaleArguments
     )
 
     pred_only: bool = False
-    """The depth alone, not beside the input."""
+    """Write the depth image alone, not beside the input."""
     grayscale: bool = False
-    """Gray instead of colours."""
+    """Gray values instead of colours: dark is low, bright is high."""
+    palette: Literal["warm", "published"] = "warm"
+    """Colours of depth images. warm: near is red, far is blue. published: the colour map and its
+    direction as in the authors' scripts, where the lowest value is blue."""
     limits: tuple[float, float] | None = None
-    """Depth at both ends of the colours; default: extremes of a picture, running percentiles of a
+    """Depth at both ends of the colours; default: extremes of an image, running percentiles of a
     video or bag."""
     raw: tuple[RawFormat, ...] = ()
-    """Depth as numbers too: npy (float32), png16 (millimetres, 0 = unknown), exr (float32)."""
+    """Also write numbers: npy (float32), png16 (millimetres, 0 = unknown), exr (float32)."""
     save_cloud: bool = False
-    """A coloured point cloud (PLY) too."""
+    """Also write a coloured point cloud (PLY)."""
     cloud_frame: Literal["published", "optical", "opengl"] = "published"
-    """Axes of clouds. published: for panoramas as the authors' scripts, x left, y up, z forward;
-    optical (always for pinhole models, if not opengl): x right, y down, z forward; opengl: x right,
-    y up, z backward, as Pixel-Perfect Depth's scripts."""
+    """Axes of clouds. published: as in the authors' scripts, x left, y up, z forward for panoramas
+    and optical for pinhole models; optical: x right, y down, z forward; opengl: x right, y up,
+    z backward, as in Pixel-Perfect Depth's scripts."""
     allow_bent_cloud: bool = False
-    """Make a cloud even of depth with unknown shift; its surfaces are bent."""
+    """Write a point cloud even if the depth shift is unknown (geometry will be distorted)."""
     max_range: float | None = None
-    """Farther pixels are unknown, in metres (in the model's unit if it is not metric)."""
+    """Mark farther pixels as unknown; metres, or the model's unit if it is not metric."""
     edge_filter: float | None = None
-    """Leave points at depth jumps above this fraction out of clouds, for example 0.1."""
-
+    """Remove points at depth discontinuities above this fraction from clouds, for example 0.1."""
     outlier_filter: float | None = None
-    """Leave points out of clouds whose 20 nearest are farther away than usual by so many standard
-    deviations; 3 in Pixel-Perfect Depth's scripts."""
+    """Remove points from clouds whose mean distance to their 20 neighbours exceeds the average by
+    this many standard deviations; 3 in Pixel-Perfect Depth's scripts."""
 
     recursive: bool = False
-    """Enter the sub-folders of a folder."""
+    """Also search the sub-folders of a folder."""
     topic: str | None = None
     """Image topic of a bag; default: the only one."""
     to_bag: Path | None = None
-    """Write the depth of an input bag into this new bag too (32FC1, metres)."""
+    """Also write the depth of an input bag into this new bag (32FC1, metres)."""
     overwrite: bool = False
-    """Do everything again and replace what is there."""
+    """Process everything again and replace existing results."""
 
-    def looks_with(self, card: ModelCard) -> ModelCard:
-        """What the model is with these options: of panoramas with ``--panels``.
+    def input_card(self, card: ModelCard) -> ModelCard:
+        """The card of the model as it is used: for panoramas with ``--panels``.
 
         Raises:
-            OptionError: panels are not for this model, or it is for nothing else.
+            OptionError: the model does not run on panels.
         """
         if not self.panels:
             return card
+
+        from ...systems.card import panels_card
+
         try:
             return panels_card(card)
         except ValueError as error:
             raise OptionError(f"--panels: {error}") from error
 
     def check(self, card: ModelCard) -> None:
-        """Refuse what the model cannot give.
+        """Reject results that the model cannot provide, and values out of range.
 
         Raises:
-            OptionError: see its text.
+            OptionError: names the option and a remedy.
         """
         self.network.check(card.name)
         self.metres.check(card)
@@ -181,16 +136,16 @@ class InferOptions:
         if affine and self.save_cloud and not self.allow_bent_cloud:
             raise OptionError(
                 f"--save-cloud: {card.name} gives {card.space.value} with unknown scale and "
-                "shift, and a cloud of it would be bent; recover metres (--scale), use a metric "
-                "model (see `depth-perception models`), or --allow-bent-cloud to look at it all "
-                "the same"
+                "shift, so the geometry of a cloud would be distorted; recover metric scale "
+                "(--scale), use a metric model (see `depth-perception models`), or write the "
+                "distorted cloud with --allow-bent-cloud"
             )
         if scale is not ScaleKind.METRIC:
             for asked, option in (("png16" in self.raw, "--raw png16"), (self.to_bag, "--to-bag")):
                 if asked:
                     raise OptionError(
-                        f"{option} holds metric depth, and {card.name} is not metric; recover "
-                        "metres (--scale), use --raw npy or exr, or a metric model (see "
+                        f"{option} requires metric depth, and {card.name} is not metric; recover "
+                        "metric scale (--scale), use --raw npy or exr, or a metric model (see "
                         "`depth-perception models`)"
                     )
         if len(self.fov) > 2 or (len(self.fov) == 1 and card.camera != "pinhole"):
@@ -199,37 +154,41 @@ class InferOptions:
                 f"{card.name}, got {len(self.fov)} numbers"
             )
         if self.focal is not None and (card.camera != "pinhole" or self.fov):
-            raise OptionError("--focal is for pinhole models, and instead of --fov")
+            raise OptionError("--focal is for pinhole models, and cannot be combined with --fov")
         for name in ("max_range", "edge_filter", "outlier_filter", "focal"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise OptionError(f"--{name.replace('_', '-')} must be positive, got {value}")
         if self.limits and not self.limits[0] < self.limits[1]:
             raise OptionError(f"--limits must be LOW HIGH with LOW < HIGH, got {self.limits}")
-        self.camera(card, 100, 200)
+        if self.fov:
+            self.camera(card, 100, 200)
 
     def expected_scale(self, card: ModelCard) -> ScaleKind:
-        """What the predictions of the model will be with these options, if all goes well."""
+        """The scale of the predictions with these options, if its recovery succeeds."""
         unaligned = self.network.align == "none"
         return self.metres.expected(ScaleKind.AFFINE_INVARIANT if unaligned else card.scale)
 
     @property
     def knows_camera(self) -> bool:
-        """Whether the user says what the pictures show."""
+        """Whether the options describe the camera."""
         return bool(self.fov) or self.focal is not None
 
     def camera(self, card: ModelCard, height: int, width: int) -> Camera | None:
-        """The camera of a picture of that size as the user tells it; None: as the model assumes.
+        """The camera of an image of that size by these options; None: as the model assumes.
 
         Raises:
             OptionError: no camera has such a field of view.
         """
+        from ...geometry import Equirectangular, Pinhole
+        from ...systems import ASSUMED_PINHOLE_FOV_DEG
+
         if self.focal is not None:
             return Pinhole(height, width, self.focal, self.focal, width / 2, height / 2)
         if not self.fov:
             if card.camera != "pinhole" or card.finds_camera or self._needs_camera(card):
                 return None
-            # Only points depend on the angle: without a cloud there is nothing to warn of.
+            # Only points depend on the angle: without a cloud no warning is needed.
             return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
         angles = [math.radians(angle) for angle in self.fov]
         try:
@@ -244,12 +203,14 @@ class InferOptions:
             raise OptionError(f"--fov {' '.join(map(str, self.fov))}: {error}") from error
 
     def _needs_camera(self, card: ModelCard) -> bool:
-        """Whether results depend on the focal length of a model that does not find it."""
+        """Whether results depend on a focal length that the model does not estimate."""
         reference = self.network.reference_focal_px
         return self.save_cloud or bool(card.reference_focal_px if reference is None else reference)
 
     def settings(self) -> str:
-        """Digest of everything that decides what result files hold."""
+        """Digest of everything that affects the content of result files."""
+        from ...systems import weights_path
+
         values = {k: v for k, v in asdict(self).items() if k not in _NOT_IN_THE_FILES}
         weights = self.checkpoint or weights_path(self.model)
         if weights.is_file():

@@ -1,9 +1,10 @@
-"""The files of one picture or frame: picture, raw depth, cloud, segments and their distances."""
+"""The result files of one image or frame: depth image, numbers, cloud, segments, instances."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,57 +15,95 @@ from torch import Tensor
 from ...geometry import Equirectangular, edge_mask
 from ...geometry.frames import optical_to_opengl, optical_to_panda
 from ...geometry.outliers import outlier_mask
-from ...io.colormaps import DEFAULT_COLORMAP, depth_picture
+from ...io.colormaps import PUBLISHED_COLORMAP, depth_picture, near_is_warm
 from ...io.depth_files import write_depth
-from ...io.images import write_image
+from ...io.images import side_by_side, write_image
 from ...io.instance_files import write_instances, write_segments
 from ...io.ply import write_ply
 from ...io.segment_colours import Colour, overlay, segment_palette
-from ...io.side_by_side import side_by_side
 from ...prediction import Prediction, ScaleKind
 from .options import InferOptions
 
 Limits = tuple[float, float]
-PICTURE_ENDING = ".png"
-CLOUD_ENDING = ".ply"
-INSTANCES_ENDING = "_instances.json"
-_SEGMENTS = "_segments"
 _OPACITY = 0.6
 _RAW_SUFFIX = {"npy": ".npy", "png16": ".png", "exr": ".exr"}
 
 
-def endings(
-    options: InferOptions, scale: ScaleKind, *, picture: bool = True, segments: bool = False
-) -> tuple[str, ...]:
-    """What is appended to the name of an input for each of its files.
+@dataclass(frozen=True)
+class ResultFile:
+    """One file of an input.
 
-    Raw files are called ``_depth`` where their numbers are depths, up to a factor at most, and
-    ``_values`` where they are what the network says in its own space. With ``segments`` there are
-    those of a panoptic model besides; EXR holds none.
+    Attributes:
+        ending: appended to the name of the input.
+        write: writes the file to a path.
     """
-    noun = "values" if scale is ScaleKind.AFFINE_INVARIANT else "depth"
-    raw = [f"_{noun}{_RAW_SUFFIX[name]}" for name in dict.fromkeys(options.raw)]
-    pictures = [PICTURE_ENDING] if picture else []
-    found = []
-    if segments:
-        formats = [name for name in dict.fromkeys(options.raw) if name != "exr"]
-        found = [INSTANCES_ENDING, *(f"{_SEGMENTS}{_RAW_SUFFIX[name]}" for name in formats)]
-    return (*pictures, *raw, *([CLOUD_ENDING] if options.save_cloud else []), *found)
+
+    ending: str
+    write: Callable[[Path], object]
 
 
-def withheld(options: InferOptions, scale: ScaleKind) -> tuple[str, ...]:
-    """Which of these endings would claim metres, or a straight cloud, that there are not."""
-    wrong = []
-    if "png16" in options.raw and scale is not ScaleKind.METRIC:
-        wrong += [e for e in endings(options, scale) if e.endswith(_RAW_SUFFIX["png16"])]
-        wrong.remove(PICTURE_ENDING)
-    if scale is ScaleKind.AFFINE_INVARIANT and not options.allow_bent_cloud:
-        wrong += [CLOUD_ENDING] * options.save_cloud
-    return tuple(wrong)
+def result_files(
+    prediction: Prediction,
+    image: np.ndarray,
+    options: InferOptions,
+    limits: Limits | None = None,
+    colours: Sequence[Colour] = (),
+    *,
+    picture: bool = True,
+) -> tuple[list[ResultFile], list[str]]:
+    """The files of an input, and endings of requested files that would be wrong without scale.
+
+    Numbers are written as ``_depth`` where they are depths, up to a factor at most, and as
+    ``_values`` where they are the network's values in their own space. Of a panoptic model there
+    are also instances, and segments in the formats of the numbers except EXR. 16-bit PNG requires
+    metres, and a cloud requires a known shift unless ``--allow-bent-cloud``.
+
+    Args:
+        prediction: on the CPU.
+        image: (H, W, 3) uint8 RGB input.
+        options: which files, and how.
+        limits: values at both ends of the colours; None: the extremes of the prediction.
+        colours: of the classes of a panoptic model.
+        picture: whether to write the depth image.
+    """
+    affine = prediction.scale is ScaleKind.AFFINE_INVARIANT
+    files, withheld = [], []
+
+    def add(ending: str, write: Callable[[Path], object], *, correct: bool = True) -> None:
+        if correct:
+            files.append(ResultFile(ending, write))
+        else:
+            withheld.append(ending)
+
+    if picture:
+        add(
+            ".png",
+            lambda path: write_image(path, picture_of(prediction, image, options, limits, colours)),
+        )
+    formats = tuple(dict.fromkeys(options.raw))
+    for name in formats:
+        add(
+            f"_{'values' if affine else 'depth'}{_RAW_SUFFIX[name]}",
+            lambda path: write_depth(path, raw_depth(prediction)),
+            correct=name != "png16" or prediction.is_metric,
+        )
+    if options.save_cloud:
+        add(
+            ".ply",
+            lambda path: write_ply(path, *cloud_of(prediction, image, options)),
+            correct=options.allow_bent_cloud or not affine,
+        )
+    if prediction.segments is not None:
+        add("_instances.json", partial(write_instances, prediction=prediction))
+        for name in formats:
+            if name != "exr":
+                write = partial(write_segments, prediction=prediction)
+                add(f"_segments{_RAW_SUFFIX[name]}", write)
+    return files, withheld
 
 
 def limit_range(prediction: Prediction, max_range: float | None) -> Prediction:
-    """The prediction with everything farther than ``max_range`` made invalid."""
+    """The prediction with everything farther than ``max_range`` marked as invalid."""
     if max_range is None:
         return prediction
     near = _as_depth(prediction) <= max_range
@@ -72,7 +111,7 @@ def limit_range(prediction: Prediction, max_range: float | None) -> Prediction:
 
 
 def raw_depth(prediction: Prediction) -> np.ndarray:
-    """(H, W) float32 depth, or values where there is no depth; NaN where not valid."""
+    """(H, W) float32 depth, or values where depth is unknown; NaN where not valid."""
     affine = prediction.scale is ScaleKind.AFFINE_INVARIANT
     numbers = prediction.values if affine else prediction.depth
     numbers = torch.where(prediction.valid, numbers, torch.full_like(numbers, torch.nan))
@@ -86,15 +125,18 @@ def picture_of(
     limits: Limits | None,
     colours: Sequence[Colour] = (),
 ) -> np.ndarray:
-    """The depth as an RGB picture, beside the input unless ``--pred-only``.
+    """The depth as an RGB image, beside the input unless ``--pred-only``.
 
-    Segments come between them as colours over the input; ``colours`` are those of the classes.
+    Segments are drawn between them as colours over the input; ``colours`` are those of the classes.
     """
+    colormap = PUBLISHED_COLORMAP
+    if options.palette == "warm":
+        colormap = near_is_warm(prediction.space)
     depth = depth_picture(
         prediction.values.cpu().numpy(),
         prediction.valid.cpu().numpy(),
         limits=limits,
-        colormap=None if options.grayscale else DEFAULT_COLORMAP,
+        colormap=None if options.grayscale else colormap,
     )
     shown = [] if options.pred_only else [image]
     if prediction.segments is not None:
@@ -108,15 +150,15 @@ def picture_of(
 def cloud_of(
     prediction: Prediction, image: np.ndarray, options: InferOptions
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points (H, W, 3) float32, NaN where there is none, and their colours (H, W, 3) uint8 RGB."""
+    """Points (H, W, 3) float32, NaN where unknown, and their colours (H, W, 3) uint8 RGB."""
     points = prediction.points(allow_affine=options.allow_bent_cloud)
     if options.edge_filter is not None:
         wraps = prediction.camera.is_full_turn
         jumps = edge_mask(_as_depth(prediction), options.edge_filter, prediction.valid, wraps=wraps)
-        points = torch.where(jumps[..., None], torch.full_like(points, torch.nan), points)
+        points = points.masked_fill(jumps[..., None], torch.nan)
     if options.outlier_filter is not None:
         far = outlier_mask(points, std_ratio=options.outlier_filter)
-        points = torch.where(far[..., None], torch.full_like(points, torch.nan), points)
+        points = points.masked_fill(far[..., None], torch.nan)
     panorama = isinstance(prediction.camera, Equirectangular)
     if options.cloud_frame == "published" and panorama:
         points = optical_to_panda(points)
@@ -128,28 +170,6 @@ def cloud_of(
     return points.cpu().numpy(), image
 
 
-def write_results(
-    files: Iterable[tuple[str, Path]],
-    image: np.ndarray,
-    prediction: Prediction,
-    options: InferOptions,
-    limits: Limits | None = None,
-    colours: Sequence[Colour] = (),
-) -> None:
-    """Write the files of one input, pairs of an ending (see :func:`endings`) and a path."""
-    for ending, path in files:
-        if ending == PICTURE_ENDING:
-            write_image(path, picture_of(prediction, image, options, limits, colours))
-        elif ending == INSTANCES_ENDING:
-            write_instances(path, prediction)
-        elif ending.startswith(_SEGMENTS):
-            write_segments(path, prediction)
-        elif ending == CLOUD_ENDING:
-            write_ply(path, *cloud_of(prediction, image, options))
-        else:
-            write_depth(path, raw_depth(prediction))
-
-
 def _as_depth(prediction: Prediction) -> Tensor:
-    """Depth, of affine-invariant values as if their shift were zero."""
+    """Depth; of affine-invariant values as if their shift were zero."""
     return replace(prediction, scale=ScaleKind.SCALE_INVARIANT).depth

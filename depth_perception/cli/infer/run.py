@@ -1,4 +1,4 @@
-"""One run of ``depth-perception infer``: every input once, whatever happens to the others."""
+"""One run of ``depth-perception infer``: every input once, even if others fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -30,31 +29,28 @@ from ...io.segment_colours import Colour
 from ...io.video import VideoReader, VideoWriter
 from ...prediction import Prediction
 from ...scale.sources.other_model import Predictor
-from ...systems import Estimator, ModelCard, OutputSize, PanelsEstimator, SteadyScale
+from ...systems import Estimator, ModelCard, OutputSize, PanelsEstimator, SteadyScale, load
+from ..terminal import plain_console
 from .background import Background
-from .journal import JOURNAL_NAME, Journal, state_of
-from .options import InferOptions, OptionError
-from .results import endings, limit_range, picture_of, raw_depth, withheld, write_results
+from .inputs import Input, InputKind, Inputs
+from .manifest import MANIFEST_NAME, Manifest, state_of
+from .options import InferOptions, OptionError, StartError
+from .results import limit_range, picture_of, raw_depth, result_files
 from .scale import ScaleRun
-from .sources import Found, Source, SourceKind
 
 _LISTED = 20
 
 
-class StartError(RuntimeError):
-    """The model cannot be loaded."""
-
-
 @dataclass
-class Tally:
-    """What became of the inputs.
+class Summary:
+    """Outcome of a run.
 
     Attributes:
         made, kept: inputs processed in this run, and finished by an earlier one.
-        frames: pictures and frames processed.
-        failures, skipped: (what, reason).
-        notes: lines for the summary.
-        remarks: (what, what is to be known of its results).
+        frames: images and frames processed.
+        failures, skipped: (input, reason).
+        notes: further lines.
+        remarks: (input, remark on its results).
     """
 
     made: int = 0
@@ -67,54 +63,44 @@ class Tally:
 
 
 class InferRun:
-    """Processes what was found.
+    """Processes all inputs. The model is loaded when the first unfinished input turns up.
 
     Args:
         options: checked options.
         model: card of the model.
-        found: sources and what is to be reported besides.
-        journal: of the output folder.
-        console: where the progress bar and the summary go.
-        load: makes an estimator as :func:`depth_perception.load`; called when the first input
-            that is not finished turns up.
+        inputs: what to process, and what to report besides.
+        manifest: of the output folder.
 
     Raises:
-        OptionError: ``--to-bag`` or ``--topic`` without a bag.
+        OptionError: an option for bags, and the input is none.
     """
 
     def __init__(
-        self,
-        options: InferOptions,
-        model: ModelCard,
-        found: Found,
-        journal: Journal,
-        console: Console,
-        load: Callable[..., Estimator],
+        self, options: InferOptions, model: ModelCard, inputs: Inputs, manifest: Manifest
     ) -> None:
-        bags = [source for source in found.sources if source.kind is SourceKind.BAG]
-        if options.to_bag is not None and (len(found.sources) != 1 or not bags):
-            raise OptionError("--to-bag needs a single bag as input")
+        bags = [item for item in inputs.items if item.kind is InputKind.BAG]
+        if options.to_bag is not None and (len(inputs.items) != 1 or not bags):
+            raise OptionError("--to-bag requires a single bag as input")
         if options.topic is not None and not bags:
-            raise OptionError("--topic is for bags, and the input is none")
-        if options.metres.points_topic is not None and len(bags) != len(found.sources):
-            raise OptionError("--points-topic is for bags, and not all of the input are bags")
+            raise OptionError("--topic is for bags, and the input contains none")
+        if options.metres.points_topic is not None and len(bags) != len(inputs.items):
+            raise OptionError("--points-topic is for bags, and not all inputs are bags")
         self._options = options
         self._model = model
-        self._sources = found.sources
-        self._console = console
-        self._load = load
+        self._items = inputs.items
+        self._console = plain_console()
         self._estimator: Estimator | None = None
         self._estimators: dict[OutputSize, Predictor] = {}
         self._reference: Predictor | None = None
-        self._tally = Tally(
-            failures=[(str(path), why) for path, why in found.missing],
-            skipped=[(str(path), why) for path, why in found.skipped],
+        self._summary = Summary(
+            failures=[(str(path), why) for path, why in inputs.missing],
+            skipped=[(str(path), why) for path, why in inputs.skipped],
         )
-        self._journal = journal
-        self._journal.protect(source.path for source in found.sources)
-        if self._journal.damaged_lines:
-            self._tally.notes.append(
-                f"{self._journal.damaged_lines} unreadable lines of {JOURNAL_NAME} were ignored"
+        self._manifest = manifest
+        self._manifest.protect(item.path for item in inputs.items)
+        if self._manifest.damaged_lines:
+            self._summary.notes.append(
+                f"{self._manifest.damaged_lines} unreadable lines of {MANIFEST_NAME} were ignored"
             )
 
     def execute(self) -> int:
@@ -123,124 +109,121 @@ class InferRun:
         Raises:
             StartError: the model cannot be loaded.
         """
-        steps = {
-            SourceKind.PICTURE: self._picture,
-            SourceKind.VIDEO: self._video,
-            SourceKind.BAG: self._bag,
+        process = {
+            InputKind.IMAGE: self._image,
+            InputKind.VIDEO: self._video,
+            InputKind.BAG: self._bag,
         }
         started = time.monotonic()
         interrupted = False
         with self._progress_bar() as self._bar, Background() as self._background:
-            self._task = self._bar.add_task("depth", total=len(self._sources))
-            for source in self._sources:
+            self._task = self._bar.add_task("depth", total=len(self._items))
+            for item in self._items:
                 try:
-                    steps[source.kind](source)
+                    process[item.kind](item)
                 except KeyboardInterrupt:
                     interrupted = True
                     break
                 except StartError:
                     raise
                 except Exception as error:
-                    self._fail(str(source.path), error)
+                    self._fail(str(item.path), error)
                 self._bar.advance(self._task)
-        self._summarise(time.monotonic() - started, interrupted)
+        self._print_summary(time.monotonic() - started, interrupted)
         if interrupted:
             return 130
-        return 1 if self._tally.failures else 0
+        return 1 if self._summary.failures else 0
 
-    def _picture(self, source: Source) -> None:
-        key, state = str(source.path.resolve()), state_of(source.path)
-        if self._journal.finished(key, state):
-            self._tally.kept += 1
+    def _image(self, item: Input) -> None:
+        key, state = str(item.path.resolve()), state_of(item.path)
+        if self._manifest.finished(key, state):
+            self._summary.kept += 1
             return
-        image = read_image(source.path)
-        camera, note = self._exif_camera(source.path, *image.shape[:2])
+        image = read_image(item.path)
+        camera, note = self._exif_camera(item.path, *image.shape[:2])
         prediction = self._predict(image, camera=camera)
-        prediction = self._scale_run().picture(prediction, image, source.path)
+        prediction = self._scale_run().update(prediction, image, item.path)
         prediction = limit_range(prediction, self._options.max_range)
-        stem = source.folder / source.path.stem
 
         def done(error: Exception | None) -> None:
             if error is None:
-                self._tally.made += 1
+                self._summary.made += 1
             else:
-                self._fail(str(source.path), error)
+                self._fail(str(item.path), error)
 
+        stem = item.folder / item.path.stem
         self._write(key, state, stem, image, prediction, done, note=note)
 
-    def _video(self, source: Source) -> None:
-        key, state = str(source.path.resolve()), state_of(source.path)
-        if self._journal.finished(key, state):
-            self._tally.kept += 1
+    def _video(self, item: Input) -> None:
+        key, state = str(item.path.resolve()), state_of(item.path)
+        if self._manifest.finished(key, state):
+            self._summary.kept += 1
             return
-        stem = source.folder / source.path.stem
+        stem = item.folder / item.path.stem
         limits, steady = RunningRange(), self._steady_scale()
-        count, failures = 0, len(self._tally.failures)
+        count, failures = 0, len(self._summary.failures)
         with ExitStack() as stack:
-            frames = stack.enter_context(VideoReader(source.path))
+            frames = stack.enter_context(VideoReader(item.path))
             self._expect(frames.info.frames)
             scale = stack.enter_context(self._scale_run())
-            path = self._journal.claim(key, state, stem, (".mp4",))[0]
+            path = self._manifest.claim(key, state, stem, (".mp4",))[0]
             video = stack.enter_context(VideoWriter(path, frames.info.rate_hz))
             for image in frames:
                 prediction = self._predict(image, output_size="input")
                 stamp_s = count / frames.info.rate_hz
                 if steady is not None:
                     prediction = steady.update(prediction, stamp_s)
-                prediction = scale.frame(prediction, image, source.path, stamp_s)
+                prediction = scale.update(prediction, image, item.path, stamp_s)
                 prediction = limit_range(prediction, self._options.max_range)
-                colours = self._limits(prediction, limits)
+                ends = self._limits(prediction, limits)
                 video.write(
-                    picture_of(prediction, image, self._options, colours, self._class_colours())
+                    picture_of(prediction, image, self._options, ends, self._class_colours())
                 )
-                frame, what = stem / f"{count:06d}", f"{source.path} frame {count}"
-                done = self._reporter(what)
-                self._write(
-                    f"{key}#{count}", state, frame, image, prediction, done, with_picture=False
-                )
+                done = self._reporter(f"{item.path} frame {count}")
+                frame, frame_key = stem / f"{count:06d}", f"{key}#{count}"
+                self._write(frame_key, state, frame, image, prediction, done, picture=False)
                 count += 1
                 self._bar.advance(self._task)
             self._background.drain()
-        if len(self._tally.failures) == failures:
-            self._journal.finish(key)
+        if len(self._summary.failures) == failures:
+            self._manifest.finish(key)
         if frames.info.frames and count < 0.98 * frames.info.frames - 2:
-            self._tally.notes.append(
-                f"{source.path}: only {count} of {frames.info.frames} frames can be read"
+            self._summary.notes.append(
+                f"{item.path}: only {count} of {frames.info.frames} frames can be read"
             )
-        self._tally.made += 1
+        self._summary.made += 1
 
-    def _bag(self, source: Source) -> None:
-        options, state = self._options, state_of(source.path)
-        topic = choose_image_topic(source.path, options.topic)
+    def _bag(self, item: Input) -> None:
+        options, state = self._options, state_of(item.path)
+        topic = choose_image_topic(item.path, options.topic)
         self._expect(topic.count)
-        name = source.path.name if source.path.is_dir() else source.path.stem
+        name = item.path.name if item.path.is_dir() else item.path.stem
         limits, steady = RunningRange(), self._steady_scale()
-        frames, failures = self._tally.frames, len(self._tally.failures)
+        frames, failures = self._summary.frames, len(self._summary.failures)
         with ExitStack() as stack:
             scale = stack.enter_context(self._scale_run())
-            scale.open_bag(source.path)
+            scale.open_bag(item.path)
             depth_bag = self._open_depth_bag(stack)
-            for index, frame in enumerate(read_frames(source.path, topic.name)):
-                key = f"{source.path.resolve()}#{topic.name}#{index}"
-                finished = self._journal.finished(key, state)
+            for index, frame in enumerate(read_frames(item.path, topic.name)):
+                key = f"{item.path.resolve()}#{topic.name}#{index}"
+                finished = self._manifest.finished(key, state)
                 self._bar.advance(self._task)
                 if finished and depth_bag is None:
                     limits = RunningRange(start=finished.limits)
                     continue
-                what = f"{source.path} {topic.name} at {_stamp_name(frame)}"
+                what = f"{item.path} {topic.name} at {_stamp_name(frame)}"
                 try:
-                    image = frame.image()
+                    image, stamp_s = frame.image(), frame.stamp_ns * 1e-9
                     prediction = self._predict(image)
                     if steady is not None:
-                        prediction = steady.update(prediction, frame.stamp_ns * 1e-9)
-                    prediction = scale.message(prediction, image, frame, source.path)
+                        prediction = steady.update(prediction, stamp_s)
+                    prediction = scale.update(prediction, image, item.path, stamp_s, frame)
                     prediction = limit_range(prediction, self._options.max_range)
-                    colours = self._limits(prediction, limits)
-                    stem = source.folder / name / _stamp_name(frame)
-                    done = self._reporter(what)
-                    self._write(key, state, stem, image, prediction, done, colours)
+                    ends = self._limits(prediction, limits)
+                    stem = item.folder / name / _stamp_name(frame)
+                    self._write(key, state, stem, image, prediction, self._reporter(what), ends)
                     if depth_bag is not None and not prediction.is_metric:
-                        raise ValueError(f"not in the depth bag: {prediction.note}")
+                        raise ValueError(f"not written to the depth bag: {prediction.note}")
                     if depth_bag is not None:
                         depth_bag.write(raw_depth(prediction), frame.stamp_ns, frame.frame_id)
                 except StartError:
@@ -248,17 +231,17 @@ class InferRun:
                 except Exception as error:
                     self._fail(what, error)
             self._background.drain()
-        if self._tally.frames > frames:
-            self._tally.made += 1
-        elif len(self._tally.failures) == failures:
-            self._tally.kept += 1
+        if self._summary.frames > frames:
+            self._summary.made += 1
+        elif len(self._summary.failures) == failures:
+            self._summary.kept += 1
 
     def _open_depth_bag(self, stack: ExitStack) -> DepthBagWriter | None:
         path = self._options.to_bag
         if path is None:
             return None
         if path.exists() and not self._options.overwrite:
-            self._tally.notes.append(f"{path} exists and was kept; --overwrite makes it again")
+            self._summary.notes.append(f"{path} exists and was kept; --overwrite writes it again")
             return None
         return stack.enter_context(DepthBagWriter(path, overwrite=self._options.overwrite))
 
@@ -271,12 +254,12 @@ class InferRun:
         return ScaleRun(arguments, self._other_depth if arguments.scale == "reference" else None)
 
     def _other_depth(self, image: Tensor, camera: Camera) -> Prediction:
-        """Depth by the model of ``--scale reference``, which is loaded when first needed."""
+        """Depth by the model of ``--scale reference``, which is loaded on first use."""
         if self._reference is None:
             arguments = self._options.metres
             device = None if self._options.device == "auto" else self._options.device
             try:
-                model = self._load(
+                model = load(
                     arguments.reference_model,
                     checkpoint=arguments.reference_checkpoint,
                     device=device,
@@ -288,7 +271,7 @@ class InferRun:
         return self._reference(image, camera)
 
     def _exif_camera(self, path: Path, height: int, width: int) -> tuple[Camera | None, str]:
-        """The camera of a picture as its EXIF block tells it, and where that came from."""
+        """The camera of an image by its EXIF block, and a note that names the source."""
         options = self._options
         if self._model.camera != "pinhole" or options.knows_camera or options.ignore_exif:
             return None, ""
@@ -305,7 +288,7 @@ class InferRun:
         output_size: OutputSize | None = None,
         camera: Camera | None = None,
     ) -> Prediction:
-        """Depth of one picture, at the size of the input with ``--resize`` or on demand."""
+        """Depth of one image, at the size of the input with ``--resize`` or on request."""
         height, width = image.shape[:2]
         size = output_size or ("input" if self._options.resize else "network")
         estimator = self._estimator_for(size)
@@ -321,11 +304,11 @@ class InferRun:
             ) from error
 
     def _estimator_for(self, output_size: OutputSize) -> Predictor:
-        """The estimator, loaded when first needed; all sizes share one network."""
+        """The estimator, loaded on first use; all output sizes share one network."""
         if self._estimator is None:
             options = self._options
             try:
-                self._estimator = self._load(
+                self._estimator = load(
                     options.model,
                     checkpoint=options.checkpoint,
                     device=None if options.device == "auto" else options.device,
@@ -348,7 +331,7 @@ class InferRun:
         return self._estimators[output_size]
 
     def _class_colours(self) -> Sequence[Colour]:
-        """Colours of the classes of a panoptic model, nothing of another."""
+        """Colours of the classes of a panoptic model; none for other models."""
         return self._estimator.class_colours if self._model.is_panoptic else ()  # type: ignore[union-attr]
 
     def _limits(self, prediction: Prediction, limits: RunningRange) -> tuple[float, float] | None:
@@ -366,34 +349,29 @@ class InferRun:
         done: Callable[[Exception | None], None],
         limits: tuple[float, float] | None = None,
         *,
-        with_picture: bool = True,
+        picture: bool = True,
         note: str = "",
     ) -> None:
-        """Write the files of a picture or frame in the background; ``done`` hears of the end."""
-        self._tally.frames += 1
-        wanted: Sequence[str] = endings(
-            self._options,
-            prediction.scale,
-            picture=with_picture,
-            segments=prediction.segments is not None,
+        """Write the files of an image or frame in the background; ``done`` is called at the end."""
+        self._summary.frames += 1
+        prediction, colours = prediction.to("cpu"), self._class_colours()
+        chosen = limits or self._options.limits
+        files, withheld = result_files(
+            prediction, image, self._options, chosen, colours, picture=picture
         )
         if prediction.scale is not self._options.expected_scale(self._model):
-            missing = withheld(self._options, prediction.scale)
-            wanted = [ending for ending in wanted if ending not in missing]
-            lacks = f" (not written: {', '.join(missing)})" if missing else ""
+            lacks = f" (not written: {', '.join(withheld)})" if withheld else ""
             note = "; ".join(filter(None, (note, f"not metric: {prediction.note}{lacks}")))
         if note:
-            self._tally.remarks.append((key, note))
-        if not wanted:
+            self._summary.remarks.append((key, note))
+        if not files:
             return
-        paths = self._journal.claim(key, state, stem, tuple(wanted))
-        files = tuple(zip(wanted, paths, strict=True))
-        prediction, colours = prediction.to("cpu"), self._class_colours()
+        paths = self._manifest.claim(key, state, stem, tuple(file.ending for file in files))
 
         def write() -> None:
-            chosen = limits or self._options.limits
-            write_results(files, image, prediction, self._options, chosen, colours)
-            self._journal.finish(key, limits, note)
+            for file, path in zip(files, paths, strict=True):
+                file.write(path)
+            self._manifest.finish(key, limits, note)
 
         self._background.submit(write, done)
 
@@ -401,10 +379,10 @@ class InferRun:
         return lambda error: self._fail(what, error) if error else None
 
     def _fail(self, what: str, error: Exception) -> None:
-        self._tally.failures.append((what, _reason(error)))
+        self._summary.failures.append((what, _reason(error)))
 
     def _expect(self, frames: int | None) -> None:
-        """Count the frames of a video or bag beside the input itself."""
+        """Add the frames of a video or bag to the progress bar."""
         total = self._bar.tasks[0].total
         self._bar.update(self._task, total=(total or 0) + (frames or 0))
 
@@ -418,22 +396,22 @@ class InferRun:
             disable=not self._console.is_terminal,
         )
 
-    def _summarise(self, seconds: float, interrupted: bool) -> None:
-        tally, say = self._tally, self._console.print
-        rate = f", {tally.frames / seconds:.2f} per second" if tally.frames and seconds else ""
+    def _print_summary(self, seconds: float, interrupted: bool) -> None:
+        summary, say = self._summary, self._console.print
+        rate = f", {summary.frames / seconds:.2f} per second" if summary.frames and seconds else ""
         device = f" on {self._estimator.device}" if self._estimator else ""
         say(
-            f"{self._model.name}{device}: {tally.made} done, {tally.kept} finished before, "
-            f"{len(tally.failures)} failed ({tally.frames} frames in {seconds:.1f} s{rate})"
+            f"{self._model.name}{device}: {summary.made} done, {summary.kept} finished before, "
+            f"{len(summary.failures)} failed ({summary.frames} frames in {seconds:.1f} s{rate})"
         )
         say(f"results: {self._options.out}")
-        for note in tally.notes:
+        for note in summary.notes:
             say(f"note: {note}")
-        self._list("remarks", tally.remarks)
-        self._list("skipped", tally.skipped)
-        self._list("failed", tally.failures)
+        self._list("remarks", summary.remarks)
+        self._list("skipped", summary.skipped)
+        self._list("failed", summary.failures)
         if interrupted:
-            say("interrupted: run the same command again to go on")
+            say("interrupted: run the same command again to continue")
 
     def _list(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
         if rows:

@@ -1,4 +1,4 @@
-"""Metres for the pictures, videos and bags of ``depth-perception infer``."""
+"""Metric scale for the images, videos and bags of ``depth-perception infer``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _POINT_SUFFIXES = (".ply", ".npy")
 
 
 class ScaleRun:
-    """Makes metres of the predictions of one picture, video or bag.
+    """Recovers the scale of the predictions of one image, video or bag.
 
     Args:
         arguments: checked options.
@@ -36,7 +36,7 @@ class ScaleRun:
         self._reader: RangeReader | None = None
         self._frames: StaticFrames | None = None
         self._points: dict[Path, Tensor] = {}
-        self._scale = self._fresh()
+        self._scale = MetricScale(arguments.options(), other)
 
     def __enter__(self) -> ScaleRun:
         return self
@@ -44,18 +44,8 @@ class ScaleRun:
     def __exit__(self, *unused: Any) -> None:
         self._stack.close()
 
-    def picture(self, prediction: Prediction, image: np.ndarray, path: Path) -> Prediction:
-        """Metres of a single picture, or the prediction with a note why not."""
-        return self._of_file(self._fresh(), prediction, image, path, 0.0)
-
-    def frame(
-        self, prediction: Prediction, image: np.ndarray, path: Path, stamp_s: float
-    ) -> Prediction:
-        """The same of the next frame of a video."""
-        return self._of_file(self._scale, prediction, image, path, stamp_s)
-
     def open_bag(self, path: Path) -> None:
-        """Prepare for :meth:`message`.
+        """Read the range measurements of a bag where the options name their topic.
 
         Raises:
             BagReadError: the bag has no such topic.
@@ -70,67 +60,59 @@ class ScaleRun:
         name = "scan" if self._reader.is_scan else "points"
         self._scale = MetricScale(arguments.options(), self._other, name=name)
 
-    def message(
-        self, prediction: Prediction, image: np.ndarray, frame: BagFrame, path: Path
-    ) -> Prediction:
-        """The same of the next image of a bag."""
-        stamp_s = frame.stamp_ns * 1e-9
-        if self._reader is None:
-            return self._of_file(self._scale, prediction, image, path, stamp_s)
-        measurement, missing = None, ""
-        try:
-            ranges = self._reader.nearest(frame.stamp_ns)
-            if self._frames is None:
-                to_camera = self._mount()
-            else:
-                to_camera = self._frames.between(ranges.frame_id, frame.frame_id)
-            measurement = Measurement(torch.from_numpy(ranges.points), to_camera)
-        except (LookupError, ValueError) as error:
-            missing = str(error)
-        return self._recovered(self._scale, prediction, image, stamp_s, measurement, missing)
-
-    def _fresh(self) -> MetricScale:
-        return MetricScale(self._arguments.options(), self._other)
-
-    def _of_file(
+    def update(
         self,
-        scale: MetricScale,
         prediction: Prediction,
         image: np.ndarray,
         path: Path,
-        stamp_s: float,
+        stamp_s: float = 0.0,
+        frame: BagFrame | None = None,
     ) -> Prediction:
-        measurement = None
-        if self._arguments.points is not None:
-            measurement = Measurement(self._read(path), self._mount())
-        return self._recovered(scale, prediction, image, stamp_s, measurement, "")
+        """The prediction of the next image in metres, or with a note that says why not.
 
-    def _recovered(
-        self,
-        scale: MetricScale,
-        prediction: Prediction,
-        image: np.ndarray,
-        stamp_s: float,
-        measurement: Measurement | None,
-        missing: str,
-    ) -> Prediction:
+        Args:
+            prediction: of the image.
+            image: (H, W, 3) uint8 RGB.
+            path: file of the image, video or bag.
+            stamp_s: time of the image in seconds; 0 for a single image.
+            frame: message of the image, for bags.
+        """
+        measurement, missing = None, ""
+        if self._reader is not None and frame is not None:
+            try:
+                measurement = self._nearest(frame)
+            except (LookupError, ValueError) as error:
+                missing = str(error)
+        elif self._arguments.points is not None:
+            measurement = Measurement(self._points_of(path), self._mount())
         pixels = torch.from_numpy(np.require(image, requirements=("C", "W")))
-        result = scale.recover(prediction, pixels, stamp_s, measurement, missing=missing)
+        result = self._scale.recover(prediction, pixels, stamp_s, measurement, missing=missing)
         return result.prediction
+
+    def _nearest(self, frame: BagFrame) -> Measurement:
+        """The range measurement nearest in time to an image of the bag."""
+        assert self._reader is not None
+        ranges = self._reader.nearest(frame.stamp_ns)
+        if self._frames is None:
+            to_camera = self._mount()
+        else:
+            to_camera = self._frames.between(ranges.frame_id, frame.frame_id)
+        return Measurement(torch.from_numpy(ranges.points), to_camera)
 
     def _mount(self) -> Tensor:
         extrinsics = self._arguments.mount()
         return torch.eye(4, dtype=torch.float64) if extrinsics is None else extrinsics.matrix()
 
-    def _read(self, picture: Path) -> Tensor:
+    def _points_of(self, image: Path) -> Tensor:
         path = self._arguments.points
         assert path is not None
         if path.is_dir():
-            candidates = [path / f"{picture.stem}{suffix}" for suffix in _POINT_SUFFIXES]
-            found = [candidate for candidate in candidates if candidate.is_file()]
-            if not found:
-                raise FileNotFoundError(f"no points: {' nor '.join(map(str, candidates))} is there")
-            return read_points(found[0])
+            candidates = [path / f"{image.stem}{suffix}" for suffix in _POINT_SUFFIXES]
+            found = next((candidate for candidate in candidates if candidate.is_file()), None)
+            if found is None:
+                names = " nor ".join(map(str, candidates))
+                raise FileNotFoundError(f"no points for {image.name}: neither {names} exists")
+            return read_points(found)
         if path not in self._points:
             self._points[path] = read_points(path)
         return self._points[path]
@@ -141,12 +123,12 @@ def read_points(path: Path) -> Tensor:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no list of points.
+        ValueError: it is not a list of points.
     """
     if path.suffix.lower() == ".ply":
         points = read_ply(path)[0]
     else:
         points = np.load(path, allow_pickle=False)
     if points.ndim < 2 or points.shape[-1] != 3 or points.dtype.kind not in "fiu":
-        raise ValueError(f"{path} must hold numbers (N, 3), got {points.dtype} {points.shape}")
+        raise ValueError(f"{path} must contain numbers (N, 3), got {points.dtype} {points.shape}")
     return torch.from_numpy(points.reshape(-1, 3).astype(np.float32))

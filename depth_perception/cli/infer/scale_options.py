@@ -2,58 +2,55 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ...prediction import ScaleKind
-from ...scale import Extrinsics, ScaleOptions
-from ...scale.sources import FixedOptions, GroundOptions, upward
+from ...depth_space import ScaleKind
+from ...options import documented, option, option_text, shared
+from ...scale.options import Extrinsics, FixedOptions, ScaleOptions, ScaleSetup, SensorMount
 from ...systems import ModelCard, card
 
 Source = Literal["model", "points", "camera-height", "reference", "fixed", "none"]
 
 
 class OptionError(ValueError):
-    """Options that cannot go together; the text says why and what to do."""
+    """Options that cannot be combined; the text says why and what to do."""
 
 
+@documented
 @dataclass(frozen=True)
 class ScaleArguments:
-    """Where metres come from."""
+    """Source of metric scale."""
 
-    scale: Source = "model"
-    """model: what the model says. points: a lidar (--points or --points-topic). camera-height: flat
-    ground (--camera-height). reference: another, metric model. fixed: --fixed. none: no metres."""
-    fixed: tuple[float, ...] = ()
-    """SCALE [SHIFT] that make metres of the model's values, for --scale fixed."""
-    camera_height: float | None = None
-    """Metres from flat ground up to the camera, for --scale camera-height."""
-    camera_pitch: float = 0.0
-    """Degrees by which the camera looks down."""
-    camera_roll: float = 0.0
-    """Degrees by which the camera is turned clockwise about its optical axis."""
-    reference_model: str = "moge-2-vits-normal"
-    """A metric model for --scale reference; around a panorama it looks panel by panel."""
-    reference_checkpoint: Path | None = None
-    """Its weights file; default: the fetched one."""
+    scale: Source = option(
+        "model",
+        option_text(ScaleSetup, "source").replace("_", "-")
+        + " points needs --points or --points-topic.",
+    )
+    fixed: tuple[float, ...] = option(
+        (),
+        f"SCALE [SHIFT]. {option_text(FixedOptions, 'scale')} {option_text(FixedOptions, 'shift')}",
+    )
+    camera_height: float | None = shared(ScaleSetup, "camera_height_m", default=None)
+    camera_pitch: float = shared(ScaleSetup, "camera_pitch_deg")
+    camera_roll: float = shared(ScaleSetup, "camera_roll_deg")
+    reference_model: str = shared(ScaleSetup, "reference_model")
+    reference_checkpoint: Path | None = shared(ScaleSetup, "reference_checkpoint", default=None)
     points: Path | None = None
-    """Points (PLY, or npy of shape (N, 3)) in metres for all pictures and frames, or a folder with
-    NAME.ply or NAME.npy for each picture."""
+    """Points (PLY, or npy of shape (N, 3)) in metres for all images and frames, or a folder with
+    NAME.ply or NAME.npy for each image."""
     points_topic: str | None = None
     """Topic of a bag with PointCloud2 or LaserScan messages."""
-    points_tolerance: float = 0.1
-    """A message belongs to an image if their stamps differ by no more seconds."""
+    points_tolerance: float = shared(ScaleSetup, "tolerance_s")
     extrinsics: tuple[float, ...] = ()
     """X Y Z ROLL PITCH YAW of the sensor of the points, metres and degrees, in the body frame of
     the camera (x forward, y left, z up). Without it: /tf_static for --points-topic; points of
     --points lie in the optical frame of the camera (x right, y down, z forward)."""
-    hold: float = 2.0
-    """Seconds for which the last scale of a video or bag holds when the source is silent."""
+    hold: float = shared(ScaleSetup, "hold_s")
 
     def check(self, model: ModelCard) -> None:
-        """Refuse what does not go together.
+        """Reject combinations that cannot work.
 
         Raises:
             OptionError: see its text.
@@ -63,12 +60,12 @@ class ScaleArguments:
             "camera-height": (("--camera-height", self.camera_height is not None),),
             "points": (("--points or --points-topic", self._has_points),),
         }
-        for source, options in needs.items():
-            for option, is_given in options:
+        for source, flags in needs.items():
+            for flag, is_given in flags:
                 if is_given and self.scale != source:
-                    raise OptionError(f"{option} is for --scale {source}")
+                    raise OptionError(f"{flag} is for --scale {source}")
                 if not is_given and self.scale == source:
-                    raise OptionError(f"--scale {source} needs {option}")
+                    raise OptionError(f"--scale {source} needs {flag}")
         if self.points is not None and self.points_topic is not None:
             raise OptionError("give --points or --points-topic, not both")
         if self.extrinsics and (self.scale != "points" or len(self.extrinsics) != 6):
@@ -98,21 +95,18 @@ class ScaleArguments:
         return scale if self.scale in ("model", "none") else ScaleKind.METRIC
 
     def options(self) -> ScaleOptions:
-        """The same for the library."""
-        usual = ScaleOptions()
-        ground, fixed = usual.ground, None
-        if self.camera_height is not None:
-            up = upward(math.radians(self.camera_pitch), math.radians(self.camera_roll))
-            ground = GroundOptions(height_m=self.camera_height, up=up)
-        if self.fixed:
-            fixed = FixedOptions(*self.fixed)
-        return ScaleOptions(
-            source=self.scale.replace("-", "_"),  # type: ignore[arg-type]
-            filter=replace(usual.filter, hold_s=self.hold),
-            ground=ground,
-            fixed=fixed,
-            extrinsics=self.mount(),
+        """The options of the library."""
+        height = {} if self.camera_height is None else {"camera_height_m": self.camera_height}
+        setup = ScaleSetup(
+            source=self.scale.replace("-", "_"),
+            camera_pitch_deg=self.camera_pitch,
+            camera_roll_deg=self.camera_roll,
+            hold_s=self.hold,
+            extrinsics=SensorMount(*self.extrinsics),
+            **height,
+            **dict(zip(("fixed_scale", "fixed_shift"), self.fixed, strict=False)),
         )
+        return setup.options()
 
     def files(self) -> list[Path]:
         """Files that decide what results hold."""
@@ -125,19 +119,17 @@ class ScaleArguments:
         return self.points is not None or self.points_topic is not None
 
     def mount(self) -> Extrinsics | None:
-        """Where the sensor of the points sits, as far as ``--extrinsics`` tells."""
-        if not self.extrinsics:
-            return None
-        angles = (math.radians(angle) for angle in self.extrinsics[3:])
-        return Extrinsics(*self.extrinsics[:3], *angles)
+        """Pose of the sensor of the points as far as ``--extrinsics`` says it."""
+        return SensorMount(*self.extrinsics).extrinsics() if self.extrinsics else None
 
     def _check_reference(self, model: ModelCard) -> None:
+
         try:
             other = card(self.reference_model)
         except KeyError as error:
             raise OptionError(f"--reference-model: {error.args[0]}") from error
         if not other.is_metric:
-            raise OptionError(f"--reference-model {other.name} gives no metres")
+            raise OptionError(f"--reference-model {other.name} is not metric")
         if other.camera != model.camera and other.camera != "pinhole":
             raise OptionError(
                 f"--reference-model {other.name} is for {other.camera} images, but {model.name} "

@@ -1,6 +1,6 @@
-"""DIODE, 771 validation pictures: NAME.png, NAME_depth.npy and NAME_depth_mask.npy side by side.
+"""DIODE, 771 validation images: NAME.png, NAME_depth.npy and NAME_depth_mask.npy side by side.
 
-The data set has no list; one with ``image depth mask`` picks frames.
+The data set has no list; a list of lines ``image depth mask`` selects frames.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def diode(
 
 
 def diode_valid(depth: Tensor, mask: Tensor, max_slope_m: float | None = MAX_SLOPE_M) -> Tensor:
-    """Pixels (H, W) whose depth counts: measured, finite, 0.6 to 350 m, and no smeared edge.
+    """(H, W) bool, pixels with depth: in the mask, finite, 0.6 to 350 m, not at a smeared edge.
 
     Args:
         depth: (H, W) float32 metres as published, NaN where unknown.

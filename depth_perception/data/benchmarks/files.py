@@ -1,4 +1,4 @@
-"""What the readers of the benchmarks share: lists, frames, 16-bit depth."""
+"""Readers of benchmarks: lists, frames, 16-bit depth, cameras."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import torch
 from torch import Tensor
 
 from ...geometry import Pinhole
-from ...io.images import read_image
-from ..photos import depth_samples
+from ..files import depth_samples, list_rows, read_rgb
 
-NO_TRUTH = "None"
+NO_DEPTH = "None"
+_MOST_WORDS = 100  # of a line
 
 
 @dataclass(frozen=True)
 class BenchmarkFrame:
-    """One picture and its truth.
+    """One image and its ground truth.
 
     Attributes:
         rgb: (3, H, W) uint8.
         depth_m: (H, W) float32 z-depth in metres, 0 where unknown.
         camera: None where the data set does not say.
-        name: the picture's path below the root.
+        name: path of the image below the root.
     """
 
     rgb: Tensor
@@ -36,7 +36,7 @@ class BenchmarkFrame:
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """Where a frame lies: picture, depth, and what else the data set says of it."""
+    """Files of a frame: image and depth, and further words of its line in the list."""
 
     image: Path
     depth: Path
@@ -44,17 +44,24 @@ class FrameFiles:
 
 
 DepthOf = Callable[[FrameFiles, tuple[int, int]], np.ndarray]
-"""Reads depth (H, W) in metres, 0 where unknown, of a picture of that size."""
+"""Reads depth (H, W) in metres, 0 where unknown, of an image of that size."""
+
+CameraOf = Callable[[FrameFiles, tuple[int, int]], Pinhole | None]
+"""The camera of a frame and the size of its image."""
+
+OpenBenchmark = Callable[[str | Path, str | Path | None], "BenchmarkReader"]
+"""Opens a data set by its root and list; raises FileNotFoundError or ValueError where the list is
+missing, ambiguous, broken or empty."""
 
 
 class BenchmarkReader:
-    """Frames that are read when they are asked for.
+    """Frames that are read on access.
 
     Args:
         root: folder of the data set.
         files: of each frame.
-        depth_of: reads the truth.
-        camera_of: the camera of a frame and the size of its picture.
+        depth_of: reads the ground truth.
+        camera_of: the camera of a frame; by default it is unknown.
     """
 
     def __init__(
@@ -62,10 +69,10 @@ class BenchmarkReader:
         root: Path,
         files: Sequence[FrameFiles],
         depth_of: DepthOf,
-        camera_of: Callable[[FrameFiles, tuple[int, int]], Pinhole | None] = lambda *_: None,
+        camera_of: CameraOf = lambda *_: None,
     ) -> None:
         if not files:
-            raise ValueError(f"{root} has no frame with truth")
+            raise ValueError(f"{root} has no frame with ground truth")
         self.root, self.files = root, tuple(files)
         self._depth_of, self._camera_of = depth_of, camera_of
 
@@ -77,18 +84,18 @@ class BenchmarkReader:
 
         Raises:
             ImageReadError, DepthReadError: a file is missing or damaged.
-            ValueError: picture and depth differ in size.
+            ValueError: image and depth differ in size.
         """
         files = self.files[index]
-        image = read_image(files.image)
-        size = image.shape[:2]
+        rgb = read_rgb(files.image)
+        size = tuple(rgb.shape[1:])
         depth = self._depth_of(files, size)
         if depth.shape != size:
             raise ValueError(
-                f"{files.depth} is {depth.shape} but its picture is {size} (height, width)"
+                f"{files.depth} is {depth.shape} but its image is {size} (height, width)"
             )
         return BenchmarkFrame(
-            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            rgb,
             torch.from_numpy(np.ascontiguousarray(depth, np.float32)),
             self._camera_of(files, size),
             files.image.relative_to(self.root).as_posix(),
@@ -96,7 +103,7 @@ class BenchmarkReader:
 
 
 def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -> list[FrameFiles]:
-    """The frames of a list, without those whose truth is ``None``.
+    """The frames of a list, without those whose depth is ``None``.
 
     Args:
         root: folder that the words of the list are relative to.
@@ -109,27 +116,53 @@ def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -
     """
     root = Path(root)
     path = _the_list(root) if listing is None else Path(listing)
-    if not path.is_file():
-        raise FileNotFoundError(f"no list {path}: it should name a picture and its depth per line")
-    files = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) < least_words:
-            raise ValueError(f"{path}, line {number}: expected 'image depth', got {line!r}")
-        if words[1] != NO_TRUTH:
-            files.append(FrameFiles(root / words[0], root / words[1], tuple(words[2:])))
-    return files
+    rows = list_rows(path, range(least_words, _MOST_WORDS), "image depth")
+    return [
+        FrameFiles(root / words[0], root / words[1], tuple(words[2:]))
+        for words in rows
+        if words[1] != NO_DEPTH
+    ]
 
 
 def png_depth(per_metre: float) -> DepthOf:
-    """Reads 16-bit PNGs with so many steps in a metre, 0 where unknown."""
+    """Reads 16-bit PNGs of ``per_metre`` steps in a metre, 0 where unknown."""
 
     def read(files: FrameFiles, _size: tuple[int, int]) -> np.ndarray:
         return (depth_samples(files.depth) / per_metre).astype(np.float32)
 
     return read
+
+
+def open_listed(
+    depth_of: DepthOf, camera_of: CameraOf = lambda *_: None, usual: str = ""
+) -> OpenBenchmark:
+    """Opens data sets whose frames are in a list, by default ``usual`` if it is in the root."""
+
+    def open_root(root: str | Path, listing: str | Path | None = None) -> BenchmarkReader:
+        root = Path(root)
+        if listing is None and usual and (root / usual).is_file():
+            listing = root / usual
+        return BenchmarkReader(root, listed(root, listing), depth_of, camera_of)
+
+    return open_root
+
+
+def focal_camera(files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
+    """The camera whose focal length is the third word of a line, with centred principal point.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    if not files.words:
+        return None
+    try:
+        focal = float(files.words[0])
+    except ValueError as error:
+        raise ValueError(
+            f"the list gives {files.words[0]!r} as the focal length of {files.image}"
+        ) from error
+    height, width = size
+    return Pinhole(height, width, focal, focal, width / 2, height / 2)
 
 
 def _the_list(root: Path) -> Path:

@@ -1,7 +1,7 @@
-"""Pinhole data sets on which ScaleDepth (arXiv 2407.08187) is judged without having seen them.
+"""Pinhole data sets on which ScaleDepth (arXiv 2407.08187) is evaluated without training on them.
 
-A list in the root names the frames, ``image depth`` and in some sets more words, as the authors
-have it. Where there is none, what lies in the published archive is found by its names.
+A list in the root names the frames, ``image depth`` and in some data sets more words, as the
+authors have it. Without a list the files of the published archive are found by their names.
 
 | name | list | depth | without a list |
 |---|---|---|---|
@@ -12,14 +12,14 @@ have it. Where there is none, what lies in the published archive is found by its
 | hypersim-list | ``hypersim_list2.txt`` | PNG, mm | |
 | diml | ``test_outdoor.txt`` | PNG, mm | |
 | ddad | ``camera01.txt`` | PNG, 1/256 m | |
-| vkitti2 | ``test.txt``, pictures only | PNG, cm | all frames |
+| vkitti2 | ``test.txt``, images only | PNG, cm | all frames |
 
-What lies in an archive follows the public documentation of the data sets, not ScaleDepth.
+The layout of archives follows the public documentation of the data sets, not ScaleDepth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -29,8 +29,15 @@ import numpy as np
 from ...geometry import Pinhole
 from ...io.depth_files import DepthReadError
 from ..photos import depth_samples, sunrgbd_samples
-from .files import BenchmarkReader, FrameFiles, listed, png_depth
-from .kitti import focal_camera
+from .files import (
+    BenchmarkReader,
+    FrameFiles,
+    OpenBenchmark,
+    focal_camera,
+    listed,
+    open_listed,
+    png_depth,
+)
 
 IBIMS_PER_METRE = 65535 / 50
 """Steps in a metre of the depth in iBims-1's own archive."""
@@ -42,8 +49,8 @@ def sunrgbd(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
     """SUN RGB-D (Song et al., CVPR 2015): Kinects, RealSense, Xtion; unknown depth is 0.
 
     A frame is a folder with ``image/*.jpg``, ``depth/*.png`` (or ``depth_bfx``, with filled holes)
-    and ``intrinsics.txt``, three rows of the camera matrix, from which the focal length comes
-    where no list says it.
+    and ``intrinsics.txt``, three rows of the camera matrix, which is read where no list gives the
+    focal length.
 
     Raises:
         FileNotFoundError, ValueError: there are no frames, or the list is broken.
@@ -63,14 +70,14 @@ def sunrgbd(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
 
 
 def ibims(root: str | Path, listing: str | Path | None = None) -> BenchmarkReader:
-    """iBims-1 (Koch et al., ECCV workshops 2018), 100 pictures of rooms, laser scanner.
+    """iBims-1 (Koch et al., ECCV workshops 2018), 100 images of rooms, laser scanner.
 
     ``root`` is ``ibims1_core_raw``. Depth is ``masked_depth/NAME.png`` in millimetres as ScaleDepth
-    has it, else the archive's ``depth/NAME.png`` in 50/65535 m without what ``mask_invalid`` and
-    ``mask_transp`` mark by 0. ``calib/NAME.txt`` holds ``fx,fy,cx,cy`` in pixels.
+    has it, else the archive's ``depth/NAME.png`` in 50/65535 m without the pixels where
+    ``mask_invalid`` or ``mask_transp`` is 0. ``calib/NAME.txt`` holds ``fx,fy,cx,cy`` in pixels.
 
     Raises:
-        FileNotFoundError: there is neither list nor picture.
+        FileNotFoundError: there is neither list nor image.
     """
     root = Path(root)
     listing = _usual(root, listing, "imagelist.txt")
@@ -102,11 +109,11 @@ def ibims(root: str | Path, listing: str | Path | None = None) -> BenchmarkReade
 def vkitti2(root: str | Path, listing: str | Path | None = None) -> BenchmarkReader:
     """Virtual KITTI 2 (Cabon et al., 2020); the sky is at 655.35 m.
 
-    ``SceneNN/VARIATION/frames/{rgb,depth}/Camera_K/{rgb,depth}_NNNNN.{jpg,png}``; the depth of a
-    picture has its path with ``depth`` in place of ``rgb``.
+    ``SceneNN/VARIATION/frames/{rgb,depth}/Camera_K/{rgb,depth}_NNNNN.{jpg,png}``; the depth of
+    an image has its path with ``depth`` in place of ``rgb``.
 
     Raises:
-        FileNotFoundError: there is neither list nor picture.
+        FileNotFoundError: there is neither list nor image.
     """
     root = Path(root)
     listing = _usual(root, listing, "test.txt")
@@ -119,30 +126,15 @@ def vkitti2(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
     return BenchmarkReader(root, files, png_depth(100), _vkitti_camera)
 
 
-def _by_list(usual: str, per_metre: float) -> Callable[..., BenchmarkReader]:
-    def read(root: str | Path, listing: str | Path | None = None) -> BenchmarkReader:
-        root = Path(root)
-        files = listed(root, _usual(root, listing, usual))
-        return BenchmarkReader(root, files, png_depth(per_metre))
-
-    return read
-
-
-diode_indoor = _by_list("indoors_test.txt", 1000)
-diode_outdoor = _by_list("outdoor_test.txt", 256)
-hypersim_list = _by_list("hypersim_list2.txt", 1000)
-diml = _by_list("test_outdoor.txt", 1000)
-ddad = _by_list("camera01.txt", 256)
-
-ZERO_SHOT: Mapping[str, Callable[..., BenchmarkReader]] = MappingProxyType(
+ZERO_SHOT: Mapping[str, OpenBenchmark] = MappingProxyType(
     {
         "sunrgbd": sunrgbd,
         "ibims": ibims,
-        "diode-indoor": diode_indoor,
-        "diode-outdoor": diode_outdoor,
-        "hypersim-list": hypersim_list,
-        "diml": diml,
-        "ddad": ddad,
+        "diode-indoor": open_listed(png_depth(1000), usual="indoors_test.txt"),
+        "diode-outdoor": open_listed(png_depth(256), usual="outdoor_test.txt"),
+        "hypersim-list": open_listed(png_depth(1000), usual="hypersim_list2.txt"),
+        "diml": open_listed(png_depth(1000), usual="test_outdoor.txt"),
+        "ddad": open_listed(png_depth(256), usual="camera01.txt"),
         "vkitti2": vkitti2,
     }
 )
@@ -150,7 +142,7 @@ ZERO_SHOT: Mapping[str, Callable[..., BenchmarkReader]] = MappingProxyType(
 
 
 def _usual(root: Path, listing: str | Path | None, name: str) -> str | Path | None:
-    """The list that was asked for, else the usual one in the root, if it is there."""
+    """The given list, else the usual one if it is in the root."""
     if listing is not None:
         if not Path(listing).is_file():
             raise FileNotFoundError(f"no list {listing}")
@@ -165,7 +157,7 @@ def _folder(root: Path) -> Path:
 
 
 def _sun_depth(frame: Path) -> Path:
-    """The depth of a frame's folder; one that does not exist where there is none."""
+    """The depth file of a frame's folder; a path that does not exist where there is none."""
     found = [p for part in ("depth", "depth_bfx") for p in sorted((frame / part).glob("*.png"))]
     return found[0] if found else frame / "depth" / "*.png"
 
@@ -196,7 +188,7 @@ def _ibims_camera(files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
 def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
     if mask is None or mask.shape != shape:
-        raise DepthReadError(f"{path} is no readable mask of {shape} (height, width)")
+        raise DepthReadError(f"{path} is not a readable mask of {shape} (height, width)")
     return mask > 0
 
 

@@ -1,4 +1,4 @@
-"""Data sets of panoramas that PanDA (CVPR 2025) is trained and judged on, in their own layouts.
+"""Data sets of panoramas for training and evaluation of PanDA (CVPR 2025), in their own layouts.
 
 With range (:func:`open_panoramas`):
 
@@ -9,17 +9,14 @@ With range (:func:`open_panoramas`):
 | ``matterport3d`` | :class:`Matterport3D` | PNG, 16 bits | 1/4000 m |
 | ``stanford2d3d`` | :class:`Stanford2D3D` | PNG, 16 bits | 1/512 m |
 
-Pictures only (:func:`open_pictures`), for pseudo labels: ``zind``, ``360x``, ``diverse360`` and
-those of ``worlds``.
+Images only (:func:`open_pictures`), for pseudo labels: ``zind``, ``360x``, ``diverse360`` and
+the images of ``worlds``.
 """
 
 from .base import PanoramaFrame, Panoramas
-from .deep360 import Deep360
-from .matterport3d import Matterport3D
 from .pictures import Diverse360, Pictures, Views360x, WorldPictures, Zind
+from .readers import Deep360, Matterport3D, Stanford2D3D, Structured3D
 from .registry import PANORAMAS, PICTURES, open_panoramas, open_pictures
-from .stanford2d3d import Stanford2D3D
-from .structured3d import Structured3D
 from .write import write_panoramas, write_pictures
 
 __all__ = [

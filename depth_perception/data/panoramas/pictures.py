@@ -1,16 +1,16 @@
-"""Panoramas without range, which a student learns from by the labels of its teacher."""
+"""Panoramas without range, for training with pseudo labels of a teacher."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...io.depth_files import read_depth
-from ...io.images import IMAGE_SUFFIXES, read_image
+from ...io.images import IMAGE_SUFFIXES
+from ..files import read_rgb
 
 _LEFT_OUT = frozenset(
     (
@@ -26,17 +26,17 @@ _LEFT_OUT = frozenset(
 
 
 class Pictures(ABC):
-    """Pictures below a folder.
+    """Images below a folder.
 
     Args:
         root: the folder.
-        listing: a list of the pictures, one in each line, relative to the root; None takes all.
+        listing: a list of the images, one per line, relative to the root; None takes all.
 
     Attributes:
-        names: the pictures, relative to the root.
+        names: the images, relative to the root.
 
     Raises:
-        FileNotFoundError: there is no picture, or one of the list is missing.
+        FileNotFoundError: there is no image, or one of the list is missing.
     """
 
     def __init__(self, root: str | Path, *, listing: str | Path | None = None) -> None:
@@ -61,31 +61,30 @@ class Pictures(ABC):
         return len(self.names)
 
     def __getitem__(self, index: int) -> Tensor:
-        """A picture (3, H, W) uint8 RGB.
+        """An image (3, H, W) uint8 RGB.
 
         Raises:
             ImageReadError: it is damaged.
         """
-        rgb = read_image(self.root / self.names[index])
-        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        return read_rgb(self.root / self.names[index])
 
     def label_name(self, index: int) -> str:
         """The name of its pseudo label, relative to the folder of labels."""
         return str(PurePosixPath(self.names[index].replace("pano_", "depth_")).with_suffix(".npy"))
 
     def sky(self, index: int) -> Tensor | None:
-        """Where there is sky, (H, W) bool of any size; None where nobody said."""
+        """Sky mask, (H, W) bool of any size; None if unknown."""
         return None
 
     @classmethod
     @abstractmethod
     def layout(cls) -> str:
-        """Where the pictures lie below the root."""
+        """Paths of the images below the root."""
 
     @classmethod
     @abstractmethod
     def place(cls, number: int) -> str:
-        """The name that a picture may have, for writing."""
+        """Name for writing an image."""
 
     @abstractmethod
     def _find(self) -> list[Path]: ...
@@ -109,9 +108,8 @@ class Zind(Pictures):
 class Views360x(Pictures):
     """360+x (Chen et al., CVPR 2024): frames of videos.
 
-    Masks of the sky, made by a segmentation network, lie in ``360x_masks`` under the name of the
-    picture with the suffix ``.npy``, not 0 where sky is. Seven recordings are left out, as PanDA
-    does.
+    Sky masks of a segmentation network are in ``360x_masks`` under the name of the image with the
+    suffix ``.npy``, nonzero for sky. Seven recordings are excluded, as in PanDA.
     """
 
     @classmethod
@@ -132,11 +130,11 @@ class Views360x(Pictures):
 
 
 class Diverse360(Pictures):
-    """The authors' own panoramas, or any folder of pictures: whatever lies below the root."""
+    """The panoramas of the authors, or any folder: all images below the root."""
 
     @classmethod
     def layout(cls) -> str:
-        return "pictures in folders of any name"
+        return "images in folders of any name"
 
     @classmethod
     def place(cls, number: int) -> str:
@@ -147,7 +145,7 @@ class Diverse360(Pictures):
 
 
 class WorldPictures(Pictures):
-    """The pictures of a folder of synthetic worlds, without what is known about them."""
+    """The images of a folder of synthetic worlds, without ground truth."""
 
     @classmethod
     def layout(cls) -> str:

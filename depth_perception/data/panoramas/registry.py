@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from .base import Panoramas
-from .deep360 import Deep360
-from .matterport3d import Matterport3D
 from .pictures import Diverse360, Pictures, Views360x, WorldPictures, Zind
-from .stanford2d3d import Stanford2D3D
-from .structured3d import Structured3D
+from .readers import Deep360, Matterport3D, Stanford2D3D, Structured3D
 
 PANORAMAS: dict[str, type[Panoramas]] = {
     "structured3d": Structured3D,
@@ -32,7 +29,7 @@ def open_panoramas(
     listing: str | Path | None = None,
     max_range_m: float | None = None,
 ) -> Panoramas:
-    """The reader of a data set with range, see :class:`Panoramas` for what is raised.
+    """The reader of a data set with range; for further errors see :class:`Panoramas`.
 
     Raises:
         KeyError: no such data set.
@@ -41,9 +38,9 @@ def open_panoramas(
 
 
 def open_pictures(name: str, root: str | Path, *, listing: str | Path | None = None) -> Pictures:
-    """The reader of panoramas without range, see :class:`Pictures` for what is raised.
+    """The reader of panoramas without range; for further errors see :class:`Pictures`.
 
-    Beside :data:`PICTURES` it knows ``worlds``, whose range is left alone.
+    In addition to :data:`PICTURES` it supports ``worlds``, without their range.
 
     Raises:
         KeyError: no such data set.

@@ -1,4 +1,4 @@
-"""Panoramas at another size, as PanDA's readers resize them: without regard to aliasing."""
+"""Resizing of panoramas as in PanDA, without antialiasing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def cubic_picture(rgb: Tensor, height: int) -> Tensor:
-    """(3, H, W) uint8 to (3, height, 2 height) uint8, cubic samples."""
+    """(3, H, W) uint8 to (3, height, 2 height) uint8, cubic interpolation."""
     if tuple(rgb.shape[1:]) == (height, 2 * height):
         return rgb
     pixels = np.ascontiguousarray(rgb.permute(1, 2, 0).numpy())
@@ -18,7 +18,7 @@ def cubic_picture(rgb: Tensor, height: int) -> Tensor:
 
 
 def nearest_map(values: Tensor, height: int) -> Tensor:
-    """(H, W) float32 to (height, 2 height), the sample at or before the position."""
+    """(H, W) float32 to (height, 2 height), nearest sample of OpenCV."""
     if tuple(values.shape) == (height, 2 * height):
         return values
     size = (2 * height, height)

@@ -1,4 +1,4 @@
-"""Writing small data sets in the layouts of the real ones."""
+"""Writing data sets in the layouts of published ones."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...geometry import Equirectangular
 from ...geometry.sampling import SamplingGrid
-from ...io.images import write_image
+from ..files import write_rgb
 from ..frames import Frame
 from .registry import PANORAMAS, PICTURES
 
@@ -38,7 +37,7 @@ def write_panoramas(
         if name == "deep360":
             grid = _to_cassini(range_m.shape[0])
             rgb, range_m = grid.sample(rgb, "nearest"), grid.sample(range_m, "nearest")
-        _write_picture(root / picture, rgb)
+        write_rgb(root / picture, rgb)
         (root / depth).parent.mkdir(parents=True, exist_ok=True)
         reader.write_range(root / depth, range_m.cpu().numpy())
         lines.append(f"{picture} {depth}\n")
@@ -48,18 +47,13 @@ def write_panoramas(
 
 
 def write_pictures(name: str, root: str | Path, pictures: Iterable[Tensor]) -> None:
-    """Write pictures (3, H, W) uint8 as a data set of :data:`PICTURES`."""
+    """Write images (3, H, W) uint8 as a data set of :data:`PICTURES`."""
     for number, rgb in enumerate(pictures):
-        _write_picture(Path(root) / PICTURES[name].place(number), rgb)
-
-
-def _write_picture(path: Path, rgb: Tensor) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_image(path, np.ascontiguousarray(rgb.permute(1, 2, 0).cpu().numpy()))
+        write_rgb(Path(root) / PICTURES[name].place(number), rgb)
 
 
 def _to_cassini(width: int) -> SamplingGrid:
-    """Where a Cassini panorama of 2 width x width reads an equirectangular one."""
+    """The grid that reads a Cassini panorama (2 width, width) from an equirectangular one."""
     along = torch.linspace(-math.pi, math.pi, 2 * width, dtype=torch.float64)
     across = torch.linspace(-math.pi / 2, math.pi / 2, width, dtype=torch.float64)
     along, across = torch.meshgrid(along, across, indexing="ij")

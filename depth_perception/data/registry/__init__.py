@@ -1,18 +1,19 @@
-"""Every data set that is read, by name: what has to lie where, what it gives, who uses it."""
+"""All data sets by name: layout, content, and the commands that use them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 
+from ..names import DATA_SET_NAMES, check_name
 from . import panoptic, panoramas, pinhole
 from .entry import DataSet, Reader, depth_of, picture_of
 
 __all__ = ["DATA_SETS", "DataSet", "Reader", "data_set", "depth_of", "picture_of"]
 
+_ENTRIES = {entry.name: entry for m in (panoramas, pinhole, panoptic) for entry in m.ENTRIES}
 DATA_SETS: Mapping[str, DataSet] = MappingProxyType(
-    {entry.name: entry for module in (panoramas, pinhole, panoptic) for entry in module.ENTRIES}
+    {name: _ENTRIES[name] for name in DATA_SET_NAMES}
 )
 """In the order in which they are listed."""
 
@@ -21,10 +22,7 @@ def data_set(name: str) -> DataSet:
     """The entry of a data set.
 
     Raises:
-        KeyError: there is none; the nearest one is named.
+        KeyError: there is none; the message names the closest one.
     """
-    if name not in DATA_SETS:
-        near = get_close_matches(name, DATA_SETS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(DATA_SETS)}"
-        raise KeyError(f"no data set {name!r}; {hint}")
+    check_name(name)
     return DATA_SETS[name]

@@ -33,7 +33,9 @@ def _threed60(root: Path, split: str, listing: Path | None) -> Any:
     if listing is None:
         lists = [p for p in sorted(root.glob("*.txt")) if not p.name.startswith("omni_")]
         if len(lists) != 1:
-            raise FileNotFoundError(f"{root} holds {len(lists)} lists (*.txt): name one")
+            raise FileNotFoundError(
+                f"{root} holds {len(lists)} lists (*.txt): name one with --list"
+            )
         listing = lists[0]
     places = read_list(listing, root)
     if not places:
@@ -72,8 +74,8 @@ def _of_range(
 def _of_pictures(name: str, title: str) -> DataSet:
     reader = PICTURES[name]
     return DataSet(
-        name, title, "panorama", "pictures", reader.layout(), "no depth", ("all",),
-        "all pictures; a list chooses", ("train panda-student",), _pictures(name), _named,
+        name, title, "panorama", "images", reader.layout(), "no depth", ("all",),
+        "all images; a list selects", ("train panda-student",), _pictures(name), _named,
     )  # fmt: skip
 
 

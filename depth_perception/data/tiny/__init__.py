@@ -1,4 +1,4 @@
-"""Tiny data sets of synthetic worlds in the very layouts of the real ones, for tests and trials."""
+"""Tiny data sets of synthetic worlds in the layouts of the real ones, for tests and trials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..panoramas.registry import PANORAMAS, PICTURES
 from . import pairs, panoramas, pinhole
 
 Made = Mapping[str, Sequence[Any]]
-"""What was written, by split, in the reader's order: frames as readers give them."""
+"""Written frames by split, in the order of the reader."""
 
 WRITERS: Mapping[str, Callable[[Path], Made]] = MappingProxyType(
     {
@@ -68,7 +68,7 @@ WRITERS: Mapping[str, Callable[[Path], Made]] = MappingProxyType(
 
 
 def write_tiny(name: str, root: str | Path) -> Made:
-    """Write one or two frames of each split of a data set and say what they hold.
+    """Write one or two frames of each split of a data set, and return them.
 
     Raises:
         KeyError: no such data set.

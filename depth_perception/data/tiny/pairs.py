@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -14,20 +15,20 @@ from ...geometry import DepthKind, Pinhole
 from ..cityscapes import LABEL_IDS
 from ..dvps import DEPTH_PER_METRE
 from ..dvps_write import walk_through, write_cityscapes_dvps
+from ..files import write_lines, write_rgb, write_samples
 from ..kitti_raw import write_kitti_raw
 from ..panoptic import VOID_CLASS, PanopticFrame
 from ..stereo import StereoFrame
 from ..worlds import make_world, render
 from ..worlds.stereo import shifted
-from .files import steps, write_lines, write_picture, write_samples
-from .scenes import Scene
+from .scenes import Scene, depth_steps
 
 _BASELINE_M = 0.54
 _FRAMES = {"train": 2, "val": 1, "test": 1}
 
 
 def kitti_raw(root: Path) -> dict[str, list[Scene]]:
-    """Two pairs of a drive and their lidar, a point in each pixel."""
+    """Two pairs of a drive with lidar, one point per pixel."""
     world, camera = make_world("courtyard", 1), Pinhole.from_fov(32, 64, 1.4)
     frames = []
     for way_m in (0.0, 0.5):
@@ -61,7 +62,7 @@ def cityscapes_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
 
 
 def semkitti_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
-    """Class and number in files of their own; labels and depth have the gaps of a lidar."""
+    """Separate files of class and number; labels and depth are sparse as those of a lidar."""
     made: dict[str, list[PanopticFrame]] = {}
     for split in ("train", "val"):
         made[split] = []
@@ -71,27 +72,23 @@ def semkitti_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
             classes = torch.where(hit, frame.classes, VOID_CLASS)
             depth_m = torch.where(hit, frame.depth_m, 0)
             prefix = root / split / f"{8 if split == 'val' else 0:06d}_{number:06d}_"
+            instances = torch.where(hit, frame.instances, 0)
             maps = {
                 "gtFine_class.png": classes.numpy(),
-                "gtFine_instance.png": torch.where(hit, frame.instances, 0)
-                .numpy()
-                .astype(np.uint16),
-                f"depth_{frame.focal_px:.4f}.png": steps(depth_m, DEPTH_PER_METRE),
+                "gtFine_instance.png": instances.numpy().astype(np.uint16),
+                f"depth_{frame.focal_px:.4f}.png": depth_steps(depth_m, DEPTH_PER_METRE),
             }
-            write_picture(Path(f"{prefix}leftImg8bit.png"), frame.rgb)
+            write_rgb(Path(f"{prefix}leftImg8bit.png"), frame.rgb)
             for ending, samples in maps.items():
                 write_samples(Path(f"{prefix}{ending}"), samples)
             made[split].append(
-                PanopticFrame(
-                    frame.rgb, classes, torch.where(hit, frame.instances, 0), depth_m, frame.name,
-                    focal_px=frame.focal_px,
-                )
-            )  # fmt: skip
+                replace(frame, classes=classes, instances=instances, depth_m=depth_m)
+            )
     return made
 
 
 def cityscapes(root: Path) -> dict[str, list[PanopticFrame]]:
-    """Pictures in folders of cities, labels as createPanopticImgs writes them."""
+    """Images in folders of cities, labels as written by createPanopticImgs."""
     made: dict[str, list[PanopticFrame]] = {}
     for split in ("train", "val"):
         entries = []
@@ -99,7 +96,7 @@ def cityscapes(root: Path) -> dict[str, list[PanopticFrame]]:
         for number, frame in enumerate(made[split]):
             stem = f"aachen_{number:06d}_000019"
             picture = root / "leftImg8bit" / split / "aachen" / f"{stem}_leftImg8bit.png"
-            write_picture(picture, frame.rgb)
+            write_rgb(picture, frame.rgb)
             ids = _label_ids(frame)
             name = f"{stem}_gtFine_panoptic.png"
             colours = np.stack((ids % 256, ids // 256 % 256, ids // 65536), -1).astype(np.uint8)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ...geometry import Equirectangular
+from ..files import write_array, write_lines
 from ..panoramas import write_panoramas, write_pictures
 from ..panoramas.registry import PANORAMAS, PICTURES
 from ..threed60 import MAX_RANGE_M, View
@@ -15,7 +16,6 @@ from ..threed60_write import write_threed60
 from ..worlds import FolderOptions, make_world, write_folder
 from ..worlds.folder import frame_pose
 from ..worlds.stereo import render_triplet
-from .files import write_array, write_lines
 from .scenes import PANORAMA, Scene, panorama
 
 _FRAMES = {"train": 2, "val": 1, "test": 1}

@@ -1,4 +1,4 @@
-"""Tiny data sets of ordinary cameras."""
+"""Tiny data sets of pinhole cameras."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import torch
 
 from ...io.exr import write_exr
 from ..benchmarks.zero_shot import IBIMS_PER_METRE
+from ..files import write_array, write_lines, write_rgb, write_samples
 from ..hypersim import CAMERA as HYPERSIM_CAMERA
 from ..hypersim import depth_path, write_range
-from .files import steps, write_array, write_lines, write_picture, write_samples
-from .scenes import Scene, enlarged, photo
+from .scenes import Scene, depth_steps, enlarged, photo
 
 KITTI = (375, 1242)
 INDOOR = (480, 640)
@@ -22,26 +22,26 @@ INDOOR = (480, 640)
 
 
 def rooms(count: int = 2, size: tuple[int, int] = INDOOR, first: int = 0) -> list[Scene]:
-    """Rooms with pixels repeated up to a size."""
+    """Rooms, enlarged to a size by repeating pixels."""
     return [enlarged(photo("room", first + k), size) for k in range(count)]
 
 
 def outdoors(count: int = 2, size: tuple[int, int] = KITTI, first: int = 0) -> list[Scene]:
-    """Courtyards likewise, rendered at about the shape of KITTI's pictures."""
+    """Courtyards, rendered at about the aspect ratio of KITTI and enlarged."""
     return [enlarged(photo("courtyard", first + k, (24, 80)), size) for k in range(count)]
 
 
 def listed(
     listing: str, per_metre: float, image: str, depth: str, *, outdoor: bool, more: str = ""
 ) -> Callable[[Path], dict[str, list[Scene]]]:
-    """Writer of a set with lines ``image depth [more]``; names hold ``{k}``, more may ``{fx}``."""
+    """Writer of a set with lines ``image depth [more]``; formatted with ``{k}`` and ``{fx}``."""
 
     def write(root: Path) -> dict[str, list[Scene]]:
         scenes, lines = (outdoors() if outdoor else rooms()), []
         for k, scene in enumerate(scenes):
             names = image.format(k=k), depth.format(k=k)
-            write_picture(root / names[0], scene.rgb)
-            write_samples(root / names[1], steps(scene.depth_m, per_metre))
+            write_rgb(root / names[0], scene.rgb)
+            write_samples(root / names[1], depth_steps(scene.depth_m, per_metre))
             lines.append(" ".join((*names, more.format(fx=scene.camera.fx, k=k))).strip())
         write_lines(root / listing, lines)
         return {"test": scenes}
@@ -50,7 +50,7 @@ def listed(
 
 
 def nyu(root: Path) -> dict[str, list[Scene]]:
-    """The benchmark's list, whose third column is depth with filled holes."""
+    """The list of the benchmark, whose third column is depth with filled holes."""
     filled = "test/bedroom/filled_{k}.png"
     write = listed(
         "filename_list.txt", 1000, "test/bedroom/rgb_{k}.png", "test/bedroom/depth_{k}.png",
@@ -58,19 +58,19 @@ def nyu(root: Path) -> dict[str, list[Scene]]:
     )  # fmt: skip
     made = write(root)
     for k, scene in enumerate(made["test"]):
-        write_samples(root / filled.format(k=k), steps(scene.depth_m.clamp_min(0.5), 1000))
+        write_samples(root / filled.format(k=k), depth_steps(scene.depth_m.clamp_min(0.5), 1000))
     return made
 
 
 def nyu_folders(root: Path) -> dict[str, list[Scene]]:
-    """Kinds of scenes in the names; two pictures of each split."""
+    """Scene classes in the names; two images of each split."""
     made = {"train": rooms(2), "test": rooms(2, first=2)}
     for split, scenes in made.items():
         for k, scene in enumerate(scenes):
             name = f"{('bedroom', 'kitchen')[k]}_{k:04d}"
-            write_picture(root / "images" / split / f"{name}.jpg", scene.rgb)
+            write_rgb(root / "images" / split / f"{name}.jpg", scene.rgb)
             depth = root / "annotations" / split / f"{name}.png"
-            write_samples(depth, steps(scene.depth_m, 1000))
+            write_samples(depth, depth_steps(scene.depth_m, 1000))
     return made
 
 
@@ -87,7 +87,7 @@ def kitti(root: Path) -> dict[str, list[Scene]]:
 
 
 def kitti_folders(root: Path) -> dict[str, list[Scene]]:
-    """Pictures below ``input``, depth below ``gt_depth``, a list for each split."""
+    """Images below ``input``, depth below ``gt_depth``, a list for each split."""
     made = {"train": outdoors(2), "test": outdoors(1, first=2)}
     for split, scenes in made.items():
         lines = []
@@ -95,8 +95,8 @@ def kitti_folders(root: Path) -> dict[str, list[Scene]]:
             drive = f"2011_09_26_drive_{len(made) + ('train', 'test').index(split):04d}_sync"
             image = f"2011_09_26/{drive}/image_02/data/{k:010d}.png"
             depth = f"{drive}/proj_depth/groundtruth/image_02/{k:010d}.png"
-            write_picture(root / "input" / image, scene.rgb)
-            write_samples(root / "gt_depth" / depth, steps(scene.depth_m, 256))
+            write_rgb(root / "input" / image, scene.rgb)
+            write_samples(root / "gt_depth" / depth, depth_steps(scene.depth_m, 256))
             lines.append(f"{image} {depth} 721.5377")
         write_lines(root / f"kitti_eigen_{split}.txt", [*lines, "unknown.png None 721.5377"])
     return {split: [_kitti_crop(s) for s in scenes] for split, scenes in made.items()}
@@ -114,8 +114,8 @@ def sunrgbd(root: Path) -> dict[str, list[Scene]]:
     for k, scene in enumerate(scenes):
         frame = f"SUNRGBD/kv1/NYUdata/NYU{k + 1:04d}"
         image, depth = f"{frame}/image/NYU{k + 1:04d}.jpg", f"{frame}/depth/NYU{k + 1:04d}.png"
-        samples = steps(scene.depth_m, 1000)
-        write_picture(root / image, scene.rgb)
+        samples = depth_steps(scene.depth_m, 1000)
+        write_rgb(root / image, scene.rgb)
         write_samples(root / depth, (samples << 3) | (samples >> 13))
         fx = scene.camera.fx
         write_lines(root / frame / "intrinsics.txt", [f"{fx} 0 320 0 {fx} 240 0 0 1"])
@@ -129,8 +129,8 @@ def ibims(root: Path) -> dict[str, list[Scene]]:
     scenes, names = rooms(), []
     for k, scene in enumerate(scenes):
         name = f"room_{k:02d}"
-        write_picture(root / "rgb" / f"{name}.png", scene.rgb)
-        write_samples(root / "depth" / f"{name}.png", steps(scene.depth_m, IBIMS_PER_METRE))
+        write_rgb(root / "rgb" / f"{name}.png", scene.rgb)
+        write_samples(root / "depth" / f"{name}.png", depth_steps(scene.depth_m, IBIMS_PER_METRE))
         valid = np.full(INDOOR, 255, np.uint8)
         write_samples(root / "mask_transp" / f"{name}.png", valid)
         valid[-2:] = 0
@@ -150,7 +150,7 @@ def vkitti2(root: Path) -> dict[str, list[Scene]]:
     scenes = outdoors()
     frames = root / "Scene01" / "clone" / "frames"
     for k, scene in enumerate(scenes):
-        write_picture(frames / "rgb" / "Camera_0" / f"rgb_{k:05d}.jpg", scene.rgb)
+        write_rgb(frames / "rgb" / "Camera_0" / f"rgb_{k:05d}.jpg", scene.rgb)
         scene.depth_m[scene.depth_m == 0] = 655.35
         samples = (scene.depth_m * 100).round().clamp(max=65535).numpy().astype(np.uint16)
         write_samples(frames / "depth" / "Camera_0" / f"depth_{k:05d}.png", samples)
@@ -158,12 +158,12 @@ def vkitti2(root: Path) -> dict[str, list[Scene]]:
 
 
 def diode(root: Path) -> dict[str, list[Scene]]:
-    """Pictures with depth and mask beside them."""
+    """Images with depth and mask in the same folder."""
     scenes = rooms(size=(96, 128))
     folder = root / "indoors" / "scene_00019" / "scan_00183"
     for k, scene in enumerate(scenes):
         stem = f"00019_00183_indoors_{k:03d}"
-        write_picture(folder / f"{stem}.png", scene.rgb)
+        write_rgb(folder / f"{stem}.png", scene.rgb)
         write_array(folder / f"{stem}_depth.npy", scene.depth_m.numpy()[..., None])
         mask = (scene.depth_m > 0).float().numpy()
         write_array(folder / f"{stem}_depth_mask.npy", mask)
@@ -171,12 +171,12 @@ def diode(root: Path) -> dict[str, list[Scene]]:
 
 
 def eth3d(root: Path) -> dict[str, list[Scene]]:
-    """Bare float32 in files .JPG."""
+    """Raw float32 in files .JPG."""
     scenes, lines = rooms(size=(96, 144)), []
     for k, scene in enumerate(scenes):
         image = f"rgb/office/images/dslr_images/DSC_{k:04d}.png"
         depth = f"depth/office/ground_truth_depth/dslr_images/DSC_{k:04d}.JPG"
-        write_picture(root / image, scene.rgb)
+        write_rgb(root / image, scene.rgb)
         values = torch.where(scene.depth_m > 0, scene.depth_m, torch.inf)
         (root / depth).parent.mkdir(parents=True, exist_ok=True)
         values.numpy().astype("<f4").tofile(root / depth)
@@ -191,7 +191,7 @@ def hypersim(root: Path) -> dict[str, list[Scene]]:
     folder = root / "ai_001_001" / "images" / "scene_cam_00_final_preview"
     for k, scene in enumerate(scenes):
         picture = folder / f"frame.{k:04d}.tonemap.jpg"
-        write_picture(picture, scene.rgb)
+        write_rgb(picture, scene.rgb)
         camera = HYPERSIM_CAMERA.resize(*scene.depth_m.shape)
         write_range(depth_path(picture), camera.convert(scene.depth_m, "z", "range").numpy())
     return {"all": scenes}
@@ -203,8 +203,8 @@ def hypersim_json(root: Path) -> dict[str, list[Scene]]:
     for split, scenes in made.items():
         pairs = [(f"{split}/{k}/rgb.png", f"{split}/{k}/depth.png") for k in range(len(scenes))]
         for (image, depth), scene in zip(pairs, scenes, strict=True):
-            write_picture(root / image, scene.rgb)
-            write_samples(root / depth, steps(scene.depth_m, 1000))
+            write_rgb(root / image, scene.rgb)
+            write_samples(root / depth, depth_steps(scene.depth_m, 1000))
         lists[f"{split}_rgb_paths"], lists[f"{split}_dpt_paths"] = map(
             list, zip(*pairs, strict=True)
         )
@@ -216,7 +216,7 @@ def urbansyn(root: Path) -> dict[str, list[Scene]]:
     """EXR in 1e5 m."""
     scenes = outdoors(size=(48, 96))
     for k, scene in enumerate(scenes):
-        write_picture(root / "rgb" / f"rgb_{k:04d}.png", scene.rgb)
+        write_rgb(root / "rgb" / f"rgb_{k:04d}.png", scene.rgb)
         scene.depth_m[scene.depth_m == 0] = 1000.0
         write_exr(root / "depth" / f"depth_{k:04d}.exr", {"Y": scene.depth_m.numpy() / 1e5})
     return {"all": scenes}
@@ -227,7 +227,7 @@ def unrealstereo4k(root: Path) -> dict[str, list[Scene]]:
     scenes, baseline_m = outdoors(size=(48, 96)), 0.4
     for k, scene in enumerate(scenes):
         folder, fx = root / f"{k:05d}", scene.camera.fx
-        write_picture(folder / "Image0" / "00000.png", scene.rgb)
+        write_rgb(folder / "Image0" / "00000.png", scene.rgb)
         scene.depth_m[scene.depth_m == 0] = 1000.0
         write_array(folder / "Disp0" / "00000.npy", (fx * baseline_m / scene.depth_m).numpy())
         for name, x in (("Extrinsics0", 0.0), ("Extrinsics1", -baseline_m)):
@@ -241,7 +241,7 @@ def tartanair(root: Path) -> dict[str, list[Scene]]:
     scenes = outdoors(size=(48, 64))
     place = root / "abandonedfactory" / "Easy" / "P000"
     for k, scene in enumerate(scenes):
-        write_picture(place / "image_left" / f"{k:06d}_left.png", scene.rgb)
+        write_rgb(place / "image_left" / f"{k:06d}_left.png", scene.rgb)
         scene.depth_m[scene.depth_m == 0] = 1000.0
         write_array(place / "depth_left" / f"{k:06d}_left_depth.npy", scene.depth_m.numpy())
     return {"all": scenes}

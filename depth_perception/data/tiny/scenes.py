@@ -1,4 +1,4 @@
-"""Small pictures of synthetic worlds, rendered once, for data sets in the layouts of real ones."""
+"""Small images of synthetic worlds, rendered once, and their depth samples."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,12 +21,12 @@ _FOV = math.radians(80)
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture and what is true about it; a frame as readers give it.
+    """An image with ground truth; a frame as returned by readers.
 
     Attributes:
         rgb: (3, H, W) uint8.
         range_m, depth_m: (H, W) float32 metres, along the ray and the axis, 0 where unknown.
-        camera: of the picture.
+        camera: of the image.
     """
 
     rgb: Tensor
@@ -42,12 +43,12 @@ def panorama(kind: str, seed: int, height: int = PANORAMA[0]) -> Scene:
 
 @lru_cache(maxsize=64)
 def photo(kind: str, seed: int, size: tuple[int, int] = SMALL) -> Scene:
-    """What an ordinary camera sees of a world."""
+    """The view of a pinhole camera in a world."""
     return _rendered(kind, seed, Pinhole.from_fov(*size, _FOV))
 
 
 def enlarged(scene: Scene, size: tuple[int, int]) -> Scene:
-    """The scene with pixels repeated: cheap pictures where a protocol wants large ones."""
+    """The scene with repeated pixels, for protocols that require large images."""
     height, width = scene.depth_m.shape
     rows = torch.arange(size[0]) * height // size[0]
     columns = torch.arange(size[1]) * width // size[1]
@@ -56,6 +57,12 @@ def enlarged(scene: Scene, size: tuple[int, int]) -> Scene:
     return replace(
         scene, rgb=rgb, range_m=range_m, depth_m=depth_m, camera=scene.camera.resize(*size)
     )
+
+
+def depth_steps(depth_m: Tensor, per_metre: float) -> np.ndarray:
+    """Depth (H, W) as 16-bit samples, 0 where it is unknown or out of range."""
+    samples = (depth_m.double() * per_metre).round().numpy()
+    return np.where(samples <= 65534, samples, 0).astype(np.uint16)
 
 
 @lru_cache(maxsize=16)

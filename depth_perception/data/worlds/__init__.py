@@ -1,9 +1,10 @@
 """Synthetic worlds with exact ground truth."""
 
-from .bag import BagNames, Walk, write_bag
+from ..world_options import BagNames, FolderOptions, Look, Walk
+from .bag import write_bag
 from .classes import CLASSES, WorldClass
-from .folder import FolderOptions, WorldFolder, WorldItem, write_folder
-from .looks import Look, with_look
+from .folder import WorldFolder, WorldItem, write_folder
+from .looks import with_look
 from .make import KINDS, make_world
 from .render import Frame, render
 from .sensor import sensor_effects

@@ -9,18 +9,16 @@ from __future__ import annotations
 import colorsys
 import math
 from dataclasses import replace
-from typing import Literal
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from ..world_options import Look
 from .scene import hsv
 from .textures import Materials, Texture
 from .world import Light, World
-
-Look = Literal["usual", "wild"]
 
 _STREAM = 11  # of random numbers of a seed
 _FREE = (

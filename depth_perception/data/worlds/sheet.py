@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from ...geometry import Camera
+from ...io.colormaps import depth_picture
 from ...io.images import write_image
+from ..world_options import Look
 from .classes import CLASSES
-from .looks import Look, with_look
+from .looks import with_look
 from .make import make_world
 from .render import Frame, render
 
@@ -53,13 +54,10 @@ def contact_sheet(
 
 
 def range_picture(frame: Frame) -> np.ndarray:
-    """(H, W, 3) uint8: near is red, far is blue on a logarithmic scale, nothing is black."""
-    distance = frame.range_m.cpu().numpy()
-    seen = np.isfinite(distance)
-    clipped = np.clip(np.where(seen, distance, FAR_M), NEAR_M, FAR_M)
-    share = 1 - np.log(clipped / NEAR_M) / np.log(FAR_M / NEAR_M)
-    colours = cv2.applyColorMap((share * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
-    return np.where(seen[..., None], colours, 0).astype(np.uint8)
+    """(H, W, 3) uint8: near is red, far is blue on a logarithmic scale, unknown is black."""
+    return depth_picture(
+        frame.range_m.cpu().numpy(), limits=(NEAR_M, FAR_M), logarithmic=True, unknown=(0, 0, 0)
+    )
 
 
 def _labels(frame: Frame) -> np.ndarray:

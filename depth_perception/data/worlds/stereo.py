@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from ...geometry import Camera, Equirectangular
+from ..world_options import BASELINE_M
 from .render import Frame, render
 from .world import World
 
-BASELINE_M = 0.26
-"""Distance of the viewpoints of 3D60 (Zioulis et al., 3DV 2019)."""
 _CLEARANCE_M = 0.15
 
 

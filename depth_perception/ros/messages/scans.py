@@ -1,9 +1,8 @@
-"""A planar laser scan out of a panorama."""
+"""A planar laser scan from a panorama."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from sensor_msgs.msg import LaserScan
@@ -11,40 +10,27 @@ from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Equirectangular
-
-
-@dataclass(frozen=True)
-class ScanOptions:
-    """What a scan sees.
-
-    Attributes:
-        band_rad: height of the band of latitudes around the horizon that counts.
-        min_range_m, max_range_m: limits of the distance.
-    """
-
-    band_rad: float
-    min_range_m: float
-    max_range_m: float
+from ..parameters.common import ScanSettings
 
 
 def scan_ranges(
-    range_m: Tensor, valid: Tensor, camera: Equirectangular, options: ScanOptions
+    range_m: Tensor, valid: Tensor, camera: Equirectangular, options: ScanSettings
 ) -> Tensor:
     """Horizontal distance to the nearest surface of each column, (W,) float32, leftmost last.
 
-    The order is that of growing angle about an axis that points up. NaN: nothing is known there;
-    +inf and -inf: beyond and below the limits (REP-117).
+    Angles about the upward axis increase. NaN: unknown; +inf and -inf: above and below the limits
+    (REP-117).
 
     Raises:
-        ValueError: the band holds no row of the image.
+        ValueError: the band contains no row of the image.
     """
     rows = torch.arange(camera.height, device=range_m.device, dtype=torch.float32) + 0.5
     latitude = camera.latitude_min + rows / camera.height * camera.vertical_fov
     half_row = camera.vertical_fov / camera.height / 2
-    in_band = latitude.abs() <= max(options.band_rad / 2, half_row * 1.001)
+    in_band = latitude.abs() <= max(math.radians(options.band_deg) / 2, half_row * 1.001)
     if not bool(in_band.any()):
         raise ValueError(
-            f"the scan band of {math.degrees(options.band_rad):.1f} degrees around the horizon "
+            f"the scan band of {options.band_deg:.1f} degrees around the horizon "
             "lies outside the image"
         )
     flat = range_m[in_band] * torch.cos(latitude[in_band])[:, None]
@@ -56,9 +42,9 @@ def scan_ranges(
 
 
 def scan_message(
-    header: Header, ranges: Tensor, camera: Equirectangular, options: ScanOptions
+    header: Header, ranges: Tensor, camera: Equirectangular, options: ScanSettings
 ) -> LaserScan:
-    """A scan in a frame with z up and x forward (REP-103): angles grow to the left."""
+    """A scan in a frame with z up and x forward (REP-103): angles increase to the left."""
     increment = camera.horizontal_fov / camera.width
     return LaserScan(
         header=header,

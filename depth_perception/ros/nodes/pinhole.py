@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
-from types import MappingProxyType
 from typing import Any
 
-import torch
-
 from ...systems import Estimator
-from ...systems.catalog import card, recipe
-from ...systems.scaledepth.windows import Windows
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output
-from ..parameters.pinhole import PinholeSettings, ScaleDepthSettings
-from .depth_node import Loaded
-from .loading import load_chosen
+from ..parameters.models import check_camera, estimator_options
+from ..parameters.pinhole import PinholeSettings
+from .depth_node import Loaded, load_chosen
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
 
 _WARM_UP_SIZE = (480, 640)
-# The parameters, or groups of them, that only some kinds of model know, and who knows them.
-_KNOWN = MappingProxyType(
-    {
-        "blindspot_pinhole": ("height", "flip"),
-        "depth_anything": ("height", "flip"),
-        "moge": ("moge",),
-        "ppd": ("ppd", "moge"),
-        "scaledepth": ("height", "flip", "scaledepth"),
-    }
-)
 
 
 class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings]):
@@ -50,10 +34,7 @@ class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings
 
     def unload(self) -> None:
         super().unload()
-        had_estimator = self._estimator is not None
         self._estimator = None
-        if had_estimator and torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     def make_outputs(self, settings: PinholeSettings) -> Sequence[Output]:
         return (
@@ -64,11 +45,11 @@ class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings
     def work(self, arrival: Arrival, settings: PinholeSettings) -> Frame:
         if self._estimator is None:
             raise RuntimeError("no model is loaded")
-        picture = self.picture(arrival, settings, self._estimator.device)
-        prediction = self._estimator(picture.image, picture.camera)
-        if picture.unseen is not None:
-            prediction = hide(prediction, picture.unseen)
-        return self.in_metres(arrival.message.header, picture.image, prediction, settings)
+        found = self.pinhole_image(arrival, settings, self._estimator.device)
+        prediction = self._estimator(found.image, found.camera)
+        if found.unseen is not None:
+            prediction = hide(prediction, found.unseen)
+        return self.in_metres(arrival.message.header, found.image, prediction, settings)
 
 
 def model_options(settings: PinholeSettings) -> dict[str, object]:
@@ -76,65 +57,9 @@ def model_options(settings: PinholeSettings) -> dict[str, object]:
 
     Raises:
         KeyError: no such model.
-        ValueError: it is not a pinhole model, or a parameter is set that it does not know.
+        ValueError: it is no pinhole model, or a parameter is set that it does not have.
     """
-    model = card(settings.model)
-    if model.camera != "pinhole":
-        raise ValueError(
-            f"model {model.name} is for {model.camera} images: choose a pinhole model "
-            "(`depth-perception models` lists them), or use panoramic_depth for panoramas"
-        )
-    known = _KNOWN.get(recipe(model.name).family)
-    if known is None:
-        raise ValueError(f"model {model.name} cannot run in this node: choose another one")
-    foreign = [name for name in _foreign(settings) if name.partition(".")[0] not in known]
-    if foreign:
-        raise ValueError(
-            f"model {model.name} does not know {', '.join(foreign)}: leave it at the default, or "
-            "choose another model"
-        )
-    options: dict[str, object] = {
-        "precision": settings.precision,
-        "backend": settings.backend,
-        "output_size": settings.output_size,
-    }
-    if "height" in known:
-        options |= {"height": settings.height or None, "flip": settings.flip}
-    if "moge" in known:
-        options["num_tokens"] = settings.moge.num_tokens or None
-    if "scaledepth" in known:
-        options["windows"] = _windows(settings.scaledepth)
-        options["reference_focal_px"] = settings.scaledepth.reference_focal
-    if "ppd" in known:
-        options |= {item.name: getattr(settings.ppd, item.name) for item in fields(settings.ppd)}
-        for name in ("semantics_checkpoint", "moge_checkpoint"):
-            options[name] = options[name] or None
-    return options
-
-
-def _foreign(settings: PinholeSettings) -> list[str]:
-    """Names of the parameters for some models only that are not at their default."""
-    changed: list[str] = []
-    default = PinholeSettings()
-    for name in sorted({name for names in _KNOWN.values() for name in names}):
-        value, usual = getattr(settings, name), getattr(default, name)
-        if is_dataclass(value):
-            changed += [
-                f"{name}.{item.name}"
-                for item in fields(value)
-                if getattr(value, item.name) != getattr(usual, item.name)
-            ]
-        elif value != usual:
-            changed.append(name)
-    return changed
-
-
-def _windows(settings: ScaleDepthSettings) -> Windows | None:
-    if settings.windows == "off":
-        return None
-    return Windows(
-        settings.window_height,
-        settings.window_width,
-        settings.window_stride,
-        settings.windows,  # type: ignore[arg-type]
-    )
+    model = check_camera(settings.model, "pinhole", "panoramic_depth for panoramas")
+    if model.is_panoptic:
+        raise ValueError(f"model {model.name} is panoptic: use panoptic_depth")
+    return estimator_options(settings)

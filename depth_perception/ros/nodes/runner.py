@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
@@ -26,7 +27,7 @@ def ros(arguments: Sequence[str] | None = None) -> Iterator[None]:
     """A ROS context in which SIGINT and SIGTERM raise KeyboardInterrupt, until the body ends.
 
     The handlers of rclpy only wake an executor that already waits, so a signal during start would
-    be lost. Whatever waits in C++ must come back now and then for the exception to be raised.
+    be lost. Code that waits in C++ must return now and then so that the exception is raised.
     """
     for number in _SIGNALS:
         signal.signal(number, signal.default_int_handler)
@@ -42,7 +43,7 @@ def ros(arguments: Sequence[str] | None = None) -> Iterator[None]:
 
 
 def ignore_signals() -> None:
-    """Let nothing interrupt what remains to be done, which must be bounded in time."""
+    """Ignore further interrupts; what remains to be done must be bounded in time."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -52,14 +53,17 @@ def run(
     arguments: Sequence[str] | None = None,
     *,
     keep_buffers: bool = True,
-) -> int:
-    """Run one node with ``start()`` and ``close()`` until it is interrupted; the exit code.
+) -> NoReturn:
+    """Run one node with ``start()`` and ``close()`` until it is interrupted, then end the process.
 
-    ``keep_buffers`` leaves large buffers to the process, see :mod:`.compat.allocator`.
+    The exit code is 0. The interpreter is not torn down: with PyTorch loaded that takes seconds of
+    processor time, and it may crash under a worker thread that is inside a native library and
+    cannot be interrupted. After the bounded wait of ``close`` nothing waits for such a thread.
 
-    A worker thread may be inside a long computation that cannot be interrupted. After the bounded
-    wait of ``close`` the process then leaves at once instead of waiting for it: an interpreter
-    that shuts down under a thread of a native library may crash.
+    Args:
+        make_node: makes the node.
+        arguments: of the process and ROS; None takes those of the command line.
+        keep_buffers: keep the memory of large buffers, see :mod:`..compat.allocator`.
     """
     is_idle = True
     if keep_buffers:
@@ -80,8 +84,8 @@ def run(
             if node is not None:
                 is_idle = node.close()
                 node.destroy_node()
-    if not is_idle:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-    return 0
+    if is_idle:
+        atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

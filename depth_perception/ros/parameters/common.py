@@ -5,160 +5,170 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from ...depth_space import ScaleKind
 from ...geometry import Panel
+from ...options import option, shared
+from ...systems import EstimatorOptions, ModelCard
+from .models import with_models
 from .scale import ScaleSettings
 from .segments import InstanceSettings, MarkerSettings, SegmentSettings
-from .table import parameter
 
 _LONGEST_M = 1000.0
 
 
+def _check_range(group: str, settings: CloudSettings | ScanSettings) -> None:
+    """Raise ValueError if the limits of the range are the wrong way round."""
+    low, high = settings.min_range_m, settings.max_range_m
+    if low > high:
+        raise ValueError(
+            f"{group}.min_range_m ({low:g}) must not exceed {group}.max_range_m ({high:g})"
+        )
+
+
 @dataclass(frozen=True)
 class NodeSettings:
-    """What every depth node has."""
+    """Parameters of every depth node."""
 
-    model: str = parameter(
+    model: str = option(
         "panda-tiny-metric",
         "Name of the model; `depth-perception models` lists them.",
         reload=True,
     )
-    checkpoint: str = parameter(
+    checkpoint: str = option(
         "",
-        "File with the weights (safetensors or an official file). Empty: the fetched official "
-        "file, or the weights inside the package.",
+        "Weights file (safetensors or official checkpoint). Empty: downloaded or bundled weights.",
         reload=True,
     )
-    device: str = parameter(
-        "auto", "Where the network runs: auto, cpu, cuda, cuda:1, mps.", reload=True
+    device: str = option(
+        "auto", "Device of the network: auto, cpu, cuda, cuda:1 or mps.", reload=True
     )
-    precision: str = parameter(
-        "float32",
-        "Arithmetic of the backbone; heads and geometry stay in float32.",
-        choices=("float32", "float16", "bfloat16"),
-        reload=True,
-    )
-    backend: str = parameter(
-        "torch",
-        "What runs the network: torch, or openvino (CPU), onnxruntime or tensorrt (CUDA), which "
-        "pip has to install, or inductor, torch compiled, which wants a C++ compiler the first "
-        "time. They make a graph when the node is configured, and keep it; precision is then that "
-        "of the whole network.",
-        choices=("torch", "openvino", "onnxruntime", "tensorrt", "inductor"),
-        reload=True,
-    )
-    height: int = parameter(
-        0,
-        "Rows of the network input; 0 takes the default of the model. Fewer are faster. The model "
-        "inside the package works at its own 112 rows only.",
-        minimum=0,
-        maximum=4096,
-        reload=True,
-    )
-    output_size: str = parameter(
-        "network",
-        "Grid of the outputs: that of the network, or that of the input image.",
-        choices=("network", "input"),
-        reload=True,
-    )
-    image_transport: str = parameter(
+    precision: str = shared(EstimatorOptions, "precision")
+    backend: str = shared(EstimatorOptions, "backend")
+    height: int | None = shared(EstimatorOptions, "height")
+    output_size: str = shared(EstimatorOptions, "output_size", default="network")
+    image_transport: str = option(
         "raw",
-        "raw: sensor_msgs/Image on `image`. compressed: sensor_msgs/CompressedImage on "
-        "`image/compressed`.",
+        "Type of the input images. raw: sensor_msgs/Image on `image`. compressed: "
+        "sensor_msgs/CompressedImage on `image/compressed`.",
         choices=("raw", "compressed"),
         reload=True,
     )
-    autostart: bool = parameter(
-        True, "Configure and activate at start, without a lifecycle manager.", read_only=True
+    autostart: bool = option(
+        True,
+        "Configure and activate the node at start, without a lifecycle manager.",
+        read_only=True,
     )
-    max_rate_hz: float = parameter(
-        0.0, "At most so many frames a second are computed; 0: no limit.", minimum=0.0, maximum=1e3
+    max_rate_hz: float = option(
+        0.0,
+        "Maximum rate of processed images; 0: no limit.",
+        unit="Hz",
+        minimum=0.0,
+        maximum=1e3,
     )
-    max_consecutive_failures: int = parameter(
+    max_consecutive_failures: int = option(
         30,
-        "After so many failed frames in a row the node goes to unconfigured, from where it can be "
-        "configured again; 0: never.",
+        "Number of consecutive failed images after which the node becomes unconfigured; it can be "
+        "configured again. 0: never.",
         minimum=0,
         maximum=1_000_000,
     )
-    diagnostics_period_s: float = parameter(
-        1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, reload=True
+    diagnostics_period_s: float = option(
+        1.0,
+        "Period of the messages on /diagnostics.",
+        unit="s",
+        minimum=0.1,
+        maximum=60.0,
+        reload=True,
     )
-    input_timeout_s: float = parameter(
-        3.0, "Without an image for so long, the diagnostics warn.", minimum=0.1, maximum=3600.0
+    input_timeout_s: float = option(
+        3.0,
+        "Time without an image after which the diagnostics warn.",
+        unit="s",
+        minimum=0.1,
+        maximum=3600.0,
     )
 
 
 @dataclass(frozen=True)
 class CloudSettings:
-    """Parameters of the point cloud."""
+    """Point cloud on `depth/points`."""
 
-    enabled: bool = parameter(True, "Publish depth/points when somebody listens.")
-    stride: int = parameter(
-        1, "Take every so many rows and columns of the depth image.", minimum=1, maximum=64
+    enabled: bool = option(True, "Publish depth/points while it has subscribers.")
+    stride: int = option(
+        1, "Publish every n-th row and column of the depth image.", minimum=1, maximum=64
     )
-    organised: bool = parameter(
+    organised: bool = option(
         False,
-        "True: height x width points, NaN where there is none. False: one row of valid points.",
+        "True: height x width points, NaN where invalid. False: one row of the valid points.",
     )
-    min_range_m: float = parameter(
-        0.1, "Nearer points are left out.", minimum=0.0, maximum=_LONGEST_M
+    min_range_m: float = option(
+        0.1, "Nearer points are omitted.", unit="m", minimum=0.0, maximum=_LONGEST_M
     )
-    max_range_m: float = parameter(
-        _LONGEST_M, "Farther points are left out.", minimum=0.0, maximum=_LONGEST_M
+    max_range_m: float = option(
+        _LONGEST_M, "Farther points are omitted.", unit="m", minimum=0.0, maximum=_LONGEST_M
     )
-    max_rate_hz: float = parameter(
-        0.0, "At most so many clouds a second; 0: one for every frame.", minimum=0.0, maximum=1e3
+    max_rate_hz: float = option(
+        0.0,
+        "Maximum rate of clouds; 0: one for every image.",
+        unit="Hz",
+        minimum=0.0,
+        maximum=1e3,
     )
-    colour: bool = parameter(True, "Give every point the colour of its pixel (field rgb).")
-    edge_threshold: float = parameter(
+    colour: bool = option(True, "Add the colour of the pixel to every point (field rgb).")
+    edge_threshold: float = option(
         0.1,
-        "Leave out points at depth jumps of more than this share (0.1: 10 %), where points would "
-        "float between two surfaces; 0 keeps all.",
+        "Omit points at relative depth discontinuities larger than this (0.1: 10 %), where points "
+        "would float between two surfaces; 0 keeps all.",
         minimum=0.0,
         maximum=10.0,
     )
 
     def check(self) -> None:
         """Raise ValueError if the range limits are the wrong way round."""
-        if self.min_range_m > self.max_range_m:
-            raise ValueError(
-                f"cloud.min_range_m ({self.min_range_m:g}) must not exceed cloud.max_range_m "
-                f"({self.max_range_m:g})"
-            )
+        _check_range("cloud", self)
 
 
 @dataclass(frozen=True)
 class PanelSettings:
-    """Parameters of the virtual pinhole cameras."""
+    """Virtual pinhole cameras on `panels/NAME/{image,depth,camera_info}`."""
 
-    enabled: bool = parameter(
-        True, "Offer panels/NAME/{image,depth,camera_info}; cut only if listened to.", reload=True
+    enabled: bool = option(
+        True,
+        "Publish panels/NAME/{image,depth,camera_info} while they have subscribers.",
+        reload=True,
     )
-    names: tuple[str, ...] = parameter(
-        ("front", "right", "back", "left"), "One name for each panel.", reload=True
+    names: tuple[str, ...] = option(
+        ("front", "right", "back", "left"), "Names of the panels.", reload=True
     )
-    yaw_deg: tuple[float, ...] = parameter(
+    yaw_deg: tuple[float, ...] = option(
         (0.0, 90.0, 180.0, -90.0),
-        "Direction of each panel to the right of the image centre, degrees.",
+        "Yaw of each panel relative to the image centre; positive is to the right.",
+        unit="deg",
         minimum=-360.0,
         maximum=360.0,
         reload=True,
     )
-    pitch_deg: tuple[float, ...] = parameter(
+    pitch_deg: tuple[float, ...] = option(
         (0.0, 0.0, 0.0, 0.0),
-        "Direction of each panel above the horizon, degrees.",
+        "Pitch of each panel relative to the horizon; positive is up.",
+        unit="deg",
         minimum=-90.0,
         maximum=90.0,
         reload=True,
     )
-    fov_deg: float = parameter(
-        90.0, "Horizontal field of view, degrees.", minimum=1.0, maximum=170.0, reload=True
+    fov_deg: float = option(
+        90.0,
+        "Horizontal field of view of the panels.",
+        unit="deg",
+        minimum=1.0,
+        maximum=170.0,
+        reload=True,
     )
-    width: int = parameter(320, "Columns of a panel.", minimum=8, maximum=4096, reload=True)
-    height: int = parameter(320, "Rows of a panel.", minimum=8, maximum=4096, reload=True)
+    width: int = option(320, "Width of a panel.", unit="px", minimum=8, maximum=4096, reload=True)
+    height: int = option(320, "Height of a panel.", unit="px", minimum=8, maximum=4096, reload=True)
 
     def check(self) -> None:
-        """Raise ValueError if the lists differ in length or a name is unfit for a topic."""
+        """Raise ValueError if the lists differ in length or a name cannot be part of a topic."""
         counts = (len(self.names), len(self.yaw_deg), len(self.pitch_deg))
         if len(set(counts)) != 1:
             raise ValueError(
@@ -174,7 +184,7 @@ class PanelSettings:
                 )
 
     def panels(self) -> tuple[Panel, ...]:
-        """The panels asked for."""
+        """The panels."""
         return tuple(
             Panel(
                 name,
@@ -190,147 +200,99 @@ class PanelSettings:
 
 @dataclass(frozen=True)
 class ScanSettings:
-    """Parameters of the laser scan."""
+    """Laser scan on `scan`."""
 
-    enabled: bool = parameter(True, "Publish scan when somebody listens.")
-    band_deg: float = parameter(
+    enabled: bool = option(True, "Publish scan while it has subscribers.")
+    band_deg: float = option(
         10.0,
-        "Height of the band around the horizon in which the nearest surface of each column counts, "
-        "degrees. The camera is taken to stand upright.",
+        "Height of the band around the horizon within which the nearest surface of each column is "
+        "the range. The camera is assumed to be upright.",
+        unit="deg",
         minimum=0.1,
         maximum=180.0,
     )
-    min_range_m: float = parameter(
-        0.1, "Nearer values become -inf.", minimum=0.0, maximum=_LONGEST_M
+    min_range_m: float = option(
+        0.1, "Nearer ranges become -inf.", unit="m", minimum=0.0, maximum=_LONGEST_M
     )
-    max_range_m: float = parameter(
-        30.0, "Farther values become +inf.", minimum=0.0, maximum=_LONGEST_M
+    max_range_m: float = option(
+        30.0, "Farther ranges become +inf.", unit="m", minimum=0.0, maximum=_LONGEST_M
     )
-    frame_id: str = parameter(
+    frame_id: str = option(
         "",
-        "Frame of the scan: x forward, y left, z up. Empty: the frame of the image with "
+        "Frame of the scan, with x forward, y left and z up. Empty: the frame of the image with "
         "`_optical_frame` replaced by `_scan_frame`.",
     )
 
     def check(self) -> None:
         """Raise ValueError if the range limits are the wrong way round."""
-        if self.min_range_m > self.max_range_m:
-            raise ValueError(
-                f"scan.min_range_m ({self.min_range_m:g}) must not exceed scan.max_range_m "
-                f"({self.max_range_m:g})"
-            )
+        _check_range("scan", self)
 
 
 @dataclass(frozen=True)
-class PanelModelSettings:
-    """Parameters of ScaleDepth where it looks around panel by panel."""
+class PanopticGroup:
+    """Parameters of panoptic models besides their options."""
 
-    reference_focal_px: float = parameter(
-        -1.0,
-        "Focal length, at the size of the network input, of the camera that the model was trained "
-        "with (519.16 for NYU): depth is multiplied by the ratio of that of a panel to it. -1 "
-        "takes that of the model: scaledepth-n knows one; scaledepth-nk and -k had several cameras "
-        "and leave depth as it is, as does 0.",
-        minimum=-1.0,
-        maximum=1e5,
-        reload=True,
-    )
-
-
-@dataclass(frozen=True)
-class PanelPanopticSettings:
-    """Parameters of a panoptic model where it looks around panel by panel."""
-
-    classes_file: str = parameter(
+    classes_file: str = option(
         "",
         "YAML file with a name and a colour for each class of a panoptic model, in its order, such "
         "as config/cityscapes_classes.yaml. Empty: the classes of the model.",
         reload=True,
     )
-    reference_focal_px: float = parameter(
-        -1.0,
-        "Focal length, at the size of the network input, of the camera that a panoptic model was "
-        "trained with (2262.5 for Cityscapes at 2048 columns): depth is multiplied by the ratio of "
-        "that of a panel to it. -1 takes that of the model; 0 leaves depth as it is.",
-        minimum=-1.0,
-        maximum=1e5,
-        reload=True,
-    )
-
-    def check(self) -> None:
-        """Raise ValueError if the focal length makes no sense."""
-        if -1 < self.reference_focal_px < 0:
-            raise ValueError(
-                "panoptic.reference_focal_px must be -1 or not negative, got "
-                f"{self.reference_focal_px:g}"
-            )
 
 
 @dataclass(frozen=True)
-class PanoramicSettings(NodeSettings):
-    """The parameters of ``panoramic_depth``."""
+class _PanoramicSettings(NodeSettings):
+    """Parameters of ``panoramic_depth``, at their defaults."""
 
-    model: str = parameter(
+    model: str = option(
         "panda-tiny-metric",
         "Name of the model; `depth-perception models` lists them. A metric pinhole model looks "
         "around in eight panels, whose scales are made to agree where they overlap; a panoptic one "
         "also finds what stands where.",
         reload=True,
     )
-    precision: str = parameter(
-        "float32",
-        "Arithmetic of the backbone; heads and geometry stay in float32, of a panoptic model only "
-        "its depth branch and geometry.",
-        choices=("float32", "float16", "bfloat16"),
-        reload=True,
+    flip: bool = shared(EstimatorOptions, "flip")
+    seam: str = shared(EstimatorOptions, "seam", default="circular")
+    horizontal_fov_deg: float = option(
+        360.0,
+        "Horizontal field of view of the image.",
+        unit="deg",
+        minimum=1.0,
+        maximum=360.0,
     )
-    height: int = parameter(
-        0,
-        "Rows of the network input, for a pinhole model the side of its panels; 0 takes the "
-        "default of the model. Fewer are faster. The model inside the package works at its own 112 "
-        "rows only.",
-        minimum=0,
-        maximum=4096,
-        reload=True,
-    )
-    flip: bool = parameter(
-        False, "Average with the mirrored image: a little better, twice the time.", reload=True
-    )
-    seam: str = parameter(
-        "circular",
-        "Left and right border: off (as the authors of the model), circular (padding with the "
-        "other side) or blend (mean with a half-turned image, twice the time). Pinhole models have "
-        "no such border.",
-        choices=("off", "circular", "blend"),
-        reload=True,
-    )
-    horizontal_fov_deg: float = parameter(
-        360.0, "What the image sees from left to right, degrees.", minimum=1.0, maximum=360.0
-    )
-    vertical_fov_deg: float = parameter(
+    vertical_fov_deg: float = option(
         180.0,
-        "What the image sees from top to bottom, degrees; the horizon is in the middle.",
+        "Vertical field of view of the image; the horizon is in the middle.",
+        unit="deg",
         minimum=1.0,
         maximum=180.0,
     )
-    mask_file: str = parameter(
+    mask_file: str = option(
         "",
-        "Picture in the geometry of the image; where it is not black (the body of the robot), "
-        "depth is invalid. Empty: none.",
+        "Image file with the geometry of the input image. Depth is invalid where it is not black "
+        "(for example the body of the robot). Empty: no mask.",
         reload=True,
     )
-    publish_tf: bool = parameter(
+    publish_tf: bool = option(
         True,
-        "Publish static transforms from the frame of the image to those of the scan and the "
+        "Publish static transforms from the frame of the image to the frames of the scan and the "
         "panels.",
         reload=True,
     )
     cloud: CloudSettings = field(default_factory=CloudSettings)
     panels: PanelSettings = field(default_factory=PanelSettings)
     scan: ScanSettings = field(default_factory=ScanSettings)
-    scaledepth: PanelModelSettings = field(default_factory=PanelModelSettings)
-    panoptic: PanelPanopticSettings = field(default_factory=PanelPanopticSettings)
     segments: SegmentSettings = field(default_factory=SegmentSettings)
     instances: InstanceSettings = field(default_factory=InstanceSettings)
     markers: MarkerSettings = field(default_factory=MarkerSettings)
     scale: ScaleSettings = field(default_factory=ScaleSettings)
+
+
+def _runs_on_panoramas(card: ModelCard) -> bool:
+    """Whether a model takes panoramas, as they are or split into overlapping views."""
+    return card.camera == "equirectangular" or (
+        card.has_depth and card.scale is not ScaleKind.AFFINE_INVARIANT
+    )
+
+
+PanoramicSettings = with_models(_PanoramicSettings, _runs_on_panoramas, {"panoptic": PanopticGroup})

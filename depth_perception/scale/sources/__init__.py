@@ -1,12 +1,13 @@
-"""What can say how far something is: each module makes a Reference, or a fit."""
+"""Sources of metric scale: each module makes a Reference, or a fit."""
 
 from __future__ import annotations
 
-from .camera_height import GroundOptions, ground_reference, upward
-from .fixed import FixedOptions, fixed_fit
+from ..options import FixedOptions, GroundOptions, PointOptions, upward
+from .camera_height import ground_reference
+from .fixed import fixed_fit
 from .object_size import KnownObject, object_reference
 from .other_model import model_reference, predicted_reference
-from .points import PointOptions, points_reference
+from .points import points_reference
 
 __all__ = [
     "FixedOptions",

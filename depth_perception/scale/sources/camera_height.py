@@ -1,14 +1,13 @@
-"""The ground under a camera of known height as reference.
+"""The ground below a camera of known height as reference.
 
-The ray of a pixel that looks at flat ground meets it at a known distance. Which pixels do is not
-known; the line from values to depths that makes most of them ground tells it (MSAC: Torr and
+The ray of a pixel below the horizon meets flat ground at a known distance. Which pixels see the
+ground is not known; the line from values to depths with most ground pixels is used (MSAC: Torr and
 Zisserman, "MLESAC", 2000, sec. 3).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,62 +17,11 @@ from ...geometry.exact import exact
 from ...prediction import Prediction
 from ..alignment import default_model, values_for
 from ..fits import FitModel
+from ..options import GroundOptions
 from ..reference import Reference, SourceError
 
 _HYPOTHESES = 512
 _SCORED = 2048
-
-
-@dataclass(frozen=True)
-class GroundOptions:
-    """The camera above its ground.
-
-    Attributes:
-        height_m: of the camera centre above the ground, metres.
-        up: away from the ground, in the optical frame; of any length. A level camera: (0, -1, 0).
-        min_depression, max_depression: pixels that look so far below the horizon may see ground,
-            radians. Closer to the horizon the distance is unsure; straight down is often the
-            vehicle itself.
-        tolerance_ratio: a pixel sees the ground if its depth differs by no more than this share.
-        min_ground_ratio: least share of the candidates (by solid angle) that see the ground.
-        height_sigma_ratio: standard deviation of the height, as a share of it.
-    """
-
-    height_m: float = 1.5
-    up: tuple[float, float, float] = (0.0, -1.0, 0.0)
-    min_depression: float = math.radians(8.0)
-    max_depression: float = math.radians(75.0)
-    tolerance_ratio: float = 0.08
-    min_ground_ratio: float = 0.2
-    height_sigma_ratio: float = 0.02
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.height_m) and self.height_m > 0):
-            raise ValueError(f"height_m must be positive metres, got {self.height_m}")
-        length = math.sqrt(sum(x * x for x in self.up))
-        if len(self.up) != 3 or not (math.isfinite(length) and length > 1e-6):
-            raise ValueError(f"up must be a direction of three numbers, got {self.up}")
-        if not 0 < self.min_depression < self.max_depression <= math.pi / 2:
-            raise ValueError(
-                "depressions must satisfy 0 < min < max <= pi/2, got "
-                f"{self.min_depression:.3f} and {self.max_depression:.3f} rad"
-            )
-        for name in ("tolerance_ratio", "min_ground_ratio"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        if self.height_sigma_ratio < 0:
-            raise ValueError(
-                f"height_sigma_ratio must not be negative, got {self.height_sigma_ratio}"
-            )
-
-
-def upward(pitch: float, roll: float) -> tuple[float, float, float]:
-    """``up`` of a camera that looks down by ``pitch`` and is turned clockwise by ``roll``, radians.
-
-    Clockwise as seen from behind it, about its optical axis.
-    """
-    level = math.cos(pitch)
-    return (-math.sin(roll) * level, -math.cos(roll) * level, -math.sin(pitch))
 
 
 def ground_reference(
@@ -87,7 +35,7 @@ def ground_reference(
         model: of the fit that follows; None takes what the prediction lacks.
 
     Raises:
-        SourceError: too little ground in sight. The message has the numbers.
+        SourceError: too little ground is visible. The message has the numbers.
     """
     options = options or GroundOptions()
     model = default_model(prediction) if model is None else FitModel(model)
@@ -98,7 +46,7 @@ def ground_reference(
         candidate = candidate & (values > 0)
     count = int(candidate.sum())
     if count < 2 * _least_pixels(model):
-        raise SourceError(f"only {count} pixels look at the ground: too few for its plane")
+        raise SourceError(f"only {count} pixels may see the ground: too few for its plane")
     solid_angle = _solid_angle(prediction)
     x, depth, share = (exact(t[candidate]) for t in (values, plane, solid_angle))
     scale, shift = _most_ground(x, depth, share, model, options.tolerance_ratio).tolist()
@@ -145,7 +93,7 @@ def _solid_angle(prediction: Prediction) -> Tensor:
 def _most_ground(
     x: Tensor, depth: Tensor, share: Tensor, model: FitModel, tolerance: float
 ) -> Tensor:
-    """The line (2,) with the least truncated squared error, of equal draws on every call."""
+    """The line (2,) with the least truncated squared error; deterministic."""
     generator = torch.Generator().manual_seed(0)
     total = share.cumsum(0)
 
@@ -163,7 +111,7 @@ def _most_ground(
         lines = torch.stack((wanted[first] / x[first], torch.zeros_like(x[first])), -1)
     usable = torch.isfinite(lines).all(-1) & (lines[:, 0] > 0)
     if not bool(usable.any()):
-        raise SourceError("the values below the horizon do not grow with the depth of a plane")
+        raise SourceError("the values below the horizon do not increase with the depth of a plane")
     lines = lines[usable]
     cost = _cost(lines, x[scored], depth[scored], model, tolerance)
     return lines[cost.argmin()]

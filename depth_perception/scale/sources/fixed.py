@@ -1,30 +1,9 @@
-"""Scale and shift that somebody knows beforehand."""
+"""Given scale and shift."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
-from ..fits import FitModel, ScaleFit
-
-
-@dataclass(frozen=True)
-class FixedOptions:
-    """Given numbers: ``scale * value + shift`` is what the model of the fit says.
-
-    Attributes:
-        scale: factor, positive.
-        shift: offset, in metres for values that are depth, 1 / metre for inverse depth.
-    """
-
-    scale: float
-    shift: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.scale) and self.scale > 0 and math.isfinite(self.shift)):
-            raise ValueError(
-                f"scale must be positive and both finite, got {self.scale} and {self.shift}"
-            )
+from ...depth_space import FitModel, ScaleFit
+from ..options import FixedOptions
 
 
 def fixed_fit(model: FitModel, options: FixedOptions) -> ScaleFit:

@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ...geometry import Camera, DepthKind
+from ..options import PointOptions
 from ..reference import Reference
 
-_SUPPORT = 2  # so many points make a surface that hides others; one may be noise
-
-
-@dataclass(frozen=True)
-class PointOptions:
-    """How points become known depths.
-
-    Attributes:
-        range_min_m, range_max_m: points nearer to or farther from the camera are left out.
-        noise_m, noise_ratio: standard deviation of a range, metres and as a share of it.
-        spacing: largest angle between neighbouring measurements, radians: gaps in a surface up to
-            this wide still hide what lies behind.
-        behind_ratio: points are hidden by others that are nearer by this share of their range.
-    """
-
-    range_min_m: float = 0.3
-    range_max_m: float = 80.0
-    noise_m: float = 0.03
-    noise_ratio: float = 0.01
-    spacing: float = math.radians(2.0)
-    behind_ratio: float = 0.2
-
-    def __post_init__(self) -> None:
-        if not 0 < self.range_min_m < self.range_max_m < math.inf:
-            raise ValueError(
-                "ranges must satisfy 0 < range_min_m < range_max_m, got "
-                f"{self.range_min_m} and {self.range_max_m}"
-            )
-        if min(self.noise_m, self.noise_ratio) < 0:
-            raise ValueError(
-                f"noise must not be negative, got {self.noise_m} and {self.noise_ratio}"
-            )
-        if not 0 <= self.spacing < math.pi or not self.behind_ratio > 0:
-            raise ValueError(
-                "spacing must lie in [0, pi) rad and behind_ratio be positive, got "
-                f"{self.spacing} and {self.behind_ratio}"
-            )
+_SUPPORT = 2  # least points of a surface that hides others; a single one may be noise
 
 
 def points_reference(
@@ -63,11 +27,10 @@ def points_reference(
 ) -> Reference:
     """Known depths at the pixels that points project to.
 
-    Points behind others, as seen from the camera, are dropped. Of several points on a pixel the
-    median counts.
+    Points hidden by others are dropped. Of several points on a pixel the median is used.
 
     Args:
-        points: (N, 3) metres in the frame of the sensor; those that are not finite are left out.
+        points: (N, 3) metres in the frame of the sensor; those that are not finite are ignored.
         to_camera: (4, 4) rigid transform from there to the optical frame of the camera.
         camera: the pixel grid of the prediction.
         kind: what the prediction measures.

@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 SCALES = 4
 
+PANORAMA_BASELINE_M = 0.472
+"""What the authors insert: the distance of KITTI's camera 3 to camera 0."""
+KITTI_BASELINE_M = 0.5327
+"""The distance of KITTI's colour cameras 2 and 3, whose images the training compares."""
+KITTI_FOCAL = 0.5809
+"""Focal length of KITTI's colour cameras as a fraction of the image width."""
+ANISOTROPY = 0.7191
+"""Columns per degree divided by rows per degree of the training images."""
+
 
 @dataclass(frozen=True)
 class BlindSpotConfig:

@@ -7,20 +7,11 @@ the formula, depth is a factor divided by ``d``.
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-RangeFormula = Literal["authors", "consistent", "training", "relative"]
-"""How ``d`` becomes the range of a panorama; see :func:`range_factor`."""
-
-PANORAMA_BASELINE_M = 0.472
-"""What the authors insert: the distance of KITTI's camera 3 to camera 0."""
-KITTI_BASELINE_M = 0.5327
-"""The distance of KITTI's colour cameras 2 and 3, whose pictures the training compares."""
-KITTI_FOCAL = 0.5809
-"""Focal length of KITTI's colour cameras as a fraction of the image width."""
+from .options import RangeFormula
 
 
 def range_factor(

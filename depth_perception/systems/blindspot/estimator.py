@@ -4,110 +4,41 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from abc import abstractmethod
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...geometry import Camera, Equirectangular, Pinhole
 from ...networks import resize_map
 from ...prediction import DepthSpace, Prediction, ScaleKind
-from ..estimator import Estimator, EstimatorOptions, Seam
+from ..estimator import DenseEstimator
+from ..options import Seam
 from ..panorama_input import plain_input
-from .disparity import (
-    KITTI_BASELINE_M,
-    KITTI_FOCAL,
-    PANORAMA_BASELINE_M,
-    RangeFormula,
-    merge_ramps,
-    range_factor,
-)
-from .input import ANISOTROPY, NetworkView, angular_view, authors_view, lanczos_planes, view_planes
+from .config import KITTI_FOCAL
+from .disparity import merge_ramps, range_factor
+from .input import NetworkView, angular_view, authors_view, lanczos_planes, view_planes
 from .network import BlindSpotVgg
-
-PinholeFormula = Literal["authors", "relative"]
+from .options import BlindSpotOptions, BlindSpotPinholeOptions
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class BlindSpotOptions(EstimatorOptions):
-    """How the blind-spot VGG runs on panoramas. ``height`` is half the columns of a full turn.
-
-    ``seam`` and ``flip`` are on, as the authors run it; their ring padding is ``circular``.
-
-    Attributes:
-        formula: how disparity becomes metres, see
-            :func:`~depth_perception.systems.blindspot.disparity.range_factor`. ``relative`` returns
-            the disparity itself: inverse range up to one factor.
-        baseline_m: distance of the cameras of the training.
-        training_fov_deg, training_width: field of view and columns of the training pictures.
-        latitudes_deg: (upper, lower) border, degrees downward from the horizon, of what the
-            network sees; the rest is not valid. The default is the crop of the paper, rows 424 to
-            723 of 1024. None shows it everything.
-        anisotropy: columns per degree divided by rows per degree of the network input.
-        authors_size: (height, width) of the network input in the authors' evaluation, whose way
-            is then taken to the letter: no crop, Lanczos on bytes, zeros on top. ``height``,
-            ``latitudes_deg`` and ``anisotropy`` have no effect, and an image without a camera is
-            a full turn with its horizon in the middle.
-    """
-
-    seam: Seam = "circular"
-    flip: bool = True
-    formula: RangeFormula = "authors"
-    baseline_m: float = PANORAMA_BASELINE_M
-    training_fov_deg: float = 82.5
-    training_width: int = 512
-    latitudes_deg: tuple[float, float] | None = (-15.5, 37.3)
-    anisotropy: float = ANISOTROPY
-    authors_size: tuple[int, int] | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_choice("formula", self.formula, get_args(RangeFormula))
-        for name in ("baseline_m", "training_fov_deg", "training_width", "anisotropy"):
-            _check_positive(name, getattr(self, name))
-        if self.training_fov_deg > 360:
-            raise ValueError(f"training_fov_deg is at most 360, got {self.training_fov_deg}")
-        if self.latitudes_deg is not None:
-            upper, lower = self.latitudes_deg
-            if not -90 <= upper < lower <= 90:
-                raise ValueError(
-                    "latitudes_deg must be (upper, lower) with -90 <= upper < lower <= 90, "
-                    f"downward from the horizon, got {self.latitudes_deg}"
-                )
-        if self.authors_size is not None and min(self.authors_size) < 1:
-            raise ValueError(f"authors_size must be positive, got {self.authors_size}")
-
-
-@dataclass(frozen=True)
-class BlindSpotPinholeOptions(EstimatorOptions):
-    """How the same network runs on pinhole images. ``height`` is half its columns, as in training.
-
-    ``flip`` takes the outer twentieths of the image from one run alone, as monodepth does.
-
-    Attributes:
-        formula: ``authors`` is z = f_x B / (d W), ``relative`` returns the disparity itself:
-            inverse z-depth up to one factor.
-        baseline_m: distance of the cameras of the training.
-    """
-
-    formula: PinholeFormula = "authors"
-    baseline_m: float = KITTI_BASELINE_M
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_choice("formula", self.formula, get_args(PinholeFormula))
-        _check_positive("baseline_m", self.baseline_m)
-
-
-class _DisparityEstimator(Estimator):
+class _DisparityEstimator(DenseEstimator):
     """What both have in common."""
 
     network: BlindSpotVgg
     options: BlindSpotOptions | BlindSpotPinholeOptions
+
+    def _batch(
+        self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
+    ) -> tuple[Prediction, ...]:
+        return tuple(self._predict(*pair) for pair in zip(images, cameras, strict=True))
+
+    @abstractmethod
+    def _predict(self, pixels: Tensor, camera: Camera | None) -> Prediction:
+        """Depth of one image."""
 
     def _run(self, images: Tensor, circular: bool) -> Tensor:
         return self._forward(images, circular=circular)[0][:, :1]
@@ -134,20 +65,14 @@ class _DisparityEstimator(Estimator):
 
 
 class BlindSpotEstimator(_DisparityEstimator):
-    """Range of panoramas."""
+    """Range of panoramas.
 
-    _batches = False
+    Images that show nothing between ``latitudes_deg`` or do not fit ``authors_size`` are rejected.
+    """
 
     options: BlindSpotOptions
 
-    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
-        """As :meth:`Estimator.__call__`.
-
-        Raises:
-            ValueError: also where the image shows nothing between ``latitudes_deg``, or does not
-                fit ``authors_size``.
-        """
-        pixels = self._to_device(image)
+    def _predict(self, pixels: Tensor, camera: Camera | None) -> Prediction:
         known = self._camera_of(camera, *pixels.shape[:2])
         view = self._view(known)
         seam = self.options.seam if known.is_full_turn else "off"
@@ -212,13 +137,9 @@ class BlindSpotEstimator(_DisparityEstimator):
 class BlindSpotPinholeEstimator(_DisparityEstimator):
     """z-depth of pinhole images; one without a camera is taken as seen by KITTI's."""
 
-    _batches = False
-
     options: BlindSpotPinholeOptions
 
-    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
-        """As :meth:`Estimator.__call__`."""
-        pixels = self._to_device(image)
+    def _predict(self, pixels: Tensor, camera: Camera | None) -> Prediction:
         known = self._camera_of(camera, *pixels.shape[:2])
         size = self.input_size(known)
         with torch.inference_mode():
@@ -249,13 +170,3 @@ class BlindSpotPinholeEstimator(_DisparityEstimator):
             self._has_warned = True
         focal = KITTI_FOCAL * width
         return Pinhole(height, width, focal, focal, width / 2, height / 2)
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive, got {value}")
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")

@@ -16,9 +16,7 @@ from torch import Tensor
 
 from ...geometry import Equirectangular
 from ..panorama_input import plain_input
-
-ANISOTROPY = 0.7191
-"""Columns per degree divided by rows per degree of the training pictures."""
+from .config import ANISOTROPY
 
 
 @dataclass(frozen=True)

@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...geometry import Camera, Pinhole
 from ...prediction import Prediction
-from ..estimator import Estimator, EstimatorOptions, assumed_pinhole
+from ..estimator import Estimator, assumed_pinhole
 from .geometry import MogeGeometry, focal_of_fov, moge_geometry
 from .network import Moge
-
-
-@dataclass(frozen=True)
-class MogeOptions(EstimatorOptions):
-    """How MoGe-2 runs; ``height``, ``seam`` and ``flip`` are of other models.
-
-    With ``output_size="network"`` its maps are made at the size at which the encoder sees the
-    image, which the number of tokens decides.
-
-    Attributes:
-        num_tokens: about how many tokens an image shall have; None takes the most of the training.
-    """
-
-    num_tokens: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_foreign(self, "num_tokens")
-        if self.num_tokens is not None and self.num_tokens < 1:
-            raise ValueError(f"num_tokens must be positive, got {self.num_tokens}")
+from .options import MogeOptions
 
 
 class MogeEstimator(Estimator):
-    """Metric depth by MoGe-2.
+    """Metric z-depth by MoGe-2.
 
     A camera that is given sets the focal length; else the prediction's camera is the one that the
     network found, with its principal point in the middle.
@@ -46,10 +25,6 @@ class MogeEstimator(Estimator):
 
     network: Moge
     options: MogeOptions
-
-    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
-        """As :meth:`Estimator.__call__`; metres of z-depth."""
-        return self.batch((image,), (camera,))[0]
 
     def _batch(
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
@@ -110,15 +85,3 @@ def found_camera(found: MogeGeometry, height: int, width: int) -> Pinhole:
     if not (math.isfinite(fx) and fx > 0):
         return assumed_pinhole(height, width)
     return Pinhole(height, width, fx * width, fy * height, width / 2, height / 2)
-
-
-def refuse_foreign(options: EstimatorOptions, instead: str) -> None:
-    """Refuse the options of other models; ``instead`` names what replaces ``height``.
-
-    Raises:
-        ValueError: ``height``, ``flip`` or ``seam`` is set.
-    """
-    if options.height is not None:
-        raise ValueError(f"height={options.height} is not an option of this model: use {instead}")
-    if options.flip or options.seam != "off":
-        raise ValueError("flip and seam are not options of this model")

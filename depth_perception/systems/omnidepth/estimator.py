@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..estimator import Estimator
+from ..estimator import DenseEstimator
 from ..panorama_input import plain_input
 from .network import OmniDepth
 
 
-class OmniDepthEstimator(Estimator):
+class OmniDepthEstimator(DenseEstimator):
     """Range by RectNet or UResNet at its finest scale.
 
     What is not positive, or beyond the ranges of the training, is not valid. ``seam="off"`` is

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,63 +12,20 @@ from ...geometry import Camera, Pinhole
 from ...geometry.segment_boxes import segment_boxes
 from ...prediction import Instance, Prediction
 from ..card import ModelCard
-from ..estimator import Estimator, EstimatorOptions
-from .config import PanopticLimits
+from ..estimator import Estimator
 from .input import fitting_size, normalised, padded, resized
 from .kernels import segment_kernels
 from .lean_maps import lean_map
 from .maps import PanopticMap, Segment, View, plain_map
 from .network import PanopticDepth, PanopticFeatures
-
-_WITHOUT_DEPTH = ("sky",)
-
-
-@dataclass(frozen=True)
-class PanopticDepthOptions(EstimatorOptions):
-    """How PanopticDepth runs. ``height`` is the shorter side of the network input.
-
-    Attributes:
-        limits: least scores and areas of segments; a mapping gives some, as the header of a weights
-            file does.
-        drop: names of classes that are no segments of the result, such as ground and sky; their
-            depth stays.
-        without_depth: names of classes whose depth is not valid; names that the model does not
-            know are passed over.
-        reference_focal_px: focal length, at the size of the network input, of the camera that the
-            network was trained with (2262.5 for Cityscapes at 2048 columns). Depth is then
-            multiplied by the ratio of the real one to it. None takes that of the card, if there is
-            one, where a camera is given; 0 leaves depth as it is.
-        lean: make masks and depth only where they matter; the plain way of the authors has the
-            same results and needs gigabytes.
-        crop_depth: see :class:`~depth_perception.systems.panopticdepth.maps.View`.
-    """
-
-    limits: PanopticLimits = field(default_factory=PanopticLimits)
-    drop: tuple[str, ...] = ()
-    without_depth: tuple[str, ...] = _WITHOUT_DEPTH
-    reference_focal_px: float | None = None
-    lean: bool = True
-    crop_depth: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if isinstance(self.limits, Mapping):
-            object.__setattr__(self, "limits", PanopticLimits(**self.limits))
-        if self.flip:
-            raise ValueError("flip=True is not possible: segments of two runs are not the same")
-        for name in ("drop", "without_depth"):
-            if isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be a tuple of names, got {getattr(self, name)!r}")
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        focal = self.reference_focal_px
-        if focal is not None and not 0 <= focal < math.inf:
-            raise ValueError(f"reference_focal_px must be finite and not negative, got {focal}")
+from .options import PanopticDepthOptions
 
 
 class PanopticDepthEstimator(Estimator):
     """Segments of an image, and their z-depth in metres where the model has depth.
 
-    Predictions of a model without depth have NaN for values, and nothing of them is valid.
+    Predictions of a model without depth have NaN for values, and nothing of them is valid. An image
+    without a camera is rejected where ``reference_focal_px`` is above 0.
     """
 
     network: PanopticDepth
@@ -102,15 +57,6 @@ class PanopticDepthEstimator(Estimator):
     def class_colours(self) -> tuple[tuple[int, int, int], ...]:
         """Colours of the classes by their numbers, RGB, 0..255."""
         return tuple(entry.colour for entry in self.network.config.classes)
-
-    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
-        """As :meth:`Estimator.__call__`.
-
-        Raises:
-            ValueError: also where ``reference_focal_px`` is above 0 but no camera given.
-        """
-        pixels = self._to_device(image)
-        return self._batch((pixels,), (camera,))[0]
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
         config = self.network.config

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Literal, get_args
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,67 +17,25 @@ from ...networks.cpu_products import products_for
 from ...prediction import DepthSpace, Prediction, ScaleKind
 from ...scale import FitError, FitModel, ScaleFit, fit_depth
 from ..card import ModelCard
-from ..catalog import recipe
-from ..estimator import Estimator, EstimatorOptions, assumed_pinhole
+from ..estimator import Estimator, assumed_pinhole
 from ..loading import load_network
-from ..moge.estimator import focal_of, found_camera, image_planes, refuse_foreign
+from ..moge.estimator import focal_of, found_camera, image_planes
 from ..moge.geometry import MogeGeometry, moge_geometry
 from ..moge.network import Moge
+from ..system import Model
 from .flow import noise_field
-from .input import MAX_PIXELS, ppd_resize, ppd_size
+from .input import ppd_resize, ppd_size
 from .network import PixelPerfectDepth
+from .options import PpdOptions
 from .published_alignment import apply_ransac, fit_ransac
 from .semantics import semantics_of
-from .transformer import STRIDE
-
-Alignment = Literal["robust", "ransac", "none"]
+from .transformer import STRIDE, SpDit
 
 DEFAULT_REFERENCE = "moge-2-vitl-normal"
 _FIT_SOURCE = "moge-2"
 _LEAST_DEPTH_M = 1e-3
 _LEAST_INLIER_RATIO = 0.5
 _KEPT_NOISE_FIELDS = 4
-
-
-@dataclass(frozen=True)
-class PpdOptions(EstimatorOptions):
-    """How Pixel-Perfect Depth runs; ``height``, ``seam`` and ``flip`` are of other models.
-
-    With ``output_size="input"`` each pixel takes the value nearest to it: interpolation would
-    bring back the flying pixels that this model avoids.
-
-    Attributes:
-        steps: evaluations of the transformer per image.
-        seed: of the noise field, which is the same for all images of one size.
-        max_pixels: area at which the network sees images; its time grows with the square.
-        align: ``robust`` fits the depth to MoGe-2's and refuses poor fits, ``ransac`` as the
-            authors' scripts, ``none`` leaves relative depth.
-        num_tokens: of MoGe-2, see :class:`~depth_perception.systems.MogeOptions`.
-        share_encoder: where MoGe-2 gives both the semantics and the metres, run its encoder once,
-            at the grid of the semantics. Its depth changes a little.
-        semantics_checkpoint, moge_checkpoint: weights files of the other networks; None takes the
-            fetched ones.
-    """
-
-    steps: int = 4
-    seed: int = 0
-    max_pixels: int = MAX_PIXELS
-    align: Alignment = "robust"
-    num_tokens: int | None = None
-    share_encoder: bool = False
-    semantics_checkpoint: str | Path | None = None
-    moge_checkpoint: str | Path | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_foreign(self, "max_pixels")
-        if self.align not in get_args(Alignment):
-            raise ValueError(
-                f"align must be one of {', '.join(get_args(Alignment))}, got {self.align!r}"
-            )
-        for name in ("steps", "max_pixels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
 
 class PpdEstimator(Estimator):
@@ -232,22 +188,21 @@ class _PoorFit(ValueError):
 
 
 def load_ppd(
-    card: ModelCard, checkpoint: str | Path | None, device: torch.device, options: PpdOptions
+    model: Model, transformer: SpDit, device: torch.device, options: PpdOptions
 ) -> PpdEstimator:
     """Pixel-Perfect Depth with all the networks it needs.
 
     Raises:
         CheckpointError: weights are missing, unreadable or of another network.
     """
-    dit = load_network(card.name, checkpoint, device=device)
-    source = recipe(card.name).arguments["semantics"]
+    source = model.arguments["semantics"]
     prompting = load_network(source, options.semantics_checkpoint, device=device)
     semantics = semantics_of(prompting)
     moge = prompting if isinstance(prompting, Moge) else None
     if options.moge_checkpoint is not None or (moge is None and options.align != "none"):
         moge = load_network(DEFAULT_REFERENCE, options.moge_checkpoint, device=device)
-    network = PixelPerfectDepth(dit, semantics)
-    return PpdEstimator(card, network, moge, device=device, options=options)
+    network = PixelPerfectDepth(transformer, semantics)
+    return PpdEstimator(model.card, network, moge, device=device, options=options)
 
 
 def _robust(relative: Tensor, reference: MogeGeometry) -> tuple[ScaleFit, Tensor]:

@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .options import MAX_PIXELS
 from .transformer import STRIDE
-
-MAX_PIXELS = 1024 * 768
 
 
 def ppd_size(height: int, width: int, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

@@ -2,69 +2,37 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...geometry import Camera, Pinhole
 from ...networks import resize_map
 from ...prediction import Prediction, Scene
-from ..estimator import Estimator, EstimatorOptions
+from ..estimator import Estimator
 from .config import MIN_SCALE_M, SCENE_CLASSES
 from .network import ScaleDepth
-from .windows import SceneDepth, Windows, scaledepth_input, scene_depth
-
-
-@dataclass(frozen=True)
-class ScaleDepthOptions(EstimatorOptions):
-    """How ScaleDepth runs.
-
-    Attributes:
-        windows: None runs on the whole image, :class:`Windows` on windows of the network input:
-            finer, several times as slow. The authors evaluate the model of both data sets with
-            ``flip=True, windows=Windows(scale="own")``.
-        reference_focal_px: focal length, at the size of the network input, of the camera that the
-            network was trained with (519.16 for NYU at 480 rows). Depth is then multiplied by the
-            ratio of the real one to it: longer lenses make things look nearer. None takes that of
-            the card, if there is one, where a camera is given; 0 leaves depth as it is.
-        head_size: (height, width) through which depth of a whole image goes on its way to the size
-            of the image. The authors' evaluation of KITTI crops the image but comes by its
-            uncropped size; None does not.
-    """
-
-    windows: Windows | None = None
-    reference_focal_px: float | None = None
-    head_size: tuple[int, int] | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.reference_focal_px is not None and not 0 <= self.reference_focal_px < math.inf:
-            raise ValueError(
-                f"reference_focal_px must be finite and not negative, got {self.reference_focal_px}"
-            )
-        if self.head_size is not None and (self.windows or self.output_size == "network"):
-            raise ValueError("head_size is for whole images brought back to their own size")
+from .options import ScaleDepthOptions
+from .windows import SceneDepth, scaledepth_input, scene_depth
 
 
 class ScaleDepthEstimator(Estimator):
-    """Metric depth by ScaleDepth; predictions carry their :class:`Scene`."""
+    """Metric z-depth by ScaleDepth; predictions carry their :class:`Scene`.
 
-    _batches = False
+    Images of which the network would see less than 32 pixels a side are rejected, and so is
+    ``reference_focal_px`` above 0 without a camera.
+    """
 
     network: ScaleDepth
     options: ScaleDepthOptions
 
-    def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
-        """As :meth:`Estimator.__call__`; metres of z-depth.
+    def _batch(
+        self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
+    ) -> tuple[Prediction, ...]:
+        return tuple(self._predict(*pair) for pair in zip(images, cameras, strict=True))
 
-        Raises:
-            ValueError: also for images of which the network would see less than 32 pixels a side,
-                and where ``reference_focal_px`` is above 0 but no camera given.
-        """
-        pixels = self._to_device(image)
+    def _predict(self, pixels: Tensor, camera: Camera | None) -> Prediction:
         factor, reference = 1.0, self.options.reference_focal_px
         if reference is None and camera is not None:
             reference = self.card.reference_focal_px
@@ -78,7 +46,7 @@ class ScaleDepthEstimator(Estimator):
             result = scene_depth(
                 self._forward,
                 scaledepth_input(pixels, size),
-                windows=self.options.windows,
+                windows=self.options.grid,
                 flip=self.options.flip,
                 head_size=self.options.head_size,
             )

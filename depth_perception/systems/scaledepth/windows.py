@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,52 +11,10 @@ from torch import Tensor
 
 from ...geometry.agreement import Overlap, agreeing_factors
 from .network import ScaleDepthOutput
+from .options import LEAST_SIDE, Windows
 
-WindowScale = Literal["joint", "own"]
-
-_LEAST_SIDE = 32
 _BATCH = 8
 _TINY_M = 1e-6
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Windows over an image.
-
-    Attributes:
-        height, width: size of a window; smaller images have one window of their own size.
-        stride: rows and columns from one window to the next.
-        scale: ``own`` leaves every window the scale that the network gave it, as the authors do:
-            surfaces then change depth where windows end. ``joint`` multiplies each window by the
-            factor that makes it agree with its neighbours where they overlap; the factors have a
-            geometric mean of 1. Windows fade into each other.
-    """
-
-    height: int = 352
-    width: int = 512
-    stride: int = 160
-    scale: WindowScale = "joint"
-
-    def __post_init__(self) -> None:
-        if min(self.height, self.width) < _LEAST_SIDE or self.stride < 1:
-            raise ValueError(
-                f"windows need sides of at least {_LEAST_SIDE} and a positive stride, got "
-                f"{self.height} x {self.width}, stride {self.stride}"
-            )
-        if self.stride > min(self.height, self.width):
-            raise ValueError(f"a stride of {self.stride} leaves gaps between windows")
-
-    def boxes(self, height: int, width: int) -> list[tuple[int, int, int, int]]:
-        """(top, bottom, left, right) of each window of an image, bottom and right exclusive."""
-        rows = self._spans(height, self.height)
-        columns = self._spans(width, self.width)
-        return [(*row, *column) for row in rows for column in columns]
-
-    def _spans(self, size: int, window: int) -> list[tuple[int, int]]:
-        count = -(-max(size - window, 0) // self.stride) + 1
-        window = min(size, window)
-        starts = [min(index * self.stride, size - window) for index in range(count)]
-        return [(start, start + window) for start in starts]
 
 
 @dataclass(frozen=True)
@@ -98,8 +55,8 @@ def scene_depth(
         ValueError: an image is too small, or ``head_size`` comes with windows.
     """
     height, width = images.shape[-2:]
-    if min(height, width) < _LEAST_SIDE:
-        raise ValueError(f"images need sides of at least {_LEAST_SIDE}, got {height} x {width}")
+    if min(height, width) < LEAST_SIDE:
+        raise ValueError(f"images need sides of at least {LEAST_SIDE}, got {height} x {width}")
     if windows is None:
         return _run(network, images, head_size or (height, width), flip, batch)
     if head_size is not None:

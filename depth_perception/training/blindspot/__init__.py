@@ -1,1 +1,1 @@
-"""The blind-spot VGG and OmniDepth: pairs, panoramas, their losses."""
+"""Training of the blind-spot VGG; OmniDepth uses its data and validation too."""

@@ -1,23 +1,21 @@
-"""Changes of stereo pairs for training, as monodepth has them (Godard et al., CVPR 2017)."""
+"""Augmentation of stereo pairs as in monodepth (Godard et al., CVPR 2017)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class StereoAugmentation:
-    """What may happen to a pair.
+    """Random augmentation of a pair.
 
     Attributes:
         mirror: probability that the views are mirrored and exchanged, which keeps their geometry.
-        color: probability that both views change alike by gamma, brightness and colour.
-        gamma, brightness, channel: ranges that the exponent and the factors are drawn from.
+        color: probability of the same change of gamma, brightness and colour in both views.
+        gamma, brightness, channel: ranges of the exponent and the factors.
     """
 
     mirror: float = 0.5
@@ -38,7 +36,7 @@ class StereoAugmentation:
     def __call__(
         self, left: Tensor, right: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Change a pair (3, H, W) float in [0, 1], on the CPU, of a horizontal baseline."""
+        """Augment a pair (3, H, W) float in [0, 1], on the CPU, with a horizontal baseline."""
 
         def draw(low: float = 0.0, high: float = 1.0) -> float:
             return low + (high - low) * float(torch.rand((), generator=generator))
@@ -55,13 +53,6 @@ class StereoAugmentation:
 def recolored(
     image: Tensor, gamma: float, brightness: float, channels: tuple[float, ...] | list[float]
 ) -> Tensor:
-    """``image`` (3, H, W) to the power of ``gamma``, brighter, each channel by its factor."""
+    """``image`` (3, H, W) to the power ``gamma``, times brightness and a factor per channel."""
     factors = image.new_tensor(channels)[:, None, None]
     return (image.pow(gamma) * brightness * factors).clamp(0, 1)
-
-
-def area_resized(image: Tensor, height: int, width: int) -> Tensor:
-    """(3, H, W) float to a smaller size, each pixel the mean of what it covers, parts included."""
-    planes = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    smaller = cv2.resize(planes, (width, height), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(smaller).permute(2, 0, 1).contiguous()

@@ -10,15 +10,13 @@ from typing import Generic, Literal, TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from ...data.kitti_raw import KittiRaw, PairFiles, find_pairs, read_pairs
 from ...data.stereo import PanoramasOfPinholes, StereoFrame, StereoReader
 from ...data.threed60 import BASELINE_M, Pairs, Placement, View, Views, read_list
 from ...geometry import Equirectangular, Pinhole
 from ...geometry.stereo import RIGHT, RectilinearStereo, SphericalStereo, StereoGeometry
-from ..batch import StepBatch
-from ..stream import Draw, NoFramesError, seeded
+from ..stream import Draw, HeldOut, NoFramesError, StepBatch, seeded
 from .augment import StereoAugmentation
 
 T = TypeVar("T")
@@ -28,22 +26,22 @@ _SECONDS = {"right": Placement.RIGHT, "up": Placement.UP}
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Where the panoramas or pairs are.
+    """Data sets of panoramas or stereo pairs.
 
     Attributes:
         kind: ``threed60`` (full panoramas) or ``kitti`` (rectified pinhole pairs).
         root: folder of the data set.
-        train, val: lists, paths or names in the root. None trains on all of KITTI, and judges
-            nothing.
-        val_root: its folder for validation, where it is another one.
-        height, width: of all pictures.
-        seconds: which views of 3D60 are compared with the centre, in turns from step to step.
+        train, val: lists, as paths or names in the root. None trains on all of KITTI, or skips
+            validation.
+        val_root: folder of the validation data, if it is another one.
+        height, width: of all images.
+        seconds: second views of 3D60, used in turn from step to step.
         baseline_m: distance of the views of 3D60; KITTI has its calibration.
         panorama_fov_deg: pinhole pairs become panoramas of this horizontal and vertical field of
-            view, as the authors of the blind-spot network have it (82.5 by 29.7).
-        max_range_m: farther truth does not count.
-        limit: use only the first so many places of the training list.
-        keep: decoded pictures stay in memory.
+            view, 82.5 by 29.7 in the paper of the blind-spot network.
+        max_range_m: farther ground truth is ignored.
+        limit: maximum number of entries of the training list.
+        keep: keep decoded images in memory.
     """
 
     kind: Literal["threed60", "kitti"]
@@ -62,7 +60,7 @@ class DataRecipe:
 
     def __post_init__(self) -> None:
         if self.kind == "threed60" and self.train is None:
-            raise ValueError("train: which list of 3D60?")
+            raise ValueError("train: kind threed60 needs a list")
         if not self.seconds:
             raise ValueError("seconds must name a view: right, up or both")
         for name in ("height", "width", "max_range_m", "baseline_m"):
@@ -78,11 +76,11 @@ class DataRecipe:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of all pictures."""
+        """(height, width) of all images."""
         return self.height, self.width
 
     def source(self, validation: bool) -> tuple[Path, Path | None]:
-        """Folder and list of training or validation."""
+        """Folder and list of the training or validation data."""
         is_other = validation and self.val_root is not None
         root = Path(self.val_root if is_other else self.root)
         name = self.val if validation else self.train
@@ -97,17 +95,17 @@ class StereoBatch(StepBatch):
 
     Attributes:
         here, there: (B, 3, H, W) RGB in [0, 1].
-        truth_m: (B, 1, h, w) of the view ``here``, 0 where unknown: range of panoramas at the size
-            of the pictures, z-depth of pinhole pictures at their own size.
-        geometry: the pair as ``here`` sees it.
+        target_m: (B, 1, h, w) of the view ``here``, 0 where unknown: range of panoramas at the
+            size of the images, z-depth of pinhole images at their own size.
+        geometry: of the pair, from ``here``.
         baseline_m: distance of the cameras.
-        focal_px: horizontal focal length of pinhole pairs at the size of ``truth_m``, else 0.
-        covered: (B, 1, H, W) bool, what both pictures show; None is all of them.
+        focal_px: horizontal focal length of pinhole pairs at the size of ``target_m``, else 0.
+        covered: (B, 1, H, W) bool, pixels that both images cover; None is all.
     """
 
     here: Tensor
     there: Tensor
-    truth_m: Tensor
+    target_m: Tensor
     geometry: StereoGeometry
     baseline_m: float
     focal_px: float = 0.0
@@ -115,16 +113,16 @@ class StereoBatch(StepBatch):
 
 
 class StereoData:
-    """Pairs, changed alike: colours, mirror, and a turn of both panoramas about the vertical axis.
+    """Stereo pairs with the same augmentation in both views: colour, mirror, rotation.
 
     Args:
-        augment: colours of each pair, and how often a step is mirrored.
-        turn: panoramas of a step are rolled by a random number of columns, their geometry with
-            them, so that a network sees no direction more often than others.
+        augment: colours of each pair, and probability of mirroring a step.
+        turn: roll the panoramas of a step, and their geometry, by a random number of columns, so
+            that all directions are equally frequent.
 
     Raises:
         NoFramesError: there are no pairs.
-        OSError, ValueError: data are missing, or of another layout.
+        OSError, ValueError: data are missing, or have another layout.
     """
 
     def __init__(
@@ -140,13 +138,18 @@ class StereoData:
         if len(self._readers[0]) == 0:
             raise NoFramesError(f"{data.root} holds no pairs")
         self._data = data
-        self.held_out = () if data.val is None else StereoValidation(data, val_frames)
+        self.held_out: Sequence[StereoBatch] = ()
+        if data.val is not None:
+            frames = _pairs(data, validation=True)[0]
+            self.held_out = HeldOut(
+                len(frames), val_frames, lambda item, _: _validation_pair(frames[item], data.size)
+            )
 
     def __len__(self) -> int:
         return len(self._readers[0])
 
     def batch(self, draw: Draw) -> StereoBatch:
-        """The batch of a step: all its pairs share one second view, turn and mirror."""
+        """The batch of a step: all its pairs have the same second view, rotation and mirroring."""
         reader = self._readers[draw.step % len(self._readers)]
         frames = [reader(item) for item in draw.items]
         shared = seeded(self._seed, 6, draw.step)
@@ -163,39 +166,13 @@ class StereoData:
             columns = int(torch.randint(size[1], (), generator=shared))
             here, there = here.roll(columns, -1), there.roll(columns, -1)
             geometry = geometry.rolled(columns)
-        truth = here.new_zeros(len(here), 1, *size)
+        target = here.new_zeros(len(here), 1, *size)
         covered = _covered(frames, size)
         if covered is not None and is_mirrored:
             covered = covered.flip(-1)
         return StereoBatch(
-            *(here, there, truth, geometry, frames[0].baseline_m), covered=covered, step=draw.step
+            *(here, there, target, geometry, frames[0].baseline_m), covered=covered, step=draw.step
         )
-
-
-class StereoValidation(Dataset):
-    """Pairs with truth, spread evenly over the list, in batches of one."""
-
-    def __init__(self, data: DataRecipe, count: int) -> None:
-        self._size = data.size
-        self._frames = _pairs(data, validation=True)[0]
-        count = min(count, len(self._frames))
-        self._indices = [i * len(self._frames) // count for i in range(count)]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> StereoBatch:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        frame = self._frames[self._indices[index]]
-        here, there = _planes([frame], self._size)
-        geometry, focal, truth = _geometry(frame, self._size), 0.0, frame.depth_m[None, None]
-        if isinstance(frame.camera, Pinhole):
-            focal = frame.camera.fx
-        else:
-            truth = F.interpolate(truth, self._size, mode="nearest-exact")
-        covered = _covered([frame], self._size)
-        return StereoBatch(here, there, truth, geometry, frame.baseline_m, focal, covered)
 
 
 @dataclass(frozen=True)
@@ -215,12 +192,12 @@ class PanoramaData:
     """Centre views of 3D60 with their range.
 
     Args:
-        turn: each panorama is rolled by a random number of columns.
-        augment: its colours, and how often it is mirrored.
+        turn: roll each panorama by a random number of columns.
+        augment: colours, and probability of mirroring.
 
     Raises:
         NoFramesError: there are no panoramas.
-        OSError, ValueError: data are missing, or of another layout.
+        OSError, ValueError: data are missing, or have another layout.
     """
 
     def __init__(
@@ -232,7 +209,14 @@ class PanoramaData:
         self._reader = _Kept(_views(data), data.keep)
         if len(self._reader) == 0:
             raise NoFramesError(f"{data.root} holds no panoramas")
-        self.held_out = () if data.val is None else _PanoramaValidation(data, val_frames)
+        self.held_out: Sequence[PanoramaBatch] = ()
+        if data.val is not None:
+            views = _views(data, validation=True)
+
+            def validation(item: int, _: int) -> PanoramaBatch:
+                return PanoramaBatch(*(m[None] for m in _panorama(views[item], data.size)))
+
+            self.held_out = HeldOut(len(views), val_frames, validation)
 
     def __len__(self) -> int:
         return len(self._reader)
@@ -253,22 +237,6 @@ class PanoramaData:
         return PanoramaBatch(*(torch.stack(m) for m in zip(*rows, strict=True)), step=draw.step)
 
 
-class _PanoramaValidation(Dataset):
-    def __init__(self, data: DataRecipe, count: int) -> None:
-        self._size, self._views = data.size, _views(data, validation=True)
-        count = min(count, len(self._views))
-        self._indices = [i * len(self._views) // count for i in range(count)]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> PanoramaBatch:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        maps = _panorama(self._views[self._indices[index]], self._size)
-        return PanoramaBatch(*(m[None] for m in maps))
-
-
 class _Kept(Generic[T]):
     """A reader whose items stay in memory if ``keep``."""
 
@@ -284,6 +252,17 @@ class _Kept(Generic[T]):
         if index not in self._items:
             self._items[index] = self._reader[index]
         return self._items[index]
+
+
+def _validation_pair(frame: StereoFrame, size: tuple[int, int]) -> StereoBatch:
+    here, there = _planes([frame], size)
+    focal, target = 0.0, frame.depth_m[None, None]
+    if isinstance(frame.camera, Pinhole):
+        focal = frame.camera.fx
+    else:
+        target = F.interpolate(target, size, mode="nearest-exact")
+    covered, geometry = _covered([frame], size), _geometry(frame, size)
+    return StereoBatch(here, there, target, geometry, frame.baseline_m, focal, covered)
 
 
 def _views(data: DataRecipe, validation: bool = False) -> Views:
@@ -323,7 +302,7 @@ def _planes(frames: Sequence[StereoFrame], size: tuple[int, int]) -> tuple[Tenso
 
 
 def _covered(frames: Sequence[StereoFrame], size: tuple[int, int]) -> Tensor | None:
-    """(B, 1, H, W) bool: all that a pixel stands for is covered; None where everything is."""
+    """(B, 1, H, W) bool: the whole area of a pixel is covered; None if all pixels are."""
     masks = [frame.covered for frame in frames]
     if any(mask is None for mask in masks):
         return None
@@ -332,13 +311,13 @@ def _covered(frames: Sequence[StereoFrame], size: tuple[int, int]) -> Tensor | N
 
 
 def _panorama(view: View, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Picture (3, H, W) in [0, 1] and range (1, H, W) of the nearest pixel."""
+    """Image (3, H, W) in [0, 1] and range (1, H, W) of the nearest pixel."""
     range_m = F.interpolate(view.range_m[None, None], size, mode="nearest-exact")[0]
     return _resized(view.rgb, size), range_m
 
 
 def _resized(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """(3, H, W) uint8 to [0, 1] at another size; each pixel is the mean of what it covers."""
+    """(3, H, W) uint8 to [0, 1] at another size by area averaging."""
     image = rgb.float() / 255
     return (
         image if tuple(rgb.shape[-2:]) == size else F.interpolate(image[None], size, mode="area")[0]
@@ -354,7 +333,7 @@ def _geometry(frame: StereoFrame, size: tuple[int, int]) -> StereoGeometry:
 def _mirrored(
     here: Tensor, there: Tensor, geometry: StereoGeometry
 ) -> tuple[Tensor, Tensor, StereoGeometry]:
-    """The mirror image of a pair. Views side by side change places: the second stays right."""
+    """The mirror image of a pair. Horizontal views are exchanged: the second stays right."""
     here, there = here.flip(-1), there.flip(-1)
     if isinstance(geometry, SphericalStereo) and geometry.direction != RIGHT:
         x, y, z = geometry.direction

@@ -1,11 +1,10 @@
-"""Self-supervised stereo losses: each view is made of the other and compared with the picture.
+"""Self-supervised stereo losses: each view is synthesised from the other and compared with it.
 
 Godard et al., "Unsupervised Monocular Depth Estimation with Left-Right Consistency" (CVPR 2017),
-sec. 3.3, for rectified pairs, and Payen de La Garanderie et al. (ECCV 2018) for panoramas. What is
-different here, where the pair is a panorama: everything is continuous across the seam, pixels
-weigh as much as they cover of the sphere, what a view does not see does not count, and the
-consistency compares with the disparity that the other view must have. :data:`PORT` and
-:data:`TENSORFLOW` repeat what the two published programs minimise.
+sec. 3.3, for rectified pairs, and Payen de La Garanderie et al. (ECCV 2018) for panoramas.
+Differences here, for panoramas: all terms are continuous across the seam, pixels are weighted by
+solid angle, pixels that a view does not see are ignored, and the consistency compares with the
+disparity of the same points in the other view.
 """
 
 from __future__ import annotations
@@ -21,31 +20,31 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 from ...geometry.stereo import StereoGeometry
 
 Border = Literal["cut", "repeat", "wrap"]
-"""What a window sees beyond the picture: nothing (the map gets smaller), the outermost pixels, or
-across the seam (rows still repeat)."""
+"""Border of a window: none (the map gets smaller), the outermost pixels, or across the seam (rows
+still repeat)."""
 
 
 @dataclass(frozen=True)
 class PhotometricOptions:
-    """What is summed up.
+    """Terms of the loss.
 
     Attributes:
-        ssim_share: of the comparison of pictures; the rest is the mean absolute difference.
-        smoothness: weight of the disparity's edge-aware gradient, halved from scale to scale.
-        consistency: weight of the difference between both views' disparities.
-        pyramid: how pictures are made smaller; ``nearest`` takes every second pixel.
-        ssim_border, gradient_border: see :data:`Border`; ``auto`` wraps where the pair does and
-            repeats elsewhere.
-        smooth_rows: count the gradient from row to row too.
-        both_sides: the right view counts as well.
-        masked: pixels that the other view does not see do not count.
-        solid_angle: pixels of panoramas weigh as much as they cover of the sphere.
-        epipoles: pictures and consistency weigh less where the cameras look at each other and
-            parallax vanishes; for horizontal pairs of panoramas.
-        relative: disparities are divided by their mean before smoothness and consistency, so that
-            these count as much in a large room as in a small one (as Godard et al., ICCV 2019,
-            sec. 3.3, do with smoothness). They then count far more than the pictures: with the
-            weights above a wrong scale hardly moves, 0.1 or less is right for both.
+        ssim_share: of the image comparison; the rest is the mean absolute difference.
+        smoothness: weight of the edge-aware gradient of disparity, halved from scale to scale.
+        consistency: weight of the difference between the disparities of both views.
+        pyramid: downsampling of images; ``nearest`` takes every second pixel.
+        ssim_border, gradient_border: see :data:`Border`; ``auto`` wraps if the pair does, else
+            repeats.
+        smooth_rows: include the gradient from row to row.
+        both_sides: include the right view.
+        masked: ignore pixels that the other view does not see.
+        solid_angle: weight the pixels of panoramas by solid angle.
+        epipoles: reduce the weight of images and consistency towards the epipoles, where parallax
+            vanishes; for horizontal pairs of panoramas.
+        relative: divide disparities by their mean before smoothness and consistency, so that these
+            terms have the same size in large and small rooms (as Godard et al., ICCV 2019, sec.
+            3.3, for smoothness). They then dominate the image terms: use 0.1 or less for both
+            weights, or a wrong scale is hardly corrected.
     """
 
     ssim_share: float = 0.85
@@ -76,29 +75,9 @@ class PhotometricOptions:
                 raise ValueError(f"a border must be auto, cut, repeat or wrap, got {border!r}")
             if border == "cut" and (self.masked or self.solid_angle or self.epipoles):
                 raise ValueError(
-                    "border 'cut' has no place for masks and weights; turn off masked, "
+                    "border 'cut' does not support masks and weights; turn off masked, "
                     "solid_angle and epipoles"
                 )
-
-
-PORT = PhotometricOptions(
-    pyramid="nearest",
-    ssim_border="cut",
-    gradient_border="repeat",
-    both_sides=False,
-    masked=False,
-    solid_angle=False,
-)
-"""The PyTorch port: the sum misses the right view; use with the compat samplers."""
-
-TENSORFLOW = PhotometricOptions(
-    ssim_border="cut",
-    gradient_border="cut",
-    smooth_rows=False,
-    masked=False,
-    solid_angle=False,
-)
-"""The TensorFlow original: smooth along the rows only; use with the compat samplers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +92,7 @@ class SideTerms:
 
 @dataclass(frozen=True, eq=False)
 class StereoLoss:
-    """``total`` is to be minimised; ``right`` is computed even where it does not count."""
+    """``total`` is to be minimised; ``right`` is computed even if it is not included."""
 
     total: Tensor
     left: SideTerms
@@ -129,19 +108,19 @@ def stereo_loss(
     *,
     covered: Tensor | None = None,
 ) -> StereoLoss:
-    """Compare both views of a pair with what disparities make of the other.
+    """Compare both views of a pair with their synthesis from the other view by disparity.
 
     Args:
         left, right: (B, 3, H, W) float in [0, 1].
         disparities: (B, 2, h, w) for each scale, finest first, as shares of the image width:
             channel 0 for the left view, 1 for the right one.
-        geometry: the pair as the left view sees it, on any grid.
-        covered: (1 or B, 1, H, W) bool, where both pictures show something; None is everywhere.
-            Other pixels neither count nor are compared with.
+        geometry: of the pair, from the left view, on any grid.
+        covered: (1 or B, 1, H, W) bool, pixels that both images cover; None is all. Other pixels
+            are ignored in both roles.
 
     Raises:
-        ValueError: pictures differ in size, a disparity map has not two channels, or ``covered``
-            is given without ``options.masked``.
+        ValueError: images differ in size, a disparity map does not have two channels, or
+            ``covered`` is given without ``options.masked``.
     """
     options = options or PhotometricOptions()
     if covered is not None and not options.masked:
@@ -229,7 +208,7 @@ def _smaller(image: Tensor, size: torch.Size, options: PhotometricOptions) -> Te
 
 
 def _whole(covered: Tensor, like: Tensor) -> Tensor:
-    """(B, 1, h, w) 1 where all that a pixel of a smaller map stands for is covered, else 0."""
+    """(B, 1, h, w) 1 where the whole area of a pixel of a smaller map is covered, else 0."""
     share = interpolate(covered.to(like), size=tuple(like.shape[-2:]), mode="area")
     return (share > 1 - 1e-5).to(like).expand(len(like), -1, -1, -1)
 
@@ -275,7 +254,7 @@ def ssim_dissimilarity(a: Tensor, b: Tensor, border: Border = "cut") -> Tensor:
 
 
 def smoothness(disparity: Tensor, image: Tensor, border: Border) -> tuple[Tensor, Tensor]:
-    """Absolute differences of neighbours, less where the picture (B, 3, H, W) has an edge.
+    """Absolute differences of neighbours, reduced at edges of the image (B, 3, H, W).
 
     Returns:
         along the rows and along the columns, each (B, 1, H, W); with border ``cut`` one column or

@@ -1,18 +1,18 @@
-"""Disparity without truth: the network of "Eliminating the Blind Spot" on pairs of views.
+"""Self-supervised disparity: the network of "Eliminating the Blind Spot" on stereo pairs.
 
 Godard et al. (CVPR 2017) on pinhole pairs, Payen de La Garanderie et al. (ECCV 2018) on panoramas.
-Their network guesses both views' disparities from the left one. With ``views: both`` the network
-sees both panoramas instead and tells each one's own disparity (channel 0), so that the second may
-stand anywhere: to the right, above, or wherever a turn of the pair puts it. Channel 1 learns
-nothing then; nothing but pinhole training needs it.
+Their network predicts the disparities of both views from the left view. With ``views: both`` the
+network runs on each panorama and predicts its own disparity (channel 0), so that the second camera
+may be anywhere: to the right, above, or rotated with the pair. Channel 1 is then not trained; only
+pinhole training needs it.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -22,25 +22,26 @@ from torch import Tensor, nn
 from ...evaluation.stereo_metrics import EigenProtocol, depth_of_disparity, resize_disparity
 from ...geometry.stereo import SphericalStereo
 from ...io.colormaps import depth_picture
-from ...systems import build_network, card, load_network
-from ...systems.blindspot.disparity import KITTI_BASELINE_M
+from ...systems.blindspot.config import KITTI_BASELINE_M
 from ...systems.blindspot.network import DISPARITY_LIMIT, BlindSpotVgg
 from .. import module, recipe
+from ..networks import seeded_network
 from ..strict_mapping import RecipeError
 from .augment import StereoAugmentation
 from .data import DataRecipe, StereoBatch, StereoData
-from .judge import HIGHER, LOWER, judged_ranges, panorama_picture
 from .photometric import PhotometricOptions, stereo_loss
+from .validation import HIGHER, LOWER, range_metrics, range_preview
 
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """How the network begins as well.
+    """Adds the inputs and the initial output of the network.
 
     Attributes:
-        circular: ring padding in training. The authors train with zeros and run with rings.
+        circular: circular padding in training. The authors train with zeros, and run with
+            circular padding.
         views: ``left`` takes both disparities from the left view, ``both`` runs on either view.
-        first_disparity: what an untrained network says, as a share of the width; None leaves 0.15,
+        first_disparity: output of the untrained network, as a share of the width; None leaves 0.15,
             half of the largest, which is a range of 0.3 m for the cameras of 3D60.
     """
 
@@ -57,11 +58,11 @@ class ModelRecipe(recipe.ModelRecipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(recipe.Recipe):
+class BlindSpotRecipe(recipe.Recipe):
     """A whole training run.
 
     Attributes:
-        turn: panoramas are turned by random angles about the vertical axis.
+        turn: rotate panoramas by random angles about the vertical axis.
     """
 
     model: ModelRecipe
@@ -77,24 +78,27 @@ class Recipe(recipe.Recipe):
             raise ValueError("data.panorama_fov_deg leaves borders empty: losses.masked: true")
         if self.model.views == "left" and (self.turn or self.data.seconds != ("right",)):
             raise ValueError(
-                "model.views: left learns where the right view stands, which must not change: "
+                "model.views: left learns the position of the right view, which must not change: "
                 "data.seconds: [right] and turn: false"
             )
+
+
+RECIPE = BlindSpotRecipe
 
 
 class StereoTraining(module.Training):
     """Trains (B, 3, H, W) RGB in [0, 1] to disparities of four scales.
 
-    Validation of panoramas: see ``stereo.judge.judged_ranges``. Of KITTI: the numbers of
+    Metrics of panoramas: see :func:`.validation.range_metrics`. Of KITTI: those of
     ``evaluation.stereo_metrics.EigenProtocol``, without any scaling.
     """
 
     lower = (*LOWER, "rmse", "rmse_log", "silog")
     higher = (*HIGHER, "d0_5", "d1", "d2", "d3")
-    recipe: Recipe
+    recipe: BlindSpotRecipe
     network: BlindSpotVgg
 
-    def __init__(self, recipe: Recipe, network: nn.Module) -> None:
+    def __init__(self, recipe: BlindSpotRecipe, network: nn.Module) -> None:
         super().__init__(recipe, network.to(memory_format=torch.channels_last))
 
     def losses(self, batch: StereoBatch) -> Mapping[str, Tensor]:
@@ -110,17 +114,16 @@ class StereoTraining(module.Training):
         )
         return {"stereo": loss.total}
 
-    def judge(self, batch: StereoBatch) -> Mapping[str, float] | None:
+    def evaluate(self, batch: StereoBatch) -> Mapping[str, float] | None:
         disparity = self._disparity(batch)
         if isinstance(batch.geometry, SphericalStereo):
             range_m = batch.geometry.range(disparity, batch.baseline_m)
             limit, camera = self.recipe.data.max_range_m, batch.geometry.camera
-            return judged_ranges(range_m, batch.truth_m, limit, camera)
-        metrics = EigenProtocol().judge(_pinhole_depth(disparity, batch), batch.truth_m[0, 0])
-        return None if metrics is None else asdict(metrics)
+            return range_metrics(range_m, batch.target_m, limit, camera)
+        return EigenProtocol().metrics(_pinhole_depth(disparity, batch), batch.target_m[0, 0])
 
-    def picture(self, batch: StereoBatch) -> Tensor:
-        """The picture, what is said about it, and of panoramas the truth."""
+    def preview(self, batch: StereoBatch) -> Tensor:
+        """The image and its prediction, and for panoramas the ground truth."""
         if not isinstance(batch.geometry, SphericalStereo):
             depth = _pinhole_depth(self._disparity(batch), batch)
             rgb = depth_picture(depth.cpu().numpy(), limits=(0.0, self.recipe.data.max_range_m))
@@ -128,41 +131,39 @@ class StereoTraining(module.Training):
             return torch.cat((here, torch.from_numpy(rgb).permute(2, 0, 1) / 255), 1)
         range_m = batch.geometry.range(self._disparity(batch), batch.baseline_m)
         limit = self.recipe.data.max_range_m
-        return panorama_picture(batch.here[0], range_m[0], batch.truth_m[0], limit)
+        return range_preview(batch.here[0], range_m[0], batch.target_m[0], limit)
 
     def metadata(self) -> dict[str, str]:
         data = self.recipe.data
-        told = {"size": f"{data.height} x {data.width}"}
+        entries = {"size": f"{data.height} x {data.width}"}
         if data.kind == "threed60":
             options = full_turn_options(data.size, self.recipe.model.circular, data.baseline_m)
-            told["options"] = json.dumps(options)
+            entries["options"] = json.dumps(options)
         elif data.panorama_fov_deg is not None:
             options = partial_turn_options(data.size, data.panorama_fov_deg)
-            told["options"] = json.dumps(options)
-        return told
+            entries["options"] = json.dumps(options)
+        return entries
 
     def _disparity(self, batch: StereoBatch) -> Tensor:
         images = batch.here.contiguous(memory_format=torch.channels_last)
-        return self.judged(images, circular=self.recipe.model.circular)[0][:, :1].float()
+        return self.eval_network(images, circular=self.recipe.model.circular)[0][:, :1].float()
 
 
 def _pinhole_depth(disparity: Tensor, batch: StereoBatch) -> Tensor:
-    """z-depth (H, W) of the first pair at the size of its truth, metres."""
-    whole = resize_disparity(disparity[0, 0], *batch.truth_m.shape[-2:])
+    """z-depth (H, W) of the first pair at the size of its ground truth, metres."""
+    whole = resize_disparity(disparity[0, 0], *batch.target_m.shape[-2:])
     return depth_of_disparity(whole, batch.focal_px, batch.baseline_m)
 
 
-def prepare(
-    recipe: Recipe, track: Callable[[range, str], Iterable[int]] | None = None
-) -> module.Prepared:
+def prepare(recipe: BlindSpotRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Network and pairs of a recipe.
 
     Raises:
-        RecipeError: no such model, one of another family, or sizes that it cannot take.
+        RecipeError: no such model, one of another system, or unsupported sizes.
         CheckpointError: weights are missing, or do not fit.
         OSError, NoFramesError: data are missing.
     """
-    network = made_network(recipe, BlindSpotVgg)
+    network = seeded_network(recipe, BlindSpotVgg)
     multiple = network.config.multiple
     if any(side % multiple for side in recipe.data.size):
         raise RecipeError(
@@ -171,7 +172,7 @@ def prepare(
         )
     first = recipe.model.first_disparity
     if recipe.model.checkpoint is None and first is not None:
-        begin_at(network, first)
+        set_initial_disparity(network, first)
     try:
         data = StereoData(
             recipe.data, recipe.augment, recipe.turn, recipe.run.seed, recipe.run.val_frames
@@ -181,33 +182,12 @@ def prepare(
     return module.Prepared(StereoTraining(recipe, network), data)
 
 
-def made_network(recipe: recipe.Recipe, kind: type[nn.Module]) -> nn.Module:
-    """The network of a recipe, ready to be trained; random numbers come from ``run.seed``.
-
-    Raises:
-        RecipeError: no such model, or one of another kind.
-        CheckpointError: weights are missing, or do not fit.
-    """
-    model = recipe.model
-    try:
-        card(model.name)
-    except KeyError as error:
-        raise RecipeError(f"model: {error.args[0]}") from error
-    torch.manual_seed(recipe.run.seed)
-    network = build_network(model.name)
-    if not isinstance(network, kind):
-        raise RecipeError(f"model.name: {model.name} is not trained by task {recipe.task}")
-    if model.checkpoint is not None:
-        network = load_network(model.name, model.checkpoint).requires_grad_(True)
-    return network.train()
-
-
 def full_turn_options(
     size: tuple[int, int], circular: bool, baseline_m: float
 ) -> dict[str, object]:
-    """How a network that was trained on whole panoramas of a size (height, width) runs on others.
+    """Inference options of a network that was trained on full panoramas of a (height, width).
 
-    Fields of ``estimators.blindspot.BlindSpotOptions``.
+    Fields of ``systems.blindspot.estimator.BlindSpotOptions``.
     """
     height, width = size
     return {
@@ -224,9 +204,9 @@ def full_turn_options(
 
 
 def partial_turn_options(size: tuple[int, int], fov_deg: tuple[float, float]) -> dict[str, object]:
-    """How a network that was trained on KITTI's pairs as panoramas runs on others.
+    """Inference options of a network that was trained on pairs of KITTI as panoramas.
 
-    The rest is the authors' way: rings, the mirror image too, the crop of their paper.
+    Other options are those of the authors: circular padding, flip averaging, their crop.
     """
     height, width = size
     return {
@@ -238,8 +218,8 @@ def partial_turn_options(size: tuple[int, int], fov_deg: tuple[float, float]) ->
     }
 
 
-def begin_at(network: BlindSpotVgg, disparity: float) -> None:
-    """Let an untrained network say about ``disparity`` (a share of the width) everywhere."""
+def set_initial_disparity(network: BlindSpotVgg, disparity: float) -> None:
+    """Make an untrained network return about ``disparity`` (a share of the width) everywhere."""
     for head in network.heads:
         nn.init.constant_(head.bias, math.log(disparity / (DISPARITY_LIMIT - disparity)))
         with torch.no_grad():

@@ -1,17 +1,17 @@
-"""Losses on the range of panoramas, as OmniDepth is trained with and as it should be.
+"""Losses of OmniDepth on the range of panoramas, with corrections.
 
 Zioulis et al., "OmniDepth: Dense Depth Estimation for Indoors Spherical Panoramas" (ECCV 2018),
 sec. 4.2. In the published program the mask of the squared error cancels out, so that a network
-learns zeros where the truth is unknown, and differences at the border of the picture are taken
-with zeros. Here only known pixels count, each as much as it covers of the sphere, and differences
-go across the seam; :meth:`MultiScaleOptions.as_published` repeats the original numbers.
+learns zeros where the ground truth is unknown, and differences at the image border are taken with
+zeros. Here only known pixels are used, weighted by solid angle, and differences go across the seam;
+without ``masked``, ``solid_angle`` and ``wraps`` the values are those of the original.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,21 +20,22 @@ from torch.nn.functional import pad
 from ...geometry import Equirectangular
 from ..blindspot.photometric import weighted_mean
 
-_LEAST_M = 0.1  # below it the logarithm goes on as its tangent
+_LEAST_M = 0.1  # below, the logarithm is continued by its tangent
 
 
 @dataclass(frozen=True)
 class MultiScaleOptions:
-    """What is summed up over the scales, finest first.
+    """Terms of the loss over the scales, finest first.
 
     Attributes:
         error: weight of the squared error of each scale.
         gradient: weight of the prediction's gradient of each scale.
-        masked: only known pixels count in the error.
-        solid_angle: pixels weigh as much as they cover of the sphere.
-        wraps: differences go across the seam and repeat the outermost rows; zeros otherwise.
-        relative: compare logarithms, by their absolute difference: a tenth counts as much near as
-            far. Predictions below 0.1 m go on as the tangent does, so that they can rise again.
+        masked: only known pixels are used in the error.
+        solid_angle: pixels are weighted by solid angle.
+        wraps: differences go across the seam and repeat the outermost rows; else pad with zeros.
+        relative: absolute difference of logarithms, so that relative errors have the same weight
+            near and far. Below 0.1 m the logarithm is continued by its tangent, to keep a
+            gradient.
     """
 
     error: tuple[float, ...]
@@ -54,10 +55,6 @@ class MultiScaleOptions:
             raise ValueError(f"weights must not be negative: {self.error}, {self.gradient}")
         if self.relative and not self.masked:
             raise ValueError("relative needs masked: unknown pixels have no logarithm")
-
-    def as_published(self) -> MultiScaleOptions:
-        """The same weights with the defects of the published program."""
-        return replace(self, masked=False, solid_angle=False, wraps=False, relative=False)
 
 
 RECTNET_LOSS = MultiScaleOptions((0.535, 0.272), (0.134, 0.068))
@@ -87,19 +84,19 @@ def multi_scale_loss(
     weights = zip(options.error, options.gradient, strict=True)
     for scale, (prediction, (error, gradient)) in enumerate(zip(predictions, weights, strict=True)):
         known = mask[..., :: 2**scale, :: 2**scale]
-        truth = target[..., :: 2**scale, :: 2**scale]
+        coarse = target[..., :: 2**scale, :: 2**scale]
         if options.relative:
-            prediction, truth = _logarithm(prediction), torch.where(known, truth, 1).log()
-            total = total + error * _absolute_error(truth, prediction, known, options)
+            prediction, coarse = _logarithm(prediction), torch.where(known, coarse, 1).log()
+            total = total + error * _absolute_error(coarse, prediction, known, options)
         else:
-            total = total + error * squared_error(truth, prediction, known, options)
+            total = total + error * squared_error(coarse, prediction, known, options)
         if gradient:
             total = total + gradient * gradient_size(prediction, known, options)
     return total
 
 
 def squared_error(target: Tensor, pred: Tensor, mask: Tensor, options: MultiScaleOptions) -> Tensor:
-    """Mean squared error; unless ``masked``, unknown pixels count with a target of 0."""
+    """Mean squared error; unless ``masked``, unknown pixels have a target of 0."""
     error = (pred - torch.where(mask, target, 0)).square()
     if options.masked:
         error = torch.where(mask, error, 0)
@@ -128,38 +125,6 @@ def gradient_size(pred: Tensor, mask: Tensor, options: MultiScaleOptions) -> Ten
     x = (columns[..., 2:] - columns[..., :-2]) / 2
     y = (rows[..., 2:, :] - rows[..., :-2, :]) / 2
     return weighted_mean(x.abs() + y.abs(), _weights(mask, pred, options))
-
-
-def spherical_berhu(
-    target: Tensor,
-    pred: Tensor,
-    mask: Tensor,
-    weights: Tensor,
-    *,
-    threshold: float = 0.2,
-    as_published: bool = False,
-) -> Tensor:
-    """Reverse Huber with weights: linear below ``threshold`` times the largest error of the batch.
-
-    Args:
-        target, pred: (B, 1, H, W) metres. mask: (B, 1, H, W) bool, where the target is known.
-        weights: (H, 1) or (H, W), for example the solid angles of the camera.
-        as_published: as SphericalViewSynthesis: unknown pixels count in the largest error, sums
-            are divided by the number of pixels of each image and not by their weight.
-    """
-    error = (target - pred).abs()
-    if not as_published:
-        error = torch.where(mask, error, 0)
-    limit = threshold * error.detach().max()
-    values = torch.where(
-        error <= limit,
-        error,
-        (error.square() + limit.square()) / (2 * limit).clamp_min(1e-12),
-    )
-    if not as_published:
-        return weighted_mean(values, mask * weights)
-    counts = mask.sum((1, 2, 3)).clamp_min(1)
-    return ((values * mask * weights).sum((1, 2, 3)) / counts).mean()
 
 
 def _weights(mask: Tensor | None, like: Tensor, options: MultiScaleOptions) -> Tensor | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
@@ -13,20 +13,20 @@ from ...systems.omnidepth.network import OmniDepth, RectNet
 from .. import module, recipe
 from ..blindspot.augment import StereoAugmentation
 from ..blindspot.data import DataRecipe, PanoramaBatch, PanoramaData
-from ..blindspot.judge import HIGHER, LOWER, judged_ranges, panorama_picture
-from ..blindspot.task import made_network
-from ..module import Motion
+from ..blindspot.validation import HIGHER, LOWER, range_metrics, range_preview
+from ..module import LearningFactors
+from ..networks import seeded_network
 from ..strict_mapping import RecipeError
 from .losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
 
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """How the network sees borders as well.
+    """Adds the padding and the initial output of the network.
 
     Attributes:
-        circular: the left and the right border touch. The authors train with zeros there.
-        first_range_m: what an untrained network says; None leaves it near 0.
+        circular: circular padding. The authors train with zeros.
+        first_range_m: output of the untrained network; None leaves it near 0.
     """
 
     circular: bool = False
@@ -35,7 +35,7 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """See ``stereo.omnidepth_losses.MultiScaleOptions``; the weights are those of the network."""
+    """See :class:`.losses.MultiScaleOptions`; the weights depend on the network."""
 
     masked: bool = True
     solid_angle: bool = True
@@ -44,11 +44,11 @@ class LossRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(recipe.Recipe):
+class OmniDepthRecipe(recipe.Recipe):
     """A whole training run.
 
     Attributes:
-        turn: each panorama is turned by a random angle about the vertical axis.
+        turn: rotate each panorama by a random angle about the vertical axis.
         bias_rate: factor of the learning rate of biases (2 in the published program).
     """
 
@@ -60,15 +60,18 @@ class Recipe(recipe.Recipe):
     bias_rate: float = 2.0
 
 
+RECIPE = OmniDepthRecipe
+
+
 class OmniDepthTraining(module.Training):
     """Trains (B, 3, H, W) RGB in [0, 1] to ranges in metres of two or three scales."""
 
     lower = LOWER
     higher = HIGHER
-    recipe: Recipe
+    recipe: OmniDepthRecipe
     network: OmniDepth
 
-    def __init__(self, recipe: Recipe, network: OmniDepth) -> None:
+    def __init__(self, recipe: OmniDepthRecipe, network: OmniDepth) -> None:
         super().__init__(recipe, network.to(memory_format=torch.channels_last))
         weights = RECTNET_LOSS if isinstance(network, RectNet) else URESNET_LOSS
         self._loss_options = replace(weights, **asdict(recipe.losses))
@@ -80,16 +83,16 @@ class OmniDepthTraining(module.Training):
         ranges = [r.float() for r in ranges]
         return {"range": multi_scale_loss(ranges, batch.range_m, known, self._loss_options)}
 
-    def judge(self, batch: PanoramaBatch) -> Mapping[str, float] | None:
-        return judged_ranges(self._range(batch), batch.range_m, self.recipe.data.max_range_m)
+    def evaluate(self, batch: PanoramaBatch) -> Mapping[str, float] | None:
+        return range_metrics(self._range(batch), batch.range_m, self.recipe.data.max_range_m)
 
-    def picture(self, batch: PanoramaBatch) -> Tensor:
+    def preview(self, batch: PanoramaBatch) -> Tensor:
         limit = self.recipe.data.max_range_m
-        return panorama_picture(batch.images[0], self._range(batch)[0], batch.range_m[0], limit)
+        return range_preview(batch.images[0], self._range(batch)[0], batch.range_m[0], limit)
 
-    def motion(self, name: str, parameter: nn.Parameter) -> Motion:
+    def learning_factors(self, name: str, parameter: nn.Parameter) -> LearningFactors:
         is_bias = name.endswith("bias")
-        return Motion(self.recipe.bias_rate if is_bias else 1.0, 0.0 if is_bias else 1.0)
+        return LearningFactors(self.recipe.bias_rate if is_bias else 1.0, 0.0 if is_bias else 1.0)
 
     def metadata(self) -> dict[str, str]:
         data, model = self.recipe.data, self.recipe.model
@@ -98,20 +101,18 @@ class OmniDepthTraining(module.Training):
 
     def _range(self, batch: PanoramaBatch) -> Tensor:
         images = batch.images.contiguous(memory_format=torch.channels_last)
-        return self.judged(images, circular=self.recipe.model.circular)[0].float()
+        return self.eval_network(images, circular=self.recipe.model.circular)[0].float()
 
 
-def prepare(
-    recipe: Recipe, track: Callable[[range, str], Iterable[int]] | None = None
-) -> module.Prepared:
+def prepare(recipe: OmniDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Network and panoramas of a recipe.
 
     Raises:
-        RecipeError: no such model, one of another family, or sizes that it cannot take.
+        RecipeError: no such model, one of another system, or unsupported sizes.
         CheckpointError: weights are missing, or do not fit.
         OSError, NoFramesError: data are missing.
     """
-    network = made_network(recipe, OmniDepth)
+    network = seeded_network(recipe, OmniDepth)
     if any(side % network.multiple for side in recipe.data.size):
         raise RecipeError(
             f"data.height and data.width must be multiples of {network.multiple} for "

@@ -1,1 +1,1 @@
-"""What the trainings of PanDA share: frames, augmentation, losses."""
+"""Training of PanDA."""

@@ -1,4 +1,4 @@
-"""Random changes of panoramas and their ranges, whole batches at a time."""
+"""Random augmentation of batches of panoramas with range."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _TO_YIQ = (_LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
 
 @dataclass(frozen=True)
 class AugmentRecipe:
-    """Random changes of a training frame.
+    """Random augmentation of a training frame.
 
     Attributes:
-        yaw: roll each frame by a random number of columns.
+        yaw: whether each frame is rolled by a random number of columns.
         flip: probability of a mirror image.
         jitter: probability of a colour change.
         brightness, contrast, saturation: factors are drawn from 1 +- this.
-        hue: turns of the colour circle are drawn from +- this.
+        hue: rotations of the colour circle, in turns, are drawn from +- this.
         gamma: exponents are drawn log-uniformly from 1 / (1 + gamma) to 1 + gamma.
         noise: standard deviations of pixel noise are drawn from 0 to this, in [0, 1] units.
     """
@@ -40,14 +40,14 @@ class AugmentRecipe:
 def augment(
     rgb: Tensor, range_m: Tensor, recipe: AugmentRecipe, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Yaw, mirror image, colour and noise, drawn for each image by itself.
+    """Yaw, mirror image, colour and noise, drawn for each image separately.
 
     Args:
         rgb: (B, 3, H, W) float32 in [0, 1]. range_m: (B, 1, H, W).
         generator: on the CPU; the same state gives the same changes on every device.
 
     Returns:
-        The changed pair, same shapes; the picture stays in [0, 1].
+        The changed pair, same shapes; the image stays in [0, 1].
     """
     count, width = len(rgb), rgb.shape[-1]
     shift = torch.randint(0, width, (count,), generator=generator) * int(recipe.yaw)
@@ -62,7 +62,7 @@ def augment(
 
 
 def turn(maps: Tensor, shift: Tensor, mirror: Tensor) -> Tensor:
-    """Roll each (C, H, W) map by ``shift`` columns to the right, then mirror it where told.
+    """Roll each (C, H, W) map by ``shift`` columns to the right, then mirror it if ``mirror``.
 
     Args:
         maps: (B, C, H, W). shift: (B,) int64. mirror: (B,) bool.
@@ -77,8 +77,8 @@ def turn(maps: Tensor, shift: Tensor, mirror: Tensor) -> Tensor:
 def jitter(rgb: Tensor, recipe: AugmentRecipe, generator: torch.Generator) -> Tensor:
     """Gamma, brightness, contrast, saturation and hue of (B, 3, H, W) in [0, 1].
 
-    Hue turns the chroma plane of YIQ, which keeps the luma, so that the whole colour change is one
-    3x3 matrix for each image.
+    Hue rotates the chroma plane of YIQ, which keeps the luma, so the colour change of an image is
+    one 3x3 matrix.
     """
     count = len(rgb)
 

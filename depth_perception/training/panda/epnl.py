@@ -15,11 +15,11 @@ def draw_rectangles(
     lower: float = 0.125,
     upper: float = 0.5,
 ) -> Tensor:
-    """Random rectangles that lie near the equator more often than near the poles.
+    """Random rectangles, more often near the equator than near the poles.
 
-    They are drawn in the order of the original, so that a legacy NumPy generator with the same
-    seed gives the same ones. Both sides range from ``lower`` to ``upper`` of the image height; a
-    rectangle beyond the right border continues at the left one.
+    The order of the draws is that of the original, so a legacy NumPy generator with the same seed
+    gives the same rectangles. Both sides range from ``lower`` to ``upper`` of the image height; a
+    rectangle beyond the right border continues at the left border.
 
     Returns:
         (count, height, width) bool.
@@ -59,14 +59,14 @@ def epnl(
     lower: float = 0.125,
     upper: float = 0.5,
 ) -> Tensor:
-    """L1 between maps normalised by median and deviation within rectangles and the whole image.
+    """L1 between maps normalised by median and deviation, in rectangles and in the whole image.
 
     As in the original, the deviation sums over the whole image but is divided by the number of
     valid pixels of the rectangle, and the prediction's median carries no gradient.
 
     Args:
         target, pred: (B, 1, H, W) float32. mask: (B, 1, H, W) bool.
-        rectangles: (N, H, W) bool shared by the batch, or None to draw ``count`` of them from
+        rectangles: (N, H, W) bool for the whole batch, or None to draw ``count`` of them from
             ``rng`` (see :func:`draw_rectangles`).
 
     Raises:

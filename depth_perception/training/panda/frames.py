@@ -1,4 +1,4 @@
-"""Panoramas in memory, and training batches made of them."""
+"""Panoramas with range as training batches."""
 
 from __future__ import annotations
 
@@ -9,19 +9,45 @@ from typing import Literal, Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset
 
 from ...data.frames import FrameReader
+from ...data.panoramas import open_panoramas
+from ...data.panoramas.resize import cubic_picture, nearest_map
+from ...data.worlds import WorldFolder
 from ...systems.image_input import IMAGENET_MEAN, IMAGENET_STD
-from ..batch import StepBatch
-from ..stream import Draw, NoFramesError
+from ..stream import Draw, HeldOut, NoFramesError, StepBatch
+from ..strict_mapping import RecipeError
 from .augment import AugmentRecipe, augment
-from .panoramas import FrameFiles, SourceKind, SourceRecipe, open_source
+
+SourceKind = Literal["worlds", "structured3d", "deep360", "matterport3d", "stanford2d3d"]
+
+
+@dataclass(frozen=True)
+class SourceRecipe:
+    """A data set of panoramas.
+
+    Attributes:
+        kind: its layout.
+        root: its folder.
+        split: ignored for worlds, which have none.
+        listing: a list of its frames instead of a split, see
+            :class:`~depth_perception.data.panoramas.Panoramas`.
+    """
+
+    kind: SourceKind
+    root: str
+    split: str = "train"
+    listing: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind == "worlds" and self.listing is not None:
+            raise ValueError("worlds have no listing")
 
 
 @dataclass(frozen=True)
 class SizePhase:
-    """From ``start`` (fraction of all steps) on, train at ``height`` (width is twice that)."""
+    """Image ``height`` from ``start`` (fraction of all steps) on; the width is twice that."""
 
     start: float
     height: int
@@ -35,24 +61,23 @@ class SizePhase:
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Frames and what the network shall say about them.
+    """Frames, and the target that the network learns.
 
     Attributes:
-        kind, root, split, listing: the training frames, see
-            :class:`~depth_perception.training.panda.panoramas.SourceRecipe`. Worlds are decoded
-            once and kept in memory, the others are read when they are needed.
+        kind, root, split, listing: the training frames, see :class:`SourceRecipe`. Worlds are
+            decoded once and kept in memory, other data are read on access.
         also: further training frames.
-        val_kind, val_root, val_split, val_listing: frames to judge by; ``val_kind`` is ``kind``
-            where it is not given, and without ``val_root`` nothing is judged.
+        val_kind, val_root, val_split, val_listing: validation frames; ``val_kind`` defaults to
+            ``kind``, and without ``val_root`` there is no validation.
         sizes: resolution over the run, coarse to fine.
         max_depth_m: largest range of the target, in metres.
-        beyond: ``clip`` brings farther truth to ``max_depth_m``; ``ignore`` leaves it out of the
-            losses.
-        sky: ``far`` gives pixels without a surface the range ``max_depth_m``; ``ignore`` leaves
-            them out of the losses.
+        beyond: ``clip`` clips farther ground truth to ``max_depth_m``; ``ignore`` excludes it from
+            the losses.
+        sky: ``far`` gives pixels without a surface the range ``max_depth_m``; ``ignore`` excludes
+            them from the losses.
         target: ``metric`` (metres) or ``quantiles`` (2 % to 98 % of each frame to [0.01, 1], the
             affine-invariant target of PanDA's teacher).
-        limit: use only the first so many training frames.
+        limit: maximum number of training frames.
     """
 
     root: str
@@ -81,17 +106,17 @@ class DataRecipe:
             raise ValueError("beyond: ignore goes with target metric and sky ignore")
 
     def height(self, progress: float) -> int:
-        """Height to train at."""
+        """Image height at a point of the run."""
         return [phase.height for phase in self.sizes if phase.start <= progress][-1]
 
     @property
     def sources(self) -> tuple[SourceRecipe, ...]:
-        """Where the training frames are."""
+        """The data sets of training."""
         return (SourceRecipe(self.kind, self.root, self.split, self.listing), *self.also)
 
     @property
     def val_source(self) -> SourceRecipe | None:
-        """Where the frames to judge by are."""
+        """The data set of validation."""
         if self.val_root is None:
             return None
         kind = self.val_kind or self.kind
@@ -100,12 +125,12 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class Batch(StepBatch):
-    """Network input and truth.
+    """Network input and ground truth.
 
     Attributes:
         images: (B, 3, H, W) float32, RGB normalised by the statistics of ImageNet.
         target: (B, 1, H, W) float32 in the unit of the recipe's target.
-        mask: (B, 1, H, W) bool, where the target counts.
+        mask: (B, 1, H, W) bool, pixels used by the losses.
     """
 
     images: Tensor
@@ -115,7 +140,7 @@ class Batch(StepBatch):
 
 @dataclass(frozen=True)
 class FrameBank:
-    """All frames of a data set, decoded once.
+    """All frames of a data set, decoded in memory.
 
     Attributes:
         rgb: (N, 3, H, W) uint8.
@@ -132,7 +157,7 @@ class FrameBank:
         limit: int | None = None,
         progress: Callable[[range], Iterable[int]] = iter,
     ) -> FrameBank:
-        """Read the first ``limit`` frames (all if None), which have one size.
+        """Read the first ``limit`` frames (all if None), which have the same size.
 
         Raises:
             NoFramesError: there are no frames.
@@ -152,13 +177,13 @@ class FrameBank:
         return len(self.rgb)
 
     def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]:
-        """Pictures and ranges as :func:`resized` gives them."""
+        """Images and ranges as returned by :func:`resized`."""
         chosen = torch.tensor(tuple(items))
         return resized(self.rgb[chosen], self.range_m[chosen], height)
 
 
 class Frames(Protocol):
-    """Frames that can be asked for at a height."""
+    """Frames at a requested height."""
 
     def __len__(self) -> int: ...
     def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]: ...
@@ -169,16 +194,56 @@ def read_frames(
     limit: int | None = None,
     progress: Callable[[range], Iterable[int]] = iter,
 ) -> Frames:
-    """The frames of data sets: one folder of worlds in memory, all others from disk.
+    """The frames of data sets: a single folder of worlds in memory, others from disk.
 
     Raises:
-        OSError: a folder or file is missing. RecipeError: no such split, or a broken list.
+        OSError: a folder or file is missing. RecipeError: no such split, or an invalid list.
         NoFramesError: there are no frames.
     """
     readers = [open_source(source) for source in sources]
     if len(sources) == 1 and sources[0].kind == "worlds":
         return FrameBank.read(readers[0], limit, progress)
     return FrameFiles(readers, limit)
+
+
+def open_source(source: SourceRecipe) -> FrameReader:
+    """The reader of a data set.
+
+    Raises:
+        OSError: the data are missing. RecipeError: no such split, or an invalid list.
+    """
+    if source.kind == "worlds":
+        return WorldFolder(source.root)
+    try:
+        return open_panoramas(source.kind, source.root, source.split, listing=source.listing)
+    except ValueError as error:
+        raise RecipeError(f"data: {error}") from error
+
+
+class FrameFiles:
+    """Frames of several data sets, decoded on access.
+
+    Resized as in PanDA: images by cubic interpolation in 8 bits, ranges by the nearest sample, both
+    without antialiasing.
+    """
+
+    def __init__(self, readers: Sequence[FrameReader], limit: int | None = None) -> None:
+        self._frames = ConcatDataset(readers)
+        self._count = len(self._frames) if limit is None else min(limit, len(self._frames))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, h, 2 h) in [0, 1] and ranges (B, 1, h, 2 h) in metres."""
+        frames = [self._frames[item] for item in items]
+        rgb = torch.stack([resized_image(frame.rgb, height) for frame in frames])
+        return rgb, torch.stack([nearest_map(frame.range_m, height)[None] for frame in frames])
+
+
+def resized_image(rgb: Tensor, height: int) -> Tensor:
+    """(3, H, W) uint8 to (3, height, 2 height) float32 in [0, 1], cubic interpolation in 8 bits."""
+    return cubic_picture(rgb, height).float() / 255
 
 
 def normalise(rgb: Tensor) -> Tensor:
@@ -194,9 +259,9 @@ def denormalised(images: Tensor) -> Tensor:
 
 
 def resized(rgb: Tensor, range_m: Tensor, height: int) -> tuple[Tensor, Tensor]:
-    """Frames at ``height`` x ``2 * height``: pictures bilinear without aliasing, ranges nearest.
+    """Frames at ``height`` x ``2 * height``: images by antialiased bilinear, ranges by nearest.
 
-    ``rgb`` (B, 3, H, W) uint8 comes back as float32 in [0, 1], ``range_m`` as (B, 1, h, w) float32.
+    ``rgb`` (B, 3, H, W) uint8 becomes float32 in [0, 1], ``range_m`` becomes (B, 1, h, w) float32.
     """
     size = (height, 2 * height)
     rgb, range_m = rgb.float() / 255, range_m.float().unsqueeze(1)
@@ -207,7 +272,7 @@ def resized(rgb: Tensor, range_m: Tensor, height: int) -> tuple[Tensor, Tensor]:
 
 
 def make_target(range_m: Tensor, recipe: DataRecipe) -> tuple[Tensor, Tensor]:
-    """Target and mask (B, 1, H, W) of ranges in metres, as the recipe wants them."""
+    """Target and mask (B, 1, H, W) of a recipe for ranges in metres."""
     surface = range_m > 0
     if recipe.beyond == "ignore":
         return range_m, surface & (range_m <= recipe.max_depth_m)
@@ -221,9 +286,9 @@ def make_target(range_m: Tensor, recipe: DataRecipe) -> tuple[Tensor, Tensor]:
 
 
 def by_quantiles(depth: Tensor, mask: Tensor) -> Tensor:
-    """Depth (B, 1, H, W) of each image with its 2 % to 98 % under the mask brought to [0.01, 1].
+    """Depth (B, 1, H, W) with the quantiles 2 % to 98 % of each image mapped to [0.01, 1].
 
-    Without any pixel in the mask an image becomes 0.
+    The quantiles are those in the mask. An image without any pixel in the mask becomes 0.
     """
     target = torch.zeros_like(depth)
     for t, values, known in zip(target, depth, mask, strict=True):
@@ -234,10 +299,10 @@ def by_quantiles(depth: Tensor, mask: Tensor) -> Tensor:
 
 
 class RangeData:
-    """Frames of panoramas as the training of ranges wants them.
+    """Training and validation batches of panoramas with range.
 
     Args:
-        held_out: frames to judge by, or None. val_frames: how many of them.
+        held_out: validation frames, or None. val_frames: number of them to use.
     """
 
     def __init__(
@@ -249,7 +314,15 @@ class RangeData:
         val_frames: int = 64,
     ) -> None:
         self._frames, self._data, self._changes = frames, data, changes
-        self.held_out = () if held_out is None else ValidationFrames(held_out, data, val_frames)
+        self.held_out: Sequence[Batch] = ()
+        if held_out is not None:
+
+            def validation(item: int, _: int) -> Batch:
+                """One frame; the target is in metres and the mask excludes sky."""
+                rgb, range_m = held_out.at((item,), data.sizes[-1].height)
+                return Batch(normalise(rgb), range_m, (range_m > 0) & (range_m <= data.max_depth_m))
+
+            self.held_out = HeldOut(len(held_out), val_frames, validation)
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -259,28 +332,8 @@ class RangeData:
         height = self._data.height(draw.progress)
         rgb, range_m = self._frames.at(draw.items, height)
         changed = [
-            augment(picture[None], ranges[None], self._changes, generator)
-            for picture, ranges, generator in zip(rgb, range_m, draw.generators, strict=True)
+            augment(image[None], ranges[None], self._changes, generator)
+            for image, ranges, generator in zip(rgb, range_m, draw.generators, strict=True)
         ]
         rgb, range_m = (torch.cat(maps) for maps in zip(*changed, strict=True))
         return Batch(normalise(rgb), *make_target(range_m, self._data), step=draw.step)
-
-
-class ValidationFrames(Dataset):
-    """Frames as they are, spread evenly over the bank, in batches of one."""
-
-    def __init__(self, bank: Frames, data: DataRecipe, count: int) -> None:
-        self._bank, self._data = bank, data
-        count = min(count, len(bank))
-        self._indices = [i * len(bank) // count for i in range(count)]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> Batch:
-        """Batch of one frame; the target is in metres and the mask excludes sky."""
-        i = self._indices[index]
-        height = self._data.sizes[-1].height
-        rgb, range_m = self._bank.at((i,), height)
-        mask = (range_m > 0) & (range_m <= self._data.max_depth_m)
-        return Batch(normalise(rgb), range_m, mask)

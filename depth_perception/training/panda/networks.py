@@ -1,4 +1,4 @@
-"""Networks ready to be trained as a recipe says."""
+"""The initial network of a recipe."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import math
 import torch
 
 from ...networks import VitEncoder, add_lora
-from ...systems import build_network, card, load_network
+from ...systems import build_network, load_network
 from ...systems.depth_anything.network import DepthAnything
 from ...systems.panda.network import Panda
+from ..networks import known_card
 from ..strict_mapping import RecipeError
-from .range_recipe import Recipe
+from .recipe import PandaRecipe
 
 _LORA_RANK = 4
 
 
-def trainable_network(recipe: Recipe) -> Panda:
-    """The network of a recipe with its starting parameters; those that shall not move are frozen.
+def trainable_network(recipe: PandaRecipe) -> Panda:
+    """The network of a recipe with its initial parameters; those that are not trained are frozen.
 
     Raises:
-        RecipeError: no such model, or one that this recipe cannot train.
+        RecipeError: no such model, or this recipe cannot train it.
         CheckpointError: the checkpoint does not fit.
     """
     model = recipe.model
@@ -35,13 +36,13 @@ def trainable_network(recipe: Recipe) -> Panda:
         start = load_network(
             model.start or model.name, model.checkpoint, merge_lora=model.train != "lora"
         )
-        if getattr(start, "lora_rank", None) == _LORA_RANK:  # go on with these branches
+        if getattr(start, "lora_rank", None) == _LORA_RANK:  # continue with these branches
             _adapt(network)
         try:
             network.load_state_dict(start.state_dict())
         except RuntimeError as error:
             raise RecipeError(
-                f"model.start: {model.start or model.name} has not the layers of {model.name}: "
+                f"model.start: {model.start or model.name} lacks the layers of {model.name}: "
                 f"{error}"
             ) from error
     if model.train == "lora" and network.lora_rank is None:
@@ -50,19 +51,16 @@ def trainable_network(recipe: Recipe) -> Panda:
 
 
 def _adapt(network: Panda) -> None:
-    """Add LoRA branches that change nothing yet, and freeze the rest of the encoder."""
+    """Add LoRA branches, initially without effect, and freeze the rest of the encoder."""
     add_lora(network.encoder, _LORA_RANK)
     network.lora_rank = _LORA_RANK
 
 
-def _check(recipe: Recipe) -> None:
-    """Refuse models whose weights would not mean what the catalogue says of them."""
+def _check(recipe: PandaRecipe) -> None:
+    """Reject models whose weights would not match their card in the catalogue."""
     model, data = recipe.model, recipe.data
-    try:
-        known = card(model.name)
-        card(model.start or model.name)
-    except KeyError as error:
-        raise RecipeError(f"model: {error.args[0]}") from error
+    known = known_card(model.name)
+    known_card(model.start or model.name, "model.start")
     with torch.device("meta"):
         trains = isinstance(build_network(model.name), Panda)
     if not trains:
@@ -71,9 +69,7 @@ def _check(recipe: Recipe) -> None:
             "weights of Depth Anything V2 name them in model.start and model.checkpoint"
         )
     if model.train == "lora" and model.checkpoint is None:
-        raise RecipeError(
-            "model.train: lora freezes the encoder, so model.checkpoint must say where to start"
-        )
+        raise RecipeError("model.train: lora freezes the encoder, so it requires model.checkpoint")
     if known.is_metric and (data.target != "metric" or data.max_depth_m != known.max_depth_m):
         raise RecipeError(
             f"data: {model.name} returns metres up to {known.max_depth_m:g}, so it needs target "
@@ -84,10 +80,10 @@ def _check(recipe: Recipe) -> None:
 
 @torch.no_grad()
 def spherical_positions(encoder: VitEncoder, frequency: float = 3.0, size: float = 0.3) -> None:
-    """Start the position embedding as random waves of the viewing direction of each patch.
+    """Initialise the position embedding by random waves of the viewing direction of each patch.
 
-    Patches that are near on the sphere, also across the seam, begin with similar embeddings:
-    Rahimi and Recht, "Random Features for Large-Scale Kernel Machines", on unit vectors.
+    Patches that are close on the sphere, also across the seam, get similar embeddings: Rahimi and
+    Recht, "Random Features for Large-Scale Kernel Machines", on unit vectors.
     """
     rows, columns = encoder.native_grid
     latitude = (torch.arange(rows) + 0.5) / rows * math.pi - math.pi / 2
@@ -102,10 +98,9 @@ def spherical_positions(encoder: VitEncoder, frequency: float = 3.0, size: float
 
 @torch.no_grad()
 def quiet_start(network: DepthAnything, fraction: float = 0.1, layer_scale: float = 0.1) -> None:
-    """Start near a constant ``fraction`` of the largest depth, with weak residual branches.
+    """Initialise to about ``fraction`` of the largest depth, with weak residual branches.
 
-    From such a start the first large steps do not throw the output about, and a higher learning
-    rate holds.
+    This keeps the output stable in the first large steps and permits a higher learning rate.
     """
     for block in network.encoder.blocks:
         block.ls1.gamma.fill_(layer_scale)

@@ -1,10 +1,10 @@
-"""Pseudo labels: what a trained teacher says of pictures without range, written once."""
+"""Pseudo labels: predictions of a trained teacher for images without range, written once."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,22 +12,23 @@ import numpy as np
 import torch
 
 from ...io.atomic import replacing
-from ...systems import card, load_network
+from ...systems import load_network
+from ..module import Track, untracked
+from ..networks import known_card
 from ..strict_mapping import RecipeError
-from .frames import normalise
-from .panoramas import resized_picture
-from .student_data import LabelledPictures
+from .frames import normalise, resized_image
+from .student_data import LabelledImages
 
 _NOTE = "teacher.json"
 
 
 @dataclass(frozen=True)
 class TeacherRecipe:
-    """Who makes labels that are missing.
+    """The teacher that makes missing pseudo labels.
 
     Attributes:
-        name, checkpoint: of the teacher, a model whose range grows with the true one.
-        height: of the picture that it sees; the paper takes twice that of the training.
+        name, checkpoint: of the teacher, a model whose output grows with range.
+        height: of its input image; in the paper twice that of the training.
     """
 
     name: str
@@ -41,43 +42,39 @@ class TeacherRecipe:
 
 def write_pseudo_labels(
     teacher: TeacherRecipe,
-    pictures: LabelledPictures,
+    images: LabelledImages,
     folders: Iterable[Path],
-    track: Callable[[range, str], Iterable[int]] = lambda indices, title: indices,
+    track: Track = untracked,
 ) -> int:
-    """Write the labels that are missing and return their number.
+    """Write the missing labels and return their number.
 
-    A label is float32 in (0, 1), larger is farther, at the size that the teacher saw. Each folder
-    of labels gets a note of who made them, so that two teachers are not mixed.
+    A label is float32 in (0, 1), larger is farther, at the size of the teacher input. Each folder
+    of labels gets a note on the teacher, so that labels of two teachers are not mixed.
 
     Args:
         folders: of the labels.
 
     Raises:
-        RecipeError: no such teacher, or one without range; or a folder holds the labels of
-            another one.
+        RecipeError: no such teacher, or one without range; or a folder has the labels of another
+            teacher.
         CheckpointError: the checkpoint does not fit.
     """
-    try:
-        known = card(teacher.name)
-    except KeyError as error:
-        raise RecipeError(f"teacher: {error.args[0]}") from error
-    if known.camera != "equirectangular":
-        raise RecipeError(f"teacher.name: {teacher.name} is no model of panoramas")
+    if known_card(teacher.name, "teacher.name").camera != "equirectangular":
+        raise RecipeError(f"teacher.name: {teacher.name} is not a model for panoramas")
     network = load_network(teacher.name, teacher.checkpoint)
     with open(teacher.checkpoint, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
     note = {"teacher": teacher.name, "sha256": digest, "height": teacher.height}
     for folder in folders:
         _sign(folder, note)
-    todo = [i for i in range(len(pictures)) if not pictures.label_path(i).is_file()]
+    todo = [i for i in range(len(images)) if not images.label_path(i).is_file()]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device)
     for place in track(range(len(todo)), "writing pseudo labels"):
-        rgb = resized_picture(pictures.picture(todo[place]), teacher.height)
+        rgb = resized_image(images.image(todo[place]), teacher.height)
         with torch.no_grad():
             values = network(normalise(rgb[None].to(device)))[0, 0] / network.max_depth
-        path = pictures.label_path(todo[place])
+        path = images.label_path(todo[place])
         with replacing(path) as part, part.open("wb") as out:
             np.save(out, values.float().cpu().numpy())
     return len(todo)

@@ -1,4 +1,4 @@
-"""What the student of PanDA learns from: frames with range, and pictures with pseudo labels."""
+"""Training data of the student of PanDA: frames with range, and images with pseudo labels."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import torch
 from torch import Tensor
 
 from ...data.panoramas import Pictures, open_pictures
+from ...data.panoramas.resize import nearest_map
 from ...io.depth_files import read_depth
 from ..stream import Draw
 from . import frames
 from .augment import AugmentRecipe, jitter
-from .frames import Batch, RangeData, by_quantiles, normalise
-from .panoramas import nearest, resized_picture
+from .frames import Batch, RangeData, by_quantiles, normalise, resized_image
 
 
 @dataclass(frozen=True)
 class UnlabelledRecipe:
-    """Pictures and their pseudo labels.
+    """Images and their pseudo labels.
 
     Attributes:
-        kind: layout of the pictures; of ``worlds`` the ranges are not read.
-        root: their folder. listing: a list of the pictures, one in each line.
-        labels: folder of the labels, float ``.npy`` in (0, 1], larger is farther, under the names
-            of the pictures (``pano_`` becomes ``depth_``).
+        kind: layout of the images; the ranges of ``worlds`` are not read.
+        root: their folder. listing: a list of the images, one per line.
+        labels: folder of the labels, float ``.npy`` in (0, 1], larger is farther, named as the
+            images (``pano_`` becomes ``depth_``).
     """
 
     kind: Literal["zind", "360x", "diverse360", "worlds"]
@@ -38,11 +38,11 @@ class UnlabelledRecipe:
 
 @dataclass(frozen=True)
 class DataRecipe(frames.DataRecipe):
-    """Frames with range as for the teacher, and pictures.
+    """Frames with range as for the teacher, and images with pseudo labels.
 
     Attributes:
-        unlabelled: the pictures; an epoch shows each of them once.
-        every: use only every so many-th picture, as the authors do.
+        unlabelled: the images; an epoch shows each of them once.
+        every: use only every n-th image, as the authors do.
     """
 
     unlabelled: tuple[UnlabelledRecipe, ...] = ()
@@ -51,7 +51,7 @@ class DataRecipe(frames.DataRecipe):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.unlabelled:
-            raise ValueError("unlabelled must name at least one folder of pictures")
+            raise ValueError("unlabelled must name at least one folder of images")
         if self.every < 1:
             raise ValueError(f"every must be at least 1, got {self.every}")
         if self.target != "quantiles":
@@ -60,11 +60,11 @@ class DataRecipe(frames.DataRecipe):
 
 @dataclass(frozen=True)
 class StudentBatch(Batch):
-    """A batch with range and as many pictures.
+    """A batch with range and the same number of images with pseudo labels.
 
     Attributes:
-        raw, strong: (B, 3, H, W) network input of the pictures, plain and with changed colours.
-        pseudo, pseudo_mask: (B, 1, H, W) their labels in [0.01, 1], and where they count.
+        raw, strong: (B, 3, H, W) network input of the images, plain and with changed colours.
+        pseudo, pseudo_mask: (B, 1, H, W) pseudo labels in [0.01, 1], and their valid pixels.
     """
 
     raw: Tensor
@@ -73,11 +73,11 @@ class StudentBatch(Batch):
     pseudo_mask: Tensor
 
 
-class LabelledPictures:
-    """Pictures of several folders with their pseudo labels, read when they are asked for.
+class LabelledImages:
+    """Images of several folders with their pseudo labels, read on access.
 
     Raises:
-        OSError: pictures are missing.
+        OSError: images are missing.
     """
 
     def __init__(self, sources: Sequence[UnlabelledRecipe], every: int = 1) -> None:
@@ -93,16 +93,16 @@ class LabelledPictures:
         return len(self._items)
 
     def label_path(self, item: int) -> Path:
-        """Where the label of a picture is or shall be."""
+        """Path of the label of an image, which may not exist yet."""
         return self._items[item][2]
 
-    def picture(self, item: int) -> Tensor:
+    def image(self, item: int) -> Tensor:
         """(3, H, W) uint8."""
         reader, index, _ = self._items[item]
         return reader[index]
 
     def label(self, item: int) -> Tensor:
-        """(H, W) float32 as the teacher says it, 0 where unknown; sky is as far as anything."""
+        """(H, W) float32 output of the teacher, 0 where unknown; sky gets the largest value."""
         reader, index, path = self._items[item]
         label = torch.from_numpy(read_depth(path)).nan_to_num(0)
         sky = reader.sky(index)
@@ -114,54 +114,46 @@ class LabelledPictures:
         return torch.where(sky, label.max(), label)
 
     def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (B, 3, h, 2 h) in [0, 1], their labels (B, 1, h, 2 h), and where these count."""
+        """Images (B, 3, h, 2 h) in [0, 1], labels (B, 1, h, 2 h) and their valid pixels."""
         items = tuple(items)
-        rgb = torch.stack([resized_picture(self.picture(item), height) for item in items])
-        label = torch.stack([nearest(self.label(item), height)[None] for item in items])
+        rgb = torch.stack([resized_image(self.image(item), height) for item in items])
+        label = torch.stack([nearest_map(self.label(item), height)[None] for item in items])
         mask = (label > 0) & (label <= 1)
         return rgb, by_quantiles(label, mask), mask
 
 
 class StudentData:
-    """Training items are the pictures; each brings a random frame with range along.
+    """Training items are the images; a random frame with range is added to each.
 
     Args:
-        labelled: frames with range, augmented as told there. colours: changes of the pictures.
+        labelled: frames with range and their augmentation. colours: changes of the images.
     """
 
     def __init__(
         self,
         labelled: RangeData,
-        pictures: LabelledPictures,
+        images: LabelledImages,
         data: DataRecipe,
         colours: AugmentRecipe,
     ) -> None:
-        self._labelled, self._pictures = labelled, pictures
+        self._labelled, self._images = labelled, images
         self._data, self._colours = data, colours
         self.held_out = labelled.held_out
 
     def __len__(self) -> int:
-        return len(self._pictures)
+        return len(self._images)
 
     def batch(self, draw: Draw) -> StudentBatch:
         """The batch of a step."""
         count = len(self._labelled)
         chosen = tuple(int(torch.randint(count, (), generator=g)) for g in draw.generators)
         known = self._labelled.batch(replace(draw, items=chosen))
-        rgb, label, mask = self._pictures.at(draw.items, self._data.height(draw.progress))
+        rgb, label, mask = self._images.at(draw.items, self._data.height(draw.progress))
         strong = torch.cat(
             [
-                jitter(picture[None], self._colours, generator)
-                for picture, generator in zip(rgb, draw.generators, strict=True)
+                jitter(image[None], self._colours, generator)
+                for image, generator in zip(rgb, draw.generators, strict=True)
             ]
         )
-        return StudentBatch(
-            known.images,
-            known.target,
-            known.mask,
-            normalise(rgb),
-            normalise(strong),
-            label,
-            mask,
-            step=draw.step,
-        )
+        views = (normalise(rgb), normalise(strong), label, mask)
+        return StudentBatch(known.images, known.target, known.mask, *views, step=draw.step)

@@ -1,8 +1,8 @@
-"""The student of PanDA: range of synthetic panoramas, and pseudo labels of real ones."""
+"""The student of PanDA, trained on range of synthetic panoramas and pseudo labels of real ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -13,19 +13,20 @@ from torch import Tensor
 from ...geometry.mobius import Mobius, mobius_grid
 from .. import module
 from ..stream import NoFramesError, seed_of
-from . import task as supervised
 from .augment import AugmentRecipe
-from .loss_terms import loss_value
+from .losses import loss_value
 from .networks import trainable_network
 from .pseudo_labels import TeacherRecipe, write_pseudo_labels
-from .student_data import DataRecipe, LabelledPictures, StudentBatch, StudentData
+from .recipe import PandaRecipe
+from .student_data import DataRecipe, LabelledImages, StudentBatch, StudentData
+from .task import RangeTraining, range_data
 
-_LABELLED, _PSEUDO, _WARP = 3, 4, 5  # streams of random numbers of a step
+_LABELLED, _PSEUDO, _WARP = 3, 4, 5  # random streams of a step
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the four parts of the loss; a part of weight 0 is left out."""
+    """Weights of the four parts of the loss; a part of weight 0 is not computed."""
 
     labelled: float = 1.0
     pseudo: float = 1.0
@@ -35,13 +36,13 @@ class Weights:
 
 @dataclass(frozen=True)
 class Consistency:
-    """How the picture is changed that the student shall see as the plain one.
+    """Strong augmentation of the student's input; the target is its output on the plain image.
 
     Attributes:
         vertical_res: rolls are drawn from +- pi / this, 0 for none.
         zoom_res: zooms are drawn from 1 to 1 plus this.
-        detach: take what is said of the plain picture as given. The authors let the gradient flow
-            through both sides.
+        detach: no gradient through the output on the plain image. The authors use the gradient of
+            both sides.
         colour: change of colours; yaw and mirror are not used.
     """
 
@@ -60,12 +61,12 @@ class Consistency:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(supervised.Recipe):
+class StudentRecipe(PandaRecipe):
     """A whole training run.
 
     Attributes:
-        losses: of range and pseudo labels; the first of them is that of consistency too.
-        teacher: who writes pseudo labels that are missing, or None if all are there.
+        losses: of range and pseudo labels; the first is also used for consistency.
+        teacher: writes missing pseudo labels; None if all exist.
     """
 
     data: DataRecipe
@@ -74,13 +75,16 @@ class Recipe(supervised.Recipe):
     teacher: TeacherRecipe | None = None
 
 
-class StudentTraining(supervised.RangeTraining):
+RECIPE = StudentRecipe
+
+
+class StudentTraining(RangeTraining):
     """Adds pseudo labels and consistency to the training of ranges."""
 
-    recipe: Recipe
+    recipe: StudentRecipe
 
     def losses(self, batch: StudentBatch) -> Mapping[str, Tensor]:
-        """The weighted terms: of range, of pseudo labels, and two of consistency."""
+        """The weighted terms of range, pseudo labels, and consistency of colour and warp."""
         weights, run = self.recipe.weights, self.recipe.run
         views = [batch.images, batch.raw]
         if weights.colour:
@@ -101,48 +105,46 @@ class StudentTraining(supervised.RangeTraining):
                 for term in self.recipe.losses:
                     value = loss_value(term, target, pred, mask, seed)
                     terms[f"{part}_{term.kind}"] = weight * value
-        said = raw.detach() if self.recipe.consistency.detach else raw
+        plain = raw.detach() if self.recipe.consistency.detach else raw
         first, seed = self.recipe.losses[0], seed_of(run.seed, _PSEUDO, batch.step)
         if weights.colour:
-            value = loss_value(first, said, changed[0], batch.pseudo_mask, seed)
+            value = loss_value(first, plain, changed[0], batch.pseudo_mask, seed)
             terms["colour"] = weights.colour * value
         if weights.mobius:
-            target = grid.sample(said, "nearest")
+            target = grid.sample(plain, "nearest")
             value = loss_value(first, target, changed[-1], (target > 0) & (target <= 1), seed)
             terms["mobius"] = weights.mobius * value
         return terms
 
     def warp(self, step: int) -> Mobius:
-        """The warp of a step, the same for all its pictures."""
+        """The warp of a step, the same for all its images."""
         changes = self.recipe.consistency
         rng = Random(seed_of(self.recipe.run.seed, _WARP, step))
         return Mobius.random(rng, changes.vertical_res, changes.zoom_res)
 
 
-def prepare(
-    recipe: Recipe, track: Callable[[range, str], Iterable[int]] = lambda indices, title: indices
-) -> module.Prepared:
-    """Network, frames and pictures of a recipe; labels that are missing are written first.
+def prepare(recipe: StudentRecipe, track: module.Track = module.untracked) -> module.Prepared:
+    """Network, frames and images of a recipe; missing pseudo labels are written first.
 
     Raises:
         RecipeError, CheckpointError: see :func:`trainable_network` and
             :func:`write_pseudo_labels`.
-        OSError: a folder or file is missing. NoFramesError: labels are missing, or all frames.
+        OSError: a folder or file is missing. NoFramesError: labels or all frames are missing.
     """
     data = recipe.data
     network = trainable_network(recipe)
-    labelled = supervised.range_data(recipe, track)
-    pictures = LabelledPictures(data.unlabelled, data.every)
+    labelled = range_data(recipe, track)
+    images = LabelledImages(data.unlabelled, data.every)
     folders = [Path(source.labels) for source in data.unlabelled]
     if recipe.teacher is not None:
-        write_pseudo_labels(recipe.teacher, pictures, folders, track)
-    missing = [i for i in range(len(pictures)) if not pictures.label_path(i).is_file()]
+        write_pseudo_labels(recipe.teacher, images, folders, track)
+    missing = [i for i in range(len(images)) if not images.label_path(i).is_file()]
     if missing:
         raise NoFramesError(
-            f"{len(missing)} of {len(pictures)} pictures have no pseudo label, the first is "
-            f"{pictures.label_path(missing[0])}; name a teacher to write them"
+            f"{len(missing)} of {len(images)} images have no pseudo label, the first is "
+            f"{images.label_path(missing[0])}; name a teacher to write them"
         )
     return module.Prepared(
         StudentTraining(recipe, network),
-        StudentData(labelled, pictures, data, recipe.consistency.colour),
+        StudentData(labelled, images, data, recipe.consistency.colour),
     )

@@ -1,23 +1,24 @@
-"""Ranges of panoramas: the teacher of PanDA, and our small model."""
+"""Supervised training on the range of panoramas: the teacher of PanDA, and the small model."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from ...evaluation.alignment import Alignment, align
 from ...evaluation.metrics import depth_metrics
-from ...evaluation.protocols import Alignment, align
 from ...io.colormaps import depth_picture
 from .. import module
 from ..stream import seed_of
 from .frames import Batch, RangeData, denormalised, read_frames
-from .loss_terms import loss_value
+from .losses import loss_value
 from .networks import trainable_network
-from .range_recipe import Recipe
+from .recipe import PandaRecipe
+
+RECIPE = PandaRecipe
 
 
 class RangeTraining(module.Training):
@@ -25,9 +26,9 @@ class RangeTraining(module.Training):
 
     lower = ("mae", "abs_rel", "sq_rel", "rms", "log_rms", "log10")
     higher = ("a1", "a2", "a3")
-    recipe: Recipe
+    recipe: PandaRecipe
 
-    def __init__(self, recipe: Recipe, network: nn.Module) -> None:
+    def __init__(self, recipe: PandaRecipe, network: nn.Module) -> None:
         super().__init__(recipe, network.to(memory_format=torch.channels_last))
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
@@ -38,25 +39,25 @@ class RangeTraining(module.Training):
             for term in self.recipe.losses
         }
 
-    def judge(self, batch: Batch) -> Mapping[str, float] | None:
+    def evaluate(self, batch: Batch) -> Mapping[str, float] | None:
         if not batch.mask.any():
             return None
-        pred = self.judged(batch.images).float()
+        pred = self.eval_network(batch.images).float()
         how = Alignment.SCALE_SHIFT if self.recipe.run.align else Alignment.NONE
         pred = align(batch.target, pred, batch.mask, how)
-        return asdict(depth_metrics(batch.target[batch.mask], pred[batch.mask]))
+        return depth_metrics(batch.target[batch.mask], pred[batch.mask])
 
-    def picture(self, batch: Batch) -> Tensor:
-        """The panorama, what is said about it, and the truth."""
-        pred = self.judged(batch.images[:1]).float()
+    def preview(self, batch: Batch) -> Tensor:
+        """The panorama, the prediction and the ground truth."""
+        pred = self.eval_network(batch.images[:1]).float()
         mask = batch.mask[:1]
         if self.recipe.run.align:
             pred = align(batch.target[:1], pred, mask, Alignment.SCALE_SHIFT)
-        truth = batch.target[0, 0].cpu().numpy()
+        target = batch.target[0, 0].cpu().numpy()
         limits = (0.0, float(batch.target[:1][mask].max()) if mask.any() else 1.0)
         maps = (
             depth_picture(pred[0, 0].cpu().numpy(), limits=limits),
-            depth_picture(truth, mask[0, 0].cpu().numpy(), limits=limits),
+            depth_picture(target, mask[0, 0].cpu().numpy(), limits=limits),
         )
         shown = [torch.from_numpy(rgb).permute(2, 0, 1) / 255 for rgb in maps]
         return torch.cat((denormalised(batch.images[:1])[0].cpu(), *shown), 1)
@@ -67,9 +68,7 @@ class RangeTraining(module.Training):
         return {"max_depth_m": str(data.max_depth_m), "target": data.target, "options": options}
 
 
-def prepare(
-    recipe: Recipe, track: Callable[[range, str], Iterable[int]] = lambda indices, title: indices
-) -> module.Prepared:
+def prepare(recipe: PandaRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Network and frames of a recipe.
 
     Raises:
@@ -80,8 +79,8 @@ def prepare(
     return module.Prepared(RangeTraining(recipe, network), range_data(recipe, track))
 
 
-def range_data(recipe: Recipe, track: Callable[[range, str], Iterable[int]]) -> RangeData:
-    """The frames of a recipe, to train on and to judge by.
+def range_data(recipe: PandaRecipe, track: module.Track) -> RangeData:
+    """Training and validation frames of a recipe.
 
     Raises:
         OSError: a folder is missing. NoFramesError: it is empty. RecipeError: no such split.

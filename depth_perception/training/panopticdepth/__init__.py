@@ -1,1 +1,1 @@
-"""PanopticDepth: frames, targets, losses."""
+"""Training of PanopticDepth."""

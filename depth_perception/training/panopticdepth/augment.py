@@ -1,6 +1,6 @@
-"""Random changes of pictures with panoptic labels and depth, one frame at a time.
+"""Random augmentation of frames with panoptic labels and depth.
 
-Colours as in SSD (Liu et al., ECCV 2016), section 2.2; pictures are resized as Pillow does it.
+Colours as in SSD (Liu et al., ECCV 2016), section 2.2; images are resized by Pillow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from ...data.panoptic import VOID_CLASS, PanopticFrame
-from .targets import ImageTruth
+from .targets import GroundTruth
 
 _GREY = 128
 _HUES = 180  # OpenCV's degrees
@@ -22,7 +22,7 @@ _HUES = 180  # OpenCV's degrees
 
 @dataclass(frozen=True)
 class SsdColour:
-    """Each change happens with probability ``chance``.
+    """Changes of colour, each with probability ``chance``.
 
     Attributes:
         brightness: of 255, added. contrast, saturation: factors are drawn from 1 +- this.
@@ -42,14 +42,14 @@ class SsdColour:
 
 @dataclass(frozen=True)
 class PanopticAugment:
-    """What happens to a frame, in this order.
+    """Augmentation of a frame, in this order.
 
     Attributes:
-        short_sides: the shorter side is resized to one of these; empty leaves it.
-        long_side: the most that the longer side may have then.
-        scale: the crop, times a number from here, has to fit into the resized picture, which keeps
-            its shape; then its middle is taken. Not with ``short_sides``.
-        crop: (height, width); None keeps the whole picture.
+        short_sides: the shorter side is resized to one of these; empty keeps the size.
+        long_side: maximum of the longer side then.
+        scale: range of the factor between the crop and the resized image, which keeps its aspect
+            ratio; then the centre is cropped. Not with ``short_sides``.
+        crop: (height, width); None keeps the whole image.
         flip: probability of a mirror image.
         colour: changes of colour, or None.
         bounded_depth: see :func:`farther`.
@@ -77,7 +77,7 @@ class PanopticAugment:
 def augmented(
     frame: PanopticFrame, changes: PanopticAugment, rng: np.random.Generator
 ) -> PanopticFrame:
-    """A changed frame."""
+    """An augmented frame."""
     native = frame.classes.shape
     size = tuple(native)
     if changes.short_sides:
@@ -101,13 +101,13 @@ def augmented(
     return frame
 
 
-def image_truth(frame: PanopticFrame, things: Sequence[int]) -> ImageTruth:
-    """What a network learns from a frame: crowds teach classes, not objects.
+def ground_truth_of(frame: PanopticFrame, things: Sequence[int]) -> GroundTruth:
+    """Ground truth of a frame; crowds have classes, but are not objects.
 
-    Objects without width or height between their outermost pixels are left out.
+    Objects of a single row or column are ignored.
 
     Args:
-        things: the classes of things, in order.
+        things: the thing classes, in order.
     """
     segments = frame.segments()
     labels = {thing: label for label, thing in enumerate(things)}
@@ -126,7 +126,7 @@ def image_truth(frame: PanopticFrame, things: Sequence[int]) -> ImageTruth:
             masks.append(mask)
             kept.append(label)
             boxes.append(box)
-    return ImageTruth(
+    return GroundTruth(
         frame.classes,
         torch.stack(masks) if masks else torch.zeros((0, *segments.shape), dtype=torch.bool),
         torch.tensor(kept, dtype=torch.int64),
@@ -149,15 +149,15 @@ def resized(frame: PanopticFrame, size: tuple[int, int]) -> PanopticFrame:
 
 
 def resize_ratio(old: Sequence[int], new: Sequence[int]) -> float:
-    """How much farther things look after a resize between two (height, width)."""
+    """Factor of apparent distance after a resize between two (height, width)."""
     return (old[0] / new[0] + old[1] / new[1]) / 2
 
 
 def farther(frame: PanopticFrame, ratio: float, *, bounded: bool = True) -> PanopticFrame:
-    """Depth times a ratio, for a camera that did not change its focal length.
+    """Depth times a ratio, for a camera with an unchanged focal length.
 
     Args:
-        bounded: clip the result to the least and the most depth that there was, as the authors do.
+        bounded: clip the result to the original range of depth, as the authors do.
     """
     depth = frame.depth_m * ratio
     if bounded:
@@ -166,7 +166,7 @@ def farther(frame: PanopticFrame, ratio: float, *, bounded: bool = True) -> Pano
 
 
 def short_side_size(size: tuple[int, int], side: int, most: int) -> tuple[int, int]:
-    """(height, width) of one shape whose shorter side is ``side``, the longer at most ``most``."""
+    """(height, width) with the shorter side ``side`` and the longer at most ``most``."""
     ratio = side / min(size)
     if max(size) * ratio > most:
         ratio = most / max(size)
@@ -174,7 +174,7 @@ def short_side_size(size: tuple[int, int], side: int, most: int) -> tuple[int, i
 
 
 def scaled_size(size: tuple[int, int], crop: tuple[int, int], scale: float) -> tuple[int, int]:
-    """(height, width) of one shape that just fits into ``crop`` times ``scale``."""
+    """Largest (height, width) of the same aspect ratio that fits into ``crop`` times ``scale``."""
     ratio = min(crop[0] * scale / size[0], crop[1] * scale / size[1])
     return round(size[0] * ratio), round(size[1] * ratio)
 
@@ -188,7 +188,7 @@ def mirrored(frame: PanopticFrame) -> PanopticFrame:
 def random_cropped(
     frame: PanopticFrame, crop: tuple[int, int], rng: np.random.Generator
 ) -> PanopticFrame:
-    """A part of at most ``crop`` (height, width) from anywhere."""
+    """A random crop of at most ``crop`` (height, width)."""
     height, width = frame.classes.shape
     tall, wide = min(crop[0], height), min(crop[1], width)
     top = int(rng.integers(height - tall + 1))
@@ -198,7 +198,7 @@ def random_cropped(
 
 
 def centre_cropped(frame: PanopticFrame, crop: tuple[int, int]) -> PanopticFrame:
-    """The middle (height, width); what is missing gets grey, no label and no depth."""
+    """The centre (height, width), padded with grey, no label and no depth."""
     starts, before, after = [], [], []
     for side, wanted in zip(frame.classes.shape, crop, strict=True):
         starts.append(round(max(side - wanted, 0) / 2))
@@ -215,7 +215,7 @@ def centre_cropped(frame: PanopticFrame, crop: tuple[int, int]) -> PanopticFrame
 
 
 def recoloured(image: np.ndarray, changes: SsdColour, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 RGB in other colours."""
+    """(H, W, 3) uint8 RGB with random changes of colour."""
     levels = np.arange(256, dtype=np.float32)
 
     def happens() -> bool:

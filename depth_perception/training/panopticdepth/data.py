@@ -12,15 +12,12 @@ from torch import Tensor
 
 from ...data.cityscapes import CityscapesPanoptic
 from ...data.dvps import CityscapesDvps
-from ...data.panoptic import PanopticFrame, PanopticReader
-from ...segment_classes import CITYSCAPES
-from ..batch import StepBatch
-from ..stream import Draw, NoFramesError
-from .augment import PanopticAugment, augmented, image_truth
-from .targets import ImageTruth
+from ...data.panoptic import CITYSCAPES_THINGS, PanopticFrame, PanopticReader
+from ..stream import Draw, HeldOut, NoFramesError, StepBatch
+from .augment import PanopticAugment, augmented, ground_truth_of
+from .targets import GroundTruth
 
 _READERS = {"cityscapes": CityscapesPanoptic, "cityscapes-dvps": CityscapesDvps}
-_THINGS = tuple(number for number, entry in enumerate(CITYSCAPES) if entry.is_thing)
 
 
 @dataclass(frozen=True)
@@ -40,14 +37,14 @@ class PanopticSet:
         """The reader.
 
         Raises:
-            FileNotFoundError, ValueError: data are missing, or of another layout.
+            FileNotFoundError, ValueError: data are missing, or have another layout.
         """
         return _READERS[self.kind](self.root, self.split)
 
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """What is trained on and judged by."""
+    """Data of training and validation."""
 
     train: PanopticSet
     val: PanopticSet | None = None
@@ -56,26 +53,26 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PanopticBatch(StepBatch):
-    """Pictures and what is true about them.
+    """Images and ground truth.
 
     Attributes:
         images: each (3, H, W) uint8 RGB; sizes may differ.
-        truths: the fields of :class:`ImageTruth` for each.
+        ground_truths: the fields of :class:`GroundTruth` of each.
         segments: each (H, W) int64, see :meth:`PanopticFrame.segments`.
-        crowds: each the segments that are groups.
+        crowds: the crowd segments of each.
     """
 
     images: tuple[Tensor, ...]
-    truths: tuple[ImageTruth, ...]
+    ground_truths: tuple[GroundTruth, ...]
     segments: tuple[Tensor, ...]
     crowds: tuple[Tensor, ...]
 
 
 class PanopticData:
-    """Training batches of a recipe.
+    """Training and validation batches of a recipe.
 
     Raises:
-        FileNotFoundError, ValueError: data are missing, or of another layout.
+        FileNotFoundError, ValueError: data are missing, or have another layout.
         NoFramesError: a set is empty.
     """
 
@@ -86,7 +83,8 @@ class PanopticData:
             raise NoFramesError(f"{recipe.train.root} holds no frames")
         self.held_out: Sequence[PanopticBatch] = ()
         if recipe.val is not None:
-            self.held_out = HeldOut(recipe.val.open(), val_frames)
+            val = recipe.val.open()
+            self.held_out = HeldOut(len(val), val_frames, lambda item, _: batch_of([val[item]]))
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -100,26 +98,11 @@ class PanopticData:
         return batch_of(frames, step=draw.step)
 
 
-class HeldOut(Sequence[PanopticBatch]):
-    """Frames to judge by, whole and one at a time, spread evenly over a set."""
-
-    def __init__(self, frames: PanopticReader, count: int) -> None:
-        count = min(count, len(frames))
-        self._frames = frames
-        self._items = [place * len(frames) // count for place in range(count)]
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __getitem__(self, index: int) -> PanopticBatch:
-        return batch_of([self._frames[self._items[index]]])
-
-
 def batch_of(frames: Sequence[PanopticFrame], step: int = 0) -> PanopticBatch:
     """Frames as a batch."""
     return PanopticBatch(
         tuple(frame.rgb for frame in frames),
-        tuple(image_truth(frame, _THINGS) for frame in frames),
+        tuple(ground_truth_of(frame, CITYSCAPES_THINGS) for frame in frames),
         tuple(frame.segments() for frame in frames),
         tuple(torch.tensor(frame.crowd_segments(), dtype=torch.int64) for frame in frames),
         step=step,

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...systems.panopticdepth.config import PanopticDepthConfig
 from ...systems.panopticdepth.network import PanopticFeatures, depth_shift, generated_depth
-from .targets import ImageTruth, LevelTargets, PanopticTargets, panoptic_targets
+from .targets import GroundTruth, LevelTargets, PanopticTargets, panoptic_targets
 
 _ALPHA, _GAMMA = 0.25, 2
 _LEAST_DEPTH_M = 1e-6
@@ -28,7 +28,7 @@ class PanopticLosses:
         thing_position, stuff_position: of the focal losses of the position maps.
         masks: of the Dice losses of things and of stuff.
         depth: of depth within segments. thing_depth: times ``depth``, of the mean depth of things.
-        positions: how many kernels each object learns with.
+        positions: number of kernels per object.
     """
 
     thing_position: float = 1.0
@@ -44,11 +44,11 @@ class PanopticLosses:
 
 
 class Guided(NamedTuple):
-    """Where the kernels of objects are taken from at a level.
+    """Positions of the kernels of objects at a level.
 
     Attributes:
         places: (n, P) int64 positions in the flattened level.
-        values: (n, P) predicted probability that a centre is there, 0 outside of the object.
+        values: (n, P) predicted probability of a centre, 0 outside of the object.
     """
 
     places: Tensor
@@ -63,26 +63,26 @@ def panoptic_losses(
     losses: PanopticLosses,
     first_thing: int,
 ) -> Mapping[str, Tensor]:
-    """The weighted terms of a batch; their sum is made small.
+    """The weighted terms of a batch; their sum is minimised.
 
     Args:
-        features: of the batch, from padded pictures.
+        features: of the batch, from padded images.
         targets: of each of its images.
-        thing_embedding, stuff_embedding: make kernels of masks out of the kernel map.
-        first_thing: the class number of the first thing; the classes below have depth as stuff.
+        thing_embedding, stuff_embedding: make kernels of masks from the kernel map.
+        first_thing: class number of the first thing; depth of stuff is for the classes below.
 
     Returns:
         ``thing_position``, ``stuff_position``, ``thing_masks``, ``stuff_masks``, and with a depth
-        branch ``thing_depth`` and ``depth``. A term that nothing in the batch has is 0.
+        branch ``thing_depth`` and ``depth``. A term without ground truth in the batch is 0.
 
     Raises:
-        ValueError: a level has fewer positions than an object learns with.
+        ValueError: a level has fewer positions than an object has kernels.
     """
     smallest = min(level[0, 0].numel() for level in features.things)
     if smallest < losses.positions:
         raise ValueError(
-            f"the coarsest level has {smallest} positions, and each object learns with "
-            f"{losses.positions}: use larger pictures"
+            f"the coarsest level has {smallest} positions, but each object needs "
+            f"{losses.positions}: use larger images"
         )
     things = sum(len(level.objects) for target in targets for level in target.levels)
     stuff = sum(len(level.present) for target in targets for level in target.levels)
@@ -138,11 +138,11 @@ def panoptic_losses(
 
 def batch_targets(
     features: PanopticFeatures,
-    truths: Sequence[ImageTruth],
+    ground_truths: Sequence[GroundTruth],
     size: tuple[int, int],
     config: PanopticDepthConfig,
 ) -> list[PanopticTargets]:
-    """What the features of padded pictures of ``size`` (height, width) are compared with."""
+    """Targets for the features of padded images of ``size`` (height, width)."""
     return [
         panoptic_targets(
             truth,
@@ -152,12 +152,12 @@ def batch_targets(
             things=config.things,
             classes=len(config.classes),
         )
-        for truth in truths
+        for truth in ground_truths
     ]
 
 
 def focal(logits: Tensor, target: Tensor) -> Tensor:
-    """Focal loss (arXiv 1708.02002) of each element, for targets between 0 and 1 as well."""
+    """Focal loss (arXiv 1708.02002) of each element, with targets in [0, 1]."""
     probability = logits.sigmoid()
     right = probability * target + (1 - probability) * (1 - target)
     balance = _ALPHA * target + (1 - _ALPHA) * (1 - target)
@@ -184,7 +184,7 @@ def depth_loss(depth_m: Tensor, truth_m: Tensor) -> Tensor:
 
 
 def guided_positions(things: Tensor, labels: Tensor, masks: Tensor, count: int) -> Guided:
-    """The positions of each object that look most like its centre.
+    """The positions of each object with the highest probability of its centre.
 
     Args:
         things: (things, h, w) logits of a level.
@@ -275,7 +275,7 @@ def _repeated(masks: Tensor, guided: Guided) -> Tensor:
 def _nothing(
     levels: Sequence[Tensor], embedding: nn.Module | None = None, maps: Tensor | None = None
 ) -> Tensor:
-    """0 that is connected to all that a term may move, so that each has a gradient."""
+    """0 that depends on all parameters of a term, so that each has a gradient."""
     parts = [level.flatten()[:1].sum() for level in levels]
     parts += [] if maps is None else [maps.flatten()[:1].sum()]
     parts += [] if embedding is None else [p.sum() for p in embedding.parameters()]

@@ -1,6 +1,6 @@
-"""What the maps of PanopticDepth are compared with (arXiv 2206.00468; Panoptic FCN, 2012.00720).
+"""Targets of the maps of PanopticDepth (arXiv 2206.00468; Panoptic FCN, 2012.00720).
 
-Objects belong to levels of the feature pyramid by their size, stuff wherever enough of it is left.
+Objects belong to levels of the feature pyramid by size, stuff to each level with enough of it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from ...data.panoptic import VOID_CLASS
 from ...systems.panopticdepth.config import STRIDE
 
 SIZE_RANGES_PX = ((1, 128), (64, 256), (128, 512), (256, 1024), (512, 2048))
-"""Square roots of the areas of boxes that belong to each level, ends included."""
+"""Range of the square root of the box area for each level, bounds included."""
 _MIN_OVERLAP = 0.7
 _LEAST_STUFF = 0.5
 
 
-class ImageTruth(NamedTuple):
-    """What is true about one picture.
+class GroundTruth(NamedTuple):
+    """Ground truth of one image.
 
     Attributes:
         classes: (H, W) uint8, things included, ``VOID_CLASS`` where unknown.
         masks: (N, H, W) bool, objects.
-        labels: (N,) int64 thing classes of the objects, the first of them 0.
+        labels: (N,) int64 thing classes of the objects, counted from the first thing class.
         boxes: (N, 4) float32 pixel indices left, top, right, bottom, both ends in the mask.
         depth_m: (H, W) float32 metres, 0 where unknown.
     """
@@ -39,20 +39,20 @@ class ImageTruth(NamedTuple):
     boxes: Tensor
     depth_m: Tensor
 
-    def to(self, device: torch.device | str) -> ImageTruth:
-        """The same on another device."""
-        return ImageTruth(*(value.to(device) for value in self))
+    def to(self, device: torch.device | str) -> GroundTruth:
+        """The ground truth on another device."""
+        return GroundTruth(*(value.to(device) for value in self))
 
 
 class LevelTargets(NamedTuple):
-    """Truth at one level of the pyramid.
+    """Targets of one level of the pyramid.
 
     Attributes:
         centres: (things, h, w) heat map, 1 at the centres of objects.
-        objects: (n,) int64, which objects of the picture belong to the level.
-        places: (n, 2) int64 row and column of their centres; may lie one beyond the last.
+        objects: (n,) int64, the objects of the image that belong to the level.
+        places: (n, 2) int64 row and column of their centres; may be one beyond the last.
         stuff: (classes, h, w) share of each class, 0 where it is below one half.
-        present: (m,) int64, the classes that have any such place.
+        present: (m,) int64, the classes with any such position.
     """
 
     centres: Tensor
@@ -63,12 +63,12 @@ class LevelTargets(NamedTuple):
 
 
 class PanopticTargets(NamedTuple):
-    """Truth of one picture in the sizes of the network.
+    """Targets of one image at the sizes of the network.
 
     Attributes:
         masks: (N, h, w) float32 at stride 4, soft at borders.
         labels: (N,) int64.
-        stuff: (classes, h, w) float32 at stride 4, likewise.
+        stuff: (classes, h, w) float32 at stride 4, soft at borders.
         depth_m: (h, w) float32 at stride 4, 0 where unknown.
         levels: of the five levels.
     """
@@ -81,7 +81,7 @@ class PanopticTargets(NamedTuple):
 
 
 def panoptic_targets(
-    truth: ImageTruth,
+    truth: GroundTruth,
     *,
     size: tuple[int, int],
     mask_size: tuple[int, int],
@@ -89,13 +89,13 @@ def panoptic_targets(
     things: int,
     classes: int,
 ) -> PanopticTargets:
-    """Truth of one picture as the network should see it.
+    """Targets of one image.
 
     Args:
-        truth: of the picture before it was padded.
-        size: (height, width) of the padded picture.
+        truth: ground truth of the image before padding.
+        size: (height, width) of the padded image.
         mask_size: of the maps of stride 4. level_sizes: of the five levels.
-        things, classes: how many classes of things and of all there are.
+        things, classes: number of thing classes and of all classes.
 
     Raises:
         ValueError: there are not five levels.
@@ -133,10 +133,10 @@ def panoptic_targets(
 
 
 def gaussian_radius(height: float, width: float) -> int:
-    """How far, in pixels, the centre of a box may be off to overlap it by at least 0.7.
+    """Largest shift of a box, in pixels, that keeps an overlap of at least 0.7.
 
-    As CornerNet (arXiv 1808.01244) and its followers compute it: their roots of the three
-    quadratic equations lack the leading coefficient, which is kept.
+    As computed by CornerNet (arXiv 1808.01244) and later code: the roots of the three quadratic
+    equations lack the leading coefficient, which is reproduced here.
     """
     area, total, overlap = height * width, height + width, _MIN_OVERLAP
     roots = (

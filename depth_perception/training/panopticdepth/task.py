@@ -1,10 +1,10 @@
-"""PanopticDepth (CVPR 2022, arXiv 2206.00468): segments, then larger pictures, then depth."""
+"""PanopticDepth (CVPR 2022, arXiv 2206.00468): segments, then larger images, then depth."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import torch
@@ -13,10 +13,15 @@ from torch import Tensor, nn
 
 from ...data.panoptic import VOID_CLASS
 from ...evaluation.panoptic import CITYSCAPES_DVPS, DPQ_THRESHOLDS
-from ...evaluation.panoptic_score import JudgedFrame, PanopticJudge, PanopticRow, PanopticScore
+from ...evaluation.panoptic_score import (
+    PanopticCounter,
+    PanopticResult,
+    PanopticRow,
+    PanopticScore,
+)
 from ...io.colormaps import depth_picture
-from ...systems import card
-from ...systems.catalog import recipe as catalogued
+from ...systems.catalog import model as catalogued
+from ...systems.catalog import system_of
 from ...systems.panopticdepth.config import Norm, PanopticLimits
 from ...systems.panopticdepth.files import load_imagenet, load_panoptic, load_segmentation
 from ...systems.panopticdepth.input import normalised, padded
@@ -25,29 +30,30 @@ from ...systems.panopticdepth.lean_maps import lean_map
 from ...systems.panopticdepth.maps import PanopticMap, View
 from ...systems.panopticdepth.network import PanopticDepth
 from .. import module, recipe
+from ..module import LearningFactors
+from ..networks import known_card
 from ..strict_mapping import RecipeError
 from .data import DataRecipe, PanopticBatch, PanopticData
 from .losses import PanopticLosses, batch_targets, panoptic_losses
-from .optim import motions
-from .targets import ImageTruth
+from .targets import GroundTruth
 
 _FARTHEST_SHOWN_M = 40.0
 
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Where the network starts, and what of it stays.
+    """Adds the initial parameters and the frozen parts of the network.
 
     Attributes:
-        checkpoint: file of the same model. segmentation: one without depth, whose depth branch
-            starts anew. imagenet: Detectron2's ResNet-50 alone. At most one of the three.
-        depth: whether there is a depth branch; None as the catalogue says.
+        checkpoint: file of the same model. segmentation: file of a model without depth, for a new
+            depth branch. imagenet: ResNet-50 of Detectron2. At most one of the three.
+        depth: whether there is a depth branch; None takes the catalogue.
         norm: of the ResNet; ``batch`` is trained.
-        frozen_stages: parts of the ResNet that stay: the stem, its first stage, ...
-        height: the shorter side of the network input when the weights are used; kept with them.
-        still: deformable convolutions stay ordinary ones, which are several times as fast on a
-            CPU. Features of a trunk that starts from random parameters would drive their offsets
-            out of the picture, where nothing can be learnt any more.
+        frozen_stages: number of frozen parts of the ResNet: the stem, its first stage, ...
+        height: the shorter side of the network input at inference; saved with the weights.
+        still: keep the offsets of deformable convolutions at zero, which is several times as fast
+            on a CPU. With a randomly initialised trunk the offsets would leave the image, where
+            they have no gradient.
     """
 
     segmentation: str | None = None
@@ -68,13 +74,13 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True)
 class RunRecipe(recipe.RunRecipe):
-    """Length and bookkeeping; see the base class."""
+    """See the base class."""
 
     metric: str = "pq"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(recipe.Recipe):
+class PanopticDepthRecipe(recipe.Recipe):
     """A whole training run.
 
     Attributes:
@@ -88,11 +94,14 @@ class Recipe(recipe.Recipe):
     limits: PanopticLimits = field(default_factory=PanopticLimits)
 
 
+RECIPE = PanopticDepthRecipe
+
+
 class PanopticTraining(module.Training):
     """Trains RGB to segments and their depth.
 
-    Validation counts as PanopticDepth's evaluator does. ``pq`` and ``dpq`` are means over the
-    classes that occur, those with ``_all`` the published ones over all classes.
+    Validation as in the evaluator of PanopticDepth. ``pq`` and ``dpq`` are means over the classes
+    that occur, those with ``_all`` the published means over all classes.
     """
 
     lower = ("abs_rel", "rmse")
@@ -101,15 +110,15 @@ class PanopticTraining(module.Training):
         *(f"dpq_{threshold}" for threshold in DPQ_THRESHOLDS),
         *("dpq", "dpq_all"),
     )
-    recipe: Recipe
+    recipe: PanopticDepthRecipe
     network: PanopticDepth
 
-    def __init__(self, recipe: Recipe, network: PanopticDepth) -> None:
+    def __init__(self, recipe: PanopticDepthRecipe, network: PanopticDepth) -> None:
         super().__init__(recipe, network)
-        self._motions = motions(network)
+        self._factors = learning_factors(network)
 
-    def motion(self, name: str, parameter: nn.Parameter) -> module.Motion:
-        return self._motions[name]
+    def learning_factors(self, name: str, parameter: nn.Parameter) -> LearningFactors:
+        return self._factors[name]
 
     def metadata(self) -> dict[str, str]:
         options: dict[str, object] = {"limits": asdict(self.recipe.limits)}
@@ -121,35 +130,35 @@ class PanopticTraining(module.Training):
         network = self.network
         images = stacked(batch.images)
         features = network(images)
-        truths = [ImageTruth(*truth) for truth in batch.truths]
+        ground_truths = [GroundTruth(*truth) for truth in batch.ground_truths]
         return panoptic_losses(
             features,
-            batch_targets(features, truths, images.shape[-2:], network.config),
+            batch_targets(features, ground_truths, images.shape[-2:], network.config),
             network.thing_embedding,
             network.stuff_embedding,
             self.recipe.losses,
             network.config.first_thing,
         )
 
-    def judge(self, batch: PanopticBatch) -> PanopticRow:
-        found = predicted(self.judged, batch.images[0], self.recipe.limits)
+    def evaluate(self, batch: PanopticBatch) -> PanopticRow:
+        found = predicted(self.eval_network, batch.images[0], self.recipe.limits)
         segments = torch.where(found.ids < 0, -1, found.classes * 1000 + found.ids).long()
-        frame = JudgedFrame(
+        frame = PanopticResult(
             segments,
             batch.segments[0],
             found.depth,
-            ImageTruth(*batch.truths[0]).depth_m,
+            GroundTruth(*batch.ground_truths[0]).depth_m,
             tuple(batch.crowds[0].tolist()),
         )
-        return PanopticJudge(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
+        return PanopticCounter(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
 
-    def picture(self, batch: PanopticBatch) -> Tensor:
-        """The picture, the classes that were found and the true ones, and depth where there is."""
-        found = predicted(self.judged, batch.images[0], self.recipe.limits)
+    def preview(self, batch: PanopticBatch) -> Tensor:
+        """The image, predicted and true classes, and predicted depth if there is a branch."""
+        found = predicted(self.eval_network, batch.images[0], self.recipe.limits)
         palette = torch.zeros((VOID_CLASS + 1, 3), device=found.classes.device)
         colours = [entry.colour for entry in self.network.config.classes]
         palette[: len(colours)] = palette.new_tensor(colours)
-        truth = ImageTruth(*batch.truths[0])
+        truth = GroundTruth(*batch.ground_truths[0])
         classes = torch.where(found.ids < 0, VOID_CLASS, found.classes.long())
         shown = [
             batch.images[0],
@@ -172,28 +181,23 @@ class PanopticTraining(module.Training):
         numbers["dpq"] = score.dpq(averaged="occurring")[0]
         numbers["dpq_all"] = score.dpq(averaged="all")[0]
         for name in self.lower:
-            numbers[name] = math.nan if score.depth is None else getattr(score.depth, name)
+            numbers[name] = math.nan if score.depth is None else score.depth[name]
         return numbers
 
 
-def prepare(
-    recipe: Recipe, track: Callable[[range, str], Iterable[int]] | None = None
-) -> module.Prepared:
+def prepare(recipe: PanopticDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Network and frames of a recipe.
 
     Raises:
-        RecipeError: no such model, or one of another family, or a metric that it cannot have.
+        RecipeError: no such model, one of another system, or an unsupported metric.
         CheckpointError: a file does not fit.
         OSError, NoFramesError: data are missing.
     """
     model = recipe.model
-    try:
-        card(model.name)
-    except KeyError as error:
-        raise RecipeError(f"model.name: {error.args[0]}") from error
+    known_card(model.name)
     plan = catalogued(model.name)
-    if plan.family != "panopticdepth":
-        raise RecipeError(f"model.name: {model.name} is no PanopticDepth")
+    if system_of(model.name).name != "panopticdepth":
+        raise RecipeError(f"model.name: {model.name} is not trained by task {recipe.task}")
     config = replace(plan.arguments["config"], norm=model.norm)
     if model.depth is not None:
         config = replace(config, depth=model.depth)
@@ -220,7 +224,7 @@ def prepare(
 
 
 def stacked(images: Sequence[Tensor]) -> Tensor:
-    """Network input of pictures (3, H, W) uint8, each with zeros to the right and below."""
+    """Network input of images (3, H, W) uint8, padded with zeros to the right and below."""
     height = max(image.shape[-2] for image in images)
     width = max(image.shape[-1] for image in images)
     return padded(
@@ -235,8 +239,18 @@ def stacked(images: Sequence[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def predicted(network: PanopticDepth, image: Tensor, limits: PanopticLimits) -> PanopticMap:
-    """Segments and depth of a picture (3, H, W) uint8 RGB, at its own size."""
+    """Segments and depth of an image (3, H, W) uint8 RGB, at its own size."""
     size = tuple(image.shape[-2:])
     features = network(stacked([image]))
     things, stuff = segment_kernels(network, features, limits)
     return lean_map(things, stuff, features, View(size, size), network.config, limits)
+
+
+def learning_factors(network: PanopticDepth) -> dict[str, LearningFactors]:
+    """Factors by name of the parameter: all decay but the weights of normalisations."""
+    norms = (nn.GroupNorm, nn.BatchNorm2d)
+    still = {f"{name}.weight" for name, part in network.named_modules() if isinstance(part, norms)}
+    return {
+        name: LearningFactors(decay=float(name not in still))
+        for name, _ in network.named_parameters()
+    }

@@ -1,1 +1,1 @@
-"""Pixel-Perfect Depth: frames and the diffusion target."""
+"""Training of Pixel-Perfect Depth."""

@@ -1,8 +1,8 @@
-"""Training frames of Pixel-Perfect Depth: the mixture, the rules for truth, the sizes."""
+"""Training frames of Pixel-Perfect Depth: mixture, ground truth rules and sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -10,20 +10,19 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from ...data import rendered
 from ...data.frames import PinholeFrame, PinholeReader
-from ...data.sky import with_sky
 from ...systems.ppd.flow import LAST_TIME, noise_field
 from ...systems.ppd.input import ppd_resize
 from ...systems.ppd.transformer import STRIDE
-from ..batch import StepBatch
-from ..stream import Draw, NoFramesError, seed_of, seeded
-from .diffusion import FARTHEST_M
+from ..stream import Draw, HeldOut, NoFramesError, StepBatch, seed_of, seeded
+from .losses import FARTHEST_M
 
 _LEAST_PIXELS = 10
 _ATTEMPTS = 100
+_LEAST_DEPTH_M, _SKY_BEYOND_M = 0.1, 200.0
+_SKY_DEPTH_M = FARTHEST_M + 1
 _STEREO_SIZE = (1024, 1920)  # UnrealStereo4K before its crop
 
 
@@ -34,7 +33,7 @@ class SourceRecipe:
     Attributes:
         kind: reader, see :mod:`depth_perception.data.rendered`.
         root: its folder; of Hypersim the JSON file.
-        share: of the items of the mixture, relative to the other shares.
+        share: of the mixture, relative to the other shares.
         split: of Hypersim.
     """
 
@@ -51,7 +50,7 @@ class SourceRecipe:
         """The reader.
 
         Raises:
-            OSError, ValueError: the data are missing, or of another layout.
+            OSError, ValueError: the data are missing, or have another layout.
         """
         if self.kind == "hypersim":
             return rendered.Hypersim(self.root, self.split)
@@ -60,11 +59,11 @@ class SourceRecipe:
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Frames of a stage.
+    """Frames of a training stage.
 
     Attributes:
-        sources: the mixture. val: what is judged by, or None.
-        items: frames of the mixture, drawn once; None takes every frame of a single source.
+        sources: the mixture. val: validation data, or None.
+        items: number of frames in the mixture, drawn once; None takes all of a single source.
         height, width: of all frames, multiples of 16.
     """
 
@@ -78,7 +77,7 @@ class DataRecipe:
         if not self.sources:
             raise ValueError("sources must name at least one data set")
         if self.items is None and len(self.sources) > 1:
-            raise ValueError(f"items: how many frames to draw from {len(self.sources)} sources?")
+            raise ValueError(f"items must be given for {len(self.sources)} sources")
         for name in ("height", "width"):
             if getattr(self, name) < STRIDE or getattr(self, name) % STRIDE:
                 raise ValueError(
@@ -88,11 +87,11 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PpdBatch(StepBatch):
-    """What the transformer learns from.
+    """Training data of the transformer.
 
     Attributes:
         images: (B, 3, H, W) RGB in [0, 1].
-        depth_m: (B, 1, H, W) metres. mask: (B, 1, H, W) bool, where it counts.
+        depth_m: (B, 1, H, W) metres. mask: (B, 1, H, W) bool, valid pixels.
         noise: (B, 1, H, W) standard normal. times: (B,) time-steps in 0..1000.
     """
 
@@ -103,31 +102,59 @@ class PpdBatch(StepBatch):
     times: Tensor
 
 
+def with_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
+    """Depth (...) clamped to 0.1 to 80 m with sky at 81 m, and its valid pixels, bool.
+
+    The rule for UrbanSyn, UnrealStereo4K, Virtual KITTI and TartanAir: sky is farther than 200 m,
+    and depth between 80 and 200 m is invalid.
+
+    Args:
+        depth_m: as published; NaN (unknown) becomes the largest valid depth.
+    """
+    sky = depth_m > _SKY_BEYOND_M
+    near = (depth_m > _LEAST_DEPTH_M) & (depth_m < FARTHEST_M)
+    farthest = depth_m[near].max() if near.any() else depth_m.new_tensor(FARTHEST_M)
+    depth = torch.where(depth_m.isnan(), farthest, depth_m).clamp(_LEAST_DEPTH_M, FARTHEST_M)
+    return torch.where(sky, _SKY_DEPTH_M, depth), near | sky
+
+
 def without_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
-    """Depth and mask of Hypersim: all that lies between 0.1 and 65 m."""
+    """Depth and mask of Hypersim: valid between 0.1 and 65 m."""
     mask = (depth_m > 0.1) & (depth_m < 65)
     return torch.where(mask, depth_m, 0), mask
 
 
 class PpdData:
-    """Frames as the training of Pixel-Perfect Depth wants them.
+    """Training and validation batches of Pixel-Perfect Depth.
 
     Raises:
         NoFramesError: a source is empty.
-        OSError, ValueError: data are missing, or of another layout.
+        OSError, ValueError: data are missing, or have another layout.
     """
 
     def __init__(self, data: DataRecipe, seed: int, val_frames: int) -> None:
         self._data = data
         self._readers = [source.open() for source in data.sources]
         self._items = _mixture(data, [len(reader) for reader in self._readers], seed)
-        self.held_out = () if data.val is None else PpdValidation(data, data.val, val_frames, seed)
+        self.held_out: Sequence[PpdBatch] = ()
+        if data.val is not None:
+            kind, reader = data.val.kind, data.val.open()
+
+            def validation(item: int, index: int) -> PpdBatch:
+                """One frame with its own noise."""
+                size, random = (data.height, data.width), seeded(seed, 4, index)
+                maps = fitted(reader[item], kind, *size, random)
+                noise = noise_field(*size, seed_of(seed, 5, index))
+                times = torch.tensor([float(LAST_TIME)])
+                return PpdBatch(*(m[None] for m in maps), noise, times)
+
+            self.held_out = HeldOut(len(reader), val_frames, validation)
 
     def __len__(self) -> int:
         return len(self._items)
 
     def batch(self, draw: Draw) -> PpdBatch:
-        """The batch of a step; a frame with hardly any truth gives way to a random one."""
+        """The batch of a step; frames with hardly any ground truth are replaced by random ones."""
         size = (self._data.height, self._data.width)
         rows = []
         for item, generator in zip(draw.items, draw.generators, strict=True):
@@ -148,34 +175,12 @@ class PpdData:
         raise NoFramesError(f"{_ATTEMPTS} frames in a row have hardly any depth")
 
 
-class PpdValidation(Dataset):
-    """Frames spread evenly over a data set, in batches of one, each with a noise of its own."""
-
-    def __init__(self, data: DataRecipe, source: SourceRecipe, count: int, seed: int) -> None:
-        self._data, self._source, self._seed = data, source, seed
-        self._reader = source.open()
-        count = min(count, len(self._reader))
-        self._indices = [i * len(self._reader) // count for i in range(count)]
-
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    def __getitem__(self, index: int) -> PpdBatch:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        height, width = self._data.height, self._data.width
-        frame = self._reader[self._indices[index]]
-        maps = fitted(frame, self._source.kind, height, width, seeded(self._seed, 4, index))
-        noise = noise_field(height, width, seed_of(self._seed, 5, index))
-        return PpdBatch(*(m[None] for m in maps), noise, torch.tensor([float(LAST_TIME)]))
-
-
 def fitted(
     frame: PinholeFrame, kind: str, height: int, width: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Picture (3, h, w) in [0, 1], depth (1, h, w) in metres and mask of a frame.
+    """Image (3, h, w) in [0, 1], depth (1, h, w) in metres and mask of a frame.
 
-    Pictures are resized linearly, depth to the nearest; of UnrealStereo4K a random window is cut.
+    Images are resized linearly, depth by the nearest sample; UnrealStereo4K is cropped at random.
     """
     rgb, depth_m, size = frame.rgb, frame.depth_m, (height, width)
     if kind == "unrealstereo4k":
@@ -200,7 +205,7 @@ def _nearest(depth_m: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _mixture(data: DataRecipe, lengths: list[int], seed: int) -> list[tuple[int, int]]:
-    """(source, frame) of every item; a source that is too short is gone through again."""
+    """(source, frame) of every item; frames of a source that is too short are repeated."""
     total = sum(source.share for source in data.sources)
     items = []
     for number, (source, length) in enumerate(zip(data.sources, lengths, strict=True)):

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ...evaluation.relative import aligned_metrics
-from ...systems import build_network, card, load_network
-from ...systems.catalog import recipe as catalogued
+from ...systems import load_network
+from ...systems.catalog import model as catalogued
 from ...systems.ppd.flow import ends_of, noised
 from ...systems.ppd.network import PixelPerfectDepth
 from ...systems.ppd.semantics import DepthAnythingSemantics, MogeSemantics, semantics_of
 from ...systems.ppd.transformer import SpDit
 from .. import module, recipe
+from ..networks import seeded_network
 from ..strict_mapping import RecipeError
 from .data import DataRecipe, PpdBatch, PpdData
-from .diffusion import FARTHEST_M, gradient_loss, normalised_target, velocity_loss
+from .losses import FARTHEST_M, gradient_loss, normalised_target, velocity_loss
 
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Which encoder prompts the transformer as well.
+    """Adds the encoder that prompts the transformer.
 
     Attributes:
-        semantics: its weights; None takes the fetched ones of the model that the catalogue says.
+        semantics: its weights; None takes the downloaded weights of the model in the catalogue.
     """
 
     semantics: str | None = None
@@ -34,7 +35,7 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """Weights of the terms: velocity, and gradients of the clean end (0 in pre-training)."""
+    """Weights of the terms: velocity, and gradients of the denoised depth (0 in pre-training)."""
 
     velocity: float = 1.0
     gradient: float = 0.0
@@ -42,17 +43,17 @@ class LossRecipe:
 
 @dataclass(frozen=True)
 class RunRecipe(recipe.RunRecipe):
-    """How to judge as well.
+    """Adds the sampling in validation.
 
     Attributes:
-        sampling_steps: evaluations of the transformer for each judged frame.
+        sampling_steps: evaluations of the transformer per validation frame.
     """
 
     sampling_steps: int = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(recipe.Recipe):
+class PpdRecipe(recipe.Recipe):
     """A whole training run."""
 
     model: ModelRecipe
@@ -61,19 +62,22 @@ class Recipe(recipe.Recipe):
     losses: LossRecipe = LossRecipe()
 
 
-class PpdTraining(module.Training):
-    """Trains the transformer; the encoder that prompts it stays as it is.
+RECIPE = PpdRecipe
 
-    Validation is that of the paper: a few sampling steps, then the alignment in log(depth + 1).
+
+class PpdTraining(module.Training):
+    """Trains the transformer; the encoder that prompts it is frozen.
+
+    Validation as in the paper: a few sampling steps, then alignment in log(depth + 1).
     """
 
     lower = ("abs_rel",)
     higher = ("d0_5", "d1", "d2", "d3")
-    recipe: Recipe
+    recipe: PpdRecipe
     network: SpDit
 
     def __init__(
-        self, recipe: Recipe, network: SpDit, semantics: DepthAnythingSemantics | MogeSemantics
+        self, recipe: PpdRecipe, network: SpDit, semantics: DepthAnythingSemantics | MogeSemantics
     ) -> None:
         super().__init__(recipe, network)
         self._guide = (semantics,)  # in a tuple: neither saved nor averaged
@@ -96,13 +100,13 @@ class PpdTraining(module.Training):
             terms["gradient"] = weights.gradient * gradient_loss(clean, target, batch.mask)
         return terms
 
-    def judge(self, batch: PpdBatch) -> Mapping[str, float] | None:
+    def evaluate(self, batch: PpdBatch) -> Mapping[str, float] | None:
         if int(batch.mask.sum()) < 2:
             return None
         values = self._sampled(batch)
-        return asdict(aligned_metrics(values, batch.depth_m, batch.mask))
+        return aligned_metrics(values, batch.depth_m, batch.mask)
 
-    def picture(self, batch: PpdBatch) -> Tensor | None:
+    def preview(self, batch: PpdBatch) -> Tensor | None:
         if not (batch.mask & (batch.depth_m < FARTHEST_M)).any():
             return None
         known = torch.where(batch.mask, normalised_target(batch.depth_m, batch.mask) + 0.5, 0)
@@ -110,36 +114,24 @@ class PpdTraining(module.Training):
         return torch.cat((batch.images[0], maps.expand(3, -1, -1)), 2)
 
     def _sampled(self, batch: PpdBatch) -> Tensor:
-        whole = PixelPerfectDepth(self.judged, self._guide[0])
+        whole = PixelPerfectDepth(self.eval_network, self._guide[0])
         return whole(batch.images, batch.noise, self.recipe.run.sampling_steps).float()
 
 
-def prepare(
-    recipe: Recipe, track: Callable[[range, str], Iterable[int]] | None = None
-) -> module.Prepared:
+def prepare(recipe: PpdRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Transformer, encoder and frames of a recipe.
 
     Raises:
-        RecipeError: no such model, or one of another family.
+        RecipeError: no such model, or one of another system.
         CheckpointError: weights are missing, or do not fit.
         OSError, NoFramesError: data are missing.
     """
     model = recipe.model
-    try:
-        card(model.name)
-    except KeyError as error:
-        raise RecipeError(f"model: {error.args[0]}") from error
-    plan = catalogued(model.name)
-    if plan.family != "ppd":
-        raise RecipeError(f"model.name: {model.name} is no model of Pixel-Perfect Depth")
-    torch.manual_seed(recipe.run.seed)
-    if model.checkpoint is None:
-        network = build_network(model.name)
-    else:
-        network = load_network(model.name, model.checkpoint).requires_grad_(True)
-    guide = semantics_of(load_network(plan.arguments["semantics"], model.semantics))
+    network = seeded_network(recipe, SpDit)
+    semantics = catalogued(model.name).arguments["semantics"]
+    guide = semantics_of(load_network(semantics, model.semantics))
     try:
         data = PpdData(recipe.data, recipe.run.seed, recipe.run.val_frames)
     except ValueError as error:
         raise RecipeError(f"data: {error}") from error
-    return module.Prepared(PpdTraining(recipe, network.train(), guide), data)
+    return module.Prepared(PpdTraining(recipe, network, guide), data)

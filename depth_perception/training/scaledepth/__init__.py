@@ -1,1 +1,1 @@
-"""ScaleDepth: photos, losses, parameter groups."""
+"""Training of ScaleDepth."""

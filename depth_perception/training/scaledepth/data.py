@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from ...data.photos import PhotoFolder, Photos, WorldPhotos, kitti_photos, nyu_photos
-from ..batch import StepBatch
-from ..stream import Draw, NoFramesError
-from .photo_augment import PhotoAugment, augmented
+from ..stream import Draw, HeldOut, NoFramesError, StepBatch
+from .augment import PhotoAugment, augmented
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,13 @@ PhotoSet = NyuSet | KittiSet | WorldSet
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """What is trained on and judged by.
+    """Data sets of training and validation.
 
     Attributes:
-        sets: are mixed in proportion to their sizes.
-        val_sets: are judged by the protocols of their kinds; their ``augment`` is not used.
+        sets: training data, mixed in proportion to their sizes.
+        val_sets: validation data, with the protocols of their kinds; ``augment`` is not used.
         crop: (height, width) of the training images.
-        clamp: bring predictions into the range of the protocol before they are judged.
+        clamp: clamp predictions to the range of the protocol in validation.
     """
 
     sets: tuple[PhotoSet, ...]
@@ -85,13 +84,13 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PhotoBatch(StepBatch):
-    """Photos and truth.
+    """Photos and ground truth.
 
     Attributes:
         images: (B, 3, H, W) uint8 RGB.
         depth_m: (B, 1, H, W) float32 metres, 0 where unknown.
-        scenes: (B,) int64 classes of scenes, -1 where unknown.
-        kinds: of the data set of each photo.
+        scenes: (B,) int64 scene classes, -1 where unknown.
+        kinds: kind of the data set of each photo.
     """
 
     images: Tensor
@@ -104,15 +103,23 @@ class PhotoData:
     """Training batches of the sets of a recipe.
 
     Raises:
-        FileNotFoundError: a folder, list, picture or depth file is missing.
+        FileNotFoundError: a folder, list, image or depth file is missing.
         NoFramesError: a set is empty.
     """
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._crop = recipe.crop
         self._sets = [(source, _opened(source)) for source in recipe.sets]
-        judged = [(source, _opened(source)) for source in recipe.val_sets]
-        self.held_out = HeldOut(judged, val_frames)
+        val_sets = [(source, _opened(source)) for source in recipe.val_sets]
+
+        def validation(item: int, _: int) -> PhotoBatch:
+            source, folder, place = _located(val_sets, item)
+            photo, kind = folder[place], (source.kind,)
+            maps = (photo.rgb[None], photo.depth_m[None, None])
+            return PhotoBatch(*maps, torch.tensor([photo.scene]), kind)
+
+        total = sum(len(folder) for _, folder in val_sets)
+        self.held_out = HeldOut(total, val_frames, validation)
 
     def __len__(self) -> int:
         return sum(len(folder) for _, folder in self._sets)
@@ -135,30 +142,10 @@ class PhotoData:
         )
 
 
-class HeldOut(Sequence[PhotoBatch]):
-    """Photos to judge by, whole and one at a time, spread evenly over all sets."""
-
-    def __init__(self, sets: Sequence[tuple[PhotoSet, Photos]], frames: int) -> None:
-        self._sets = sets
-        total = sum(len(folder) for _, folder in sets)
-        count = min(frames, total)
-        self._items = [place * total // count for place in range(count)]
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __getitem__(self, index: int) -> PhotoBatch:
-        source, folder, place = _located(self._sets, self._items[index])
-        photo = folder[place]
-        return PhotoBatch(
-            photo.rgb[None], photo.depth_m[None, None], torch.tensor([photo.scene]), (source.kind,)
-        )
-
-
 def _opened(source: PhotoSet) -> Photos:
     folder = source.open()
     if len(folder) == 0:
-        raise NoFramesError(f"the {source.kind} set below {source.root} holds no pictures")
+        raise NoFramesError(f"the {source.kind} set below {source.root} holds no images")
     lost = folder.missing() if isinstance(folder, PhotoFolder) else []
     if lost:
         raise FileNotFoundError(

@@ -1,7 +1,7 @@
 """Losses of ScaleDepth (arXiv 2407.08187, section III-E) on several layers of its decoder.
 
-The numbers and gradients agree with the released training code, including where that code differs
-from what one would expect: see :class:`ScaleDepthLosses`.
+Values and gradients agree with the released training code, including its deviations from the paper:
+see :class:`ScaleDepthLosses`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,24 +17,24 @@ from ...systems.scaledepth.query_decoder import QueryOutput
 
 UNKNOWN_CLASS = -1
 
-_OFFSET_M = 1e-3  # is added to both depths before their logarithm
+_OFFSET_M = 1e-3  # added to both depths before the logarithm
 _MEAN_SHARE = 0.15
 _TINY = 1e-12
 
 
 @dataclass(frozen=True)
 class ScaleDepthLosses:
-    """Which terms count how much.
+    """Weights of the terms.
 
     Attributes:
         depth_weight: of :func:`scale_invariant_log`.
-        class_weight: of the cross entropy of the scene class; networks without classes have none.
-        layers: decoder layers beside the last one that are judged too, counted from 0.
+        class_weight: of the cross entropy of the scene class; not used by networks without classes.
+        layers: further supervised decoder layers besides the last one, counted from 0.
         layer_weights: factor of the depth loss of each of ``layers``; the cross entropy of all
-            layers counts in full.
-        max_depth_m: farther truth is left out; None keeps all.
-        softmax_twice: feed probabilities to a cross entropy that takes the softmax itself, as the
-            released code does. It flattens the loss; False is the cross entropy that was meant.
+            layers has full weight.
+        max_depth_m: farther ground truth is ignored; None keeps all.
+        softmax_twice: pass probabilities to a cross entropy that applies softmax again, as in the
+            released code. This flattens the loss; False is the intended cross entropy.
     """
 
     depth_weight: float = 10.0
@@ -67,9 +66,9 @@ def scaledepth_losses(
     """The weighted terms, whose sum is the loss.
 
     Args:
-        network: turns queries into depth and classes.
+        network: makes depth and classes from queries.
         queries: of every decoder layer, see :meth:`ScaleDepth.layers`.
-        depth_m: (B, 1, H, W) truth in metres, 0 where unknown.
+        depth_m: (B, 1, H, W) ground truth in metres, 0 where unknown.
         classes: (B,) int64 indices of scene classes, :data:`UNKNOWN_CLASS` where unknown.
 
     Returns:
@@ -77,7 +76,7 @@ def scaledepth_losses(
         the number of the layer appended, such as ``depth_2``, for each of ``options.layers``.
 
     Raises:
-        ValueError: the network has not the layers of ``options``, or not the classes of the images.
+        ValueError: the network lacks layers of ``options`` or classes of the images.
     """
     last = len(queries) - 1
     if max(options.layers, default=0) > last:
@@ -86,12 +85,12 @@ def scaledepth_losses(
     if known and int(classes.max()) >= known:
         raise ValueError(f"scene class {int(classes.max())}, but the network knows only {known}")
     terms = {}
-    judged = [("", last, 1.0)]
-    judged += [
+    supervised = [("", last, 1.0)]
+    supervised += [
         (f"_{layer}", layer, weight)
         for layer, weight in zip(options.layers, options.layer_weights, strict=True)
     ]
-    for suffix, layer, weight in judged:
+    for suffix, layer, weight in supervised:
         output = network.output(queries[layer])
         pred = output.depth_m(tuple(depth_m.shape[-2:]))
         error = scale_invariant_log(pred, depth_m, max_depth_m=options.max_depth_m)
@@ -109,17 +108,17 @@ def scale_invariant_log(
 ) -> Tensor:
     """Root of the variance and 0.15 times the squared mean of the log error of a whole batch.
 
-    Section III-E, after AdaBins (arXiv 2011.14141). Other than
-    :func:`~depth_perception.training.losses.silog` it adds a millimetre to both depths and takes
-    the variance without bias.
+    Section III-E, after AdaBins (arXiv 2011.14141). Unlike
+    :func:`~depth_perception.training.panda.losses.silog` it adds a millimetre to both depths and
+    uses the unbiased variance.
 
     Args:
         pred, target: (B, 1, H, W) metres; a target of 0 is unknown.
-        max_depth_m: farther targets do not count.
-        mean_only: leave the variance out, for the first steps of a run that starts far off.
+        max_depth_m: farther targets are ignored.
+        mean_only: without the variance, for the first steps of a run.
 
     Returns:
-        The loss; 0 with zero gradients where less than two pixels count.
+        The loss; 0 with zero gradients for fewer than two valid pixels.
     """
     mask = target > 0
     if max_depth_m is not None:
@@ -136,33 +135,3 @@ def class_entropy(scores: Tensor, classes: Tensor) -> Tensor:
     if not (classes != UNKNOWN_CLASS).any():
         return 0 * scores.sum()
     return F.cross_entropy(scores, classes, ignore_index=UNKNOWN_CLASS)
-
-
-def bin_chamfer(edges: Tensor, target: Tensor, *, least_m: float = 1e-3) -> Tensor:
-    """Squared distances between bin centres and depths, both ways; mean over images.
-
-    AdaBins (arXiv 2011.14141), section 3.3. The published models were trained without.
-
-    Args:
-        edges: (B, bins + 1) in the unit of ``target``.
-        target: (B, 1, H, W); what is below ``least_m`` does not count.
-    """
-    centres = (edges[:, 1:] + edges[:, :-1]) / 2
-    terms = [edges.sum() * 0]
-    for bins, depth in zip(centres, target.flatten(1), strict=True):
-        depth = depth[depth >= least_m]
-        if depth.numel() == 0:
-            continue
-        order = bins.detach().sort().indices
-        bins = bins[order]
-        depth = depth.sort().values
-        terms.append(_to_nearest(bins, depth).mean() + _to_nearest(depth, bins).mean())
-    return torch.stack(terms).sum() / len(edges)
-
-
-def _to_nearest(values: Tensor, among: Tensor) -> Tensor:
-    """Squared distance of each value to the nearest of the sorted ones."""
-    above = torch.searchsorted(among.detach(), values.detach()).clamp(1, max(1, len(among) - 1))
-    above = above.clamp_max(len(among) - 1)
-    below = (above - 1).clamp_min(0)
-    return torch.minimum((values - among[above]).square(), (values - among[below]).square())

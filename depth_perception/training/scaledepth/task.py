@@ -1,9 +1,10 @@
-"""Metric depth of pinhole pictures by ScaleDepth (arXiv 2407.08187)."""
+"""Metric depth of pinhole images by ScaleDepth (arXiv 2407.08187)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,28 +12,30 @@ from torch import Tensor, nn
 
 from ...evaluation.nyu_kitti import PROTOCOLS
 from ...io.colormaps import depth_picture
-from ...systems import build_network, card, load_network
 from ...systems.scaledepth.files import load_clip_trunk, read_class_embeddings
 from ...systems.scaledepth.network import ScaleDepth
 from ...systems.scaledepth.windows import fitted_size, scaledepth_input, scene_depth
 from .. import module, recipe
+from ..module import LearningFactors
+from ..networks import seeded_network
+from ..schedules import Poly, Schedule
 from ..strict_mapping import RecipeError
 from .data import DataRecipe, PhotoBatch, PhotoData
 from .losses import ScaleDepthLosses, scaledepth_losses
-from .optim import OptimRecipe, motions
 
-_NYU_SIDES = 2000, 480  # the longer and the shorter side of a picture at most, when judged
+_NYU_SIDES = 2000, 480  # maximum of the longer and the shorter side of validation images
+_EMBEDDINGS = ("queries.content.", "queries.position.", "queries.level.")
 
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Where a network without ``checkpoint`` starts.
+    """Adds the initial parameters of a network without ``checkpoint``.
 
     Attributes:
-        encoder: file of open_clip's ``convnext_large_d_320``, of which the encoder is the visual
-            half; None starts from random parameters.
-        class_embeddings: file of ``depth-perception scenes`` or of the authors; needed by networks
-            with scene classes.
+        encoder: file of ``convnext_large_d_320`` of open_clip, whose visual half is the encoder;
+            None starts from random parameters.
+        class_embeddings: file of ``depth-perception scenes`` or of the authors; required by
+            networks with scene classes.
     """
 
     encoder: str | None = None
@@ -41,7 +44,7 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True)
 class RunRecipe(recipe.RunRecipe):
-    """Length and bookkeeping; see the base class."""
+    """See the base class."""
 
     metric: str = "rmse"
 
@@ -53,8 +56,27 @@ class RunRecipe(recipe.RunRecipe):
             )
 
 
+@dataclass(frozen=True)
+class OptimRecipe(recipe.OptimRecipe):
+    """The settings of the authors.
+
+    Attributes:
+        encoder_lr: factor of the learning rate for the encoder.
+    """
+
+    kind: Literal["adam", "adamw"] = "adamw"
+    weight_decay: float = 0.05
+    schedule: Schedule = field(default_factory=Poly)
+    clip: float | None = 0.01
+    encoder_lr: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not self.encoder_lr >= 0:
+            raise ValueError(f"encoder_lr must not be negative, got {self.encoder_lr}")
+
+
 @dataclass(frozen=True, kw_only=True)
-class Recipe(recipe.Recipe):
+class ScaleDepthRecipe(recipe.Recipe):
     """A whole training run."""
 
     model: ModelRecipe
@@ -64,20 +86,23 @@ class Recipe(recipe.Recipe):
     losses: ScaleDepthLosses = field(default_factory=ScaleDepthLosses)
 
 
+RECIPE = ScaleDepthRecipe
+
+
 class ScaleDepthTraining(module.Training):
     """Trains RGB, 0 to 255, to relative depth, scale and scene class."""
 
     lower = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog")
     higher = ("d0_5", "d1", "d2", "d3")
-    recipe: Recipe
+    recipe: ScaleDepthRecipe
     network: ScaleDepth
 
-    def __init__(self, recipe: Recipe, network: ScaleDepth) -> None:
+    def __init__(self, recipe: ScaleDepthRecipe, network: ScaleDepth) -> None:
         super().__init__(recipe, network)
-        self._motions = motions(network, recipe.optim.encoder_lr)
+        self._factors = learning_factors(network, recipe.optim.encoder_lr)
 
-    def motion(self, name: str, parameter: nn.Parameter) -> module.Motion:
-        return self._motions[name]
+    def learning_factors(self, name: str, parameter: nn.Parameter) -> LearningFactors:
+        return self._factors[name]
 
     def losses(self, batch: PhotoBatch) -> Mapping[str, Tensor]:
         queries = self.network.layers(batch.images.float())
@@ -85,37 +110,37 @@ class ScaleDepthTraining(module.Training):
             self.network, queries, batch.depth_m, batch.scenes, self.recipe.losses
         )
 
-    def judge(self, batch: PhotoBatch) -> Mapping[str, float] | None:
+    def evaluate(self, batch: PhotoBatch) -> Mapping[str, float] | None:
         (kind,) = batch.kinds
         protocol = replace(PROTOCOLS[kind], clamp=self.recipe.data.clamp)
-        found = protocol.judge(self._depth(batch), batch.depth_m[0, 0])
+        found = protocol.metrics(self._depth(batch), batch.depth_m[0, 0])
         if found is None:
             return None
-        return {f"{kind}/{name}": value for name, value in asdict(found[0]).items()}
+        return {f"{kind}/{name}": value for name, value in found.items()}
 
-    def picture(self, batch: PhotoBatch) -> Tensor:
-        """The photo, its depth, and the truth."""
-        truth = batch.depth_m[0, 0]
-        limits = (0.0, max(float(truth.max()), 1.0))
+    def preview(self, batch: PhotoBatch) -> Tensor:
+        """The photo, the predicted depth, and the ground truth."""
+        target = batch.depth_m[0, 0]
+        limits = (0.0, max(float(target.max()), 1.0))
         maps = (
             depth_picture(self._depth(batch).cpu().numpy(), limits=limits),
-            depth_picture(truth.cpu().numpy(), (truth > 0).cpu().numpy(), limits=limits),
+            depth_picture(target.cpu().numpy(), (target > 0).cpu().numpy(), limits=limits),
         )
         shown = [torch.from_numpy(rgb).permute(2, 0, 1) / 255 for rgb in maps]
         return torch.cat((batch.images[0].cpu().float() / 255, *shown), 2)
 
     def _depth(self, batch: PhotoBatch) -> Tensor:
-        """Depth (H, W) of the only image of a batch, as the authors judge it, metres."""
-        (kind,), truth = batch.kinds, batch.depth_m[0, 0]
+        """Depth (H, W) of the only image of a batch, as evaluated by the authors, metres."""
+        (kind,), target = batch.kinds, batch.depth_m[0, 0]
         pixels = batch.images[0].permute(1, 2, 0)
-        size = fitted_size(*truth.shape, *_NYU_SIDES) if kind == "nyu" else tuple(truth.shape)
-        depth = scene_depth(self.judged, scaledepth_input(pixels, size)).depth_m.float()
-        if size != truth.shape:
-            depth = F.interpolate(depth, truth.shape, mode="bilinear")
+        size = fitted_size(*target.shape, *_NYU_SIDES) if kind == "nyu" else tuple(target.shape)
+        depth = scene_depth(self.eval_network, scaledepth_input(pixels, size)).depth_m.float()
+        if size != target.shape:
+            depth = F.interpolate(depth, target.shape, mode="bilinear")
         return depth[0, 0]
 
     def summary(self, rows: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
-        """The mean over all images, and over those of each set where there are several."""
+        """The mean over all images, and over those of each data set if there are several."""
         kinds = sorted({name.partition("/")[0] for row in rows for name in row})
         means = {}
         for name in (*self.lower, *self.higher):
@@ -130,9 +155,7 @@ class ScaleDepthTraining(module.Training):
         return means
 
 
-def prepare(
-    recipe: Recipe, track: Callable[[range, str], Iterable[int]] = lambda indices, title: indices
-) -> module.Prepared:
+def prepare(recipe: ScaleDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Network and photos of a recipe.
 
     Raises:
@@ -145,38 +168,47 @@ def prepare(
     )
 
 
-def starting_network(recipe: Recipe) -> ScaleDepth:
-    """The network of a recipe with its starting parameters.
+def starting_network(recipe: ScaleDepthRecipe) -> ScaleDepth:
+    """The network of a recipe with its initial parameters.
 
     Raises:
-        RecipeError: no such model, no ScaleDepth, or its scene classes are not told.
+        RecipeError: no such model, not a ScaleDepth, or its scene classes are not given.
         CheckpointError: a file does not fit.
     """
     model = recipe.model
-    try:
-        card(model.name)
-    except KeyError as error:
-        raise RecipeError(f"model.name: {error.args[0]}") from error
-    with torch.device("meta"):
-        if not isinstance(build_network(model.name), ScaleDepth):
-            raise RecipeError(f"model.name: {model.name} is no ScaleDepth")
-    torch.manual_seed(recipe.run.seed)
+    given = model.encoder is not None or model.class_embeddings is not None
+    if model.checkpoint is not None and given:
+        raise RecipeError("model: a checkpoint has its own encoder and class_embeddings")
+    network = seeded_network(recipe, ScaleDepth)
     if model.checkpoint is not None:
-        if model.encoder is not None or model.class_embeddings is not None:
-            raise RecipeError("model: a checkpoint has its own encoder and class_embeddings")
-        network = load_network(model.name, model.checkpoint)
-        return network.requires_grad_(True).train()
-    network = build_network(model.name)
+        return network
     if model.encoder is not None:
         load_clip_trunk(network, model.encoder)
     if network.class_embeddings is not None:
         if model.class_embeddings is None:
             raise RecipeError(
-                f"model.class_embeddings: {model.name} learns classes of scenes, so it needs their "
+                f"model.class_embeddings: {model.name} learns scene classes, so it requires their "
                 "text embeddings: make them with depth-perception scenes"
             )
         classes, width = network.class_embeddings.shape
         network.class_embeddings.copy_(
             read_class_embeddings(model.class_embeddings, classes, width)
         )
-    return network.train()
+    return network
+
+
+def learning_factors(network: ScaleDepth, encoder_lr: float) -> dict[str, LearningFactors]:
+    """Factors of learning rate and weight decay by name of the parameter.
+
+    Normalisations and query and level embeddings of the decoders have no weight decay; those of the
+    encoder have, as in the run of the authors.
+    """
+    plain = {name for name, _ in network.named_parameters() if name.startswith(_EMBEDDINGS)}
+    for path, part in network.named_modules():
+        if isinstance(part, (nn.LayerNorm, nn.GroupNorm)) and not path.startswith("encoder."):
+            plain |= {f"{path}.{name}" for name, _ in part.named_parameters(recurse=False)}
+    factors = {}
+    for name, _ in network.named_parameters():
+        rate = encoder_lr if name.startswith("encoder.") else 1.0
+        factors[name] = LearningFactors(rate, float(name not in plain))
+    return factors

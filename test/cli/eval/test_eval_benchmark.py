@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from data.benchmarks.benchmark_samples import write_sample
 from golden.ppd_reference import case
 
 from depth_perception.cli.main import main
-from depth_perception.data.benchmarks.samples import write_sample
 from depth_perception.geometry import Pinhole
 from depth_perception.systems import build_network
 
@@ -82,7 +82,7 @@ def test_other_models_get_nine_numbers(
         (["--max-depth", "5"], "--max-depth: not for nyu with --protocol ppd"),
         (["--protocol", "plain"], "take --protocol ppd"),
         (["--protocol", "scaledepth"], "take --protocol ppd"),
-        (["--protocol", "omnidepth"], "nyu, which is judged by plain or ppd or scaledepth"),
+        (["--protocol", "omnidepth"], "nyu, which has plain or ppd or scaledepth"),
         (["--baselines"], "--baselines: not for nyu"),
         (["--list", "nowhere.txt"], "no list nowhere.txt"),
         (["--limit", "0"], "--limit must be at least 1, got 0"),
@@ -103,8 +103,8 @@ def test_models_and_data_sets_of_other_cameras_are_refused(
     nyu: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["eval", "panda-tiny-metric", "nyu", str(nyu)]) == 1
-    assert "no model of pinhole cameras" in capsys.readouterr().err
+    assert "panda-tiny-metric is not a pinhole model, which nyu needs" in capsys.readouterr().err
     assert main(["eval", "moge-2-tiny", "nyu", str(nyu), "--steps", "3"]) == 1
-    assert "only Pixel-Perfect Depth" in capsys.readouterr().err
+    assert "--steps: moge-2-tiny has no such option" in capsys.readouterr().err
     assert main(["eval", "panda-tiny-metric", "worlds", str(nyu), "--protocol", "ppd"]) == 1
-    assert "--protocol ppd is not for worlds, which is judged by plain" in capsys.readouterr().err
+    assert "--protocol ppd is not for worlds, which has plain" in capsys.readouterr().err

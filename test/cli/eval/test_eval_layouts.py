@@ -9,16 +9,16 @@ import pytest
 import torch
 
 import depth_perception as dp
-from depth_perception.cli.eval.job import PANORAMAS
+from depth_perception.cli.eval.benchmarks import PANORAMAS
 from depth_perception.cli.main import main
 from depth_perception.data.benchmarks import ZERO_SHOT as READERS
 from depth_perception.data.tiny import write_tiny
 from depth_perception.data.tiny.scenes import panorama
 from depth_perception.evaluation import published
-from depth_perception.evaluation.evaluate import Values
+from depth_perception.evaluation.alignment import Alignment
+from depth_perception.evaluation.loop import Sample, Values, evaluate
 from depth_perception.evaluation.nyu_kitti import PROTOCOLS
-from depth_perception.evaluation.panda import at_height, evaluate_panda
-from depth_perception.evaluation.protocols import Alignment
+from depth_perception.evaluation.panda import PandaProtocol, at_height
 from depth_perception.evaluation.zero_shot import ZERO_SHOT, depth_as_seen, seen_size
 from depth_perception.systems import build_network, save_network
 
@@ -68,24 +68,24 @@ def test_the_rules_of_panda() -> None:
     frames = [panorama("room", seed) for seed in (0, 1)]
     seen = []
 
-    def relative(image: torch.Tensor) -> Values:
-        seen.append(tuple(image.shape))
+    def relative(sample: Sample) -> Values:
+        seen.append(tuple(sample.image.shape))
         truth = at_height(frames[len(seen) - 1], 504).range_m
         return Values(0.3 * truth + 0.1)
 
-    result = evaluate_panda("x", relative, frames, Alignment.SCALE_SHIFT)
+    result = evaluate("x", relative, frames, PandaProtocol(Alignment.SCALE_SHIFT))
     assert seen == [(504, 1008, 3)] * 2
-    assert result.metrics.abs_rel < 1e-4, "scale and shift are fitted"
-    assert result.metrics.a1 == pytest.approx(1)
+    assert result.metrics["abs_rel"] < 1e-4, "scale and shift are fitted"
+    assert result.metrics["a1"] == pytest.approx(1)
 
-    def metric(image: torch.Tensor) -> Values:
-        assert image.shape == (512, 1024, 3)
+    def metric(sample: Sample) -> Values:
+        assert sample.image.shape == (512, 1024, 3)
         return Values(torch.full((512, 1024), 50.0))
 
-    result = evaluate_panda("x", metric, frames[:1], Alignment.NONE)
+    result = evaluate("x", metric, frames[:1], PandaProtocol(Alignment.NONE))
     truth = at_height(frames[0], 512).range_m
     known = truth[(truth > 0) & (truth <= 10)]
-    assert result.metrics.mae == pytest.approx(float((10 - known).mean()), rel=1e-4), "clamped"
+    assert result.metrics["mae"] == pytest.approx(float((10 - known).mean()), rel=1e-4), "clamped"
 
 
 def test_published_figures_of_panda_stand_beside_the_whole_test_split_only(
@@ -94,7 +94,7 @@ def test_published_figures_of_panda_stand_beside_the_whole_test_split_only(
     root = tmp_path / "data"
     write_tiny("matterport3d", root)
     figures = {"panda-tiny": {"matterport3d": {"rms": 0.3305}}}
-    monkeypatch.setattr(published, "PANDA_PUBLISHED", figures)
+    monkeypatch.setitem(published.PUBLISHED, "panda", figures)
     monkeypatch.setattr("depth_perception.evaluation.panda.NETWORK_HEIGHT", 28)
     content = judged("panda-tiny", "matterport3d", root, weights, tmp_path)
     assert content["published"] == {"rms": 0.3305}

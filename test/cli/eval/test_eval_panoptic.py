@@ -87,7 +87,7 @@ def test_the_numbers_are_those_of_validation_in_training(
         *(f"limits.stuff_area_px={AREA}", "run.val_frames=2"),
     ]
     training, data = prepare(load_recipe("panopticdepth-depth", plan))
-    numbers = training.eval().summary([training.judge(batch) for batch in data.held_out])
+    numbers = training.eval().summary([training.evaluate(batch) for batch in data.held_out])
     expected = {
         "pq": result["occurring"]["pq"]["all"],
         "pq_things": result["occurring"]["pq"]["things"],
@@ -107,7 +107,7 @@ def test_the_numbers_are_those_of_validation_in_training(
 
     shown = capsys.readouterr().out
     assert f"{numbers['pq']:.1f}" in shown
-    assert "numbers objects anew in every frame" in shown
+    assert "numbers objects in every frame separately" in shown
     assert "2 frames, cityscapes-dvps val" in shown
     tables = (tmp_path / "e.md").read_text()
     assert f"| DPQ mean | {numbers['dpq_all']:.1f} |" in tables
@@ -172,7 +172,7 @@ def test_cityscapes_has_no_depth_and_published_figures_beside(
         annotations.append({"file_name": f"{stem}_gtFine_panoptic.png", "segments_info": segments})
     truth.with_suffix(".json").write_text(json.dumps({"annotations": annotations}))
     figures = {MODEL: {"cityscapes": {"pq": (64.1, 58.8, 68.0)}}}
-    monkeypatch.setattr(published, "PANOPTICDEPTH_PUBLISHED", figures)
+    monkeypatch.setitem(published.PUBLISHED, "panoptic", figures)
     report = tmp_path / "e.json"
     assert _eval("cityscapes", tmp_path, checkpoint, "--json", report) == 0
     (result,) = json.loads(report.read_text())["evaluations"]
@@ -190,14 +190,14 @@ def test_cityscapes_has_no_depth_and_published_figures_beside(
 @pytest.mark.parametrize(
     ("model", "dataset", "options", "message"),
     [
-        ("scaledepth-tiny", "cityscapes", [], "finds no segments"),
-        ("panda-tiny", "cityscapes", [], "is no model of pinhole cameras"),
+        ("scaledepth-tiny", "cityscapes", [], "predicts no segments"),
+        ("panda-tiny", "cityscapes", [], "is not a pinhole model"),
         (MODEL, "cityscapes", ["--window", "2"], "--window: not for cityscapes"),
         (MODEL, "cityscapes-dvps", ["--window", "0"], "--window must be at least 1, got 0"),
         (MODEL, "cityscapes-dvps", ["--window", "2", "--limit", "1"], "give one of them"),
         (MODEL, "cityscapes-dvps", ["--window", "3"], "no video has 3 successive frames"),
         (MODEL, "cityscapes-dvps", ["--split", "test"], "no frames"),
-        (MODEL, "cityscapes-dvps", ["--protocol", "ppd"], "is judged by panoptic"),
+        (MODEL, "cityscapes-dvps", ["--protocol", "ppd"], "which has panoptic"),
         (MODEL, "cityscapes-dvps", ["--stuff-area", "-1"], "stuff_area_px must not be negative"),
         (MODEL, "nyu", ["--stuff-area", "1"], "--stuff-area: not for nyu"),
     ],

@@ -97,7 +97,8 @@ def test_published_figures_stand_beside_equal_protocols_only(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     model = "omnidepth-rectnet-tiny"
-    monkeypatch.setattr(published, "OMNIDEPTH_PUBLISHED", {model: {"abs_rel": 0.7654}})
+    figures = {model: {"3d60": {"abs_rel": 0.7654}}}
+    monkeypatch.setitem(published.PUBLISHED, "omnidepth", figures)
     assert _eval(model, root, weights, "--protocol", "omnidepth") == 0
     (line,) = (x for x in capsys.readouterr().out.splitlines() if "published" in x)
     assert line.split() == ["published", "0.765"]
@@ -160,6 +161,6 @@ def test_pinhole_models_and_empty_folders_are_refused(
     tmp_path: Path, weights: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["eval", "moge-2-tiny", "3d60", str(tmp_path)]) == 1
-    assert "moge-2-tiny is no panoramic model" in capsys.readouterr().err
+    assert "moge-2-tiny is not a panoramic model" in capsys.readouterr().err
     assert _eval("blindspot-tiny", tmp_path, weights) == 1
     assert "holds 0 lists (*.txt): name one with --list" in capsys.readouterr().err

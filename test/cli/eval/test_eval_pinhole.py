@@ -18,8 +18,9 @@ from depth_perception.data.kitti_raw import KittiRaw, read_pairs, write_kitti_ra
 from depth_perception.data.stereo import StereoFrame
 from depth_perception.data.worlds import make_world, render
 from depth_perception.evaluation import published
+from depth_perception.evaluation.loop import Sample, evaluate
 from depth_perception.evaluation.nyu_kitti import PROTOCOLS
-from depth_perception.evaluation.stereo_metrics import EigenProtocol, evaluate_kitti
+from depth_perception.evaluation.stereo_metrics import EigenProtocol, predict_pairs
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.systems import build_network, save_network
 from depth_perception.systems.panorama_input import plain_input
@@ -97,13 +98,14 @@ def test_the_vgg_on_kitti_is_judged_as_monodepth_is(
 
     network = dp.load(VGG, weights[VGG], "cpu").network
 
-    def disparity(left: torch.Tensor) -> torch.Tensor:
+    def disparity(sample: Sample) -> torch.Tensor:
         with torch.inference_mode():
-            return network(plain_input(left.permute(1, 2, 0), (128, 256)), circular=False)[0][0, 0]
+            return network(plain_input(sample.image, (128, 256)), circular=False)[0][0, 0]
 
     reader = KittiRaw(read_pairs(kitti / "pairs.txt", kitti), truth=True)
-    expected = evaluate_kitti(disparity, reader, EigenProtocol(crop=crop, median=median))
-    assert result["metrics"] == pytest.approx(asdict(expected.metrics), rel=1e-4)
+    protocol = EigenProtocol(crop=crop, median=median)
+    expected = evaluate(VGG, predict_pairs(disparity), reader, protocol)
+    assert result["metrics"] == pytest.approx(expected.metrics, rel=1e-4)
 
 
 def test_other_pinhole_models_on_kitti(
@@ -130,7 +132,7 @@ def test_scaledepth_by_its_own_rules(
 ) -> None:
     model, report = "scaledepth-tiny", tmp_path / "e.json"
     figures = {model: {layout: {"abs_rel": 0.7654}}}
-    monkeypatch.setattr(published, "SCALEDEPTH_PUBLISHED", figures)
+    monkeypatch.setitem(published.PUBLISHED, "scaledepth", figures)
     files = ["--json", report, "--markdown", tmp_path / "e.md"]
     assert _eval(model, layout, photos, weights, "--protocol", "scaledepth", *files) == 0
     content = json.loads(report.read_text())
@@ -166,16 +168,16 @@ def test_rules_of_other_sets_and_other_metric_models(
             "scaledepth-tiny",
             "nyu",
             ["--protocol", "scaledepth", "--focal", "500"],
-            "--rules nyu has no use for --focal",
+            "--rules nyu does not use --focal",
         ),
         (
             "scaledepth-tiny",
             "kitti",
             ["--protocol", "scaledepth", "--list", "other.txt"],
-            "other.txt: KITTI needs lines",
+            "no list other.txt",
         ),
-        ("depth-anything-v2-small", "nyu", ["--protocol", "scaledepth"], "judges metres"),
-        ("scaledepth-tiny", "eth3d", ["--protocol", "scaledepth"], "judged by plain or ppd"),
+        ("depth-anything-v2-small", "nyu", ["--protocol", "scaledepth"], "scores metres"),
+        ("scaledepth-tiny", "eth3d", ["--protocol", "scaledepth"], "eth3d, which has plain or ppd"),
         ("scaledepth-tiny", "kitti-raw", ["--solid-angle"], "--solid-angle: not for kitti-raw"),
         ("scaledepth-tiny", "kitti-raw", ["--list", "none.txt"], "no list none.txt"),
         ("scaledepth-tiny", "kitti-raw", [], "no pairs below"),

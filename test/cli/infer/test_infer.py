@@ -101,7 +101,7 @@ def test_folder_is_sorted_and_junk_is_reported(
     assert names(tmp_path / "out") == ["a.png", "b.png"]
     printed = capsys.readouterr().out
     assert "2 done, 0 finished before, 0 failed" in printed
-    assert "notes.md: no picture, video or bag (suffix '.md')" in printed
+    assert "notes.md: no image, video or bag (suffix '.md')" in printed
     assert infer(folder, *tiny, "--recursive") == 0
     assert names(tmp_path / "out") == ["a.png", "b.png", "deep/c.png"]
     assert "1 done, 2 finished before" in capsys.readouterr().out
@@ -120,7 +120,7 @@ def test_an_output_folder_that_cannot_be_made_is_refused_before_the_work(
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     source = picture(tmp_path / "room.png")
     assert infer(source, *tiny, "--out", tmp_path / out) == 2
-    assert f"--out {tmp_path / out}: {tmp_path / out.split('/')[0]} is no folder" in (
+    assert f"--out {tmp_path / out}: {tmp_path / out.split('/')[0]} is not a folder" in (
         capsys.readouterr().err
     )
 
@@ -380,8 +380,8 @@ def test_pinhole_camera_with_its_field_of_view(
     picture: Picture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from depth_perception.cli import infer as command
-    from depth_perception.systems import Estimator, EstimatorOptions, build_network, card
+    from depth_perception.cli.infer import run as command
+    from depth_perception.systems import DenseEstimator, EstimatorOptions, build_network, card
     from depth_perception.systems.depth_anything.network import DepthAnything
 
     torch.manual_seed(0)
@@ -390,7 +390,7 @@ def test_pinhole_camera_with_its_field_of_view(
     monkeypatch.setattr(
         command,
         "load",
-        lambda name, checkpoint, device, **options: Estimator(
+        lambda name, checkpoint, device, **options: DenseEstimator(
             card(name), network, options=EstimatorOptions(**options)
         ),
     )

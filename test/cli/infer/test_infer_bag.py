@@ -93,7 +93,7 @@ def test_topic_is_chosen_and_bad_messages_are_listed(
     bag = image_bag("two", {"/left": frames, "/right": frames, "/depth": depth})
     assert infer(bag, *tiny) == 1
     printed = capsys.readouterr().out
-    assert "has 2 topics with pictures" in printed
+    assert "has 2 camera image topics" in printed
     assert "/left (3 x rgb8)" in printed
     assert "choose one with --topic" in printed
     assert infer(bag, *tiny, "--topic", "/up") == 1

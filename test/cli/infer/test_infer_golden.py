@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from depth_perception.io.colormaps import colourise
+from depth_perception.io.colormaps import PUBLISHED_COLORMAP, colourise
 from depth_perception.io.images import read_image, write_image
 from depth_perception.io.ply import read_ply
 
@@ -50,7 +50,7 @@ def case(
 
 def gray_of(colours: np.ndarray) -> np.ndarray:
     """Index (H, W) of each RGB colour in the colour map."""
-    table = colourise(np.arange(256, dtype=np.uint8)).astype(int)
+    table = colourise(np.arange(256, dtype=np.uint8), PUBLISHED_COLORMAP).astype(int)
     distance = np.abs(colours[:, :, None].astype(int) - table).sum(-1)
     assert (distance.min(-1) == 0).all()
     return distance.argmin(-1)
@@ -75,7 +75,7 @@ def test_picture_and_numbers(
     expected = golden["depth_resized"] if resize else golden["pred_depth"][0, 0]
     out = tmp_path / "out"
 
-    assert infer(*arguments, *option, "--raw", "npy") == 0
+    assert infer(*arguments, *option, "--palette", "published", "--raw", "npy") == 0
     np.testing.assert_allclose(np.load(out / "noise_values.npy"), expected, **CLOSE)
     panel = read_image(out / "noise.png")
     width = expected.shape[1]
@@ -85,7 +85,7 @@ def test_picture_and_numbers(
         assert panel.shape == reference.shape
         np.testing.assert_array_equal(panel[:, : width + 50], reference[:, : width + 50])
     np.testing.assert_array_equal(
-        colourise(golden[f"gray{tail}"]), golden[f"color_bgr{tail}"][..., ::-1]
+        colourise(golden[f"gray{tail}"], PUBLISHED_COLORMAP), golden[f"color_bgr{tail}"][..., ::-1]
     )
 
     assert infer(*arguments, *option, "--pred-only", "--grayscale") == 0

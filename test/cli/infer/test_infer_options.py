@@ -14,9 +14,9 @@ Infer = Callable[..., int]
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--save-cloud"], "a cloud of it would be bent.*--allow-bent-cloud"),
-        (["--raw", "png16"], "--raw png16 holds metric depth, and panda-tiny is not metric"),
-        (["--to-bag", "b"], "--to-bag holds metric depth"),
+        (["--save-cloud"], "cloud would be distorted.*--allow-bent-cloud"),
+        (["--raw", "png16"], "--raw png16 requires metric depth, and panda-tiny is not metric"),
+        (["--to-bag", "b"], "--to-bag requires metric depth"),
         (["--fov", "90"], "--fov takes H V in degrees for panda-tiny, got 1"),
         (["--fov", "400", "90"], "--fov 400.0 90.0: .*longitude"),
         (["--fov", "1", "2", "3"], "got 3 numbers"),
@@ -24,11 +24,11 @@ Infer = Callable[..., int]
         (["--edge-filter", "nan"], "--edge-filter must be positive, got nan"),
         (["--limits", "3", "1"], "--limits must be LOW HIGH"),
         (["--topic", "/image"], "--topic is for bags"),
-        (["--height", "0"], "height must be positive, got 0"),
+        (["--height", "0"], "height must lie between 1 and 16384, got 0"),
         (["--panels"], "--panels: panda-tiny takes panoramas as they are"),
         (
             ["--reference-focal-px", "519"],
-            "no option of panda-tiny; it is one of panopticdepth-tiny",
+            "no option of panda-tiny; it is one of .*panopticdepth-tiny",
         ),
         (["--device", "cuda:7"], "device|CUDA"),
         (["--checkpoint", "no_such.pth"], "no_such.pth"),
@@ -69,10 +69,10 @@ def test_unknown_model_and_input(
     assert "--recursive looks into its sub-folders" in capsys.readouterr().err
     (tmp_path / "a.md").write_text("text")
     assert infer(tmp_path / "a.md") == 2
-    assert "no picture, video or bag (suffix '.md')" in capsys.readouterr().err
+    assert "no image, video or bag (suffix '.md')" in capsys.readouterr().err
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe\x00")
     assert infer(tmp_path / "bytes.txt") == 2
-    assert "no text list in UTF-8" in capsys.readouterr().err
+    assert "not a text list in UTF-8" in capsys.readouterr().err
 
 
 def test_weights_that_were_not_fetched_name_the_command(

@@ -17,7 +17,7 @@ from golden.ppd_reference import case
 from PIL import Image
 
 import depth_perception as dp
-from depth_perception.cli import infer as command
+from depth_perception.cli.infer import run as command
 from depth_perception.geometry.outliers import outlier_mask
 from depth_perception.io.images import write_image
 from depth_perception.io.ply import read_ply

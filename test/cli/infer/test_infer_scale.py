@@ -17,7 +17,7 @@ from scale.scale_rooms import CAMERA, HEIGHT_M, LIDAR_IN_CAMERA, lidar_points, r
 from scale.scale_rooms import prediction as room
 
 import depth_perception as dp
-from depth_perception.cli import infer as command
+from depth_perception.cli.infer import run as command
 from depth_perception.geometry.rotations import to_quaternion
 from depth_perception.io.bags import image_topics, read_frames
 from depth_perception.io.images import read_image, write_image
@@ -86,7 +86,7 @@ def test_points_of_files_make_metres(
 
     assert run(infer, pictures, *options, "--cloud-frame", "optical") == 1
 
-    assert "c.png: no points: " in capsys.readouterr().out
+    assert "c.png: no points for c.png: " in capsys.readouterr().out
     for name in ("a", "b"):
         assert error(tmp_path / f"out/{name}_depth.npy") < 0.04
     cloud, _ = read_ply(tmp_path / "out/a.ply")
@@ -120,7 +120,7 @@ def test_points_in_the_optical_frame_and_what_is_refused(
     )
     np.save(tmp_path / "flat.npy", np.zeros(5))
     assert run(infer, tmp_path / "a.png", *wrong[:3], tmp_path / "flat.npy") == 1
-    assert "must hold numbers (N, 3), got float64 (5,)" in capsys.readouterr().out
+    assert "must contain numbers (N, 3), got float64 (5,)" in capsys.readouterr().out
 
 
 def test_fixed_numbers_camera_height_reference_and_none(tmp_path: Path, infer: Infer) -> None:
@@ -252,7 +252,7 @@ def test_scan_of_a_bag_drop_out_and_missing_transform(
         (["--scale", "points", "--points-topic", "b"], "--points-topic is for bags"),
         (["--extrinsics", *"123456"], "is for --scale points"),
         (["--scale", "reference", "--reference-model", "no"], "no model 'no'"),
-        (["--scale", "reference", "--reference-model", "panda-small"], "gives no metres"),
+        (["--scale", "reference", "--reference-model", "panda-small"], "is not metric"),
         (["--scale", "points", "--points", "p", "--points-tolerance", "-1"], "not be negative"),
     ],
 )

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from data.benchmarks.benchmark_samples import write_sample
 from golden.ppd_reference import case
 
 from depth_perception.data.benchmarks import BENCHMARKS, diode, kitti, nyu
 from depth_perception.data.benchmarks.diode import diode_valid
-from depth_perception.data.benchmarks.samples import write_sample
 from depth_perception.geometry import Pinhole
 from depth_perception.io.depth_files import DepthReadError
 from depth_perception.io.images import write_image
@@ -66,7 +66,7 @@ def test_lines_without_truth_are_left_out(tmp_path: Path) -> None:
     assert " None " in (tmp_path / "filename_list.txt").read_text()
     assert len(kitti(tmp_path)) == 1
     (tmp_path / "none.txt").write_text("a.png None 700\n")
-    with pytest.raises(ValueError, match="no frame with truth"):
+    with pytest.raises(ValueError, match="no frame with ground truth"):
         kitti(tmp_path, tmp_path / "none.txt")
 
 
@@ -110,7 +110,7 @@ def test_depth_of_another_kind_or_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DepthReadError, match="uint8"):
         reader[0]
     cv2.imwrite(str(reader.files[0].depth), np.ones((12, 32), np.uint16))
-    with pytest.raises(ValueError, match=r"\(12, 32\) but its picture is \(24, 32\)"):
+    with pytest.raises(ValueError, match=r"\(12, 32\) but its image is \(24, 32\)"):
         reader[0]
     write_sample("kitti", tmp_path / "k", CAMERA, seeds=(0,))
     listing = tmp_path / "k" / "filename_list.txt"

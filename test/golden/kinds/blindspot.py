@@ -6,34 +6,35 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from golden.cases import Case, Comparison
+from golden.evaluators import omnidepth_report, spiral
 from golden.fill import noise_image
 from golden.kinds import Kinds, has
+from published.blindspot_published import (
+    PORT,
+    TENSORFLOW,
+    CompatEquirectangular,
+    CompatRectilinear,
+    area_resized,
+)
+from published.corner_grid import clipped_weights, corner_points, longitude_weights
+from published.losses import as_published, spherical_berhu
 from torch import Tensor, nn
 
 from depth_perception.data.kitti_calibration import KittiCalibration, write_calibration
 from depth_perception.data.kitti_raw import KittiRaw, find_pairs
 from depth_perception.data.threed60 import Placement, View, Views, read_list, read_view, rolled
-from depth_perception.evaluation.protocols import Alignment, align
-from depth_perception.evaluation.published_spherical import (
-    omnidepth_metrics,
-    omnidepth_report,
-    spiral,
-    view_synthesis_metrics,
-)
-from depth_perception.evaluation.stereo_metrics import EigenProtocol, crop_box, judge_2015
-from depth_perception.geometry.corner_grid import (
-    clipped_weights,
-    corner_points,
-    latitude_weights,
-    longitude_weights,
-)
+from depth_perception.evaluation.alignment import Alignment, align
+from depth_perception.evaluation.nyu_kitti import crop_box
+from depth_perception.evaluation.spherical import mean_squares, view_synthesis_metrics
+from depth_perception.evaluation.stereo_metrics import EigenProtocol, metrics_2015
+from depth_perception.geometry.corner_grid import latitude_weights
 from depth_perception.io.images import write_image
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.blindspot.disparity import (
@@ -45,25 +46,18 @@ from depth_perception.systems.blindspot.input import authors_view, lanczos_plane
 from depth_perception.systems.blindspot.network import BlindSpotVgg
 from depth_perception.systems.checkpoints import load_strictly
 from depth_perception.systems.omnidepth.network import OmniDepth, RectNet, UResNet
-from depth_perception.training.blindspot.augment import area_resized, recolored
+from depth_perception.training.blindspot.augment import recolored
 from depth_perception.training.blindspot.photometric import (
-    PORT,
-    TENSORFLOW,
     PhotometricOptions,
     smoothness,
     ssim_dissimilarity,
     stereo_loss,
-)
-from depth_perception.training.blindspot.published_samplers import (
-    CompatEquirectangular,
-    CompatRectilinear,
 )
 from depth_perception.training.omnidepth.losses import (
     RECTNET_LOSS,
     MultiScaleOptions,
     gradient_size,
     multi_scale_loss,
-    spherical_berhu,
     squared_error,
 )
 
@@ -275,7 +269,7 @@ def omnidepth_training(case: Case) -> Iterator[Comparison]:
         terms = MultiScaleOptions(tuple(case.options["alpha"]), tuple(case.options["beta"]))
         target, mask = case["in_gt"], case["in_mask"].bool()
         predictions = network(batch_of(case, "seeds"))
-        return multi_scale_loss(predictions, target, mask, terms.as_published())
+        return multi_scale_loss(predictions, target, mask, as_published(terms))
 
     yield from _step(case, f"omnidepth-{case.entry['variant']}", optimizer, loss)
 
@@ -293,12 +287,12 @@ def omnidepth_losses(case: Case) -> Iterator[Comparison]:
         options = MultiScaleOptions(*map(tuple, weights))
         scales = (1, 2, 4)[: len(options.error)]
         predictions = [case[f"in_pred_{n}x"].clone().requires_grad_() for n in scales]
-        total = multi_scale_loss(predictions, target, mask, options.as_published())
+        total = multi_scale_loss(predictions, target, mask, as_published(options))
         yield case.compare(f"out_total_{name}", total)
         total.backward()
         for n, prediction in zip(scales, predictions, strict=True):
             yield case.compare(f"out_grad_{name}_{n}x", prediction.grad)
-    published = RECTNET_LOSS.as_published()
+    published = as_published(RECTNET_LOSS)
     masked = replace(published, masked=True)
     found: dict[str, list[Tensor]] = {"l2": [], "gradient": [], "masked_l2_fixed": []}
     for n in (1, 2, 4):
@@ -316,19 +310,12 @@ def omnidepth_losses(case: Case) -> Iterator[Comparison]:
 
 @KINDS.add("OmniDepth metrics", has("out_per_image_raw"))
 def omnidepth_numbers(case: Case) -> Iterator[Comparison]:
-    def with_squares(*maps: Tensor) -> Tensor:
-        """The references of single batches hold squares of the two root mean squares."""
-        values = torch.tensor(astuple(omnidepth_metrics(*maps)))
-        values[2:4] = values[2:4].square()
-        return values
-
     target, pred, mask = case["in_gt"], case["in_pred"], case["in_mask"].bool()
     images = list(zip(target, pred, mask, strict=True))
-    yield case.compare("out_raw", with_squares(target[mask], pred[mask]))
-    each = torch.stack([with_squares(t[m], p[m]) for t, p, m in images])
-    yield case.compare("out_per_image_raw", each)
-    report = omnidepth_report(list(target), list(pred), list(mask))
-    yield case.compare("out_report", astuple(report))
+    yield case.compare("out_raw", mean_squares(target[mask], pred[mask]))
+    yield case.compare("out_per_image_raw", [mean_squares(t[m], p[m]) for t, p, m in images])
+    report = omnidepth_report(target, pred, mask)
+    yield case.compare("out_report", [*report.values()])
     aligned = align(target, pred, mask, Alignment.MEDIAN)
     yield case.compare("out_median_scale", (aligned / pred)[:, 0, 0, 0])
 
@@ -362,7 +349,7 @@ def sphere_metrics(case: Case) -> Iterator[Comparison]:
     maps = [case[f"in_{name}"][:, 0] for name in ("gt", "pred", "invalid")]
     for array, options in ways.items():
         rows = [
-            astuple(view_synthesis_metrics(target, pred, invalid == 0, **options))
+            [*view_synthesis_metrics(target, pred, invalid == 0, **options).values()]
             for target, pred, invalid in zip(*maps, strict=True)
         ]
         yield case.compare(array, rows)
@@ -375,20 +362,20 @@ def _calibration(case: Case) -> KittiCalibration:
 
 def _seven(metrics) -> list[float]:
     names = ("abs_rel", "sq_rel", "rmse", "rmse_log", "d1", "d2", "d3")
-    return [getattr(metrics, name) for name in names]
+    return [metrics[name] for name in names]
 
 
 @KINDS.add("KITTI metrics", has("out_errors_garg"))
 def kitti_metrics(case: Case) -> Iterator[Comparison]:
     size = case["in_gt_depth"].shape
     for crop in ("none", "garg", "eigen"):
-        metrics = EigenProtocol(crop=crop).judge(case["in_pred_depth"], case["in_gt_depth"])
+        metrics = EigenProtocol(crop=crop).metrics(case["in_pred_depth"], case["in_gt_depth"])
         yield case.compare(f"out_errors_{crop}", _seven(metrics))
         if crop != "none":
             yield case.compare(f"out_crop_{crop}", crop_box(crop, *size))
-    judged = judge_2015(case["in_s15_pred_disp"], case["in_s15_gt_disp"])
-    yield case.compare("out_s15_d1_all", judged.d1_all)
-    yield case.compare("out_s15_errors", _seven(judged.metrics))
+    metrics = metrics_2015(case["in_s15_pred_disp"], case["in_s15_gt_disp"])
+    yield case.compare("out_s15_d1_all", metrics["d1_all"])
+    yield case.compare("out_s15_errors", _seven(metrics))
     calibration, points = _calibration(case), case["in_velodyne"].numpy()
     yield case.compare("out_velo_depth", calibration.depth(points, *size))
     yield case.compare("out_cam_depth", calibration.depth(points, *size, of_camera=True))

@@ -9,10 +9,10 @@ import torch
 from golden.cases import Case, Comparison
 from golden.kinds import has
 from golden.kinds.ppd import KINDS, parameters
+from published.moge_edges import spread_mask
 from torch import Tensor
 
 from depth_perception.geometry import DepthKind, Pinhole
-from depth_perception.geometry.edges import spread_mask
 from depth_perception.systems.moge.config import MogeConfig
 from depth_perception.systems.moge.geometry import focal_of_fov, moge_geometry, recover_focal_shift
 from depth_perception.systems.moge.network import (

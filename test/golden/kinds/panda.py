@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -14,37 +14,32 @@ import cv2
 import numpy as np
 import torch
 from golden.cases import Case, Comparison
+from golden.evaluators import clamped_as_released, metrics_dav2
 from golden.kinds import Kinds, has
+from published.cube_maps import cube_cosines, cube_to_equirectangular, equirectangular_to_cube
+from published.panoramas import mobius_warp
 from torch import Tensor
 
 import depth_perception as dp
 from depth_perception.data.panoramas import PANORAMAS, PICTURES, open_panoramas
-from depth_perception.evaluation.metrics import MetricMean, depth_metrics, metrics_dav2
-from depth_perception.evaluation.protocols import Alignment, align, clamp_metric, scale_and_shift
-from depth_perception.geometry import Equirectangular, Mobius, mobius_warp
+from depth_perception.evaluation.alignment import Alignment, align, scale_and_shift
+from depth_perception.evaluation.metrics import depth_metrics, mean_of
+from depth_perception.geometry import Equirectangular, Mobius
 from depth_perception.geometry.frames import optical_to_panda
 from depth_perception.geometry.mobius import mobius_grid
-from depth_perception.geometry.projections import (
-    cassini_to_equirectangular,
-    cube_cosines,
-    cube_to_equirectangular,
-    equirectangular_to_cube,
-)
-from depth_perception.io.colormaps import colourise, normalise
-from depth_perception.io.images import write_image
-from depth_perception.io.side_by_side import side_by_side
+from depth_perception.geometry.projections import cassini_to_equirectangular
+from depth_perception.io.colormaps import PUBLISHED_COLORMAP, colourise, normalise
+from depth_perception.io.images import side_by_side, write_image
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.image_input import network_input, network_size
-from depth_perception.training import losses
-from depth_perception.training.panda import loss_terms
+from depth_perception.training.panda import losses
 from depth_perception.training.panda.augment import turn
 from depth_perception.training.panda.epnl import draw_rectangles, epnl
-from depth_perception.training.panda.frames import DataRecipe, make_target
+from depth_perception.training.panda.frames import DataRecipe, FrameFiles, make_target
 from depth_perception.training.panda.frames import normalise as normalise_rgb
 from depth_perception.training.panda.networks import trainable_network
-from depth_perception.training.panda.panoramas import FrameFiles
 from depth_perception.training.panda.student_data import (
-    LabelledPictures,
+    LabelledImages,
     StudentBatch,
     UnlabelledRecipe,
 )
@@ -188,7 +183,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
     yield case.compare("depth_resized", predictions["input"].values)
     for tail, prediction in (("", predictions["network"]), ("_resized", predictions["input"])):
         yield case.compare(f"gray{tail}", normalise(prediction.values.numpy()))
-        colours = colourise(case[f"gray{tail}"].numpy())[..., ::-1]
+        colours = colourise(case[f"gray{tail}"].numpy(), PUBLISHED_COLORMAP)[..., ::-1]
         yield case.compare(f"color_bgr{tail}", colours.copy())
         if f"panel{tail}_bgr" in case:
             panel = side_by_side(np.ascontiguousarray(image[..., ::-1]), colours)
@@ -263,7 +258,7 @@ def loss_values(case: Case) -> Iterator[Comparison]:
 
 def _pooled(case: Case, pred: Tensor, mask: Tensor, gt: Tensor | None = None) -> list[float]:
     gt = case["gt"] if gt is None else gt
-    return list(astuple(depth_metrics(gt[mask], pred[mask], strict=False)))
+    return [*depth_metrics(gt[mask], pred[mask], strict=False).values()]
 
 
 @KINDS.add("aligned metrics", has("aligned", "gt"))
@@ -283,17 +278,17 @@ def aligned_metrics(case: Case) -> Iterator[Comparison]:
         ratio = gt[mask].median() / aligned[mask].median()
         yield case.compare("aligned_median", _pooled(case, ratio * aligned, mask))
     if "evaluator_per_image" in case:
-        mean = MetricMean()
+        rows = []
         for one in zip(gt, pred, mask, strict=True):
             truth, values, known = (maps[None] for maps in one)
             values = align(truth, values, known, Alignment.SCALE_SHIFT)
-            mean.add(depth_metrics(truth[known], values[known], strict=False))
-        yield case.compare("evaluator_per_image", astuple(mean.mean()))
+            rows.append(depth_metrics(truth[known], values[known], strict=False))
+        yield case.compare("evaluator_per_image", [*mean_of(rows).values()])
 
 
 @KINDS.add("metric depth", has("plain", "gt"))
 def metric_metrics(case: Case) -> Iterator[Comparison]:
-    gt, pred = clamp_metric(case["gt"], case["pred"], original_bug=True)
+    gt, pred = clamped_as_released(case["gt"], case["pred"])
     mask, known = case["mask"], case["gt"] > 0
     ratio = gt[mask].median() / pred[mask].median()
     yield case.compare("plain", _pooled(case, pred, mask, gt))
@@ -301,16 +296,16 @@ def metric_metrics(case: Case) -> Iterator[Comparison]:
     yield case.compare("median", _pooled(case, ratio * pred, mask, gt))
     if "pred_above_10" in case:
         yield case.compare("pred_above_10", ((case["pred"] > 10) & mask).sum())
-    mean = MetricMean()
+    rows = []
     for truth, values, where in zip(case["gt"], case["pred"], mask, strict=True):
-        truth, values = clamp_metric(truth, values, original_bug=True)
-        mean.add(depth_metrics(truth[where], values[where], strict=False))
-    yield case.compare("evaluator_per_image", astuple(mean.mean()))
+        truth, values = clamped_as_released(truth, values)
+        rows.append(depth_metrics(truth[where], values[where], strict=False))
+    yield case.compare("evaluator_per_image", [*mean_of(rows).values()])
 
 
 @KINDS.add("metrics of Depth Anything", has("values", "gt"))
 def depth_anything_metrics(case: Case) -> Iterator[Comparison]:
-    yield case.compare("values", astuple(metrics_dav2(case["gt"], case["pred"])))
+    yield case.compare("values", [*metrics_dav2(case["gt"], case["pred"]).values()])
 
 
 @KINDS.add("Moebius warp", has("coord_id_Equator", "image"))
@@ -425,7 +420,7 @@ def _pseudo_labels(case: Case, root: Path) -> Iterator[Comparison]:
         path.parent.mkdir(parents=True)
         np.save(path, case[array].numpy())
     source = UnlabelledRecipe("360x", str(root), str(root / "labels"))
-    rgb, label, mask = LabelledPictures([source]).at((0,), case.options["height"])
+    rgb, label, mask = LabelledImages([source]).at((0,), case.options["height"])
     yield case.compare("unlab_eval_raw_rgb", normalise_rgb(rgb)[0])
     yield case.compare("unlab_eval_gt_depth", label[0])
     yield case.compare("unlab_eval_val_mask", mask[0])
@@ -440,8 +435,7 @@ def student_step(case: Case) -> Iterator[Comparison]:
 def _student_step(case: Case, tag: str, options: dict) -> Iterator[Comparison]:
     mobius = options["loss_weights"][3] if options["mobius"] else 0.0
     terms = tuple(
-        loss_terms.LossRecipe(term["type"], term["params"]["loss_weight"])
-        for term in options["loss"]
+        losses.LossRecipe(term["type"], term["params"]["loss_weight"]) for term in options["loss"]
     )
     with TemporaryDirectory() as folder:
         path = save_official(case.state(), Path(folder) / "model.pth", "plain")
@@ -473,7 +467,7 @@ def _student_step(case: Case, tag: str, options: dict) -> Iterator[Comparison]:
     def fixed(target: Tensor, pred: Tensor, mask: Tensor, weight: float, rng: object) -> Tensor:
         return epnl(target, pred, mask, weight, next(rectangles))
 
-    with mock.patch.object(loss_terms, "epnl", fixed):
+    with mock.patch.object(losses, "epnl", fixed):
         loss = sum(training.losses(batch).values())
     yield case.compare(f"{tag}_loss", loss, part="with Moebius" if mobius else "")
     loss.backward()

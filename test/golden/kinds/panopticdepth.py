@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from golden.cases import Case, Comparison
+from golden.evaluators import absolute_relative, dvpq, dvpq_counts
 from golden.kinds import Kinds, has
 from torch import Tensor, nn
 
@@ -19,9 +20,6 @@ from depth_perception.evaluation.panoptic import (
     SEMKITTI_DVPS,
     PanopticCounts,
     PanopticPair,
-    absolute_relative,
-    dvpq,
-    dvpq_counts,
     match_segments,
     panoptic_quality,
 )
@@ -51,7 +49,7 @@ from depth_perception.systems.panopticdepth.network import (
 from depth_perception.training.panopticdepth.augment import (
     centre_cropped,
     farther,
-    image_truth,
+    ground_truth_of,
     mirrored,
     resize_ratio,
     resized,
@@ -67,7 +65,7 @@ from depth_perception.training.panopticdepth.losses import (
     panoptic_losses,
 )
 from depth_perception.training.panopticdepth.targets import (
-    ImageTruth,
+    GroundTruth,
     PanopticTargets,
     panoptic_targets,
 )
@@ -303,9 +301,9 @@ def _reduced(case: Case, name: str, values: Tensor) -> Iterator[Comparison]:
     yield case.compare(f"{name}_sum", values.sum())
 
 
-def truth_of(case: Case) -> ImageTruth:
+def truth_of(case: Case) -> GroundTruth:
     """The stored ground truth of a case."""
-    return ImageTruth(
+    return GroundTruth(
         case["in_sem_seg"],
         unpacked(case["in_masks_packed"], case["in_sem_seg"].shape[1]),
         case["in_classes"].long(),
@@ -564,7 +562,7 @@ def data_set(case: Case) -> Iterator[Comparison]:
         yield case.compare(f"{tag}.image", frame.rgb.flip(0))
         yield case.compare(f"{tag}.sem_seg", frame.classes)
         yield case.compare(f"{tag}.depth", frame.depth_m)
-        truth = image_truth(frame, THINGS)
+        truth = ground_truth_of(frame, THINGS)
         yield case.compare(f"{tag}.classes", truth.labels)
         yield case.compare(f"{tag}.boxes", truth.boxes)
         array = f"{tag}.masks_packed"

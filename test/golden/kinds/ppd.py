@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from depth_perception.data.benchmarks import diode, kitti
 from depth_perception.data.benchmarks.diode import diode_valid
-from depth_perception.data.sky import with_sky
 from depth_perception.evaluation.pinhole import kitti_part
 from depth_perception.evaluation.relative import aligned_metrics, relative_metrics
 from depth_perception.geometry import DepthKind, Pinhole
@@ -34,7 +33,8 @@ from depth_perception.systems.ppd.published_alignment import apply_ransac, fit_r
 from depth_perception.systems.ppd.semantics import DepthAnythingSemantics
 from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
 from depth_perception.systems.ppd.windows import KEYFRAMES, joined_windows
-from depth_perception.training.ppd.diffusion import (
+from depth_perception.training.ppd.data import with_sky
+from depth_perception.training.ppd.losses import (
     gradient_loss,
     gradient_losses,
     normalised_target,
@@ -316,7 +316,7 @@ def training_step(case: Case) -> Iterator[Comparison]:
 def metrics(case: Case) -> Iterator[Comparison]:
     found = relative_metrics(case["in_pred"], case["in_gt"], case["in_mask"] > 0)
     for ours, theirs in METRICS.items():
-        yield case.compare(f"out_{theirs}", getattr(found, ours))
+        yield case.compare(f"out_{theirs}", found[ours])
 
 
 @KINDS.add("metrics of an image", has("in_gt", "out_relative_d0p5"))
@@ -324,7 +324,7 @@ def image_metrics(case: Case) -> Iterator[Comparison]:
     for seed in (0, 1):
         found = aligned_metrics(case["in_pred"], case["in_gt"], case["in_mask"] > 0, seed=seed)
         for ours, theirs in METRICS.items():
-            yield case.compare(f"out_relative_{theirs}", getattr(found, ours), part=f"seed {seed}")
+            yield case.compare(f"out_relative_{theirs}", found[ours], part=f"seed {seed}")
 
 
 @KINDS.add("KITTI", has("out_valid_bbox"))
@@ -338,7 +338,7 @@ def kitti_benchmark(case: Case) -> Iterator[Comparison]:
         write_image(root / "image.png", np.zeros((*size, 3), np.uint8))
         (root / "list.txt").write_text("image.png depth.png 721.5\n")
         part = kitti_part(kitti(root)[0])
-    depth, mask = part.depth_m, part.mask
+    depth, mask = part.ground_truth, part.mask
     yield case.compare("out_shape", list(depth.shape))
     yield case.compare("out_valid_count", mask.sum())
     v, u = mask.nonzero().T

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -40,14 +39,14 @@ from depth_perception.systems.scaledepth.windows import (
     scaledepth_input,
     scene_depth,
 )
-from depth_perception.training.losses import dav2_silog
+from depth_perception.training.panda.losses import dav2_silog
+from depth_perception.training.scaledepth.augment import PhotoAugment, crop_box, depth_mixed
 from depth_perception.training.scaledepth.losses import (
     ScaleDepthLosses,
     class_entropy,
     scale_invariant_log,
     scaledepth_losses,
 )
-from depth_perception.training.scaledepth.photo_augment import PhotoAugment, crop_box, depth_mixed
 
 KINDS = Kinds()
 OFFICIAL_ATTENTION = {
@@ -278,9 +277,9 @@ def metrics(case: Case) -> Iterator[Comparison]:
         rows, counts = [], []
         for seed in case.input["seeds"]:
             maps = _prediction_and_truth(options["height"], options["width"], options["k"], seed)
-            found, count = protocol.judge(*maps, focal_px=case.options["focal_length"])
-            rows.append(astuple(found))
-            counts.append(count)
+            found = protocol.metrics(*maps, focal_px=case.options["focal_length"])
+            rows.append([*found.values()])
+            counts.append(int(protocol.mask(maps[1]).sum()))
         yield case.compare(f"{name}/mask_count", counts)
         yield case.compare(f"{name}/per_image", rows)
         yield case.compare(name, torch.tensor(rows).mean(0))

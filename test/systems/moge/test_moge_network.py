@@ -9,10 +9,10 @@ import math
 import pytest
 import torch
 from golden.ppd_reference import FOLDER, Case, case, manifest
+from published.moge_edges import spread_mask
 from torch import Tensor
 
 from depth_perception.geometry import DepthKind, Pinhole
-from depth_perception.geometry.edges import spread_mask
 from depth_perception.networks import VitEncoder
 from depth_perception.systems import build_network, models
 from depth_perception.systems.moge.config import MogeConfig, MogeConfigError, released_config

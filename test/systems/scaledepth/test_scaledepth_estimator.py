@@ -22,7 +22,7 @@ from depth_perception.systems import (
     save_network,
 )
 from depth_perception.systems.scaledepth.config import SCENE_CLASSES
-from depth_perception.systems.scaledepth.windows import Windows
+from depth_perception.systems.scaledepth.options import Windows
 
 GOLDEN = case("infer-nyu-slideflip")
 MODEL = "scaledepth-tiny"

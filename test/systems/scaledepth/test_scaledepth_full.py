@@ -8,7 +8,8 @@ from golden.scaledepth_reference import case
 from systems.scaledepth.test_scaledepth_network import check_network, network_of
 
 from depth_perception.systems.scaledepth.network import ScaleDepth
-from depth_perception.systems.scaledepth.windows import Windows, scene_depth
+from depth_perception.systems.scaledepth.options import Windows
+from depth_perception.systems.scaledepth.windows import scene_depth
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from golden.blindspot_reference import case
+from published.blindspot_published import area_resized
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.stereo import SphericalStereo
-from depth_perception.training.blindspot.augment import StereoAugmentation, area_resized, recolored
+from depth_perception.training.blindspot.augment import StereoAugmentation, recolored
 from depth_perception.training.blindspot.photometric import stereo_loss
 
 

@@ -13,6 +13,7 @@ import golden
 import numpy as np
 import pytest
 import torch
+from published.stereo import warp_range
 
 import depth_perception as dp
 from depth_perception.cli.main import main
@@ -218,7 +219,7 @@ def test_turn_and_mirror_keep_the_geometry(places: str) -> None:
         assert columns > 0
         errors = []
         for batch, range_m in ((a, truth), (b, turned.roll(columns, -1))):
-            warped = batch.geometry.warp_range(batch.there, range_m, batch.baseline_m)
+            warped = warp_range(batch.geometry, batch.there, range_m, batch.baseline_m)
             errors.append(float((warped.image - batch.here).abs().mean()))
         unmoved = float((a.there - a.here).abs().mean())
         assert errors[1] == pytest.approx(errors[0], rel=0.02 if step else 0.3)
@@ -242,9 +243,9 @@ def test_the_warp_of_pinhole_pairs_as_panoramas(pairs: str) -> None:
     assert batch.geometry == SphericalStereo(camera)
     assert batch.covered.any()
     assert not batch.covered[..., 0].any()
-    assert not batch.truth_m[~batch.covered].any()
+    assert not batch.target_m[~batch.covered].any()
     both = torch.cat((batch.there, batch.covered.float()), 1)
-    warped = batch.geometry.warp_range(both, batch.truth_m, batch.baseline_m)
+    warped = warp_range(batch.geometry, both, batch.target_m, batch.baseline_m)
     seen = (warped.valid & (warped.image[:, 3:] > 0.999) & batch.covered)[:, 0]
     assert seen.float().mean() > 0.2
     error = (warped.image[:, :3] - batch.here).abs().mean(1)[seen].mean()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from golden.blindspot_reference import case, probe
+from published.blindspot_published import PORT, CompatRectilinear
+from published.losses import as_published
 
 from depth_perception.systems import build_network
-from depth_perception.training.blindspot.photometric import PORT, stereo_loss
-from depth_perception.training.blindspot.published_samplers import CompatRectilinear
+from depth_perception.training.blindspot.photometric import stereo_loss
 from depth_perception.training.omnidepth.losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
 
 
@@ -53,7 +54,7 @@ def test_a_step_of_omnidepth(model, options):
     optimizer = torch.optim.Adam([{"params": weights}, {"params": biases, "lr": 4e-4}], 2e-4)
     target, mask = golden.arrays["in_gt"], golden.arrays["in_mask"].bool()
     predictions = network(golden.batch("seeds"))
-    loss = multi_scale_loss(predictions, target, mask, options.as_published())
+    loss = multi_scale_loss(predictions, target, mask, as_published(options))
     check_step(
         golden,
         network,

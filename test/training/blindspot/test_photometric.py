@@ -7,20 +7,20 @@ import math
 import pytest
 import torch
 from golden.blindspot_reference import case
+from published.blindspot_published import (
+    PORT,
+    TENSORFLOW,
+    CompatEquirectangular,
+    CompatRectilinear,
+)
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.stereo import RIGHT, UP, RectilinearStereo, SphericalStereo
 from depth_perception.training.blindspot.photometric import (
-    PORT,
-    TENSORFLOW,
     PhotometricOptions,
     smoothness,
     ssim_dissimilarity,
     stereo_loss,
-)
-from depth_perception.training.blindspot.published_samplers import (
-    CompatEquirectangular,
-    CompatRectilinear,
 )
 
 HALVES = 0.5 ** torch.arange(4)
@@ -161,7 +161,7 @@ def test_the_true_disparity_wins(direction):
     pair = SphericalStereo(camera, direction)
     left, range_left = inside_a_sphere(camera, (0.0, 0.0, 0.0))
     right, range_right = inside_a_sphere(camera, tuple(baseline * c for c in direction))
-    truth = torch.cat([pair.disparity(r, baseline) for r in (range_left, range_right)], 1)
+    truth = torch.cat([pair.range(r, baseline) for r in (range_left, range_right)], 1)
     losses = {
         factor: stereo_loss(left, right, [truth * factor], pair) for factor in (0.0, 0.8, 1.0, 1.2)
     }
@@ -180,7 +180,7 @@ def test_descending_the_loss_finds_the_range(direction):
     pair = SphericalStereo(camera, direction)
     left, truth = inside_a_sphere(camera, (0.0, 0.0, 0.0))
     right, _ = inside_a_sphere(camera, tuple(baseline * c for c in direction))
-    start = float(pair.disparity(torch.tensor(3.0), baseline))
+    start = float(pair.range(torch.tensor(3.0), baseline))
     logs = torch.full((1, 2, 16, 32), math.log(start), dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.Adam([logs], 0.08)
 
@@ -256,7 +256,7 @@ def test_wrong_arguments_are_refused():
         PhotometricOptions(pyramid="cubic")
     with pytest.raises(ValueError, match="mirror"):
         PhotometricOptions(ssim_border="mirror")
-    with pytest.raises(ValueError, match="no place for masks"):
+    with pytest.raises(ValueError, match="does not support masks"):
         PhotometricOptions(ssim_border="cut")
     left = torch.rand(1, 3, 8, 16)
     with pytest.raises(ValueError, match="left and right"):

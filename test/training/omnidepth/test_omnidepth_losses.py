@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from golden.blindspot_reference import case
+from published.losses import as_published, spherical_berhu
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.corner_grid import latitude_weights
@@ -16,7 +17,6 @@ from depth_perception.training.omnidepth.losses import (
     MultiScaleOptions,
     gradient_size,
     multi_scale_loss,
-    spherical_berhu,
     squared_error,
 )
 
@@ -33,7 +33,7 @@ def inputs(count):
 def test_totals_and_gradients_match_the_original(name, options):
     golden = case("omnidepth-losses")
     predictions, target, mask = inputs(len(options.error))
-    total = multi_scale_loss(predictions, target, mask, options.as_published())
+    total = multi_scale_loss(predictions, target, mask, as_published(options))
     golden.assert_close(total.detach()[None], f"out_total_{name}")
     total.backward()
     for n, prediction in zip((1, 2, 4), predictions, strict=False):
@@ -43,7 +43,7 @@ def test_totals_and_gradients_match_the_original(name, options):
 def test_terms_match_the_original_and_the_mended_error_its_reference():
     golden = case("omnidepth-losses")
     predictions, target, mask = inputs(3)
-    published = RECTNET_LOSS.as_published()
+    published = as_published(RECTNET_LOSS)
     masked = replace(published, masked=True)
     errors, gradients, mended = [], [], []
     for step, prediction in zip((1, 2, 4), predictions, strict=True):
@@ -101,7 +101,7 @@ def test_rolling_leaves_the_loss_but_not_the_published_one():
         [p.roll(s, -1) for p, s in zip(predictions, (6, 3), strict=True)],
         *(x.roll(6, -1) for x in (target, mask)),
     )
-    for options, same in ((RECTNET_LOSS, True), (RECTNET_LOSS.as_published(), False)):
+    for options, same in ((RECTNET_LOSS, True), (as_published(RECTNET_LOSS), False)):
         before = multi_scale_loss(predictions, target, mask, options)
         after = multi_scale_loss(*rolled, options)
         assert torch.isclose(before, after, rtol=1e-5) == same

@@ -20,14 +20,13 @@ from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.mobius import Mobius
 from depth_perception.systems import build_network, load_network, save_network
 from depth_perception.training.module import Prepared
-from depth_perception.training.panda import loss_terms
+from depth_perception.training.panda import losses as panda_losses
 from depth_perception.training.panda.epnl import epnl
-from depth_perception.training.panda.frames import by_quantiles, normalise
+from depth_perception.training.panda.frames import by_quantiles, normalise, resized_image
 from depth_perception.training.panda.networks import quiet_start, trainable_network
-from depth_perception.training.panda.panoramas import resized_picture
 from depth_perception.training.panda.pseudo_labels import write_pseudo_labels
-from depth_perception.training.panda.student_data import LabelledPictures, StudentBatch
-from depth_perception.training.panda.student_task import Recipe, StudentTraining, Weights
+from depth_perception.training.panda.student_data import LabelledImages, StudentBatch
+from depth_perception.training.panda.student_task import StudentRecipe, StudentTraining, Weights
 from depth_perception.training.recipe import load_recipe, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, NoFramesError, seeded
@@ -80,7 +79,7 @@ def relative(frames: list[Item], steps: int = 25) -> torch.nn.Module:
     return network
 
 
-def small(name: str, places: Path, *overrides: str) -> Recipe:
+def small(name: str, places: Path, *overrides: str) -> StudentRecipe:
     """A packaged recipe with the small network, on the small data sets, for a few steps."""
     start = places / "plain.safetensors"
     data = {
@@ -118,7 +117,7 @@ def small(name: str, places: Path, *overrides: str) -> Recipe:
     )  # fmt: skip
 
 
-def prepared(recipe: Recipe) -> Prepared:
+def prepared(recipe: StudentRecipe) -> Prepared:
     return task_module(recipe.task).prepare(recipe)
 
 
@@ -137,7 +136,7 @@ def test_a_step_is_that_of_the_original(
     recipe = replace(
         recipe,
         losses=tuple(
-            loss_terms.LossRecipe(term["type"], term["params"]["loss_weight"])
+            panda_losses.LossRecipe(term["type"], term["params"]["loss_weight"])
             for term in options["loss"]
         ),
         weights=Weights(*options["loss_weights"][:3], mobius),
@@ -145,7 +144,7 @@ def test_a_step_is_that_of_the_original(
     training = StudentTraining(recipe, trainable_network(recipe))
     rectangles = iter((g["epnl_masks_label"], g["epnl_masks_pseudo"]))
     monkeypatch.setattr(
-        loss_terms, "epnl", lambda t, p, m, w, rng: epnl(t, p, m, w, next(rectangles))
+        panda_losses, "epnl", lambda t, p, m, w, rng: epnl(t, p, m, w, next(rectangles))
     )
     training.warp = lambda step: Mobius.random(Random(golden.options["rng_seed"]))
     if options["mobius"]:
@@ -228,22 +227,22 @@ def test_warps_follow_the_step(places: Path) -> None:
 def test_labels_are_written_once_and_by_one_teacher(places: Path, tmp_path: Path) -> None:
     recipe = small("panda-student", places)
     source = replace(recipe.data.unlabelled[0], labels=str(tmp_path / "labels"))
-    pictures = LabelledPictures([source])
+    pictures = LabelledImages([source])
     assert write_pseudo_labels(recipe.teacher, pictures, [tmp_path / "labels"]) == 2
     label = np.load(pictures.label_path(1))
     assert label.shape == (56, 112)
     assert 0 < label.min() < label.max() < 1
     network = load_network("panda-tiny", recipe.teacher.checkpoint)
     with torch.no_grad():
-        expected = network(normalise(resized_picture(pictures.picture(1), 56)[None]))[0, 0]
+        expected = network(normalise(resized_image(pictures.image(1), 56)[None]))[0, 0]
     torch.testing.assert_close(torch.from_numpy(label), expected)
     assert write_pseudo_labels(recipe.teacher, pictures, [tmp_path / "labels"]) == 0
     taller = replace(recipe.teacher, height=70)
     with pytest.raises(RecipeError, match=r"holds labels of .* not of .* another folder"):
         write_pseudo_labels(taller, pictures, [tmp_path / "labels"])
     for teacher, message in (
-        (replace(taller, name="panda-tinny"), "teacher: no model 'panda-tinny'"),
-        (replace(taller, name="depth-anything-v2-small"), "is no model of panoramas"),
+        (replace(taller, name="panda-tinny"), "teacher.name: no model 'panda-tinny'"),
+        (replace(taller, name="depth-anything-v2-small"), "is not a model for panoramas"),
     ):
         with pytest.raises(RecipeError, match=message):
             write_pseudo_labels(teacher, pictures, [tmp_path / "labels"])
@@ -253,7 +252,7 @@ def test_missing_labels_are_named(places: Path) -> None:
     recipe = small("panda-student", places, "teacher=null")
     source = replace(recipe.data.unlabelled[0], labels=str(places / "none"))
     recipe = replace(recipe, data=replace(recipe.data, unlabelled=(source,)))
-    with pytest.raises(NoFramesError, match="2 of 2 pictures have no pseudo label, the first is"):
+    with pytest.raises(NoFramesError, match="2 of 2 images have no pseudo label, the first is"):
         prepared(recipe)
 
 

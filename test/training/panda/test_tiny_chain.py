@@ -15,7 +15,7 @@ from depth_perception.geometry import Equirectangular
 from depth_perception.systems import load_network, weights_path
 from depth_perception.training.panda.frames import normalise
 from depth_perception.training.panda.networks import trainable_network
-from depth_perception.training.panda.student_task import Recipe
+from depth_perception.training.panda.student_task import StudentRecipe
 from depth_perception.training.recipe import load_recipe, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, seeded
@@ -33,7 +33,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def stage(name: str, root: Path, start: Path, *overrides: str) -> Recipe:
+def stage(name: str, root: Path, start: Path, *overrides: str) -> StudentRecipe:
     return load_recipe(
         f"panda-tiny-{name}",
         [
@@ -45,7 +45,7 @@ def stage(name: str, root: Path, start: Path, *overrides: str) -> Recipe:
     )  # fmt: skip
 
 
-def trained(recipe: Recipe, out: Path) -> Path:
+def trained(recipe: StudentRecipe, out: Path) -> Path:
     training, data = task_module(recipe.task).prepare(recipe)
     train(training, data, out, device="cpu")
     last = json.loads((out / "history.jsonl").read_text().splitlines()[-1])

@@ -16,7 +16,7 @@ from depth_perception.training.panopticdepth.augment import (
     augmented,
     centre_cropped,
     farther,
-    image_truth,
+    ground_truth_of,
     mirrored,
     random_cropped,
     recoloured,
@@ -63,7 +63,7 @@ def test_loaded_frames_equal_the_original(tag: str) -> None:
     assert torch.equal(frame.classes, golden[f"{tag}.sem_seg"])
     limits = {"atol": golden.entry["atol"]["depth"], "rtol": golden.entry["rtol"]}
     torch.testing.assert_close(frame.depth_m, golden[f"{tag}.depth"], **limits)
-    truth = image_truth(frame, THINGS)
+    truth = ground_truth_of(frame, THINGS)
     assert truth.labels.tolist() == golden[f"{tag}.classes"].tolist()
     assert torch.equal(truth.boxes, golden[f"{tag}.boxes"])
     width = frame.classes.shape[1]
@@ -72,16 +72,16 @@ def test_loaded_frames_equal_the_original(tag: str) -> None:
 
 def test_thin_objects_and_crowds_are_no_objects() -> None:
     frame = stored_frame(case("data-dps"))
-    whole = image_truth(frame, THINGS)
+    whole = ground_truth_of(frame, THINGS)
     segment = tuple(sorted({(13, 1), (15, 2), (15, 4), (15, 5), (18, 3)}))
     assert len(whole.labels) == len(segment)
-    crowded = image_truth(replace(frame, crowds=((15, 4),)), THINGS)
+    crowded = ground_truth_of(replace(frame, crowds=((15, 4),)), THINGS)
     assert len(crowded.labels) == len(segment) - 1
     assert torch.equal(crowded.classes, whole.classes)
     line = frame.instances.clone()
     line[:, 0] = 900
     thin = replace(frame, instances=line, classes=torch.full_like(frame.classes, 13))
-    assert image_truth(thin, THINGS).boxes[:, 0].min() > 0
+    assert ground_truth_of(thin, THINGS).boxes[:, 0].min() > 0
 
 
 def test_sizes_round_as_published() -> None:

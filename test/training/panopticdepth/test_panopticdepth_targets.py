@@ -7,7 +7,7 @@ import torch
 from golden.panopticdepth_reference import Case, case, unpacked
 
 from depth_perception.training.panopticdepth.targets import (
-    ImageTruth,
+    GroundTruth,
     PanopticTargets,
     gaussian_radius,
     panoptic_targets,
@@ -16,8 +16,8 @@ from depth_perception.training.panopticdepth.targets import (
 LEVELS = 5
 
 
-def truth_of(golden: Case) -> ImageTruth:
-    return ImageTruth(
+def truth_of(golden: Case) -> GroundTruth:
+    return GroundTruth(
         golden["in_sem_seg"],
         unpacked(golden["in_masks_packed"], golden["in_sem_seg"].shape[1]),
         golden["in_classes"].long(),
@@ -69,7 +69,7 @@ def test_targets_equal_the_original() -> None:
 
 
 def test_a_picture_of_nothing() -> None:
-    truth = ImageTruth(
+    truth = GroundTruth(
         torch.full((64, 96), 255, dtype=torch.uint8),
         torch.zeros((0, 64, 96), dtype=torch.bool),
         torch.zeros(0, dtype=torch.int64),
@@ -95,7 +95,7 @@ def test_objects_belong_to_every_level_of_their_size() -> None:
     masks = torch.zeros((2, 128, 256), dtype=torch.bool)
     masks[0, 10:76, 20:86] = True  # 65 pixels between its ends: two levels
     masks[1, 100:104, 200:230] = True
-    truth = ImageTruth(
+    truth = GroundTruth(
         torch.where(masks.any(0), 13, 0).to(torch.uint8),
         masks,
         torch.tensor([2, 2]),
@@ -117,7 +117,7 @@ def test_radius_and_levels_are_checked() -> None:
     assert gaussian_radius(20, 30) > gaussian_radius(5, 5)
     with pytest.raises(ValueError, match="there are 5 levels, got 1"):
         panoptic_targets(
-            ImageTruth(*[torch.zeros(1)] * 5),
+            GroundTruth(*[torch.zeros(1)] * 5),
             size=(1, 1),
             mask_size=(1, 1),
             level_sizes=[(1, 1)],

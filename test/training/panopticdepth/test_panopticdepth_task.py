@@ -11,8 +11,8 @@ import torch
 from depth_perception.data.dvps_write import street_sequences, write_cityscapes_dvps
 from depth_perception.geometry import Pinhole
 from depth_perception.systems.checkpoints import CheckpointError
-from depth_perception.training.panopticdepth.targets import ImageTruth
-from depth_perception.training.panopticdepth.task import Recipe, prepare, stacked
+from depth_perception.training.panopticdepth.targets import GroundTruth
+from depth_perception.training.panopticdepth.task import PanopticDepthRecipe, prepare, stacked
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, seeded
@@ -30,7 +30,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def small(stage: str, root: Path, *overrides: str) -> Recipe:
+def small(stage: str, root: Path, *overrides: str) -> PanopticDepthRecipe:
     """A packaged recipe on the narrow network and synthetic streets."""
     data = {name: {"kind": "cityscapes-dvps", "root": str(root), "split": name} for name in SPLITS}
     plan = [
@@ -75,13 +75,13 @@ def test_a_batch_depends_on_its_draw_only(root: Path) -> None:
     assert len(first) == 2
     for a, b in zip(first.images, again.images, strict=True):
         assert torch.equal(a, b)
-    truth = ImageTruth(*first.to(torch.device("cpu")).truths[0])
+    truth = GroundTruth(*first.to(torch.device("cpu")).ground_truths[0])
     assert truth.masks.shape[0] == len(truth.labels) == len(truth.boxes)
     assert stacked([first.images[0], first.images[1][:, :100, :150]]).shape == (2, 3, 128, 256)
 
 
 def test_bad_recipes_are_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="is no PanopticDepth"):
+    with pytest.raises(RecipeError, match="is not trained by task panopticdepth"):
         prepare(small(STAGES[0], root, "model.name=panda-tiny"))
     with pytest.raises(RecipeError, match="needs a depth branch"):
         prepare(small(STAGES[0], root, "run.metric=dpq"))

@@ -24,7 +24,7 @@ from depth_perception.training.ppd.data import (
     fitted,
     without_sky,
 )
-from depth_perception.training.ppd.task import PpdTraining, Recipe, prepare
+from depth_perception.training.ppd.task import PpdRecipe, PpdTraining, prepare
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.run import train
 from depth_perception.training.schedules import Clock
@@ -49,10 +49,10 @@ def moge_file(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def small(worlds: str, moge_file: str) -> Callable[..., Recipe]:
+def small(worlds: str, moge_file: str) -> Callable[..., PpdRecipe]:
     """A packaged recipe in small."""
 
-    def make(name: str, *overrides: str) -> Recipe:
+    def make(name: str, *overrides: str) -> PpdRecipe:
         return load_recipe(
             name,
             [
@@ -71,7 +71,7 @@ def small(worlds: str, moge_file: str) -> Callable[..., Recipe]:
     return make
 
 
-def run(recipe: Recipe, folder: Path, **options: object) -> PpdTraining:
+def run(recipe: PpdRecipe, folder: Path, **options: object) -> PpdTraining:
     training, data = prepare(recipe)
     train(training, data, folder, device="cpu", **options)
     return training
@@ -79,7 +79,7 @@ def run(recipe: Recipe, folder: Path, **options: object) -> PpdTraining:
 
 @pytest.mark.parametrize("name", ["ppd-pretrain", "ppd-finetune"])
 def test_resumed_and_uninterrupted_runs_give_the_same_bits(
-    small: Callable[..., Recipe], tmp_path: Path, name: str
+    small: Callable[..., PpdRecipe], tmp_path: Path, name: str
 ) -> None:
     precision = "32-true" if name == "ppd-pretrain" else "bf16-mixed"
     recipe = small(name, "optim.ema=0.9", "run.accumulate=2", f"run.precision={precision}")
@@ -95,7 +95,7 @@ def test_resumed_and_uninterrupted_runs_give_the_same_bits(
     assert ("loss/gradient" in last) == (name == "ppd-finetune")
 
 
-def test_the_loss_falls(small: Callable[..., Recipe], tmp_path: Path) -> None:
+def test_the_loss_falls(small: Callable[..., PpdRecipe], tmp_path: Path) -> None:
     # 16 x 16 pixels of noise need more than the 64 channels of ppd-tiny
     recipe = small("ppd-finetune", "run.steps=60", "run.val_every=60", "optim.lr=1e-3")
     training, data = prepare(recipe)
@@ -109,7 +109,9 @@ def test_the_loss_falls(small: Callable[..., Recipe], tmp_path: Path) -> None:
     assert after["gradient"] < 0.8 * before["gradient"]
 
 
-def test_trained_weights_load(small: Callable[..., Recipe], tmp_path: Path, moge_file: str) -> None:
+def test_trained_weights_load(
+    small: Callable[..., PpdRecipe], tmp_path: Path, moge_file: str
+) -> None:
     recipe = small("ppd-pretrain", "optim.lr=1e-2")
     training, data = prepare(recipe)
     train(training, data, tmp_path, device="cpu")
@@ -170,26 +172,28 @@ def test_the_mixture_keeps_its_shares(worlds: str) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model.name=panda-tiny", "is no model of Pixel-Perfect Depth"),
-        ("model.name=ppd-tin", "model: no model 'ppd-tin'"),
+        ("model.name=panda-tiny", "is not trained by task ppd"),
+        ("model.name=ppd-tin", "model.name: no model 'ppd-tin'"),
         ("data.height=40", "height must be a multiple of 16, got 40"),
         ("data.sources=[]", "at least one data set"),
         ("data.sources=[{kind: kitti, root: x}]", "'kitti' is not a choice"),
         ("data.sources=[{kind: worlds, root: x, share: 0}]", "share must be positive"),
-        ("run.metric=rms", "no number 'rms'"),
+        ("run.metric=rms", "no metric 'rms'"),
     ],
 )
-def test_what_is_wrong_is_named(small: Callable[..., Recipe], override: str, message: str) -> None:
+def test_what_is_wrong_is_named(
+    small: Callable[..., PpdRecipe], override: str, message: str
+) -> None:
     with pytest.raises(RecipeError, match=message):
         prepare(small("ppd-pretrain", override))
 
 
-def test_a_mixture_needs_its_size(small: Callable[..., Recipe], worlds: str) -> None:
+def test_a_mixture_needs_its_size(small: Callable[..., PpdRecipe], worlds: str) -> None:
     two = f"data.sources=[{{kind: worlds, root: {worlds}}}, {{kind: worlds, root: {worlds}}}]"
-    with pytest.raises(RecipeError, match="how many frames to draw from 2 sources"):
+    with pytest.raises(RecipeError, match="items must be given for 2 sources"):
         small("ppd-pretrain", two, "data.items=null")
 
 
-def test_missing_data_are_found_before_the_run(small: Callable[..., Recipe]) -> None:
+def test_missing_data_are_found_before_the_run(small: Callable[..., PpdRecipe]) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         prepare(small("ppd-pretrain", "data.sources=[{kind: worlds, root: nowhere}]"))

@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 from golden.fill import noise_image
 from golden.scaledepth_reference import case
+from published.losses import bin_chamfer
 from systems.scaledepth.test_scaledepth_network import network_of
 
 from depth_perception.systems.scaledepth.config import SCALEDEPTH_REDUCED
 from depth_perception.systems.scaledepth.network import ScaleDepth
 from depth_perception.systems.scaledepth.query_decoder import QueryOutput
-from depth_perception.training.losses import dav2_silog
+from depth_perception.training.panda.losses import dav2_silog
 from depth_perception.training.scaledepth.losses import (
     ScaleDepthLosses,
-    bin_chamfer,
     class_entropy,
     scale_invariant_log,
     scaledepth_losses,

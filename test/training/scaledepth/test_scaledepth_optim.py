@@ -16,8 +16,11 @@ from depth_perception.systems.scaledepth.config import (
 )
 from depth_perception.systems.scaledepth.network import ScaleDepth
 from depth_perception.training.recipe import load_recipe
-from depth_perception.training.scaledepth.optim import OptimRecipe, motions
-from depth_perception.training.scaledepth.task import ScaleDepthTraining
+from depth_perception.training.scaledepth.task import (
+    OptimRecipe,
+    ScaleDepthTraining,
+    learning_factors,
+)
 from depth_perception.training.schedules import Clock
 
 REFERENCE = json.loads((FOLDER / "optimizer.json").read_text())
@@ -57,7 +60,7 @@ def test_the_full_network_follows_the_same_rules() -> None:
         network = ScaleDepth(SCALEDEPTH)
     optim, names = OptimRecipe(), network.official_names()
     expected = {family(name): values for name, values in of_reference().items()}
-    found = motions(network, optim.encoder_lr)
+    found = learning_factors(network, optim.encoder_lr)
     assert set(found) == {name for name, _ in network.named_parameters()}
     assert {family(names[name]) for name in found} == set(expected)
     for name, motion in found.items():

@@ -20,7 +20,7 @@ from depth_perception.systems.scaledepth.files import read_class_embeddings, wri
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.run import train
 from depth_perception.training.scaledepth.data import PhotoBatch
-from depth_perception.training.scaledepth.task import Recipe, ScaleDepthTraining, prepare
+from depth_perception.training.scaledepth.task import ScaleDepthRecipe, ScaleDepthTraining, prepare
 from depth_perception.training.stream import Draw, NoFramesError, seeded
 from depth_perception.training.strict_mapping import RecipeError
 
@@ -57,7 +57,7 @@ def write(path: Path, image: np.ndarray) -> None:
     assert cv2.imwrite(str(path), image)
 
 
-def small(root: Path, variant: str, **changes: object) -> Recipe:
+def small(root: Path, variant: str, **changes: object) -> ScaleDepthRecipe:
     """A packaged recipe on the small network and small pictures."""
     kinds = [source.kind for source in load_recipe(f"scaledepth-{variant}").data.sets]
     tests = {"nyu": {"split": "test"}, "kitti": {"listing": "kitti_eigen_test.txt"}}
@@ -88,7 +88,7 @@ def photos(root: Path, kind: str, **options: object) -> dict[str, object]:
     return {"kind": kind, "root": str(root / kind), **options}
 
 
-def run(recipe: Recipe, folder: Path, **options: object) -> ScaleDepthTraining:
+def run(recipe: ScaleDepthRecipe, folder: Path, **options: object) -> ScaleDepthTraining:
     training, data = prepare(recipe)
     train(training, data, folder, device="cpu", **options)
     return training
@@ -141,7 +141,7 @@ def test_the_loss_falls_and_the_weights_predict(root: Path, tmp_path: Path) -> N
     assert len(prediction.scene.class_probabilities) == 28
 
 
-def training_batch(recipe: Recipe) -> PhotoBatch:
+def training_batch(recipe: ScaleDepthRecipe) -> PhotoBatch:
     return prepare(recipe)[1].batch(Draw(0, 0.0, (0, 1), (seeded(1), seeded(2))))
 
 
@@ -187,7 +187,7 @@ def test_synthetic_worlds_train_depth_without_classes(root: Path, tmp_path: Path
     assert terms["depth"] > 0
     assert terms["class"] == 0
     with torch.no_grad():
-        row = training.eval().judge(data.held_out[1])
+        row = training.eval().evaluate(data.held_out[1])
     assert set(row) == {f"worlds/{name}" for name in (*training.lower, *training.higher)}
 
 
@@ -222,7 +222,7 @@ def test_a_run_goes_on_from_a_checkpoint(root: Path, tmp_path: Path) -> None:
 def test_what_would_stop_the_run_is_told_before(root: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="depth-perception scenes"):
         prepare(small(root, "nk", model={"name": "scaledepth-tiny"}))
-    with pytest.raises(RecipeError, match="no ScaleDepth"):
+    with pytest.raises(RecipeError, match="is not trained by task scaledepth"):
         prepare(small(root, "nk", model__name="panda-tiny"))
     with pytest.raises(RecipeError, match="no model"):
         prepare(small(root, "nk", model__name="scaledepth-t"))
@@ -237,7 +237,7 @@ def test_what_would_stop_the_run_is_told_before(root: Path, tmp_path: Path) -> N
     (tmp_path / "images/train").mkdir(parents=True)
     (tmp_path / "annotations/train").mkdir(parents=True)
     empty = [{"kind": "nyu", "root": str(tmp_path)}]
-    with pytest.raises(NoFramesError, match="no pictures"):
+    with pytest.raises(NoFramesError, match="no images"):
         prepare(small(root, "nk", data__sets=empty))
     write(tmp_path / "images/train/study_1.png", np.zeros((40, 50, 3), np.uint8))
     with pytest.raises(FileNotFoundError, match="1 files of the nyu set are missing"):

@@ -1,0 +1,240 @@
+"""Runs the depth benchmarks of ``depth-perception eval``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...data.threed60 import MAX_RANGE_M, Placement, Views
+from ...evaluation.alignment import Alignment
+from ...evaluation.loop import EvaluationProtocol, Predict, evaluate
+from ...evaluation.nyu_kitti import PROTOCOLS
+from ...evaluation.panda import PandaProtocol
+from ...evaluation.pinhole import BENCHMARK_PARTS
+from ...evaluation.plain import (
+    PlainProtocol,
+    constant,
+    median_depth_m,
+    predict_values,
+    untrained,
+)
+from ...evaluation.published import published
+from ...evaluation.relative import RelativeProtocol, predict_log_depth
+from ...evaluation.report import Sheet, document
+from ...evaluation.spherical import OmniDepthProtocol, ViewSynthesisProtocol
+from ...evaluation.stereo_metrics import EigenProtocol
+from ...evaluation.zero_shot import ZERO_SHOT, ZeroShotProtocol
+from ...systems import Estimator
+from .job import Job, Report
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A benchmark made ready for a model.
+
+    Attributes:
+        reader: the frames.
+        protocol: how they are scored.
+        predict: how an estimator predicts, unless a published evaluation has its own way.
+        summary: parts of the line below the table.
+        rules: additions to the rules of the protocol in documents.
+        comparable: whether the options are those of published figures.
+        groups: labels of the frames, see :func:`~depth_perception.evaluation.loop.evaluate`.
+    """
+
+    reader: Any
+    protocol: EvaluationProtocol
+    predict: Callable[[Estimator], Predict]
+    summary: Sequence[str]
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    comparable: bool = True
+    groups: Sequence[str] | None = None
+
+
+def run(job: Job) -> Report:
+    """Evaluate a model, and baselines where asked for.
+
+    Raises:
+        OSError, ValueError: files are missing or broken, or the model does not fit the protocol.
+    """
+    reader = job.reader()
+    estimator = job.estimator()
+    setup = SETUPS[job.benchmark.kind](job, reader, estimator)
+    predict = None
+    if job.official.predict is not None:
+        predict = job.official.predict(estimator, job.dataset, job.network.height)
+    predictors: dict[str, Callable[[], Predict]] = {
+        job.model: lambda: predict or setup.predict(estimator)
+    }
+    if job.also.baselines:
+        depth_m = job.also.constant_depth
+        if depth_m is None:
+            depth_m = median_depth_m(setup.reader, job.max_depth_m)
+        predictors[f"constant {depth_m:.2f} m"] = lambda: constant(depth_m)
+        random = untrained(job.model, 0, estimator.device, estimator.options)
+        predictors[f"{job.model} untrained"] = lambda: setup.predict(random)
+    results = [
+        evaluate(
+            name,
+            make(),
+            setup.reader,
+            setup.protocol,
+            indices=job.track(name, len(setup.reader)),
+            groups=setup.groups,
+        )
+        for name, make in predictors.items()
+    ]
+    first, figures = results[0], None
+    if job.as_published and setup.comparable:
+        figures = published(job.benchmark.protocol, job.model, job.dataset)
+    summary = (
+        f"{first.frames} frames",
+        f"{first.skipped} without ground truth",
+        f"{first.pixels} pixels",
+        *setup.summary,
+        f"{first.seconds / first.frames:.3f} s per frame",
+    )
+    rules = {**setup.protocol.rules, **setup.rules}
+    return Report(
+        (Sheet.of(results, figures),),
+        ", ".join(summary),
+        document(results, figures, **job.about, rules=rules),
+    )
+
+
+def _panoramas(job: Job, reader: Any, estimator: Estimator) -> Setup:
+    alignment, limit = job.alignment(estimator), job.max_depth_m
+    if job.dataset == "3d60":
+        reader = _views(job, reader)
+    groups = [str(frame["kind"]) for frame in reader.frames] if job.dataset == "worlds" else None
+    protocol = PlainProtocol(limit, alignment, job.rules.solid_angle, job.rules.clamp)
+    summary = [f"up to {limit:g} m", f"alignment: {alignment.value}"]
+    summary += ["weighed by solid angle"] * protocol.solid_angle
+    summary += ["predictions clamped"] * protocol.clamp
+    return Setup(reader, protocol, lambda e: predict_values(e, alignment), summary, groups=groups)
+
+
+def _panda(job: Job, reader: Any, estimator: Estimator) -> Setup:
+    alignment = job.alignment(estimator)
+    usual = job.rules.align == "auto" and not job.rules.median and job.rules.listing is None
+    return Setup(
+        reader,
+        PandaProtocol(alignment, job.network.height),
+        lambda e: predict_values(e, alignment),
+        (f"split: {job.split}", "protocol: panda", f"alignment: {alignment.value}"),
+        comparable=usual and job.split == "test",
+    )
+
+
+def _spherical(job: Job, reader: Any, estimator: Estimator) -> Setup:
+    """OmniDepth's protocol, which always scales by the medians, or that of view synthesis."""
+    name, limit = job.benchmark.protocol, job.max_depth_m
+    alignment = Alignment.MEDIAN if name == "omnidepth" else job.alignment(estimator)
+    if alignment is Alignment.SCALE_SHIFT:
+        raise ValueError(
+            f"--protocol {name} needs values that are depth up to a factor, without a shift: take "
+            "--protocol plain"
+        )
+    if name == "omnidepth":
+        protocol: EvaluationProtocol = OmniDepthProtocol(limit)
+    else:
+        protocol = ViewSynthesisProtocol(limit, alignment is Alignment.MEDIAN)
+    usual = job.alignment(estimator)
+    return Setup(
+        _views(job, reader),
+        protocol,
+        lambda e: predict_values(e, usual),
+        (f"up to {limit:g} m", f"protocol: {name}", f"alignment: {alignment.value}"),
+        {"alignment": alignment.value},
+        comparable=limit == MAX_RANGE_M and job.rules.view == "centre",
+    )
+
+
+def _views(job: Job, reader: Views) -> Views:
+    """One view of each place of 3D60."""
+    placement = Placement[job.rules.view.upper()]
+    return Views(reader.places, placement, max_range_m=job.max_depth_m)
+
+
+def _pinhole(job: Job, reader: Any, estimator: Estimator) -> Setup:
+    alignment, limit = job.alignment(estimator), job.max_depth_m
+    if job.dataset in ZERO_SHOT:
+        rules = PROTOCOLS[ZERO_SHOT[job.dataset].rules]
+        limit = job.rules.max_depth or rules.max_depth_m
+        part_of = replace(rules, max_depth_m=limit).part
+    else:
+        part_of = BENCHMARK_PARTS[job.dataset]
+    return Setup(
+        reader,
+        PlainProtocol(limit, alignment, part_of=part_of),
+        lambda e: predict_values(e, alignment, fill_holes=True),
+        (f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}"),
+    )
+
+
+def _ppd(job: Job, reader: Any, estimator: Estimator) -> Setup:
+    protocol = RelativeProtocol(BENCHMARK_PARTS[job.dataset])
+    return Setup(reader, protocol, predict_log_depth, (f"protocol: ppd on {job.dataset}",))
+
+
+def _scaledepth(job: Job, reader: Any, estimator: Estimator) -> Setup:
+    if not estimator.card.is_metric:
+        raise ValueError(f"--protocol scaledepth scores metres, which {job.model} does not predict")
+    zero_shot = job.dataset in ZERO_SHOT
+    name = ZERO_SHOT[job.dataset].rules if zero_shot else job.rules.rules or job.dataset
+    protocol = ZeroShotProtocol.of(job.dataset) if zero_shot else PROTOCOLS[name]
+    focal = job.rules.focal
+    if not zero_shot:
+        if (focal is None) != (protocol.reference_focal_px is None):
+            needs = "needs" if focal is None else "does not use"
+            raise ValueError(f"--rules {name} {needs} --focal, the focal length in pixels")
+        if lost := reader.missing():
+            raise FileNotFoundError(f"{len(lost)} files are missing, such as {lost[0]}")
+    rules = dict(job.official.rules(job.model, name))
+    protocol = replace(protocol, focal_px=focal, **rules)
+    span = f"{protocol.min_depth_m:g} to {protocol.max_depth_m:g} m"
+    summary = [span, f"protocol: scaledepth on {name}", f"crop: {protocol.crop}"]
+    if zero_shot:
+        as_seen = job.official.predict is not None and job.network.height is None
+        summary.append(f"input size: {protocol.view if as_seen else 'usual'}")
+    return Setup(
+        reader,
+        protocol,
+        lambda e: predict_values(e, Alignment.NONE, fill_holes=True),
+        summary,
+        {"name": name},
+        comparable=name == job.dataset,
+    )
+
+
+def _eigen(job: Job, reader: Any, estimator: Estimator) -> Setup:
+    """KITTI raw, scored against its lidar."""
+    alignment, limit = job.alignment(estimator), job.max_depth_m
+    if alignment is Alignment.SCALE_SHIFT:
+        raise ValueError(
+            "kitti-raw is scored in metres or with --align median, and so by depth without an "
+            f"unknown shift, which {job.model} does not predict"
+        )
+    median = alignment is Alignment.MEDIAN
+    protocol = EigenProtocol(max_depth_m=limit, crop=job.rules.crop, median=median)
+    return Setup(
+        reader,
+        protocol,
+        lambda e: predict_values(e, alignment, fill_holes=True, with_camera=True),
+        (f"lidar up to {limit:g} m", f"crop: {protocol.crop}", f"alignment: {alignment.value}"),
+        {"alignment": alignment.value},
+    )
+
+
+SETUPS: Mapping[str, Callable[[Job, Any, Estimator], Setup]] = {
+    "panoramas": _panoramas,
+    "panda": _panda,
+    "omnidepth": _spherical,
+    "view-synthesis": _spherical,
+    "pinhole": _pinhole,
+    "ppd": _ppd,
+    "scaledepth": _scaledepth,
+    "eigen": _eigen,
+}
+"""By kind of benchmark."""

@@ -1,0 +1,220 @@
+"""Readers of the data sets of panoramas with range."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from itertools import count
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+from torch import Tensor
+
+from ...geometry.projections import cassini_to_equirectangular
+from ...io.atomic import replacing
+from ...io.depth_files import DepthReadError, write_depth
+from ..files import depth_samples, write_samples
+from .base import Panoramas
+
+# Structured3D
+_SCENES = {"train": range(3000), "val": range(3000, 3250), "test": range(3250, 3500)}
+_BROKEN = frozenset((115, 1155, 1192, 1714, 1816, 1852, 3398))
+# Deep360
+_FOLDERS = {"train": "training", "val": "validation", "test": "testing"}
+# Matterport3D
+_TEST = """
+2t7WUuJeko7 5ZKStnWn8Zo ARNzJeq3xxb RPmz2sHmrrY UwV83HsGsw3 Vt2qJdWjCF2 WYY7iVyf5p8 YFuZgdQ5vWj
+YVUC4YcDtcY fzynW3qQPVF gYvKGZ5eRqb gxdoqLR6rwA jtcxE69GiFV pa4otMbVnkk q9vSo1VnCiC rqfALeAoiTq
+wc2JMjhGNzB yqstnuAEVhm
+"""
+_VAL = """
+2azQ1b91cZZ 8194nk5LbLH EU6Fwq7SyZv QUCTc6BB5sX TbHJrupSAjP X7HyMhZNoso Z6MFQCViBuw oLBMNvg9in8
+pLe4wQe7qrG x8F5xyUWy9e zsNo4HB9uLZ
+"""
+_SPLITS = dict.fromkeys(_VAL.split(), "val") | dict.fromkeys(_TEST.split(), "test")
+_SOME_TRAIN = "17DRP5sb8fy"
+# Stanford2D3D
+_MISSING = 65535
+_TEST_AREAS = ("area_5a", "area_5b")
+_TRAIN_AREAS = ("area_1", "area_2", "area_3", "area_4", "area_6")
+_VAL_OF = 26
+
+
+class Structured3D(Panoramas):
+    """Structured3D (Zheng et al., ECCV 2020): rendered furnished rooms in raw light.
+
+    Range in millimetres, 0 where unknown. Split by scene: 0 to 2999, 3000 to 3249, 3250 to 3499,
+    without seven that PanDA excludes.
+    """
+
+    usual_max_range_m = 10.0
+
+    @classmethod
+    def layout(cls) -> str:
+        return "scene_NNNNN/2D_rendering/ID/panorama/full/{rgb_rawlight,depth}.png"
+
+    @classmethod
+    def place(cls, split: str, number: int) -> tuple[str, str]:
+        scene = _SCENES[split][number % 100]
+        folder = f"scene_{scene:05d}/2D_rendering/{485142 + number}/panorama/full"
+        return f"{folder}/rgb_rawlight.png", f"{folder}/depth.png"
+
+    @staticmethod
+    def read_range(path: Path) -> np.ndarray:
+        return depth_samples(path).astype(np.float32) / 1000
+
+    @staticmethod
+    def write_range(path: Path, range_m: np.ndarray) -> None:
+        write_depth(path, range_m, range_m > 0)
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        pairs = []
+        for scene in sorted(self.root.glob("scene_*")):
+            found = re.fullmatch(r"scene_(\d{5})", scene.name)
+            number = int(found[1]) if found else -1
+            if number in _BROKEN or number not in _SCENES[self.split]:
+                continue
+            pictures = scene.glob("2D_rendering/*/panorama/full/rgb_rawlight.png")
+            pairs += [(path, path.with_name("depth.png")) for path in sorted(pictures)]
+        return pairs
+
+
+class Deep360(Panoramas):
+    """Deep360 (Li et al., "MODE", ECCV 2022): rendered streets.
+
+    Images and range in metres are converted from Cassini to equirectangular. Six episodes, each
+    split by the folders of the authors. The image is the right one of the pair of cameras 1 and 2,
+    as in PanDA. Sky is far and clamped to the limit.
+    """
+
+    usual_max_range_m = 100.0
+
+    @classmethod
+    def layout(cls) -> str:
+        return "epK_500frames/training/{rgb/NNNNNN_12_rgb1.png,depth/NNNNNN_depth.npz}"
+
+    @classmethod
+    def place(cls, split: str, number: int) -> tuple[str, str]:
+        folder = f"ep{1 + number % 6}_500frames/{_FOLDERS[split]}"
+        stem = f"{1 + number // 6:06d}"
+        return f"{folder}/rgb/{stem}_12_rgb1.png", f"{folder}/depth/{stem}_depth.npz"
+
+    @staticmethod
+    def read_range(path: Path) -> np.ndarray:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return np.ascontiguousarray(file["arr_0"], np.float32)
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+            raise DepthReadError(f"{path} holds no array arr_0: {error}") from error
+
+    @staticmethod
+    def write_range(path: Path, range_m: np.ndarray) -> None:
+        with replacing(path) as part, part.open("wb") as file:
+            np.savez_compressed(file, range_m.astype(np.float32))
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        pictures = self.root.glob(f"ep*_500frames/{_FOLDERS[self.split]}/rgb/*_12_rgb1.png")
+        return [
+            (path, path.parents[1] / "depth" / f"{path.name[:-12]}_depth.npz")
+            for path in sorted(pictures)
+        ]
+
+    def _panorama(self, rgb: Tensor, range_m: Tensor) -> tuple[Tensor, Tensor]:
+        return cassini_to_equirectangular(rgb), cassini_to_equirectangular(range_m)
+
+
+class Matterport3D(Panoramas):
+    """Matterport3D (Chang et al., 3DV 2017): scanned houses, stitched to panoramas.
+
+    Range in 1/4000 m, 0 where unknown. The panoramas are those of UniFuse (Jiang et al., RA-L
+    2021). Split by the official lists of scenes: 18 ``test``, 11 ``val``, the others ``train``.
+    """
+
+    usual_max_range_m = 11.0
+
+    @classmethod
+    def layout(cls) -> str:
+        return "SCENE/{pano_skybox_color/ID.jpg,pano_depth/ID.png}"
+
+    @classmethod
+    def place(cls, split: str, number: int) -> tuple[str, str]:
+        scene = {"train": _SOME_TRAIN, "val": _VAL.split()[0], "test": _TEST.split()[0]}[split]
+        stem = f"{number:032x}"
+        return f"{scene}/pano_skybox_color/{stem}.jpg", f"{scene}/pano_depth/{stem}.png"
+
+    @staticmethod
+    def read_range(path: Path) -> np.ndarray:
+        return depth_samples(path).astype(np.float32) / 4000
+
+    @staticmethod
+    def write_range(path: Path, range_m: np.ndarray) -> None:
+        write_depth(path, range_m, range_m > 0, png_scale=4000.0)
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        return [
+            (path, path.parents[1] / "pano_depth" / f"{path.stem}.png")
+            for path in sorted(self.root.glob("*/pano_skybox_color/*.jpg"))
+            if _SPLITS.get(path.parents[1].name, "train") == self.split
+        ]
+
+
+class Stanford2D3D(Panoramas):
+    """Stanford2D3D (Armeni et al., 2017): scanned offices.
+
+    Range in 1/512 m, 0 or 65535 where unknown. Two layouts are supported: that of PanDA, with
+    filled holes in the images in ``rgb_pre_`` (pre-processing of UniFuse), and the published one
+    (``pano/rgb``).
+
+    Areas 5a and 5b are ``test``. PanDA drew 40 of the other panoramas at random for ``val``; here
+    a checksum of the name selects one of 26, about the same number. For those of PanDA give the
+    list.
+    """
+
+    usual_max_range_m = 11.0
+
+    @classmethod
+    def layout(cls) -> str:
+        return "area_X/{rgb_pre_/NAME_rgb.png,depth/NAME_depth.png}, or both in area_X/pano"
+
+    @classmethod
+    def place(cls, split: str, number: int) -> tuple[str, str]:
+        area = (_TEST_AREAS if split == "test" else _TRAIN_AREAS)[number % 2]
+        stems = (
+            f"camera_{number:016x}{tail:016x}_office_1_frame_equirectangular_domain"
+            for tail in count()
+        )
+        stem = next(s for s in stems if split == "test" or _is_val(s) == (split == "val"))
+        return f"{area}/rgb_pre_/{stem}_rgb.png", f"{area}/depth/{stem}_depth.png"
+
+    @staticmethod
+    def read_range(path: Path) -> np.ndarray:
+        samples = depth_samples(path)
+        return np.where(samples == _MISSING, 0, samples).astype(np.float32) / 512
+
+    @staticmethod
+    def write_range(path: Path, range_m: np.ndarray) -> None:
+        samples = np.rint(range_m * 512).clip(1, _MISSING - 1)
+        samples = np.where(range_m > 0, samples, _MISSING).astype(np.uint16)
+        write_samples(path, samples)
+
+    def _find(self) -> list[tuple[Path, Path]]:
+        test = self.split == "test"
+        pairs = []
+        for area in _TEST_AREAS if test else _TRAIN_AREAS:
+            for inner in ("rgb_pre_", "pano/rgb"):
+                pairs += [
+                    (path, path.parents[1] / "depth" / f"{path.name[:-7]}depth.png")
+                    for path in sorted((self.root / area / inner).glob("*_rgb.png"))
+                ]
+        if test:
+            return pairs
+        return [pair for pair in pairs if _is_val(pair[0].name[:-8]) == (self.split == "val")]
+
+    @classmethod
+    def _listed_name(cls, name: str) -> str:
+        return name.replace("rgb_/", "rgb_pre_/")
+
+
+def _is_val(stem: str) -> bool:
+    return crc32(stem.encode()) % _VAL_OF == 0

@@ -1,0 +1,97 @@
+"""Alignment of a prediction to the ground truth of its frame: none, by medians, or by a fit."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from ..prediction import DepthSpace
+from ..systems.card import ModelCard
+from .loop import Values
+
+_LEAST_LOG_DEPTH = 1e-6  # what ground truth is raised to before 1/d or log(d)
+
+
+class Alignment(str, Enum):
+    """How a prediction is aligned to the ground truth of its frame before it is scored."""
+
+    NONE = "none"
+    MEDIAN = "median"
+    SCALE_SHIFT = "scale_shift"
+
+
+def usual_alignment(card: ModelCard) -> Alignment:
+    """None for metric models, scale and shift for relative ones."""
+    return Alignment.NONE if card.is_metric else Alignment.SCALE_SHIFT
+
+
+def scale_and_shift(target: Tensor, pred: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Least-squares ``scale * pred + shift = target`` of each image over its mask.
+
+    Ranftl et al. (MiDaS), sec. 5, on depth. An image whose system has no positive determinant
+    gets 0 and 0.
+
+    Args:
+        target, pred: (B, 1, H, W) float32. mask: (B, 1, H, W) bool.
+
+    Returns:
+        scale (B,), shift (B,).
+    """
+    dims = (1, 2, 3)
+    m = mask.to(pred.dtype)
+    pp, p, n = (m * pred * pred).sum(dims), (m * pred).sum(dims), m.sum(dims)
+    pt, t = (m * pred * target).sum(dims), (m * target).sum(dims)
+    determinant = pp * n - p * p
+    solvable = determinant > 0
+    safe = torch.where(solvable, determinant, 1)
+    scale = torch.where(solvable, (n * pt - p * t) / safe, 0)
+    shift = torch.where(solvable, (pp * t - p * pt) / safe, 0)
+    return scale, shift
+
+
+def align(target: Tensor, pred: Tensor, mask: Tensor, how: Alignment) -> Tensor:
+    """Prediction (B, 1, H, W) after the alignment of each image to its ground truth.
+
+    A constant prediction, which fixes no scale, becomes the mean of the ground truth.
+    """
+    if how is Alignment.NONE:
+        return pred
+    if how is Alignment.SCALE_SHIFT:
+        scale, shift = scale_and_shift(target, pred, mask)
+        flat, mean = _flat(pred, mask), target.where(mask, 0).sum((1, 2, 3)) / mask.sum((1, 2, 3))
+        scale, shift = torch.where(flat, 0, scale), torch.where(flat, mean, shift)
+        return scale.view(-1, 1, 1, 1) * pred + shift.view(-1, 1, 1, 1)
+    factors = [
+        t[m].median() / p[m].median() if m.any() else pred.new_ones(())
+        for t, p, m in zip(target, pred, mask, strict=True)
+    ]
+    return torch.stack(factors).view(-1, 1, 1, 1) * pred
+
+
+def aligned_depth(
+    prediction: Values, target: Tensor, mask: Tensor, how: Alignment, max_depth_m: float
+) -> Tensor:
+    """Depth (H, W) in metres of a prediction; scale and shift are fitted in its own space.
+
+    Args:
+        target: (H, W) ground truth, metres. mask: (H, W) bool, where it is known.
+        max_depth_m: limit of depth that is computed from inverse depth.
+    """
+    values, space = prediction.values[None, None], prediction.space
+    target, mask = target[None, None], mask[None, None]
+    if how is not Alignment.SCALE_SHIFT:
+        space = DepthSpace.DEPTH
+    if space in (DepthSpace.INVERSE_DEPTH, DepthSpace.LOG_DEPTH):
+        target = target.clamp_min(_LEAST_LOG_DEPTH)
+    aligned = align(space.from_depth(target), values, mask, how)
+    if space is DepthSpace.INVERSE_DEPTH:
+        aligned = aligned.clamp_min(1 / max_depth_m)
+    return space.to_depth(aligned)[0, 0]
+
+
+def _flat(pred: Tensor, mask: Tensor) -> Tensor:
+    """(B,) bool: whether the prediction of an image is constant under its mask."""
+    low, high = pred.where(mask, torch.inf), pred.where(mask, -torch.inf)
+    return low.amin((1, 2, 3)) == high.amax((1, 2, 3))

@@ -1,0 +1,106 @@
+"""Eliminating the Blind Spot: models, files, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...depth_space import ScaleKind
+from ..card import TEST_MODEL, panoramic, pinhole
+from ..options import EstimatorOptions
+from ..system import Model, System
+from .config import BLINDSPOT_TINY, BLINDSPOT_VGG
+from .options import BlindSpotOptions, BlindSpotPinholeOptions
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..estimator import Estimator
+
+_HOME = "https://github.com/yuniw18/panoramic-depth-estimation-pytorch"
+
+
+def _models() -> Iterator[Model]:
+    shared = {
+        "parameters": 31_600_072,
+        "licence": "BSD-3-Clause, parts of it UCLB ACP-A (non-commercial)",
+        "weights_licence": "none stated (made from KITTI: non-commercial)",
+        "scale": ScaleKind.METRIC,
+        "max_depth_m": None,
+        "default_height": 256,
+        "patch_size": BLINDSPOT_VGG.multiple,
+        "antialias": True,
+        "file_name": "blindspot_vgg.pkl",
+        "hub_file": "generator.pkl",
+        "home_page": _HOME,
+    }
+    card = panoramic(
+        name="blindspot-vgg",
+        title="Eliminating the Blind Spot: self-supervised disparity of panoramas, to metres",
+        notes="Outdoor, near the horizon. The metres rest on a formula and are not to be trusted: "
+        "align them. The authors run it with seam circular and flip. The checkpoint may be the "
+        "folder numpy_weight.",
+        **shared,
+    )
+    yield Model(card, {"config": BLINDSPOT_VGG})
+    card = pinhole(
+        name="blindspot-vgg-rectilinear",
+        title="The network of blindspot-vgg on pinhole images: monodepth",
+        notes="Roads as KITTI shows them. Metres by the focal length of the camera and the "
+        "baseline of the training. Same file as blindspot-vgg.",
+        **shared,
+    )
+    yield Model(card, {"config": BLINDSPOT_VGG})
+    card = panoramic(
+        name="blindspot-tiny",
+        title="Blind-spot VGG in a small size, for training on little data",
+        parameters=950_792,
+        scale=ScaleKind.METRIC,
+        max_depth_m=None,
+        default_height=128,
+        patch_size=BLINDSPOT_TINY.multiple,
+        antialias=True,
+        file_name="blindspot_tiny.safetensors",
+        **TEST_MODEL,
+    )
+    yield Model(card, {"config": BLINDSPOT_TINY})
+
+
+class BlindSpotSystem(System):
+    """The blind-spot VGG on panoramas and on pinhole images."""
+
+    name = "blindspot"
+    title = "Eliminating the Blind Spot"
+    models = tuple(_models())
+
+    def options_class(self, model: Model) -> type[EstimatorOptions]:
+        is_pinhole = model.card.camera == "pinhole"
+        return BlindSpotPinholeOptions if is_pinhole else BlindSpotOptions
+
+    def estimator_class(self, model: Model) -> type[Estimator]:
+        from .estimator import BlindSpotEstimator, BlindSpotPinholeEstimator
+
+        is_pinhole = model.card.camera == "pinhole"
+        return BlindSpotPinholeEstimator if is_pinhole else BlindSpotEstimator
+
+    def build(self, model: Model, **overrides: Any) -> nn.Module:
+        from .network import BlindSpotVgg
+
+        return BlindSpotVgg(**{**model.arguments, **overrides})
+
+    def read(self, model: Model, path: Path) -> dict[str, Any]:
+        if not path.is_dir():
+            return super().read(model, path)
+        import torch
+
+        from .files import numpy_entries
+
+        with torch.device("meta"):
+            network = self.build(model)
+        names = network.official_names()
+        shapes = {names[n]: tuple(value.shape) for n, value in network.state_dict().items()}
+        return dict(numpy_entries(path, shapes))
+
+
+SYSTEM = BlindSpotSystem()

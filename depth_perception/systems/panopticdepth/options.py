@@ -1,0 +1,65 @@
+"""Options of PanopticDepth; importing them loads no network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ...options import option
+from ..options import EstimatorOptions
+from ..scaledepth.options import reference_focal
+from .config import PanopticLimits
+
+
+@dataclass(frozen=True)
+class PanopticDepthOptions(EstimatorOptions):
+    """How PanopticDepth runs.
+
+    Attributes:
+        limits: least scores and areas of segments; a mapping gives some, as the header of a weights
+            file does.
+    """
+
+    lacks: ClassVar[Mapping[str, str]] = {"flip": "", "seam": ""}
+
+    limits: PanopticLimits = field(default_factory=PanopticLimits)
+    drop: tuple[str, ...] = option(
+        (),
+        "Classes that are no segments of the result, such as ground and sky; their depth stays.",
+        library_only=True,
+    )
+    without_depth: tuple[str, ...] = option(
+        ("sky",),
+        "Classes whose depth is not valid; names that the model does not know have no effect.",
+        library_only=True,
+    )
+    reference_focal_px: float | None = reference_focal(
+        "2262.5 for Cityscapes at 2048 columns", group="panoptic"
+    )
+    lean: bool = option(
+        True,
+        "Compute masks and depth only where they matter. The original way has the same results "
+        "and needs gigabytes of memory.",
+        library_only=True,
+    )
+    crop_depth: bool = option(
+        True,
+        "See depth_perception.systems.panopticdepth.maps.View.",
+        library_only=True,
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.limits, Mapping):
+            object.__setattr__(self, "limits", PanopticLimits(**self.limits))
+        if self.flip:
+            raise ValueError("flip=True is not possible: segments of two runs are not the same")
+        for name in ("drop", "without_depth"):
+            if isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a tuple of names, got {getattr(self, name)!r}")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        super().__post_init__()
+        focal = self.reference_focal_px
+        if focal is not None and not math.isfinite(focal):
+            raise ValueError(f"reference_focal_px must be finite, got {focal}")

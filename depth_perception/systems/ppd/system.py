@@ -1,0 +1,96 @@
+"""Pixel-Perfect Depth: models, files, networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..card import TEST_MODEL, pinhole
+from ..system import Model, System
+from .options import PpdOptions
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from .estimator import PpdEstimator
+
+_HOME = "https://github.com/gangweix/pixel-perfect-depth"
+
+
+def _models() -> Iterator[Model]:
+    shared = {"patch_size": 16, "finds_camera": True}
+    released = {"parameters": 499_842_112, "default_height": 768, "home_page": _HOME, **shared}
+    card = pinhole(
+        name="ppd-large",
+        title="Pixel-Perfect Depth prompted by Depth Anything V2, metres by MoGe-2",
+        weights_licence="Apache-2.0 (runs with weights of CC-BY-NC-4.0)",
+        file_name="ppd.pth",
+        notes="Also needs the weights of depth-anything-v2-large and, for metres, of "
+        "moge-2-vitl-normal.",
+        **released,
+    )
+    yield Model(card, {"semantics": "depth-anything-v2-large"})
+    card = pinhole(
+        name="ppd-large-moge",
+        title="Pixel-Perfect Depth prompted by MoGe-2, metres by MoGe-2",
+        weights_licence="Apache-2.0",
+        file_name="ppd_moge.pth",
+        notes="Also needs the weights of moge-2-vitl-normal.",
+        **released,
+    )
+    yield Model(card, {"semantics": "moge-2-vitl-normal"})
+    card = pinhole(
+        name="ppd-tiny",
+        title="Pixel-Perfect Depth architecture in the smallest size, for tests",
+        parameters=562_304,
+        default_height=48,
+        file_name="ppd_tiny.pth",
+        **shared,
+        **TEST_MODEL,
+    )
+    sizes = {"dim": 64, "depth": 4, "heads": 4, "semantic_dim": 64}
+    yield Model(card, {"semantics": "moge-2-tiny", **sizes})
+
+
+class PpdSystem(System):
+    """Pixel-Perfect Depth. The file of a model holds its transformer alone.
+
+    The argument ``semantics`` of a model names the model whose tokens prompt the transformer.
+    """
+
+    name = "ppd"
+    title = "Pixel-Perfect Depth"
+    models = tuple(_models())
+
+    def options_class(self, model: Model) -> type[PpdOptions]:
+        return PpdOptions
+
+    def estimator_class(self, model: Model) -> type[PpdEstimator]:
+        from .estimator import PpdEstimator
+
+        return PpdEstimator
+
+    def build(self, model: Model, **overrides: Any) -> nn.Module:
+        from .transformer import SpDit, SpDitConfig
+
+        sizes = {**model.arguments, **overrides}
+        del sizes["semantics"]
+        return SpDit(SpDitConfig(**sizes))
+
+    def entries(self, state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
+        from .files import transformer_entries
+
+        return transformer_entries(state)
+
+    def load(
+        self, model: Model, checkpoint: Path, device: torch.device, options: PpdOptions
+    ) -> PpdEstimator:
+        from .estimator import load_ppd
+
+        transformer = self.load_network(model, checkpoint, device)
+        return load_ppd(model, transformer, device, options)
+
+
+SYSTEM = PpdSystem()
