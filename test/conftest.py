@@ -27,28 +27,32 @@ hypothesis.settings.load_profile("repeatable")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests with these fixtures talk to nodes in processes of their own and often measure time.
+# Tests with these fixtures talk to nodes in processes of their own.
 _LIVE_FIXTURES = {"ros", "start_node", "make_probe"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that must run alone last, and into one group for ``--dist loadgroup``."""
+    """Group and order tests for ``--dist loadgroup``: the live ones first, lonely ones last."""
+    order = {"live": 0, None: 1, "alone": 2}
+    groups: dict[pytest.Item, str | None] = {}
     for item in items:
-        if _LIVE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker("alone")
-        if item.get_closest_marker("alone"):
-            item.add_marker(pytest.mark.xdist_group("alone"))
-    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+        is_live = _LIVE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        names = [mark.name for mark in item.iter_markers()] + ["live"] * bool(is_live)
+        groups[item] = next((name for name in ("alone", "live") if name in names), None)
+        if groups[item]:
+            item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: order[groups[item]])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give a process all tests of a file, so that fixtures of a module are made once."""
+    """Give one process all tests of a group or else of a file, whose fixtures are made once."""
     from xdist.scheduler import LoadGroupScheduling
 
     class Scheduling(LoadGroupScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "alone" if nodeid.endswith("@alone") else nodeid.split("::")[0]
+            group = nodeid.rpartition("@")[2]
+            return group if group in ("live", "alone") else nodeid.split("::")[0]
 
     return Scheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 

@@ -1,4 +1,4 @@
-"""A network with everything fixed but the pixels, and pictures to try it with."""
+"""Networks with everything fixed but the pixels, for export, and trial images."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Capture(nn.Module):
 
 
 def input_range(network: nn.Module) -> tuple[float, float]:
-    """Least and largest value of images of a network.
+    """Smallest and largest value of the input images of a network.
 
     Raises:
-        BackendError: it is none of the feed-forward networks.
+        BackendError: the network is not a supported feed-forward network.
     """
     values = getattr(network, "input_range", None)
     if values is None:
@@ -51,7 +51,7 @@ def input_range(network: nn.Module) -> tuple[float, float]:
 
 
 def trial_images(network: nn.Module, shape: tuple[int, ...]) -> Tensor:
-    """Images (B, 3, H, W) for a comparison: soft patches with noise, always the same."""
+    """Images (B, 3, H, W) for a comparison: smooth patches with noise, the same every time."""
     low, high = input_range(network)
     generator = torch.Generator().manual_seed(0)
     cells = (shape[0], shape[1], -(-shape[2] // _CELL_PX), -(-shape[3] // _CELL_PX))

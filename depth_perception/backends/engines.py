@@ -1,4 +1,4 @@
-"""The runtimes: which there are, what each of them can do, and where its code is."""
+"""Backends: what each one needs and supports, and the module that implements it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _CPU_LINES = ("model name", "flags", "Features", "CPU part")
 
 
 class BackendError(ValueError):
-    """A backend is not installed, cannot do what is asked, or its results are not those of torch.
+    """A backend is missing, does not support a request, or its results differ from torch.
 
-    The message says what to do.
+    The message names the remedy.
     """
 
 
@@ -48,18 +48,18 @@ class Engine(Protocol):
     def open_graph(
         folder: Path, backend: Backend, device: torch.device, precision: Precision
     ) -> Run:
-        """Make the graph of a folder ready to run."""
+        """Load the graph of a folder."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a backend needs and can do.
+    """What a backend needs and supports.
 
     Attributes:
         module: of this package, an :class:`Engine`.
-        imports: modules that must be there.
-        packages: what pip has to install for them.
-        distribution: the one whose version graphs belong to.
+        imports: modules that must be installed.
+        packages: pip packages that provide them.
+        distribution: the package whose version is part of a graph's name.
         devices: types of devices it runs on.
         precisions: of the arithmetic of the whole network.
     """
@@ -111,7 +111,7 @@ BACKENDS: Mapping[str, Traits] = MappingProxyType(
 
 
 def check_backend(backend: Backend, device: torch.device, precision: Precision) -> None:
-    """Refuse what is not there or not possible; ``torch`` always is.
+    """Reject a missing backend or an unsupported request; ``torch`` is always accepted.
 
     Raises:
         BackendError: the message names the packages or the choices.

@@ -1,4 +1,4 @@
-"""How far a backend is from torch, and how far it may be."""
+"""Differences between a backend and torch, and their limits."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def compare(what: str, expected: Tensor, found: Tensor) -> Fidelity:
 
 
 def check(found: Sequence[Fidelity], precision: Precision, tolerance: float = TOLERANCE) -> None:
-    """Refuse differences that are too large.
+    """Reject differences that are too large.
 
     ``float32`` may differ by ``tolerance`` anywhere; half precision by 0.5 % in the median and by
     2 % at the 99th percentile.

@@ -1,4 +1,4 @@
-"""A call that a backend answers instead of the network."""
+"""A callable that runs a backend in place of the network."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _log = logging.getLogger(__name__)
 
 
 class GraphForward:
-    """Takes and returns what the network does, by an exported graph for each size of images.
+    """Has the inputs and outputs of the network; runs an exported graph for each image size.
 
-    A size that is new takes as long as its export: seconds to a minute. Graphs are kept on disk,
+    A new size takes as long as its export: seconds to a minute. Graphs are kept on disk,
     see :func:`~depth_perception.backends.graphs_folder`, and the last few in memory. Each is
     compared with the network when it is made, on the same made-up images.
 
     Args:
-        network: float32, in evaluation mode; it stays needed for exports.
+        network: float32, in evaluation mode; it is kept for further exports.
         backend: not ``torch``.
-        device: where the network is and its results shall be.
+        device: device of the network and of the results.
         precision: of the whole graph.
         tolerance: largest relative difference to the network in float32, see
             :func:`~depth_perception.backends.fidelity.check`.
@@ -84,7 +84,7 @@ class GraphForward:
         return rebuild(layout, found, getattr(self.network, "output_types", ()))
 
     def differences(self, shape: tuple[int, ...], **arguments: Any) -> tuple[Fidelity, ...]:
-        """What was found when the graph for images of this shape was made; makes it if need be."""
+        """The differences found when the graph for this shape was made; makes it if needed."""
         with self._lock:
             self._graph(tuple(shape), arguments)
             entry = about(self._folder(tuple(shape), arguments))

@@ -29,7 +29,7 @@ def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precisio
 
 
 def open_graph(folder: Path, backend: Backend, device: torch.device, precision: Precision) -> Run:
-    """Open for as many threads as PyTorch has; they sleep while they wait, others need the cores.
+    """Open a session with as many threads as PyTorch; waiting threads sleep and free their cores.
 
     TensorRT keeps its engines beside the graph.
     """

@@ -34,7 +34,7 @@ def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precisio
 
 
 def open_graph(folder: Path, backend: Backend, device: torch.device, precision: Precision) -> Run:
-    """Compile for as many threads as PyTorch has; they are not bound to cores, which ROS needs."""
+    """Compile for as many threads as PyTorch, not bound to cores: ROS processes need these too."""
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": _HINTS[precision],

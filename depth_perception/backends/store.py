@@ -27,7 +27,7 @@ def graphs_folder() -> Path:
     """Folder of exported graphs.
 
     ``$DEPTH_PERCEPTION_GRAPHS``, else ``depth_perception/graphs`` in ``$XDG_CACHE_HOME``, else in
-    ``~/.cache``. Whatever is in it can be deleted.
+    ``~/.cache``. Its content can be deleted at any time.
     """
     if given := os.environ.get(GRAPHS_VARIABLE):
         return Path(given).expanduser()
@@ -37,7 +37,7 @@ def graphs_folder() -> Path:
 
 
 def about(folder: Path) -> dict[str, Any] | None:
-    """What was written beside a graph; None where there is no complete one."""
+    """The metadata of a graph; None where there is no complete graph."""
     path = folder / _ABOUT
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
@@ -69,7 +69,7 @@ def filling(folder: Path, text: dict[str, Any]) -> Iterator[Path]:
 
 
 def _begin(folder: Path) -> tuple[Path, int | None]:
-    """A new folder to fill, and the lock that says that somebody does."""
+    """A new folder to fill, and the lock that marks it as in use."""
     parent = _lock(folder.parent, wait=True)  # so that nobody sees a folder that is not locked yet
     try:
         if parent is not None:

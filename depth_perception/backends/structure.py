@@ -17,7 +17,7 @@ def flatten(value: Any) -> tuple[Layout, list[Tensor]]:
     """The layout of a result and its tensors in order.
 
     Raises:
-        TypeError: something in it is none of tensor, None, tuple, named tuple or dataclass.
+        TypeError: a part is none of tensor, None, tuple, named tuple, dataclass.
     """
     if isinstance(value, Tensor):
         return [_TENSOR], [value]

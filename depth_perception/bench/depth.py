@@ -51,7 +51,7 @@ def bench_estimator(options: Network) -> Result:
     """Compare estimators, image to prediction; raises as :func:`bench_network`."""
     with comparison(options, python_memory=True) as bench:
         scene = Scene(options, bench.device)
-        return _result("estimator", bench, scene, "picture to depth", scene.from_image())
+        return _result("estimator", bench, scene, "image to depth", scene.from_image())
 
 
 def _result(
@@ -71,7 +71,7 @@ def _result(
     stage = _flop_of_torch(bench.stage(work, variants, apart))
     settings = scene.settings() | {"backends": list(options.backends), "repeats": options.repeats}
     if name == "network":
-        del settings["picture"]
+        del settings["image"]
     return bench.result(name, [stage], settings, *([_PLAIN] if options.with_plain else []))
 
 
@@ -99,7 +99,7 @@ class Scene:
             "model": options.model,
             "weights": self.weights,
             "input": f"{options.size[1]}x{options.size[0]}",
-            "picture": f"{2 * options.image_height}x{options.image_height}",
+            "image": f"{2 * options.image_height}x{options.image_height}",
             "precision": options.precision,
         }
 

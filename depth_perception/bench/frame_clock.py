@@ -1,4 +1,4 @@
-"""Where the time of a frame goes, and whether memory grows: what a node under test writes down."""
+"""Times of frames and samples of memory, recorded by a node under test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FrameTimes:
 
     Attributes:
         stamp_ns: of the image.
-        total_s: from the begin of the work to its end.
+        total_s: from the start of the work to its end.
         model_s: in the model.
         publish_s: in the middleware's publish.
         work_cpu_s: processor time without model and publish, all threads.

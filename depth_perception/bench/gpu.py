@@ -107,12 +107,12 @@ def bench_gpu(options: Gpu) -> Iterator[Result]:
         return
     if not options.tiny and not torch.cuda.is_available():
         raise ValueError(
-            "this bench needs a CUDA GPU and there is none here; --plan says what it would "
+            "this bench needs a CUDA GPU and there is none here; --plan prints what it would "
             "run, --tiny runs the same script with small models on the CPU"
         )
     machine = hardware(bench_device(plan.device))
     if overhead is None:
-        note = "ROS is not installed: picture to message bytes is left out"
+        note = "ROS is not installed: image to message bytes is left out"
         yield Result("", machine, lines=(note,))
     findings: list[Finding] = []
     results: list[Result] = []
@@ -169,7 +169,7 @@ def jobs(plan: GpuPlan, overhead: Overhead | None = None) -> tuple[Job, ...]:
     rows, columns = plan.ppd_size
     found.append(Job(f"{plan.ppd} {columns}x{rows}, {plan.ppd_steps} steps", lambda: _ppd(plan)))
     if overhead is not None:
-        what = f"{plan.model} {size}: picture to message bytes"
+        what = f"{plan.model} {size}: image to message bytes"
         found.append(Job(what, lambda: _overhead(overhead(alone))))
     for options, weights in (
         (replace(alone, random_weights=True), "random"),
@@ -217,13 +217,13 @@ def _ppd(plan: GpuPlan) -> tuple[list[Finding], list[Result]]:
 
 
 def _whole(result: Result) -> Stage:
-    return next(stage for stage in result.stages if stage.work == "picture to depth")
+    return next(stage for stage in result.stages if stage.work == "image to depth")
 
 
 def _overhead(result: Result) -> tuple[list[Finding], list[Result]]:
     network, whole = result.stages[0].measurements
     more = whole.median_s / network.median_s - 1
-    what = "picture to message bytes, beyond the network"
+    what = "image to message bytes, beyond the network"
     return [Finding(what, f"{more:+.1%}", "<= 10 %", more <= 0.1)], [result]
 
 

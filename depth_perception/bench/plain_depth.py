@@ -1,7 +1,7 @@
-"""Depth Anything and PanDA the straightforward way, as the published programs run them.
+"""Depth Anything and PanDA as the published programs run them.
 
 The mathematics of the published network on parameters of ours: adapters apart from the weights,
-attention written out, float32, pictures resized and normalised by OpenCV on the CPU. It is a
+attention written out, float32, images resized and normalised by OpenCV on the CPU. It is a
 baseline and a second opinion, not a model to use.
 """
 
@@ -45,7 +45,7 @@ def plain_values(network: DepthAnything, images: Tensor) -> Tensor:
 
 
 def plain_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> Tensor:
-    """Normalised input (1, 3, *size) of an RGB picture (H, W, 3) uint8."""
+    """Normalised input (1, 3, *size) of an RGB image (H, W, 3) uint8."""
     pixels = cv2.resize(image / 255.0, size[::-1], interpolation=cv2.INTER_CUBIC)
     pixels = (pixels - np.array(IMAGENET_MEAN)) / np.array(IMAGENET_STD)
     planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)).astype(np.float32)
@@ -55,7 +55,7 @@ def plain_input(image: np.ndarray, size: tuple[int, int], device: torch.device) 
 def plain_estimate(
     network: DepthAnything, image: np.ndarray, size: tuple[int, int], device: torch.device
 ) -> Tensor:
-    """Depth (H, W) of a picture (H, W, 3) uint8 RGB, back on the CPU."""
+    """Depth (H, W) of an image (H, W, 3) uint8 RGB, back on the CPU."""
     values = plain_values(network, plain_input(image, size, device))
     values = F.interpolate(values, image.shape[:2], mode="bilinear", align_corners=False)
     return values[0, 0].cpu()

@@ -1,8 +1,8 @@
-"""Messages the straightforward way: NumPy and OpenCV, new arrays for every image.
+"""Messages as common programs make them: NumPy and OpenCV, new arrays for every image.
 
 What programs around cv_bridge and sensor_msgs_py.point_cloud2 do, written from their behaviour:
-every conversion copies, rays are made anew in float64, records are structured arrays. Bytes in,
-bytes out, so that it needs no ROS.
+every conversion copies, rays are computed for each frame in float64, records are structured
+arrays. Bytes in, bytes out, so that it needs no ROS.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pixel-Perfect Depth the straightforward way: every evaluation starts from nothing.
+"""Pixel-Perfect Depth as the published program runs it: evaluations share nothing.
 
 The mathematics of the published network on the parameters of ours, without what ours keeps
 between evaluations. It is a baseline and a second opinion, not a model to use.

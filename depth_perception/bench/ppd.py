@@ -26,7 +26,7 @@ Variants = tuple[Callable[[tuple[int, ...]], Results], Callable[[], Results]]
 """The plain way, which takes its time-steps, and ours."""
 
 _WHAT_PLAIN_IS = (
-    "plain: as published, adaLN vectors, rotations, image and semantic parts made anew in every "
+    "plain: as published, adaLN vectors, rotations, image and semantic parts made again in every "
     "evaluation; attention is torch's fused one on both sides"
 )
 
@@ -44,12 +44,12 @@ def bench_ppd(options: Ppd) -> Result:
         stages = [
             scene.stage("one evaluation", (1, 1), ("velocity",), *scene.evaluation()),
             scene.stage("sampler", scene.counts, ("depth",), *scene.sampler()),
-            scene.stage("picture to depth", scene.counts, ("depth",), *scene.whole()),
+            scene.stage("image to depth", scene.counts, ("depth",), *scene.whole()),
         ]
         if moge is not None:
             names = ("depth", "MoGe-2 z")
             stages.append(
-                scene.stage("picture to depth + MoGe-2", scene.counts, names, *scene.with_moge())
+                scene.stage("image to depth + MoGe-2", scene.counts, names, *scene.with_moge())
             )
         settings = {
             "model": options.model,
@@ -218,7 +218,7 @@ def _networks(options: Ppd, device: torch.device) -> tuple[PixelPerfectDepth, Mo
 
 
 def _wake(dit: SpDit) -> None:
-    """A new network says nothing whatever it sees; give its silent layers random weights."""
+    """Give random weights to the layers that start at zero, whose output is constant."""
     silent = [block.adaLN_modulation[1] for block in dit.blocks]
     silent += [dit.final_layer.adaLN_modulation[1], dit.final_layer.linear]
     for layer in silent:

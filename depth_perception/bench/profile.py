@@ -47,7 +47,7 @@ def bench_profile(options: Profile) -> Result:
         scene, machine = Scene(options, device), hardware(device)
         runs = {"ours" if n == "torch" else n: run for n, run in scene.networks().items()}
         seconds = {name: seconds_by_group(run, device) for name, run in runs.items()}
-    settings = {k: v for k, v in scene.settings().items() if k != "picture"}
+    settings = {k: v for k, v in scene.settings().items() if k != "image"}
     if options.picture is not None:
         title = ", ".join(map(str, (*settings.values(), machine.device)))
         draw(seconds, title, options.picture)

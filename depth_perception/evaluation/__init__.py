@@ -1,1 +1,1 @@
-"""Metrics, protocols and the evaluator."""
+"""Metrics, protocols, and the loop that evaluates a model on a data set."""

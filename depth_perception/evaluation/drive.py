@@ -1,4 +1,4 @@
-"""A synthetic drive with lidar: what a vehicle records, with exact depth, kept in a cache."""
+"""Synthetic drives: images, lidar and ground truth of a moving camera, kept in a cache."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class DriveOptions:
         frames, rate_hz, speed_mps: see :class:`~depth_perception.data.worlds.Walk`.
         height: rows of the panorama.
         lidar: the sensor.
-        mount_m: where the lidar sits, in the body frame of the camera (x forward, y left, z up).
-        mount_yaw: how far the lidar is turned to the left, radians.
-        late_s: the lidar measures so much later than its stamp says, while the camera moves.
+        mount_m: position of the lidar in the body frame of the camera (x forward, y left, z up).
+        mount_yaw: yaw of the lidar to the left, radians.
+        late_s: delay of the lidar measurement after its stamp, seconds, while the camera moves.
     """
 
     kind: str = "street"
@@ -49,7 +49,7 @@ class DriveOptions:
 
     @property
     def camera(self) -> Equirectangular:
-        """The pixel grid of the pictures."""
+        """The pixel grid of the images."""
         return Equirectangular(self.height, 2 * self.height)
 
     def lidar_in_camera(self) -> Tensor:
@@ -70,7 +70,7 @@ class DriveFrame:
     """One moment of a drive.
 
     Attributes:
-        stamp_s: its time.
+        stamp_s: time since the start of the drive.
         rgb: (H, W, 3) uint8.
         range_m: (H, W) float32, infinite in the sky.
         points: (N, 3) float32 in the frame of the lidar.
@@ -89,7 +89,7 @@ def drive(
     cache: Path | None = None,
     on_frame: Callable[[int], None] | None = None,
 ) -> Iterator[DriveFrame]:
-    """The frames of a drive; those found in the folder ``cache`` are not rendered again."""
+    """The frames of a drive; frames in the folder ``cache`` are read instead of rendered."""
     world = make_world(options.kind, options.seed)
     for index in range(options.frames):
         path = None if cache is None else cache / _name(options) / f"{index:04d}.pt"
@@ -110,22 +110,22 @@ def drive(
 def _frame(world: World, options: DriveOptions, index: int) -> DriveFrame:
     walk = Walk(frames=options.frames, rate_hz=options.rate_hz, speed_mps=options.speed_mps)
     pose = walk_pose(world, walk, index)
-    # the pose of a moment that is no whole frame: the same walk at a finer rate
+    # the pose between two frames
     late_pose = walk_pose(world, walk, index + options.late_s * options.rate_hz)
-    picture = render(world, options.camera, pose, antialias=True)
+    image = render(world, options.camera, pose, antialias=True)
     lidar_pose = late_pose @ options.lidar_in_camera()
     down = torch.tensor([[0.0], [0.0], [-1.0]])
     height_m, _ = first_hits(world.primitives, pose[:3, 3].float(), down)
     return DriveFrame(
         stamp_s=index / options.rate_hz,
-        rgb=picture.rgb,
-        range_m=picture.range_m,
+        rgb=image.rgb,
+        range_m=image.range_m,
         points=scan(world, options.lidar, lidar_pose, seed=1000 * options.seed + index),
         camera_height_m=float(height_m[0]),
     )
 
 
 def _name(options: DriveOptions) -> str:
-    """Folder of a drive in a cache: of all that changes a single frame."""
+    """Name of a drive's folder in a cache; it depends on all options that change a frame."""
     text = repr((_VERSION, asdict(replace(options, frames=1))))
     return f"{options.kind}-{options.seed}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -1,4 +1,4 @@
-"""How good recovered metres are, on synthetic drives whose truth is known."""
+"""Accuracy of recovered metric scale on synthetic drives with ground truth."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _ORACLE = FitOptions(min_inlier_ratio=0.05, max_residual_ratio=math.inf)
 
 @dataclass(frozen=True)
 class DriveProtocol:
-    """How a drive is judged.
+    """How the scale recovery of a drive is scored.
 
     Attributes:
-        max_depth_m: truth farther than this does not count; nor does sky.
-        scale_spread: each frame's values are divided by exp(normal noise of this sigma).
-        shift_spread_m: and first moved by normal noise of this sigma, metres.
-        seed: of these draws.
-        steady: one scale and shift for the whole drive instead.
+        max_depth_m: ground truth farther than this is not scored; nor is sky.
+        scale_spread: sigma of normal noise; each frame's values are divided by its exponential.
+        shift_spread_m: sigma in metres of normal noise that is subtracted before the division.
+        seed: of the random draws.
+        steady: one random scale and shift for the whole drive.
     """
 
     max_depth_m: float = 20.0
@@ -42,17 +42,17 @@ class DriveProtocol:
 
 @dataclass
 class DriveScore:
-    """What one way to metres achieved on one drive; lists have one number per judged frame.
+    """The score of one source of scale on one drive; lists have one number per metric frame.
 
     Attributes:
-        world, way: of what.
-        frames: of the drive.
-        abs_rel: mean error of the pixels of a frame, as a share of the truth; a pixel without a
-            depth counts as an error of 1.
-        oracle: the same of the per-frame oracle on the same frames.
+        world, way: kind of world, and source of scale.
+        frames: number of scored frames.
+        abs_rel: mean error of the pixels of a frame relative to the ground truth; a pixel without
+            depth has an error of 1.
+        oracle: ``abs_rel`` of the best fit to the ground truth of each of these frames.
         effective: median ratio of the recovered depth to the network's undistorted output.
-        indices: which frame each number is of.
-        warnings: frames with at least one warning.
+        indices: the frame of each number.
+        warnings: number of frames with at least one warning.
     """
 
     world: str
@@ -66,19 +66,19 @@ class DriveScore:
 
     @property
     def metric_share(self) -> float:
-        """Share of the frames that came out in metres."""
+        """Share of the frames with metric depth."""
         return len(self.abs_rel) / max(1, self.frames)
 
     @property
     def ratio(self) -> float:
-        """Mean AbsRel over that of the oracle."""
+        """Mean AbsRel divided by that of the oracle."""
         return _mean(self.abs_rel) / _mean(self.oracle)
 
     def jitter(self) -> tuple[float, float]:
         """Mean and 95th percentile of the change of the effective scale between neighbours.
 
-        The effective scale is free of the distortion that was put on, and of what the network
-        itself does from frame to frame.
+        The effective scale depends neither on the random distortion nor on changes of the network's
+        output from frame to frame.
         """
         numbers = list(zip(self.indices, self.effective, strict=True))
         steps = [
@@ -90,7 +90,7 @@ class DriveScore:
         return _mean(steps), ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
 
     def row(self) -> dict[str, Any]:
-        """The numbers for a table."""
+        """The numbers of a row of the table."""
         mean, tail = self.jitter()
         return {
             "world": self.world,
@@ -114,16 +114,16 @@ def score_drive(
     protocol: DriveProtocol | None = None,
     scale: ScaleOptions | None = None,
 ) -> list[DriveScore]:
-    """Distort the output of a metric model frame by frame and recover its metres in several ways.
+    """Distort the output of a metric model frame by frame and recover its metres.
 
     Args:
-        estimator: of a metric model of depth; its own metres are judged too.
+        estimator: of a metric model of depth; its undistorted output is scored too.
         options: of the drive.
-        frames: its frames in order.
+        frames: of the drive, in order.
         ways: sources of scale, "points" or "camera_height"; with " alone" appended (as in "points
-            alone") without memory: the fit of each frame by itself.
+            alone") each frame is fitted independently.
         protocol: see :class:`DriveProtocol`.
-        scale: options of the recovery, but for the source and the camera height.
+        scale: options of the recovery; source and camera height are replaced.
 
     Raises:
         ValueError: the model is not metric.
@@ -147,16 +147,16 @@ def score_drive(
         relative = replace(
             plain, values=(plain.values - offset) / factor, scale=ScaleKind.AFFINE_INVARIANT
         )
-        truth = frame.range_m.to(plain.values.device)
-        mask = torch.isfinite(truth) & (truth <= protocol.max_depth_m) & plain.valid
+        ground_truth = frame.range_m.to(plain.values.device)
+        mask = torch.isfinite(ground_truth) & (ground_truth <= protocol.max_depth_m) & plain.valid
         if not bool(mask.any()):
             continue
-        oracle_depth = _oracle(plain, truth, mask)
-        oracle = _abs_rel(oracle_depth, truth, mask)
+        oracle_depth = _oracle(plain, ground_truth, mask)
+        oracle = _abs_rel(oracle_depth, ground_truth, mask)
         own.frames += 1
         best.frames += 1
-        _add(own, index, plain, plain.values, truth, mask, oracle)
-        _add(best, index, plain, oracle_depth, truth, mask, oracle)
+        _add(own, index, plain, plain.values, ground_truth, mask, oracle)
+        _add(best, index, plain, oracle_depth, ground_truth, mask, oracle)
         reference = points_reference(frame.points, to_camera, relative.camera, relative.kind)
         for number, score in enumerate(scores):
             name, _, alone = score.way.partition(" ")
@@ -170,7 +170,7 @@ def score_drive(
             score.frames += 1
             score.warnings += bool(result.report.warnings)
             if result.report.is_metric:
-                _add(score, index, plain, result.prediction.values, truth, mask, oracle)
+                _add(score, index, plain, result.prediction.values, ground_truth, mask, oracle)
     return [own, best, *scores]
 
 
@@ -196,32 +196,32 @@ def _add(
     index: int,
     plain: Prediction,
     depth: Tensor,
-    truth: Tensor,
+    ground_truth: Tensor,
     mask: Tensor,
     oracle: float,
 ) -> None:
     score.indices.append(index)
-    score.abs_rel.append(_abs_rel(depth, truth, mask))
+    score.abs_rel.append(_abs_rel(depth, ground_truth, mask))
     score.oracle.append(oracle)
     score.effective.append(float((depth[mask] / plain.values[mask]).nanmedian()))
 
 
-def _oracle(plain: Prediction, truth: Tensor, mask: Tensor) -> Tensor:
-    """Depths after the better of a robust and a least-squares line through the truth of a frame."""
-    target = torch.where(mask, truth, torch.zeros_like(truth))
+def _oracle(plain: Prediction, ground_truth: Tensor, mask: Tensor) -> Tensor:
+    """Depths after the better of a robust and a least-squares fit to the ground truth."""
+    target = torch.where(mask, ground_truth, torch.zeros_like(ground_truth))
     batch = (target[None, None], plain.values[None, None], mask[None, None])
     slope, shift = scale_and_shift(*batch)
     depths = [slope * plain.values + shift]
     try:
         fit = fit_depth(plain.values, target, FitModel.SCALE_SHIFT, options=_ORACLE)
         depths.append(fit.depth_m(plain.values))
-    except FitError:  # then the least squares stand alone
+    except FitError:  # keep the least-squares fit
         pass
-    return min(depths, key=lambda depth: _abs_rel(depth, truth, mask))
+    return min(depths, key=lambda depth: _abs_rel(depth, ground_truth, mask))
 
 
-def _abs_rel(depth: Tensor, truth: Tensor, mask: Tensor) -> float:
-    error = (depth[mask] - truth[mask]).abs() / truth[mask]
+def _abs_rel(depth: Tensor, ground_truth: Tensor, mask: Tensor) -> float:
+    error = (depth[mask] - ground_truth[mask]).abs() / ground_truth[mask]
     return float(torch.where(torch.isfinite(error), error, torch.ones_like(error)).mean())
 
 

@@ -61,7 +61,7 @@ def test_bench_ppd_finds_equal_maps(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert content["ceiling"]["flop_per_s"] > 0
     works = [stage["work"] for stage in content["stages"]]
     assert works == [
-        "one evaluation", "sampler", "picture to depth", "picture to depth + MoGe-2",
+        "one evaluation", "sampler", "image to depth", "image to depth + MoGe-2",
     ]  # fmt: skip
     for stage in content["stages"]:
         plain, ours = stage["contenders"]

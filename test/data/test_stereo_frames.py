@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from reference.stereo import warp_range
+from published.stereo import warp_range
 
 from depth_perception.data.stereo import PanoramasOfPinholes, StereoFrame, as_panorama
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole

@@ -14,7 +14,7 @@ from depth_perception.demo import recording as recorded
 from depth_perception.io.images import read_image, write_image
 from depth_perception.io.ply import read_ply
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.live
 
 TOPICS = {"/depth/image", "/depth/points", "/depth/camera_info", "/depth/scale", "/diagnostics"}
 

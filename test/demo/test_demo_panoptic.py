@@ -29,7 +29,7 @@ from depth_perception.io.ply import read_ply
 from depth_perception.io.segment_colours import segment_colour
 from depth_perception.segment_classes import CITYSCAPES
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.live
 
 CAR, ROAD = 13, 0
 COLOURS = [entry.colour for entry in CITYSCAPES]

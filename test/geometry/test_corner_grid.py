@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from golden.blindspot_reference import case
-from reference.corner_grid import clipped_weights, corner_points, longitude_weights
+from published.corner_grid import clipped_weights, corner_points, longitude_weights
 
 from depth_perception.geometry.corner_grid import latitude_weights
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.panoramas import mobius_warp, rotate_panorama
+from published.panoramas import mobius_warp, rotate_panorama
 
 from depth_perception.geometry import Equirectangular, Mobius
 from depth_perception.geometry.mobius import mobius_grid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from reference.cube_maps import cube_cosines, cube_to_equirectangular, equirectangular_to_cube
+from published.cube_maps import cube_cosines, cube_to_equirectangular, equirectangular_to_cube
 
 from depth_perception.geometry.projections import cassini_to_equirectangular
 

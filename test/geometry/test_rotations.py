@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.rotations import (
+from published.rotations import (
     from_axis_angle,
     from_roll_pitch_yaw,
     to_axis_angle,

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from reference.panoramas import rotate_panorama
+from published.panoramas import rotate_panorama
 
 from depth_perception.geometry import Equirectangular, SamplingGrid
 from depth_perception.geometry.rotations import view_rotation

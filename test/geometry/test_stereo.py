@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from reference.stereo import occluded, warp_range
+from published.stereo import occluded, warp_range
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.stereo import RIGHT, UP, RectilinearStereo, SphericalStereo

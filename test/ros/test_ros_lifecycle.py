@@ -20,6 +20,8 @@ from sensor_msgs.msg import CompressedImage
 
 from depth_perception.io.images import write_image
 
+pytestmark = pytest.mark.alone
+
 StartNode = Callable[..., NodeProcess]
 MakeProbe = Callable[..., Probe]
 

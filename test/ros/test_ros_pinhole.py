@@ -14,6 +14,7 @@ import pytest
 import torch
 from depth_perception.msg import DepthScale
 from golden.ppd_reference import case
+from published.solids import surface_error
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from ros_harness import FRAME, READY, NodeProcess, Probe, cloud_of, depth_of, image, panorama
 from rosgraph_msgs.msg import Clock
@@ -22,7 +23,6 @@ from std_msgs.msg import Header
 
 import depth_perception as dp
 from depth_perception.data.worlds import Frame, make_world, render
-from depth_perception.data.worlds.primitives import surface_error
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
 from depth_perception.ros.messages.camera_info import pinhole_info
@@ -397,7 +397,7 @@ def test_unfit_models_and_parameters_are_refused(network: Running, files: dict[s
         model="moge-2-tiny", checkpoint=str(files["moge"]), moge__num_tokens=48, ppd__steps=2
     )
     assert not probe.transition("configure")
-    status = probe.wait_status("message", "moge-2-tiny does not know ppd.steps")
+    status = probe.wait_status("message", "moge-2-tiny does not have ppd.steps")
     assert status["level"] == "2"
     assert not probe.set_parameters(ppd__steps=4)
 

@@ -39,9 +39,9 @@ def bench_cloud(options: Cloud) -> Result:
             "cloud",
             stages,
             {"repeats": options.repeats, "cloud": "dense, coloured, without edges"},
-            "plain: pixels by two conversions of colour, rays made anew, structured records; "
+            "plain: pixels by two conversions of colour, new rays for a frame, structured records; "
             "by point: the same with struct.pack for every point",
-            "colours are bilinear between four pixels, ours after halving a picture that is "
+            "colours are bilinear between four pixels, ours after halving an image that is "
             "twice as fine or more: there they differ where it is not smooth",
             "amount: bytes of the messages in and out, read or written once",
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -26,57 +26,22 @@ _WARM_UP_S = 5.0
 _LOST = "lost on the way or while the node was busy"
 
 
-@dataclass(frozen=True)
-class NodeFigures:
-    """What was found of one node. Times of work are of every frame, latencies of every output.
-
-    Attributes:
-        name: of the variant.
-        sent: images; depths, clouds: outputs for them.
-        drops: images without output by reason, as far as there is one.
-        unexplained: the others.
-        output_rate_hz: of the clouds while images were sent.
-        latency_p50_ms, latency_p99_ms: from before an image is sent until depth and cloud are
-            here.
-        work_ms, work_p99_ms, work_cpu_ms: conversion and packing: median, 99th percentile, and
-            median of the processor time.
-        publish_ms, model_ms: medians.
-        peak_bytes: most resident memory of the process.
-    """
-
-    name: str
-    sent: int
-    depths: int
-    clouds: int
-    drops: Mapping[str, int]
-    unexplained: int
-    output_rate_hz: float
-    latency_p50_ms: float
-    latency_p99_ms: float
-    work_ms: float
-    work_p99_ms: float
-    work_cpu_ms: float
-    publish_ms: float
-    model_ms: float
-    peak_bytes: int
-
-
-_COLUMNS = (
-    ("way", lambda r: r.name),
-    ("work ms", lambda r: f"{r.work_ms:.1f}"),
-    ("p99", lambda r: f"{r.work_p99_ms:.1f}"),
-    ("CPU", lambda r: f"{r.work_cpu_ms:.1f}"),
-    ("publish ms", lambda r: f"{r.publish_ms:.1f}"),
-    ("model ms", lambda r: f"{r.model_ms:.1f}"),
-    ("out Hz", lambda r: f"{r.output_rate_hz:.1f}"),
-    ("latency p50 ms", lambda r: f"{r.latency_p50_ms:.1f}"),
-    ("p99", lambda r: f"{r.latency_p99_ms:.1f}"),
-    ("sent", lambda r: str(r.sent)),
-    ("depths", lambda r: str(r.depths)),
-    ("clouds", lambda r: str(r.clouds)),
-    ("unexplained", lambda r: str(r.unexplained)),
-    ("memory MiB", lambda r: f"{r.peak_bytes / 2**20:.0f}"),
-)
+_COLUMNS = {  # title of a column: figure and format
+    "way": ("name", "s"),
+    "work ms": ("work_ms", ".1f"),
+    "work p99": ("work_p99_ms", ".1f"),
+    "CPU": ("work_cpu_ms", ".1f"),
+    "publish ms": ("publish_ms", ".1f"),
+    "model ms": ("model_ms", ".1f"),
+    "out Hz": ("output_rate_hz", ".1f"),
+    "latency p50 ms": ("latency_p50_ms", ".1f"),
+    "latency p99": ("latency_p99_ms", ".1f"),
+    "sent": ("sent", "d"),
+    "depths": ("depths", "d"),
+    "clouds": ("clouds", "d"),
+    "unexplained": ("unexplained", "d"),
+    "memory MiB": ("peak_mib", ".0f"),
+}
 
 
 def bench_node(options: Node) -> Result:
@@ -121,12 +86,11 @@ def bench_node(options: Node) -> Result:
     return Result(
         f"node-{2 * rows[0]}x{rows[0]}" + ("" if options.tune_dds else "-untuned"),
         machine,
-        tuple(title for title, _ in _COLUMNS),
-        tuple(tuple(text(found) for _, text in _COLUMNS) for found in results),
-        (str(machine), str(ceiling), *told, f"largest differences: {apart}", *_drops(results),
-         *notes),
+        tuple(_COLUMNS),
+        tuple(tuple(format(r[key], style) for key, style in _COLUMNS.values()) for r in results),
+        (str(machine), str(ceiling), *told, f"largest differences: {apart}", *notes),
         {"bench": "node", "options": asked, "points": points, "hardware": asdict(machine),
-         "ceiling": asdict(ceiling), "results": [asdict(found) for found in results],
+         "ceiling": asdict(ceiling), "results": list(results),
          "differences": differences, "notes": list(notes)},
         text_columns=0,
     )  # fmt: skip
@@ -158,8 +122,14 @@ class _Run:
         self.rates_hz.append((len(clouds) - before) / (time.monotonic() - began))
         self.feeder.spin_to(time.monotonic() + _SETTLE_S)
 
-    def figures(self, name: str, found: Mapping[str, Any]) -> NodeFigures:
-        """What comes of the images that were sent and of what the node wrote down."""
+    def figures(self, name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """What comes of the images that were sent and of what the node wrote down.
+
+        Times of work are of every frame: conversion and packing (median, 99th percentile, median
+        of the processor time), publish and model (medians). Latencies are from before an image is
+        sent until depth and cloud are here. ``drops`` counts images without output by reason,
+        ``unexplained`` those without reason; the rate is that of clouds while images were sent.
+        """
         depths, clouds = self.feeder.heard["depth/image"], self.feeder.heard["depth/points"]
         done = [stamp for stamp in self.sent if self.feeder.has(stamp)]
         late_ms = [(max(depths[stamp], clouds[stamp]) - stamp) / 1e6 for stamp in done]
@@ -170,51 +140,50 @@ class _Run:
         def ms(what: str, share: float = 0.5) -> float:
             return 1e3 * quantile([getattr(frame, what) for frame in times], share)
 
-        return NodeFigures(
-            name=name,
-            sent=len(self.sent),
-            depths=sum(stamp in depths for stamp in self.sent),
-            clouds=sum(stamp in clouds for stamp in self.sent),
-            drops={reason: count for reason, count in drops.items() if count},
-            unexplained=len(self.sent) - len(done) - sum(drops.values()),
-            output_rate_hz=statistics.mean(self.rates_hz),
-            latency_p50_ms=quantile(late_ms, 0.5),
-            latency_p99_ms=quantile(late_ms, 0.99),
-            work_ms=ms("work_s"),
-            work_p99_ms=ms("work_s", 0.99),
-            work_cpu_ms=ms("work_cpu_s"),
-            publish_ms=ms("publish_s"),
-            model_ms=ms("model_s"),
-            peak_bytes=found["peak_bytes"],
-        )
+        return {
+            "name": name,
+            "sent": len(self.sent),
+            "depths": sum(stamp in depths for stamp in self.sent),
+            "clouds": sum(stamp in clouds for stamp in self.sent),
+            "drops": {reason: count for reason, count in drops.items() if count},
+            "unexplained": len(self.sent) - len(done) - sum(drops.values()),
+            "output_rate_hz": statistics.mean(self.rates_hz),
+            "latency_p50_ms": quantile(late_ms, 0.5),
+            "latency_p99_ms": quantile(late_ms, 0.99),
+            "work_ms": ms("work_s"),
+            "work_p99_ms": ms("work_s", 0.99),
+            "work_cpu_ms": ms("work_cpu_s"),
+            "publish_ms": ms("publish_s"),
+            "model_ms": ms("model_s"),
+            "peak_bytes": found["peak_bytes"],
+            "peak_mib": found["peak_bytes"] / 2**20,
+        }
 
 
 def _summary(
     options: Node,
     rows: tuple[int, int],
-    results: tuple[NodeFigures, ...],
+    results: Sequence[Mapping[str, Any]],
     ceiling: Ceiling,
     points: int,
 ) -> tuple[str, ...]:
     plain, ours = results
     moved = 6 * rows[0] ** 2 + 8 * rows[1] ** 2 + 16 * points
-    share = moved / (ours.work_ms / 1e3) / ceiling.copy_bytes_per_s
+    share = moved / (ours["work_ms"] / 1e3) / ceiling.copy_bytes_per_s
+    drops = (
+        f"{r['name']} without output: " + ", ".join(f"{n} {why}" for why, n in r["drops"].items())
+        for r in results
+        if r["drops"]
+    )
     return (
         f"{2 * rows[0]}x{rows[0]} at {options.rate_hz:g} Hz, cloud of "
         f"{points / 1e6:.2f} M points, {options.rounds} rounds of {options.frames}",
-        f"conversion and packing: {plain.work_ms / ours.work_ms:.1f} x less time, "
-        f"{plain.work_cpu_ms / ours.work_cpu_ms:.1f} x less processor time; the bytes of a frame, "
-        f"read or written once, at {share:.0%} of the rate of a copy",
-        f"latency p99 is {ours.latency_p99_ms / ours.latency_p50_ms:.2f} x p50",
+        f"conversion and packing: {plain['work_ms'] / ours['work_ms']:.1f} x less time, "
+        f"{plain['work_cpu_ms'] / ours['work_cpu_ms']:.1f} x less processor time; the bytes of a "
+        f"frame, read or written once, at {share:.0%} of the rate of a copy",
+        f"latency p99 is {ours['latency_p99_ms'] / ours['latency_p50_ms']:.2f} x p50",
+        *drops,
     )
-
-
-def _drops(results: tuple[NodeFigures, ...]) -> list[str]:
-    return [
-        f"{r.name} without output: " + ", ".join(f"{n} {reason}" for reason, n in r.drops.items())
-        for r in results
-        if r.drops
-    ]
 
 
 def _compare(plain: Feeder, ours: Feeder) -> tuple[dict[str, float], int]:

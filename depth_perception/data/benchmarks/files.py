@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ...geometry import Pinhole
-from ...io.images import read_image
-from ..photos import depth_samples
+from ..files import depth_samples, list_rows, read_rgb
 
 NO_DEPTH = "None"
+_MOST_WORDS = 100  # of a line
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,15 @@ class BenchmarkReader:
             ValueError: image and depth differ in size.
         """
         files = self.files[index]
-        image = read_image(files.image)
-        size = image.shape[:2]
+        rgb = read_rgb(files.image)
+        size = tuple(rgb.shape[1:])
         depth = self._depth_of(files, size)
         if depth.shape != size:
             raise ValueError(
                 f"{files.depth} is {depth.shape} but its image is {size} (height, width)"
             )
         return BenchmarkFrame(
-            torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            rgb,
             torch.from_numpy(np.ascontiguousarray(depth, np.float32)),
             self._camera_of(files, size),
             files.image.relative_to(self.root).as_posix(),
@@ -116,18 +116,12 @@ def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -
     """
     root = Path(root)
     path = _the_list(root) if listing is None else Path(listing)
-    if not path.is_file():
-        raise FileNotFoundError(f"no list {path}: each line must name an image and its depth")
-    files = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) < least_words:
-            raise ValueError(f"{path}, line {number}: expected 'image depth', got {line!r}")
-        if words[1] != NO_DEPTH:
-            files.append(FrameFiles(root / words[0], root / words[1], tuple(words[2:])))
-    return files
+    rows = list_rows(path, range(least_words, _MOST_WORDS), "image depth")
+    return [
+        FrameFiles(root / words[0], root / words[1], tuple(words[2:]))
+        for words in rows
+        if words[1] != NO_DEPTH
+    ]
 
 
 def png_depth(per_metre: float) -> DepthOf:

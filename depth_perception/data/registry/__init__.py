@@ -1,4 +1,4 @@
-"""Every data set that is read, by name: what has to lie where, what it gives, who uses it."""
+"""All data sets by name: layout, content, and the commands that use them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def data_set(name: str) -> DataSet:
     """The entry of a data set.
 
     Raises:
-        KeyError: there is none; the nearest one is named.
+        KeyError: there is none; the message names the closest one.
     """
     check_name(name)
     return DATA_SETS[name]

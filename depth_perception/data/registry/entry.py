@@ -1,4 +1,4 @@
-"""What the registry says of a data set."""
+"""The entries of the registry of data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from torch import Tensor
 
 Camera = Literal["panorama", "pinhole", "stereo panoramas", "stereo pinholes"]
-Gives = Literal["range", "depth", "pictures", "panoptic"]
+Gives = Literal["range", "depth", "images", "panoptic"]
 
 
 class Reader(Protocol):
@@ -25,21 +25,21 @@ class DataSet:
     """One layout of a data set.
 
     Attributes:
-        name: for the command line.
-        title: what it is and who made it.
-        camera: of its pictures. Pinhole pictures are rectified unless the title says otherwise.
-        gives: range along the rays of panoramas, z-depth, pictures only, or segments (with z-depth
+        name: on the command line.
+        title: full name, publication and content.
+        camera: of the images. Pinhole images are rectified unless the title says otherwise.
+        gives: range along the rays of panoramas, z-depth, images only, or segments (with z-depth
             where the data set has it).
-        layout: what has to lie below its root.
-        unit: of the depth files, and how unknown depth is written.
-        splits: its parts by name.
-        rule: how it is split, or which list says it.
-        used_by: commands, recipes and protocols that take it.
-        open_split: root, split and list (None: the usual one) to a reader.
+        layout: files below the root.
+        unit: of the depth files, and their value for unknown depth.
+        splits: names of the parts.
+        rule: how the data set is split, or the list that defines it.
+        used_by: commands, recipes and protocols that use it.
+        open_split: opens a reader of root, split and list (None: the usual one).
         files_of: all files of a reader's frames.
-        partners: where the reader finds frames by one kind of file: pattern below the root of
+        partners: for readers that find frames by one kind of file: pattern below the root of
             another kind, and the file of the first kind that belongs to such a file.
-        usual_m: limits in which the median depth of ordinary frames lies, metres.
+        usual_m: limits of the median depth of ordinary frames, metres.
     """
 
     name: str
@@ -62,8 +62,8 @@ class DataSet:
         """The reader of a split, the first one if none is named.
 
         Raises:
-            ValueError: no such split, or a broken list.
-            OSError: something is missing.
+            ValueError: there is no such split, or the list is broken.
+            OSError: a file or folder is missing.
         """
         split = self.splits[0] if split is None else split
         if split not in self.splits:

@@ -14,11 +14,10 @@ def _dvps_files(reader: DvpsReader) -> list[Path]:
 
 
 def _prefixed(ending: str) -> tuple[str, object]:
-    def picture(truth: Path) -> Path:
-        prefix = truth.name[: truth.name.index(ending)]
-        return truth.with_name(f"{prefix}leftImg8bit.png")
+    def image(label: Path) -> Path:
+        return label.with_name(f"{label.name[: label.name.index(ending)]}leftImg8bit.png")
 
-    return f"*/*{ending}*.png", picture
+    return f"*/*{ending}*.png", image
 
 
 _STAGES = ("train panopticdepth-panoptic", "train panopticdepth-full-scale", "eval panoptic")

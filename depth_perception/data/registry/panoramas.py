@@ -74,8 +74,8 @@ def _of_range(
 def _of_pictures(name: str, title: str) -> DataSet:
     reader = PICTURES[name]
     return DataSet(
-        name, title, "panorama", "pictures", reader.layout(), "no depth", ("all",),
-        "all pictures; a list chooses", ("train panda-student",), _pictures(name), _named,
+        name, title, "panorama", "images", reader.layout(), "no depth", ("all",),
+        "all images; a list selects", ("train panda-student",), _pictures(name), _named,
     )  # fmt: skip
 
 

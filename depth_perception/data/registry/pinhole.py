@@ -52,7 +52,7 @@ def _kitti_raw_files(reader: KittiRaw) -> list[Path]:
 def _nyu_folders(root: Path, split: str, listing: Path | None) -> PhotoFolder:
     reader = nyu_photos(root, split)
     if not len(reader):
-        raise FileNotFoundError(f"no pictures in {root / 'images' / split}")
+        raise FileNotFoundError(f"no images in {root / 'images' / split}")
     return reader
 
 
@@ -62,7 +62,7 @@ def _kitti_folders(root: Path, split: str, listing: Path | None) -> PhotoFolder:
         name = str(listing.resolve() if listing.is_file() else listing)  # else below the root
     reader = kitti_photos(root, name)
     if not len(reader):
-        raise ValueError(f"{root / name} names no picture with depth")
+        raise ValueError(f"{root / name} names no image with depth")
     return reader
 
 
@@ -102,7 +102,7 @@ _FINETUNE = ("train ppd-finetune",)
 
 ENTRIES: tuple[DataSet, ...] = (
     _listed(
-        "nyu", "NYU Depth v2 (ECCV 2012), 654 test pictures of rooms",
+        "nyu", "NYU Depth v2 (ECCV 2012), 654 test images of rooms",
         "a list of lines 'image depth filled'", _MM, _INDOOR, *_PPD,
     ),
     DataSet(
@@ -114,7 +114,7 @@ ENTRIES: tuple[DataSet, ...] = (
         ("annotations/*/**/*.png", lambda path: _nyu_picture(path)), _INDOOR,
     ),
     _listed(
-        "kitti", "KITTI (CVPR 2012), 652 test pictures of Eigen et al. with dense depth",
+        "kitti", "KITTI (CVPR 2012), 652 test images of Eigen et al. with dense depth",
         "a list of lines 'image depth [focal]', depth None where there is none",
         _KITTI_STEP, _OUTDOOR, *_PPD,
     ),
@@ -143,7 +143,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "PNG of 16 bits in mm, rotated left by 3 bits, 0 unknown", _INDOOR,
     ),
     _listed(
-        "diode", "DIODE (2019), 771 validation pictures, laser scanner",
+        "diode", "DIODE (2019), 771 validation images, laser scanner",
         ".../{NAME.png,NAME_depth.npy,NAME_depth_mask.npy}", "NPY (H, W, 1) in m, mask 0 unknown",
         (0.6, 350.0), *_PPD,
         partners=("**/*_depth_mask.npy",
@@ -171,7 +171,7 @@ ENTRIES: tuple[DataSet, ...] = (
     _listed(
         "vkitti2", "Virtual KITTI 2 (2020), rendered drives",
         "SceneNN/VARIATION/frames/{rgb/Camera_K/rgb_NNNNN.jpg,depth/Camera_K/depth_NNNNN.png}; "
-        "test.txt names pictures", "PNG of 16 bits in cm, sky at 655.35 m", _OUTDOOR,
+        "test.txt names images", "PNG of 16 bits in cm, sky at 655.35 m", _OUTDOOR,
         *_FINETUNE, "eval scaledepth", "eval plain",
         partners=("**/depth_*.png", lambda path: _vkitti_picture(path)),
     ),
@@ -199,12 +199,12 @@ ENTRIES: tuple[DataSet, ...] = (
         "test_outdoor.txt with lines 'image depth'", _MM, _OUTDOOR,
     ),
     _listed(
-        "eth3d", "ETH3D (CVPR 2017) at high resolution, 454 pictures, not rectified",
-        "a list of lines 'image depth'", "bare float32 in m in files .JPG, infinite unknown",
+        "eth3d", "ETH3D (CVPR 2017) at high resolution, 454 images, not rectified",
+        "a list of lines 'image depth'", "float32 in m, no header, in files .JPG; infinite unknown",
         (0.3, 100.0), *_PPD,
     ),
     _listed(
-        "scannet", "ScanNet (CVPR 2017), 800 pictures of rooms",
+        "scannet", "ScanNet (CVPR 2017), 800 images of rooms",
         "a list of lines 'image depth'", _MM, _INDOOR, *_PPD,
     ),
     DataSet(

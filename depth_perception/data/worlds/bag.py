@@ -1,8 +1,8 @@
-"""Bags of a walk through a world, as a robot records them: images, camera info, depth, TF."""
+"""Bags of a walk through a world: images, camera info, depth and TF."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
 from ...geometry import Camera, Equirectangular, Pinhole
+from ...geometry.rotations import to_quaternion
 from ..world_options import BagNames, Walk
 from .render import Frame, render
 from .sensor import sensor_effects
@@ -44,13 +45,13 @@ def write_bag(
     """Write the bag of a walk through a world.
 
     Args:
-        path: folder to make; it must not exist.
-        world: where the camera walks.
+        path: folder to create; it must not exist.
+        world: where the camera moves.
         camera: a panorama or a pinhole camera.
         walk: length, rate, speed, storage.
         names: topics and frames.
-        device: where to render.
-        on_frame: called with the number of each image after it is written.
+        device: of the renderer.
+        on_frame: called with the number of each written image.
 
     Raises:
         FileExistsError: ``path`` exists.
@@ -76,7 +77,7 @@ def write_bag(
 
 
 def walk_pose(world: World, walk: Walk, index: int) -> torch.Tensor:
-    """Pose (4, 4) of image ``index`` of a walk: to the end of the path, backwards, and so on."""
+    """Pose (4, 4) of image ``index`` of a walk, back and forth along the path."""
     length = world.path_length_m
     place = (index / walk.rate_hz * walk.speed_mps) % (2 * length)
     return world.pose(min(place, 2 * length - place))
@@ -141,40 +142,28 @@ class _Bag:
             k, distortion, model = tuple(camera.to_k()), (0.0,) * 5, "plumb_bob"
             p = (*k[0:3], 0.0, *k[3:6], 0.0, *k[6:9], 0.0)
         elif isinstance(camera, Equirectangular):
-            distortion = (
-                camera.longitude_min,
-                camera.longitude_max,
-                camera.latitude_min,
-                camera.latitude_max,
-            )
+            distortion = (camera.longitude_min, camera.longitude_max)
+            distortion += (camera.latitude_min, camera.latitude_max)
         else:
             raise TypeError(f"CameraInfo cannot describe a {type(camera).__name__}")
         numbers = [np.array(values, dtype=np.float64) for values in (distortion, k, _IDENTITY, p)]
         region = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+        header = self.header(stamp_ns, self.names.optical_frame)
         return self.types["sensor_msgs/msg/CameraInfo"](
-            self.header(stamp_ns, self.names.optical_frame),
-            camera.height,
-            camera.width,
-            model,
-            *numbers,
-            0,
-            0,
-            region,
+            header, camera.height, camera.width, model, *numbers, 0, 0, region
         )
 
     def transform(self, stamp_ns: int, pose: torch.Tensor) -> Any:
         optical = camera_pose(torch.zeros(3, dtype=torch.float64), 0.0)[:3, :3]
         body = pose[:3, :3].double() @ optical.T
         parent, child = self.names.world_frame, self.names.body_frame
-        return self._tf(stamp_ns, parent, child, pose[:3, 3].tolist(), quaternion(body))
+        return self._tf(stamp_ns, parent, child, pose[:3, 3].tolist(), to_quaternion(body).tolist())
 
     def static_transform(self, stamp_ns: int) -> Any:
         parent, child = self.names.body_frame, self.names.optical_frame
         return self._tf(stamp_ns, parent, child, (0.0, 0.0, 0.0), _OPTICAL_IN_BODY)
 
-    def _tf(
-        self, stamp_ns: int, parent: str, child: str, place: Any, turn: tuple[float, ...]
-    ) -> Any:
+    def _tf(self, stamp_ns: int, parent: str, child: str, place: Any, turn: Sequence[float]) -> Any:
         transform = self.types["geometry_msgs/msg/Transform"](
             self.types["geometry_msgs/msg/Vector3"](*place),
             self.types["geometry_msgs/msg/Quaternion"](*turn),
@@ -183,26 +172,6 @@ class _Bag:
             self.header(stamp_ns, parent), child, transform
         )
         return self.types["tf2_msgs/msg/TFMessage"]([stamped])
-
-
-def quaternion(rotation: torch.Tensor) -> tuple[float, float, float, float]:
-    """Unit quaternion (x, y, z, w), w not negative, of a rotation matrix (3, 3).
-
-    The eigenvector of Bar-Itzhack's symmetric matrix (J. Guidance 23(6), 2000, section II).
-    """
-    m = rotation.double()
-    k = torch.tensor(
-        [
-            [m[0, 0] - m[1, 1] - m[2, 2], m[1, 0] + m[0, 1], m[2, 0] + m[0, 2], m[2, 1] - m[1, 2]],
-            [m[1, 0] + m[0, 1], m[1, 1] - m[0, 0] - m[2, 2], m[2, 1] + m[1, 2], m[0, 2] - m[2, 0]],
-            [m[2, 0] + m[0, 2], m[2, 1] + m[1, 2], m[2, 2] - m[0, 0] - m[1, 1], m[1, 0] - m[0, 1]],
-            [m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], m.trace()],
-        ],
-        dtype=torch.float64,
-    )
-    best = torch.linalg.eigh(k).eigenvectors[:, -1]
-    x, y, z, w = (best * (1 if float(best[3]) >= 0 else -1)).tolist()
-    return x, y, z, w
 
 
 def _quality(depth: int, latched: bool) -> Qos:

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from ...geometry import Camera
 from ...io.atomic import replacing
+from ..files import rgb_tensor, write_samples
 from ..world_options import FolderOptions
 from .classes import CLASSES
 from .looks import wild_camera, with_look
@@ -28,7 +29,7 @@ from .world import World
 FORMAT = "depth_perception worlds"
 VERSION = 1
 MAX_RANGE_M = 65.0
-"""Farther surfaces are stored like the sky, as 0, because they do not fit in 16 bit."""
+"""Farther surfaces exceed 16 bits and are stored as 0, like the sky."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class WorldItem:
 
     Attributes:
         rgb: (3, H, W) uint8.
-        range_m: (H, W) float32 metres, 0 where no surface is.
+        range_m: (H, W) float32 metres, 0 without a surface.
         stem: name of the frame.
     """
 
@@ -47,13 +48,13 @@ class WorldItem:
 
 
 class WorldFolder(Dataset):
-    """Reads a folder that :func:`write_folder` wrote or is writing.
+    """Reader of a folder of :func:`write_folder`, also while it is being written.
 
-    The frames are those that were complete when the object was made.
+    Its frames are those that are complete when the object is created.
 
     Raises:
         FileNotFoundError: ``root`` has no dataset.json.
-        ValueError: it is another format or version.
+        ValueError: the format or version differs.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -78,15 +79,14 @@ class WorldFolder(Dataset):
         stem = self.frames[index]["stem"]
         rgb = cv2.cvtColor(self._image(stem, "rgb"), cv2.COLOR_BGR2RGB)
         range_m = self._image(stem, "range").astype(np.float32) / 1000
-        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
-        return WorldItem(pixels, torch.from_numpy(range_m), stem)
+        return WorldItem(rgb_tensor(rgb), torch.from_numpy(range_m), stem)
 
     def classes(self, index: int) -> Tensor:
-        """(H, W) int64 class ids, where the folder was written with labels."""
+        """(H, W) int64 class ids, if the folder was written with labels."""
         return self._labels(index, "classes")
 
     def instances(self, index: int) -> Tensor:
-        """(H, W) int64 instance ids, where the folder was written with labels."""
+        """(H, W) int64 instance ids, if the folder was written with labels."""
         return self._labels(index, "instances")
 
     def pose(self, index: int) -> Tensor:
@@ -112,17 +112,17 @@ def write_folder(
     *,
     workers: int = 0,
 ) -> Iterator[int]:
-    """Write the frames of many worlds; what is already there is kept.
+    """Write the frames of many worlds; existing frames are kept.
 
     Args:
         root: folder to write or to continue.
         seeds: one world each.
-        camera: the grid of all pictures.
-        options: what to write; a folder is only continued with the same camera and options.
-        workers: processes; 0 works in this one.
+        camera: the grid of all images.
+        options: what to write; a folder can be continued only with the same camera and options.
+        workers: processes; 0 uses the current process.
 
     Yields:
-        each seed when its frames are complete (also those that were there before).
+        each seed when its frames are complete (existing ones too).
 
     Raises:
         ValueError: the folder holds a data set with another camera or other options.
@@ -156,7 +156,7 @@ def _stem(seed: int, index: int) -> str:
 
 
 def frame_pose(world: World, index: int, count: int) -> Tensor:
-    """Pose (4, 4) of frame ``index`` of ``count``, at a place on the path that the seed decides."""
+    """Pose (4, 4) of frame ``index`` of ``count``, at a position on the path by the seed."""
     rng = np.random.default_rng([world.seed, 7, index])
     return world.pose((index + float(rng.random())) / count * world.path_length_m)
 
@@ -194,20 +194,15 @@ def _write_frame(
     range_m = frame.range_m.cpu().numpy()
     near = np.isfinite(range_m) & (range_m <= MAX_RANGE_M)
     millimetres = np.where(near, np.round(np.where(near, range_m, 0) * 1000), 0).astype(np.uint16)
-    maps = {"rgb": rgb.numpy()[..., ::-1], "range": millimetres}
+    maps = {"rgb": rgb.numpy(), "range": millimetres}
     if options.labels:
         maps["classes"] = frame.classes.cpu().numpy().astype(np.uint8)
         maps["instances"] = frame.instances.cpu().numpy().astype(np.uint16)
     if options.normals:
-        signed = frame.normals.cpu().numpy()[..., ::-1]
-        maps["normals"] = np.round((signed + 1) * 127.5).astype(np.uint8)
+        maps["normals"] = np.round((frame.normals.cpu().numpy() + 1) * 127.5).astype(np.uint8)
     for name, image in maps.items():
         path = folder / f"{stem}_{name}.png"
-        good, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])
-        if not good:
-            raise OSError(f"cannot encode {path}")
-        with replacing(path) as part:
-            part.write_bytes(data.tobytes())
+        write_samples(path, image, cv2.IMWRITE_PNG_COMPRESSION, 4)
 
 
 def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
@@ -238,7 +233,7 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
 
 
 def _append(root: Path, entries: list[dict], present: set[str]) -> None:
-    """Add complete frames to the index, which first loses a line that was cut off."""
+    """Add complete frames to the index, after removal of an incomplete line."""
     path = root / "frames.jsonl"
     text = "".join(json.dumps(e) + "\n" for e in entries if e["stem"] not in present)
     if path.is_file():
@@ -251,7 +246,7 @@ def _append(root: Path, entries: list[dict], present: set[str]) -> None:
 
 
 def _read_index(root: Path) -> list[dict]:
-    """Entries of complete frames; a line that is still being written is left out."""
+    """Entries of complete frames; an incomplete line is ignored."""
     path = root / "frames.jsonl"
     if not path.is_file():
         return []

@@ -7,11 +7,10 @@ import math
 from . import furniture, palette
 from .bodies import draw_house, draw_person, draw_tree
 from .furniture import Piece
-from .layout import Ground, Opening, wall
 from .paths import Rectangle
 from .scene import Scene, hsv
 from .textures import Texture
-from .walls import decorate, door_frame, window_frame
+from .walls import Ground, Opening, decorate, door_frame, wall, window_frame
 
 Sides = dict[str, list[Opening]]
 WALL_M = 0.16
@@ -105,13 +104,8 @@ def make_corridor(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, floa
     _outside(scene, rooms)
     for room in rooms:
         _line_corridor(scene, ground, room)
-        decorate(
-            scene,
-            room,
-            height,
-            sides if room is first else {"south": [Opening(-9, 99, 0, 9)]},
-            0.55,
-        )
+        openings = sides if room is first else {"south": [Opening(-9, 99, 0, 9)]}
+        decorate(scene, room, height, openings, 0.55)
     return areas, lamps
 
 
@@ -248,13 +242,7 @@ def _furnish(scene: Scene, ground: Ground, room: Rectangle, few: bool = False) -
     area = (x1 - x0) * (y1 - y0)
     theme = scene.pick(("living", "sleeping", "office", "store", "mixed"))
     at_wall = {
-        "living": [
-            furniture.SOFA,
-            furniture.SOFA,
-            furniture.SHELF,
-            furniture.LAMP,
-            furniture.PLANT,
-        ],
+        "living": [furniture.SOFA] * 2 + [furniture.SHELF, furniture.LAMP, furniture.PLANT],
         "sleeping": [furniture.BED, furniture.CUPBOARD, furniture.CUPBOARD, furniture.LAMP],
         "office": [furniture.SHELF, furniture.SHELF, furniture.CUPBOARD, furniture.PLANT],
         "store": [furniture.BOXES] * 3 + [furniture.SHELF, furniture.SHELF],

@@ -14,16 +14,16 @@ from .world import World
 
 @dataclass(frozen=True)
 class Lidar:
-    """Beams that turn about the z axis of the sensor (x forward, y left, z up).
+    """Beams that rotate about the z axis of the sensor (x forward, y left, z up).
 
     Attributes:
-        beams: number of elevations, spread evenly over ``elevation_min`` to ``elevation_max``,
+        beams: number of elevations, evenly spaced in ``elevation_min`` to ``elevation_max``,
             radians above the horizon.
         columns: measurements of each beam in one turn.
         range_min_m, range_max_m: ranges outside give no return.
         noise_m: standard deviation of a range.
-        outliers: share of the returns that are wrong: a random range between the limits, as of
-            dust, rain, glass and crosstalk.
+        outliers: share of wrong returns with a random range between the limits, as from dust,
+            rain, glass and crosstalk.
     """
 
     beams: int = 16
@@ -60,14 +60,8 @@ class Lidar:
         )[:, None]
         azimuth = torch.arange(self.columns, dtype=torch.float64) * (2 * math.pi / self.columns)
         flat = elevation.cos().expand(-1, self.columns)
-        rays = torch.stack(
-            (
-                flat * azimuth.cos(),
-                flat * azimuth.sin(),
-                elevation.sin().expand(-1, self.columns),
-            ),
-            -1,
-        )
+        up = elevation.sin().expand(-1, self.columns)
+        rays = torch.stack((flat * azimuth.cos(), flat * azimuth.sin(), up), -1)
         return rays.reshape(-1, 3).float()
 
 

@@ -17,10 +17,10 @@ from .bodies import (
     draw_sign,
     draw_tree,
 )
-from .layout import Ground
 from .paths import Rectangle
 from .scene import Scene, hsv
 from .textures import Texture
+from .walls import Ground
 
 KERB_M = 0.1
 

@@ -1,9 +1,9 @@
-"""Pictures and exact ground truth of a world."""
+"""Rendered images and exact ground truth of a world."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import torch
@@ -11,35 +11,29 @@ from torch import Tensor
 
 from ...geometry import Camera
 from .classes import CLASS_ID
-from .primitives import (
-    Primitives,
-    first_hits,
-    in_shadow,
-    unit_normals,
-    unit_points,
-)
+from .primitives import Primitives, first_hits, in_shadow, unit_normals, unit_points
 from .textures import Spot, albedo, value_noise
 from .world import Light, World
 
 LIFT_M = 2e-3
-"""How far shadow rays start above the surface."""
+"""Start of shadow rays above the surface."""
 
 SUB_PIXELS = ((0.375, 0.125), (0.875, 0.375), (0.625, 0.875), (0.125, 0.625))
-"""Places (u, v) of the samples of a border pixel within the pixel."""
+"""Positions (u, v) of the samples in a border pixel."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture and what is true about it; all maps belong to the rays of the pixel centres.
+    """One image with ground truth; all maps are for the rays of the pixel centres.
 
     Attributes:
         rgb: (H, W, 3) uint8.
-        range_m: (H, W) float32, metres along the ray, infinite where no surface is.
+        range_m: (H, W) float32, metres along the ray, infinite without a surface.
         z_m: (H, W) float32, metres along the optical axis (negative behind the camera).
-        normals: (H, W, 3) float32 unit vectors in the optical frame, 0 where no surface is.
+        normals: (H, W, 3) float32 unit vectors in the optical frame, 0 without a surface.
         classes: (H, W) int64, ids of :data:`CLASSES`.
-        instances: (H, W) int64, 0 where the class is not counted.
-        solids: (H, W) int64, row of the solid, -1 where no surface is.
+        instances: (H, W) int64, 0 for classes without instances.
+        solids: (H, W) int64, row of the solid, -1 without a surface.
         camera: the pixel grid.
         pose: (4, 4) float64, optical frame to world.
     """
@@ -75,16 +69,16 @@ def render(
     shadows: bool = True,
     antialias: bool = False,
 ) -> Frame:
-    """Look at a world from a pose.
+    """Render a world from a pose.
 
     Args:
-        world: what to look at.
+        world: what to render.
         camera: any central camera.
         pose: (4, 4) optical frame to world; the camera centre must lie outside of all solids.
-        device: where to compute; the frame stays there.
-        shadows: whether the sun and the shadow lamps throw shadows.
+        device: of the computation and the frame.
+        shadows: whether the sun and the shadow lamps cast shadows.
         antialias: whether pixels on the borders of solids average four more samples. Ground
-            truth is always that of the ray of the pixel centre.
+            truth is always for the ray of the pixel centre.
     """
     world = world.to(device)
     height, width = camera.height, camera.width
@@ -124,12 +118,10 @@ def render(
 
 
 def _pixel_angle(camera: Camera) -> float:
+    if camera.width == 1:
+        return 0.01
     middle = camera.rays()[camera.height // 2]
-    return (
-        float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
-        if camera.width > 1
-        else 0.01
-    )
+    return float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
 
 
 def _borders(owner: Tensor) -> Tensor:
@@ -147,11 +139,8 @@ def _sub_rays(camera: Camera, pixels: Tensor) -> Tensor:
     """(P * 4, 3) rays within the pixels (P,) of the flattened grid."""
     v, u = pixels // camera.width, pixels % camera.width
     offsets = torch.tensor(SUB_PIXELS, dtype=torch.float64)
-    return (
-        camera.directions(u[:, None] + offsets[:, 0], v[:, None] + offsets[:, 1])
-        .reshape(-1, 3)
-        .to(torch.float32)
-    )
+    rays = camera.directions(u[:, None] + offsets[:, 0], v[:, None] + offsets[:, 1])
+    return rays.reshape(-1, 3).to(torch.float32)
 
 
 @lru_cache(maxsize=8)
@@ -231,8 +220,7 @@ def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: floa
 
 
 def _casters(solids: Primitives) -> Primitives:
-    keep = solids.casts
-    return Primitives(**{name: getattr(solids, name)[keep] for name in solids.__dataclass_fields__})
+    return Primitives(*(getattr(solids, f.name)[solids.casts] for f in fields(solids)))
 
 
 def _contact(points: Tensor, normals: Tensor) -> Tensor:
@@ -266,16 +254,8 @@ def _spot(
     width = torch.where(round_side, 2 * math.pi * torch.maximum(hx, hy), width)
     height = torch.where(axis == 2, 2 * hy, 2 * hz)
     table = world.materials
-    return Spot(
-        s,
-        t,
-        width,
-        height,
-        footprint,
-        table.colours[material],
-        table.scale[material],
-        table.seed[material],
-    )
+    style = (values[material] for values in (table.colours, table.scale, table.seed))
+    return Spot(s, t, width, height, footprint, *style)
 
 
 def sky(light: Light, directions: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Assembling a world: a scene collects solids and materials, a pen draws one object."""
+"""Building a world: a scene collects solids and materials, a pen draws one object."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Vector = Sequence[float]
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
-    """Linear RGB of a colour that is given as people see it (display values)."""
+    """Linear RGB of a colour in display values."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
     return red**2.2, green**2.2, blue**2.2
 
@@ -31,12 +31,12 @@ def darker(colour: Colour, factor: float) -> Colour:
 
 @dataclass
 class Scene:
-    """Solids and materials while they are being collected.
+    """Solids and materials of a world under construction.
 
     Attributes:
         rng: source of every random choice.
-        solids, materials: rows of the tables to come.
-        instances: how many counted objects exist.
+        solids, materials: rows of the tables.
+        instances: number of counted objects.
     """
 
     rng: np.random.Generator
@@ -82,7 +82,7 @@ class Scene:
     def pen(
         self, kind: str, x: float = 0.0, y: float = 0.0, yaw: float = 0.0, z: float = 0.0
     ) -> Pen:
-        """A pen for one object of a class, whose local frame stands at (x, y, z), turned by yaw."""
+        """A pen for one object of a class, with its local frame at (x, y, z), rotated by yaw."""
         instance = 0
         if IS_THING[CLASS_ID[kind]]:
             self.instances += 1
@@ -91,32 +91,19 @@ class Scene:
 
     def primitives(self) -> Primitives:
         """The solids as tensors."""
-        shape, centre, rotation, half, side, top, kind, instance, casts = zip(
-            *self.solids, strict=True
-        )
+        shape, *places, side, top, kind, instance, casts = zip(*self.solids, strict=True)
         return Primitives(
             torch.tensor(shape),
-            torch.tensor(np.array(centre), dtype=torch.float32),
-            torch.tensor(np.array(rotation), dtype=torch.float32),
-            torch.tensor(np.array(half), dtype=torch.float32),
-            torch.tensor(side),
-            torch.tensor(top),
-            torch.tensor(kind),
-            torch.tensor(instance),
-            torch.tensor(casts),
+            *(torch.tensor(np.array(column), dtype=torch.float32) for column in places),
+            *(torch.tensor(column) for column in (side, top, kind, instance, casts)),
         )
 
     def material_table(self) -> Materials:
         """The materials as tensors."""
-        texture, colours, scale, grain, size, gloss, glow, seed = zip(*self.materials, strict=True)
+        texture, *numbers, seed = zip(*self.materials, strict=True)
         return Materials(
             torch.tensor(texture),
-            torch.tensor(colours, dtype=torch.float32),
-            torch.tensor(scale, dtype=torch.float32),
-            torch.tensor(grain, dtype=torch.float32),
-            torch.tensor(size, dtype=torch.float32),
-            torch.tensor(gloss, dtype=torch.float32),
-            torch.tensor(glow, dtype=torch.float32),
+            *(torch.tensor(column, dtype=torch.float32) for column in numbers),
             torch.tensor(seed, dtype=torch.int32),
         )
 
@@ -195,21 +182,10 @@ class Pen:
         *,
         top: int | None = None,
         turn: float = 0.0,
-        tilt: float = 0.0,
         casts: bool = True,
     ) -> None:
         centre = np.array((base[0], base[1], base[2] + half[2]), dtype=float)
-        rotation = yaw_matrix(turn)
-        if tilt:
-            lean = np.array(
-                [
-                    [math.cos(tilt), 0.0, math.sin(tilt)],
-                    [0.0, 1.0, 0.0],
-                    [-math.sin(tilt), 0.0, math.cos(tilt)],
-                ]
-            )
-            rotation = rotation @ lean
-        self._add(shape, centre, rotation, half, material, top=top, casts=casts)
+        self._add(shape, centre, yaw_matrix(turn), half, material, top=top, casts=casts)
 
     def _add(
         self,
@@ -224,18 +200,9 @@ class Pen:
     ) -> None:
         turn = yaw_matrix(self.yaw)
         place = turn @ np.asarray(centre, float) + (self.x, self.y, self.z)
-        row = (
-            int(shape),
-            place,
-            turn @ rotation,
-            np.asarray(half, float),
-            material,
-            material if top is None else top,
-            self.class_id,
-            self.instance,
-            casts,
-        )
-        self.scene.solids.append(row)
+        top = material if top is None else top
+        geometry = (int(shape), place, turn @ rotation, np.asarray(half, float))
+        self.scene.solids.append((*geometry, material, top, self.class_id, self.instance, casts))
 
 
 def yaw_matrix(yaw: float) -> np.ndarray:

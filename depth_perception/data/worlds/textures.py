@@ -7,7 +7,7 @@ world position for noise. Details fade to their mean where a pixel covers more t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import torch
@@ -83,6 +83,11 @@ class Spot:
     colours: Tensor
     scale: Tensor
     seed: Tensor
+
+    def edge(self) -> Tensor:
+        """(M,) distance to the nearest edge of the face, metres."""
+        across = torch.minimum(self.s, self.width - self.s)
+        return torch.minimum(across, torch.minimum(self.t, self.height - self.t))
 
     def take(self, index: Tensor) -> Spot:
         """The rows ``index``."""
@@ -235,20 +240,9 @@ def _facade(spot: Spot, world: Tensor) -> Tensor:
     sky = torch.tensor([0.45, 0.55, 0.68], device=tint.device).expand_as(dark)
     dark = torch.where(door[:, None], spot.colours[:, 2] * 0.5, _mix(dark, sky, 0.45 * q * tint))
     wall = spot.colours[:, 0]
-    blocks = _tiles(
-        Spot(
-            spot.s,
-            spot.t,
-            spot.width,
-            spot.height,
-            spot.footprint,
-            spot.colours * torch.tensor([1.0, 0.86, 0.8], device=wall.device)[None, :, None],
-            torch.tensor([0.5, 0.25], device=wall.device).expand_as(spot.scale),
-            spot.seed,
-        ),
-        world,
-        shifted=True,
-    )
+    tints = torch.tensor([1.0, 0.86, 0.8], device=wall.device)[None, :, None]
+    size = torch.tensor([0.5, 0.25], device=wall.device).expand_as(spot.scale)
+    blocks = _bricks(replace(spot, colours=spot.colours * tints, scale=size), world)
     style = random_unit(spot.seed, spot.seed + 1)
     wall = torch.where(((style < 0.35) | (ground & (style < 0.6)))[:, None], blocks, wall)
     ledge = _line((y - 0.08).abs(), 0.07, spot.footprint) * ~ground
@@ -259,9 +253,7 @@ def _facade(spot: Spot, world: Tensor) -> Tensor:
 def _picture(spot: Spot, _: Tensor) -> Tensor:
     """A framed picture of coloured blobs, a new one for every seed."""
     s, t = spot.s / spot.width, spot.t / spot.height
-    edge = torch.minimum(
-        torch.minimum(spot.s, spot.width - spot.s), torch.minimum(spot.t, spot.height - spot.t)
-    )
+    edge = spot.edge()
     place = torch.stack((s * 3, t * 3, torch.zeros_like(s)), 1)
     first = value_noise(place, spot.seed)
     second = value_noise(place * 2.3, spot.seed + 7)
@@ -311,9 +303,7 @@ def _foliage(spot: Spot, world: Tensor) -> Tensor:
 
 
 def _carpet(spot: Spot, _: Tensor) -> Tensor:
-    edge = torch.minimum(
-        torch.minimum(spot.s, spot.width - spot.s), torch.minimum(spot.t, spot.height - spot.t)
-    )
+    edge = spot.edge()
     column = torch.floor((spot.s - spot.width / 2).abs() / spot.scale[:, 0])
     row = torch.floor((spot.t - spot.height / 2).abs() / spot.scale[:, 1])
     pick = random_unit(column, row, spot.seed)
@@ -337,9 +327,7 @@ def _road(spot: Spot, _: Tensor) -> Tensor:
 
 def _glass(spot: Spot, _: Tensor) -> Tensor:
     """A bright pane in a frame with one bar across."""
-    edge = torch.minimum(
-        torch.minimum(spot.s, spot.width - spot.s), torch.minimum(spot.t, spot.height - spot.t)
-    )
+    edge = spot.edge()
     bars = torch.minimum((spot.s - spot.width / 2).abs(), (edge - 0.03).abs())
     colour = _mix(spot.colours[:, 1], spot.colours[:, 0], (spot.t / spot.height).clamp(0, 1))
     return torch.where(((bars < 0.025) | (edge < 0.05))[:, None], spot.colours[:, 2], colour)

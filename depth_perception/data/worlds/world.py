@@ -1,9 +1,9 @@
-"""A world: solids, materials, light and the way through it."""
+"""A world: solids, materials, light and a camera path."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from .primitives import Primitives
 from .textures import Materials
 
 HEADING_REACH_M = 0.3
-"""The camera looks from this far behind it on its path to this far ahead."""
+"""The heading is from this far behind the camera on its path to this far ahead."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Light:
         sun_colour: (3,) linear RGB strength, 0 without sun.
         ambient_up, ambient_down: (3,) light on faces that look up and down.
         zenith, horizon: (3,) colours of the sky.
-        clouds: share of the sky that is covered, 0..1.
-        lamps: (L, 3) positions; the first ``shadow_lamps`` of them throw shadows.
+        clouds: cloud cover of the sky, 0..1.
+        lamps: (L, 3) positions; the first ``shadow_lamps`` of them cast shadows.
         lamp_colours: (L, 3) linear RGB strength at one metre.
-        shadow_lamps: how many lamps throw shadows.
-        haze_m: distance over which the air hides 63 % of what is seen, where there is sun.
+        shadow_lamps: number of lamps that cast shadows.
+        haze_m: distance at which haze hides 63 % of a surface, outdoors.
     """
 
     sun_direction: Tensor
@@ -44,20 +44,21 @@ class Light:
     haze_m: float = 400.0
 
     def to(self, device: torch.device | str) -> Light:
-        """The same lights on another device."""
+        """The lights on another device."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Light(**{k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()})
+        tensors = {k: v.to(device) for k, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **tensors)
 
 
 @dataclass(frozen=True)
 class World:
-    """Everything that a picture of a world needs.
+    """Everything needed to render a world.
 
     Attributes:
         kind: one of :data:`KINDS`, or "custom".
-        seed: what it was made from.
-        primitives, materials, light: what is seen.
-        path: (K, 3) float64, the way of the camera centre in world coordinates, metres.
+        seed: of its random numbers.
+        primitives, materials, light: its contents.
+        path: (K, 3) float64, path of the camera centre in world coordinates, metres.
     """
 
     kind: str
@@ -68,15 +69,9 @@ class World:
     path: Tensor
 
     def to(self, device: torch.device | str) -> World:
-        """The same world on another device (the path stays on the CPU)."""
-        return World(
-            self.kind,
-            self.seed,
-            self.primitives.to(device),
-            self.materials.to(device),
-            self.light.to(device),
-            self.path,
-        )
+        """The world on another device (the path stays on the CPU)."""
+        parts = {n: getattr(self, n).to(device) for n in ("primitives", "materials", "light")}
+        return replace(self, **parts)
 
     @property
     def path_length_m(self) -> float:
@@ -88,15 +83,11 @@ class World:
     ) -> Tensor:
         """Camera pose after ``distance_m`` on the path, (4, 4) float64: optical frame to world.
 
-        Without further angles the body is level and looks along the path. ``yaw`` turns left,
-        ``pitch`` nods down, ``roll`` leans to the right, radians.
+        By default the body is level and looks along the path. ``yaw`` turns left, ``pitch`` down,
+        ``roll`` to the right, radians.
         """
-        cumulative = torch.cat(
-            (
-                torch.zeros(1, dtype=torch.float64),
-                torch.diff(self.path, dim=0).norm(dim=1).cumsum(0),
-            )
-        )
+        steps = torch.diff(self.path, dim=0).norm(dim=1)
+        cumulative = torch.cat((torch.zeros(1, dtype=torch.float64), steps.cumsum(0)))
         end = float(cumulative[-1])
         place = min(max(distance_m, 0.0), end)
         before = _along(self.path, cumulative, max(0.0, place - HEADING_REACH_M))
@@ -108,7 +99,7 @@ class World:
 def camera_pose(position: Tensor, yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Tensor:
     """Pose (4, 4) float64 of an optical frame at ``position`` (3,), by angles of the body frame.
 
-    The body frame is that of REP-103 (x forward, y left, z up), turned by yaw, pitch and roll
+    The body frame is that of REP-103 (x forward, y left, z up), rotated by yaw, pitch and roll
     about z, y and x; the optical frame (x right, y down, z forward) is fixed to it.
     """
     cy, sy = math.cos(yaw), math.sin(yaw)

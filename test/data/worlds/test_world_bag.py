@@ -13,8 +13,9 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from depth_perception.data.worlds import Walk, make_world, render, write_bag
-from depth_perception.data.worlds.bag import quaternion, walk_pose
+from depth_perception.data.worlds.bag import walk_pose
 from depth_perception.geometry import Camera, Equirectangular, Pinhole
+from depth_perception.geometry.rotations import to_quaternion
 
 WORLD = make_world("room", 5)
 FRAMES = 3
@@ -118,7 +119,7 @@ def test_quaternions_of_half_turns() -> None:
     for axis in range(3):
         turn = -torch.eye(3, dtype=torch.float64)
         turn[axis, axis] = 1
-        q = quaternion(turn)
+        q = to_quaternion(turn).tolist()
         assert abs(q[axis]) == pytest.approx(1.0)
         assert q[3] == pytest.approx(0.0, abs=1e-9)
 

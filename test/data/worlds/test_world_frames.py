@@ -7,10 +7,11 @@ from dataclasses import fields
 
 import pytest
 import torch
+from published.solids import surface_error
 
 from depth_perception.data.worlds import CLASSES, KINDS, Frame, World, make_world, render
 from depth_perception.data.worlds.paths import CLEARANCE_M, clearance
-from depth_perception.data.worlds.primitives import surface_error, unit_points
+from depth_perception.data.worlds.primitives import unit_points
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
 
 CAMERA = Equirectangular(48, 96)

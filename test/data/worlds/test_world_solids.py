@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from published.solids import surface_error
 
 from depth_perception.data.worlds.primitives import (
     Shape,
     first_hits,
     in_shadow,
-    surface_error,
     unit_normals,
     unit_points,
 )

@@ -16,15 +16,15 @@ from golden.cases import Case, Comparison
 from golden.evaluators import omnidepth_report, spiral
 from golden.fill import noise_image
 from golden.kinds import Kinds, has
-from reference.blindspot_published import (
+from published.blindspot_published import (
     PORT,
     TENSORFLOW,
     CompatEquirectangular,
     CompatRectilinear,
     area_resized,
 )
-from reference.corner_grid import clipped_weights, corner_points, longitude_weights
-from reference.losses import as_published, spherical_berhu
+from published.corner_grid import clipped_weights, corner_points, longitude_weights
+from published.losses import as_published, spherical_berhu
 from torch import Tensor, nn
 
 from depth_perception.data.kitti_calibration import KittiCalibration, write_calibration

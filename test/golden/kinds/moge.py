@@ -9,7 +9,7 @@ import torch
 from golden.cases import Case, Comparison
 from golden.kinds import has
 from golden.kinds.ppd import KINDS, parameters
-from reference.moge_edges import spread_mask
+from published.moge_edges import spread_mask
 from torch import Tensor
 
 from depth_perception.geometry import DepthKind, Pinhole

@@ -16,8 +16,8 @@ import torch
 from golden.cases import Case, Comparison
 from golden.evaluators import clamped_as_released, metrics_dav2
 from golden.kinds import Kinds, has
-from reference.cube_maps import cube_cosines, cube_to_equirectangular, equirectangular_to_cube
-from reference.panoramas import mobius_warp
+from published.cube_maps import cube_cosines, cube_to_equirectangular, equirectangular_to_cube
+from published.panoramas import mobius_warp
 from torch import Tensor
 
 import depth_perception as dp

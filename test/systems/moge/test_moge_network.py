@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 from golden.ppd_reference import FOLDER, Case, case, manifest
-from reference.moge_edges import spread_mask
+from published.moge_edges import spread_mask
 from torch import Tensor
 
 from depth_perception.geometry import DepthKind, Pinhole

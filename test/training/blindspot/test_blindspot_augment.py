@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from golden.blindspot_reference import case
-from reference.blindspot_published import area_resized
+from published.blindspot_published import area_resized
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.stereo import SphericalStereo

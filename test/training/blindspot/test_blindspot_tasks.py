@@ -13,7 +13,7 @@ import golden
 import numpy as np
 import pytest
 import torch
-from reference.stereo import warp_range
+from published.stereo import warp_range
 
 import depth_perception as dp
 from depth_perception.cli.main import main

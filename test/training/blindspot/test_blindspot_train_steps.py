@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from golden.blindspot_reference import case, probe
-from reference.blindspot_published import PORT, CompatRectilinear
-from reference.losses import as_published
+from published.blindspot_published import PORT, CompatRectilinear
+from published.losses import as_published
 
 from depth_perception.systems import build_network
 from depth_perception.training.blindspot.photometric import stereo_loss

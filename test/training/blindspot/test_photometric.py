@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from golden.blindspot_reference import case
-from reference.blindspot_published import (
+from published.blindspot_published import (
     PORT,
     TENSORFLOW,
     CompatEquirectangular,

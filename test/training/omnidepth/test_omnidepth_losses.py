@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from golden.blindspot_reference import case
-from reference.losses import as_published, spherical_berhu
+from published.losses import as_published, spherical_berhu
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.corner_grid import latitude_weights

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from golden.fill import noise_image
 from golden.scaledepth_reference import case
-from reference.losses import bin_chamfer
+from published.losses import bin_chamfer
 from systems.scaledepth.test_scaledepth_network import network_of
 
 from depth_perception.systems.scaledepth.config import SCALEDEPTH_REDUCED
