@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from ..data.names import check_name
-from .terminal import failed, table_console
+from .terminal import failed, plain_table, table_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,9 +27,6 @@ class List:
     name: tyro.conf.Positional[str | None] = None
 
     def run(self, console: Console) -> int:
-        from rich.box import SIMPLE_HEAD
-        from rich.table import Table
-
         if self.name is not None:
             check_name(self.name)
 
@@ -49,7 +46,7 @@ class List:
             for title, text in rows.items():
                 console.print(f"{title:<16}{text}")
             return 0
-        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table = plain_table()
         for title in ("name", "data set", "camera", "gives", "splits"):
             table.add_column(title, no_wrap=title == "name")
         for entry in DATA_SETS.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .terminal import table_console
+from .terminal import plain_table, table_console
 
 if TYPE_CHECKING:
     from ..systems import ModelCard
@@ -17,12 +17,9 @@ def main(*, wide: bool = False, all: bool = False) -> int:
         wide: also show titles, heights of the network input, notes and sources.
         all: also show the small models without released weights that tests and tutorials train.
     """
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     from ..systems import models
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = plain_table()
     table.add_column("model", no_wrap=True)
     table.add_column("camera", no_wrap=True)
     table.add_column("output", min_width=10)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 def plain_console() -> Console:
@@ -22,6 +23,14 @@ def table_console(columns: int, **options: Any) -> Console:
 
     console = Console(**options)
     return console if console.is_terminal else Console(width=columns, **options)
+
+
+def plain_table(**options: Any) -> Table:
+    """A table with a line below the heading only."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(box=SIMPLE_HEAD, pad_edge=False, **options)
 
 
 def failed(command: str, error: Exception | str, status: int = 1) -> int:

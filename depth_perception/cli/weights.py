@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from .terminal import failed, table_console
+from .terminal import failed, plain_table, table_console
 
 if TYPE_CHECKING:
     from ..systems import ModelCard
@@ -90,12 +90,9 @@ def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool
 
 
 def _print_table(directory: Path | None) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
     from ..systems import models, weights_folder, weights_path
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = plain_table()
     table.add_column("model", no_wrap=True)
     for column in ("here", "file", "to get it"):
         table.add_column(column, overflow="fold")

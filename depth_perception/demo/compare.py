@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,24 +34,17 @@ class FrameScore:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of all frames that have both a depth image and a ground truth."""
+    """Scores of all frames that have both a depth image and ground truth.
+
+    Attributes:
+        frames: in order of time.
+        abs_rel, delta1, coverage: means over the frames, NaN without any.
+    """
 
     frames: tuple[FrameScore, ...]
-
-    @property
-    def abs_rel(self) -> float:
-        """Mean over the frames, NaN when there are none."""
-        return _mean([frame.abs_rel for frame in self.frames])
-
-    @property
-    def delta1(self) -> float:
-        """Mean over the frames, NaN when there are none."""
-        return _mean([frame.delta1 for frame in self.frames])
-
-    @property
-    def coverage(self) -> float:
-        """Mean over the frames, NaN when there are none."""
-        return _mean([frame.coverage for frame in self.frames])
+    abs_rel: float
+    delta1: float
+    coverage: float
 
     @property
     def is_finite(self) -> bool:
@@ -90,12 +83,15 @@ def compare(
 
     Both mappings go from the header stamp in nanoseconds to a depth map in metres.
     """
-    return Comparison(
-        tuple(
-            score_frame(stamp, predicted_m[stamp], truth_m[stamp], max_depth_m)
-            for stamp in sorted(predicted_m.keys() & truth_m.keys())
-        )
+    frames = tuple(
+        score_frame(stamp, predicted_m[stamp], truth_m[stamp], max_depth_m)
+        for stamp in sorted(predicted_m.keys() & truth_m.keys())
     )
+    means = (
+        float(np.mean([getattr(frame, name) for frame in frames])) if frames else math.nan
+        for name in ("abs_rel", "delta1", "coverage")
+    )
+    return Comparison(frames, *means)
 
 
 def relative_error(predicted_m: Depth, truth_m: Depth, max_depth_m: float = MAX_DEPTH_M) -> Depth:
@@ -119,7 +115,3 @@ def on_grid(values: Depth, height: int, width: int) -> Depth:
     rows = ((np.arange(height) + 0.5) * values.shape[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * values.shape[1] / width).astype(np.intp)
     return values[rows[:, None], columns[None, :]]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
