@@ -7,6 +7,7 @@ are checked by :meth:`Option.check`. Importing this module loads nothing heavy.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -63,8 +64,8 @@ class Option:
         """The values allowed, in words; empty where the type says it all."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
-        is_number = isinstance(self.unset, Real) and not isinstance(self.unset, bool)
-        return f"{self.limits}, or {self.unset:g}" if is_number and self.limits else self.limits
+        unset = "" if self.unset is None else f"{json.dumps(self.unset)}: unset"
+        return "; ".join(filter(None, (self.limits, unset)))
 
     @property
     def limits(self) -> str:

@@ -17,9 +17,9 @@ from depth_perception.data.worlds.make import make_world
 from depth_perception.data.worlds.render import render
 from depth_perception.geometry.outliers import outlier_mask
 from depth_perception.geometry.segments import StatisticsOptions, segment_statistics
-from depth_perception.ros.messages.instance_depth import measure
+from depth_perception.ros.messages.instance_depth import instance_statistics
 from depth_perception.scale.fits import FitModel, fit_depth
-from depth_perception.scale.follow import Gauge, follow
+from depth_perception.scale.follow import Normalisation, follow
 from depth_perception.scale.sources.camera_height import GroundOptions, ground_reference
 from depth_perception.systems import build_network, card, save_network
 from depth_perception.systems.moge.geometry import recover_focal_shift
@@ -86,11 +86,11 @@ def test_a_panoptic_model_and_what_the_node_measures(panoptic: Path) -> None:
     for lean in (True, False):
         given = {"lean": lean, "reference_focal_px": 0.0}
         prediction = dp.load("panopticdepth-tiny", panoptic, "cpu", **given)(image, camera)
-        expected = measure(prediction)
+        expected = instance_statistics(prediction)
         assert sum(each.is_placed for each in expected) > 3
         with pretend_mps():
             prediction = dp.load("panopticdepth-tiny", panoptic, "mps", **given)(image, camera)
-            found = measure(prediction)
+            found = instance_statistics(prediction)
             for one, other in zip(found, expected, strict=True):
                 assert isinstance(one.instance.mask, MpsTensor)
                 assert one.count == other.count
@@ -157,7 +157,7 @@ def test_scale_recovery() -> None:
     arguments = (values, valid, before, model, (1.0, 0.0))
     expected = (
         fit_depth(values, depth, model, groups=torch.arange(2400).reshape(40, 60) // 60),
-        Gauge.of(values, valid, True),
+        Normalisation.of(values, valid, True),
         follow(*arguments),
         joined_windows(windows).tolist(),
         outlier_mask(torch.stack((values, depth, before), -1)).tolist(),
@@ -168,7 +168,7 @@ def test_scale_recovery() -> None:
         groups = (torch.arange(2400).reshape(40, 60) // 60).to(MPS)
         points = torch.stack((there[0], there[3], there[2]), -1)
         assert fit_depth(there[0], there[3], model, groups=groups) == expected[0]
-        assert Gauge.of(*there[:2], True) == expected[1]
+        assert Normalisation.of(*there[:2], True) == expected[1]
         assert follow(*there[:3], *arguments[3:]) == expected[2]
         joined = joined_windows([window.to(MPS) for window in windows])
         assert joined.device == MPS

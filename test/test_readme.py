@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import pytest
 
 import depth_perception as dp
+from depth_perception.options import Option, options
+from depth_perception.systems import EstimatorOptions, systems
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -57,6 +60,41 @@ def model_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+OPTIONS = re.compile(r"(?<=<!-- options: )(\w+)(;.*?-->\n)(.*?)(?=<!-- /options -->)", re.DOTALL)
+FLAGS = {"output_size": "`--resize`"}  # the only option whose flag has another name
+
+
+def options_table(system: str) -> str:
+    """The options that a system adds to those of all models, or (``all``) these."""
+    common = {name for name, _, _ in options(EstimatorOptions)}
+    if system == "all":
+        kind, left_out = EstimatorOptions, set()
+    else:
+        found = systems()[system]
+        kind, left_out = found.options_class(found.models[0]), common
+    rows = ["| option | default | values | flag | meaning |", "|---|---|---|---|---|"]
+    for option_name, said, default in options(kind):
+        if option_name in left_out:
+            continue
+        flag = FLAGS.get(option_name, f"`--{option_name.replace('_', '-')}`")
+        shown = "-" if default is None else f"`{default}`"
+        values = ", ".join(said.choices) or limits(said)
+        unit = f" {said.unit}" if said.unit and default is not None else ""
+        rows.append(
+            f"| `{option_name}` | {shown}{unit} | {values} "
+            f"| {'-' if said.library_only else flag} | {said.text} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def limits(said: Option) -> str:
+    """The range of an option for people, without limits that nobody reaches."""
+    low, high = said.minimum, said.maximum
+    if low is not None and 0 < low < 1e-6:
+        return "positive" if high is None else f"above 0, at most {high:g}"
+    return dataclasses.replace(said, maximum=high if (high or 0) < 1e6 else None).limits
+
+
 def anchors(page: Path) -> set[str]:
     """Anchors that GitHub makes of the headings of a page."""
     found = set()
@@ -89,6 +127,20 @@ def test_table_of_models_is_the_catalogue() -> None:
     table = TABLE.search(text_of(MODELS))
     assert table is not None
     assert table.group(1) == model_table(), "python test/test_readme.py writes the new table"
+
+
+def test_tables_of_options_are_the_options() -> None:
+    found = {page: OPTIONS.findall(text_of(page)) for page in PAGES}
+    shown = {system: table for tables in found.values() for system, _, table in tables}
+    with_own = {
+        name
+        for name, system in systems().items()
+        if len(list(options(system.options_class(system.models[0]))))
+        > len(list(options(EstimatorOptions)))
+    }
+    assert shown.keys() == {"all", *with_own}
+    for system, table in shown.items():
+        assert table == options_table(system), "python test/test_readme.py writes the new table"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -152,6 +204,29 @@ def test_examples_and_figures_import_what_exists(page: Path) -> None:
                 assert not missing, f"{node.module} has no {missing}"
 
 
+def test_every_folder_is_in_the_architecture() -> None:
+    text = text_of(DOCS / "architecture.md")
+    packages = {path.parent for path in (ROOT / "depth_perception").glob("*/*.py")}
+    packages |= {path.parent for path in (ROOT / "depth_perception" / "ros").glob("*/*.py")}
+    missing = [name(folder) for folder in packages if f"{folder.name}/`" not in text]
+    assert not missing, f"not in docs/architecture.md: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_named_files_and_objects_exist(page: Path) -> None:
+    text = without_code(text_of(page))
+    folders = "depth_perception|config|test|docs|tools|scripts"
+    for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", text):
+        if "NAME" not in path:
+            assert (ROOT / path).exists(), f"{name(page)} names {path}"
+    for dotted in re.findall(r"`(depth_perception(?:\.\w+)+)`", text):
+        parts, found = dotted.split("."), dp
+        for number, part in enumerate(parts[1:], 2):
+            if not hasattr(found, part):
+                import_module(".".join(parts[:number]))
+            found = getattr(found, part)
+
+
 def test_example_of_adding_a_model_runs(tmp_path: Path) -> None:
     page = text_of(DOCS / "adding-a-model.md")
     files = re.findall(r"^`([\w/]+\.py)`:\n\n```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
@@ -195,3 +270,7 @@ def test_make_targets_exist() -> None:
 
 if __name__ == "__main__":
     MODELS.write_text(TABLE.sub(lambda _: model_table(), text_of(MODELS)), encoding="utf-8")
+    for page in PAGES:
+        if OPTIONS.search(text := page.read_text(encoding="utf-8")):
+            text = OPTIONS.sub(lambda match: match[1] + match[2] + options_table(match[1]), text)
+            page.write_text(text, encoding="utf-8")

@@ -1,1 +1,7 @@
-"""The ROS 2 side: nodes, codecs, quality of service. Nothing else in the package imports rclpy."""
+"""The ROS 2 nodes and what they need.
+
+``executables``: entry points. ``nodes``: the nodes. ``inputs``: what they receive. ``outputs``:
+what they publish. ``messages``: packing of messages, such as clouds. ``parameters``: their
+parameters. ``bags``: recording and playing of bags. ``compat``: optional ROS packages.
+``launching``: shared by the launch files.
+"""

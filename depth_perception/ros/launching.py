@@ -1,4 +1,4 @@
-"""What the launch files of the nodes share. Only they import it, and it imports no model."""
+"""What the launch files of the nodes share. Imports no model."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 PACKAGE = "depth_perception"
-# Given on the command line, these replace the value of the parameter file; empty leaves it.
+# Arguments that replace values of the parameter file, unless empty.
 OVERRIDES = ("model", "checkpoint", "device", "image_transport")
 BOOLEANS = ("true", "false")
 
 
 def depth_launch(executable: str, stem: str, inputs: Mapping[str, str]) -> LaunchDescription:
-    """Start a depth node; on request with a bag to play and with RViz.
+    """Start a depth node, optionally with a bag to play and with RViz.
 
     Args:
         executable: of the node, which is also its name.
         stem: name of its files ``config/STEM.yaml`` and ``rviz/STEM.rviz``.
         inputs: topics that get an argument of their name, with its description. ``camera_info``
-            lies beside ``image`` where it is not given.
+            is in the namespace of ``image`` if it is not given.
     """
     return LaunchDescription(
         [
@@ -74,17 +74,19 @@ def declare_arguments(stem: str, inputs: Mapping[str, str]) -> list[DeclareLaunc
         argument("device", "", "auto, cpu, cuda, cuda:1 ...; empty: from params_file."),
         argument("namespace", "", "Namespace of the node and of all its topics."),
         argument("params_file", share("config", f"{stem}.yaml"), "Parameters of the node."),
-        argument("autostart", "true", "Configure and activate at once.", choices=BOOLEANS),
-        argument("use_sim_time", "false", "Take the time from /clock.", choices=BOOLEANS),
+        argument(
+            "autostart", "true", "Configure and activate the node at start.", choices=BOOLEANS
+        ),
+        argument("use_sim_time", "false", "Use the time of /clock.", choices=BOOLEANS),
         argument("log_level", "info", "debug, info, warn, error or fatal."),
-        argument("respawn", "false", "Start the node again when it ends.", choices=BOOLEANS),
+        argument("respawn", "false", "Restart the node when it ends.", choices=BOOLEANS),
         argument("bag", "", "Folder of a bag to play; empty: none."),
         argument("rviz", "false", "Start RViz.", choices=BOOLEANS),
         argument(
             "tune_dds",
             "true",
-            "Settings of Fast DDS and of the allocator for messages of many megabytes, and threads"
-            " that sleep while they wait.",
+            "Settings of Fast DDS and of the allocator for messages of many megabytes, and idle "
+            "threads that sleep.",
             choices=BOOLEANS,
         ),
     ]
@@ -100,17 +102,17 @@ def tune_middleware() -> list[SetEnvironmentVariable]:
         profiles: share("config", "fastdds_large_data.xml"),
         "MALLOC_MMAP_THRESHOLD_": "4000000000",
         "MALLOC_TRIM_THRESHOLD_": "4000000000",
-        "OMP_WAIT_POLICY": "PASSIVE",  # beside other processes on few cores up to 20 times faster
+        "OMP_WAIT_POLICY": "PASSIVE",  # up to 20 times faster beside other processes on few cores
     }
     return [
         SetEnvironmentVariable(name, value, condition=wanted)
         for name, value in variables.items()
-        if name not in os.environ  # what the user has set stays
+        if name not in os.environ  # settings of the user stay
     ]
 
 
 def start_node(executable: str, inputs: Mapping[str, str]) -> Callable[[LaunchContext], list[Node]]:
-    """The node, with the arguments that were given."""
+    """The node, with the given arguments."""
 
     def start(context: LaunchContext) -> list[Node]:
         given = {name: LaunchConfiguration(name).perform(context) for name in OVERRIDES}
@@ -148,7 +150,7 @@ def start_node(executable: str, inputs: Mapping[str, str]) -> Callable[[LaunchCo
 
 
 def play_bag(context: LaunchContext) -> list[ExecuteProcess | Node]:
-    """With rosbag2 where it is installed, else with the player of this package."""
+    """Play a bag with rosbag2 if it is installed, else with the player of this package."""
     bag = LaunchConfiguration("bag").perform(context)
     if not bag:
         return []

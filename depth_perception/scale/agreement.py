@@ -1,4 +1,4 @@
-"""Whether known depths and a prediction speak of the same scene."""
+"""Agreement of known depths with a prediction, which shows whether both are of one scene."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _LOOSE = FitOptions(
 
 @dataclass(frozen=True)
 class Turned:
-    """The turn of the known depths about the camera that agrees best.
+    """The rotation of the known depths about the camera that agrees best.
 
     Attributes:
-        agreement: share of them that then agree with a fit of their own.
-        text: the turn in words, "" for none.
+        agreement: fraction of them that agree with a fit after the rotation.
+        text: the rotation in words, "" for none.
     """
 
     agreement: float
@@ -36,7 +36,7 @@ class Turned:
 
 
 def agreement(prediction: Prediction, reference: Reference, fit: ScaleFit, ratio: float) -> float:
-    """Share of the known depths that the fit meets within a share ``ratio`` of them."""
+    """Fraction of the known depths with a relative error of the fit below ``ratio``."""
     known = prediction.valid & torch.isfinite(reference.depth_m)
     truth = reference.depth_m[known]
     if truth.numel() == 0:
@@ -48,7 +48,7 @@ def agreement(prediction: Prediction, reference: Reference, fit: ScaleFit, ratio
 def loose_agreement(
     prediction: Prediction, reference: Reference, model: FitModel, ratio: float
 ) -> float:
-    """Share of the known depths that agree with the best fit, however poor; 0 without one."""
+    """Fraction of the known depths that agree with the best fit, however poor; 0 without one."""
     known = prediction.valid & torch.isfinite(reference.depth_m)
     values = values_for(model, prediction)[known]
     return _fitted_share(values, reference.depth_m[known], model, ratio)
@@ -57,9 +57,9 @@ def loose_agreement(
 def best_turn(
     prediction: Prediction, reference: Reference, model: FitModel, ratio: float, angle: float
 ) -> Turned:
-    """Try the known depths turned by ``angle`` to both sides about each axis of the camera.
+    """Try rotations of the known depths by ``angle`` in both directions about each camera axis.
 
-    Every turn gets a fit of its own. With right extrinsics all of them make it worse.
+    Each rotation has its own fit. With correct extrinsics all of them agree worse.
     """
     camera, values = prediction.camera, values_for(model, prediction)
     known = torch.nonzero(torch.isfinite(reference.depth_m))
@@ -96,7 +96,7 @@ def _share(
     valid = prediction.valid[row, column]
     x, truth = values[row, column][valid], depth[valid]
     if truth.numel() < len(points) // 2:
-        return 0.0  # mostly out of sight: nothing to compare
+        return 0.0  # mostly outside the image: nothing to compare
     return _fitted_share(x, truth, model, ratio)
 
 

@@ -12,7 +12,7 @@ from .fits import FitModel, FitOptions, ScaleFit, fit_depth
 
 
 def default_model(prediction: Prediction) -> FitModel:
-    """The fit that recovers exactly what a prediction lacks."""
+    """The fit that recovers what a prediction lacks."""
     if prediction.scale is ScaleKind.AFFINE_INVARIANT:
         return FitModel.affine_in(prediction.space)
     return FitModel.SCALE
@@ -34,9 +34,9 @@ def fit_prediction(
         depth_m: (H, W) metres on the grid of the prediction, of its kind (range or z-depth), not
             finite or not positive where unknown; moved to its device.
         model: None takes :func:`default_model`.
-        weights: (H, W) trust in each pixel of ``depth_m``.
-        block_px: errors of the model are alike within squares of so many pixels, for the sigmas; 0
-            takes all pixels as independent.
+        weights: (H, W) weight of each pixel of ``depth_m``.
+        block_px: side of the squares, in pixels, within which errors of the model are correlated,
+            for the sigmas; 0: all pixels are independent.
         options: see :class:`FitOptions`.
 
     Raises:
@@ -58,8 +58,8 @@ def apply_fit(
 ) -> Prediction:
     """The prediction in metres of depth; pixels without a depth above 0 become invalid.
 
-    ``max_depth_m`` also makes farther pixels invalid: where inverse depth comes close to 0, a
-    small error sends points to the horizon.
+    ``max_depth_m`` also makes farther pixels invalid: where inverse depth is close to 0, small
+    errors give very large depths.
 
     Raises:
         AffineInvariantError: the model of the fit does not recover what the prediction lacks.
@@ -102,14 +102,14 @@ def blocks(height: int, width: int, size_px: int, device: torch.device | str) ->
 
 
 def _scaled(scene: Scene | None, fit: ScaleFit) -> Scene | None:
-    """The scene in the new metres; None where relative depth is no longer a share of its size."""
+    """The scene in the new metres; None if depth is no longer relative to its size."""
     if scene is None or fit.model.has_shift:
         return None
     return replace(scene, scale_m=scene.scale_m * fit.scale, is_at_floor=False)
 
 
 def values_for(model: FitModel, prediction: Prediction) -> Tensor:
-    """The numbers that the line of ``model`` goes through, from a prediction of any space."""
+    """The values that the line of ``model`` is fitted to, from a prediction of any space."""
     if prediction.scale is ScaleKind.AFFINE_INVARIANT:
         fitting = FitModel.affine_in(prediction.space)
         if model is not fitting:

@@ -1,4 +1,4 @@
-"""Scale over time: smooth, deaf to single jumps, and honest when its source is gone."""
+"""Outlier-robust temporal filter of scale, with a time-out."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .options import FilterOptions
 
 
 class FilterStatus(str, Enum):
-    """Where an estimate comes from.
+    """Origin of an estimate.
 
-    ``TRACKING``: a fit of this moment took part. ``HELD``: earlier fits alone, because there is no
-    fit of this moment or it is a jump.
+    ``TRACKING``: from fits that include the present one. ``HELD``: from earlier fits only, because
+    there is no present fit or it is a jump.
     """
 
     TRACKING = "tracking"
@@ -26,8 +26,8 @@ class ScaleEstimate:
     """The scale at one moment.
 
     Attributes:
-        fit: to be applied to predictions: filtered scale and shift with their sigmas; the other
-            numbers are those of the last fit that was believed.
+        fit: filtered scale and shift with their sigmas; the other numbers are those of the last
+            accepted fit.
         status: see :class:`FilterStatus`.
         age_s: time since that fit, seconds.
     """
@@ -46,7 +46,7 @@ class _Normal:
         return _Normal(self.mean, self.variance + drift**2 * seconds)
 
     def corrected(self, other: _Normal) -> _Normal:
-        """Product of both: the Kalman filter of a number that is observed itself."""
+        """Product of both: the Kalman filter of a directly observed number."""
         gain = self.variance / (self.variance + other.variance)
         return _Normal(
             self.mean + gain * (other.mean - self.mean),
@@ -63,14 +63,14 @@ class _State:
     log_scale: _Normal
     shift: _Normal
     stamp_s: float
-    believed_s: float
+    accepted_s: float
 
 
 class ScaleFilter:
-    """Fits in, estimates out; the logarithm of the scale and the shift each walk at random.
+    """Filters fits over time; log scale and shift are modelled as random walks.
 
-    Time is that of the images. When it runs backwards the filter forgets everything, as on a bag
-    that starts again.
+    Time is that of the images. If it goes backwards, as for a bag that starts again, the filter is
+    reset.
     """
 
     def __init__(self, options: FilterOptions | None = None) -> None:
@@ -79,15 +79,15 @@ class ScaleFilter:
         self._jumps: list[_State] = []
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Clear all state."""
         self._state = None
         self._jumps = []
 
     def update(self, fit: ScaleFit, stamp_s: float) -> ScaleEstimate:
-        """Take in a fit and tell the estimate at its time.
+        """Add a fit; the estimate at its time.
 
         Args:
-            fit: of a frame; one of another model than before starts anew.
+            fit: of a frame; one of another model than before resets the filter.
             stamp_s: time of the frame, seconds.
 
         Raises:
@@ -97,16 +97,16 @@ class ScaleFilter:
             raise ValueError(f"no scale to filter: {fit.scale}, shift {fit.shift}")
         state, seen = self._carried_to(stamp_s), self._seen(fit, stamp_s)
         if state is None or state.fit.model is not fit.model:
-            return self._believed(seen)
+            return self._accepted(seen)
         if not self._is_jump(state, seen):
             log_scale = state.log_scale.corrected(seen.log_scale)
             shift = state.shift.corrected(seen.shift)
-            return self._believed(replace(seen, log_scale=log_scale, shift=shift))
+            return self._accepted(replace(seen, log_scale=log_scale, shift=shift))
         if self._jumps and self._is_jump(self._jumps[-1], seen):
             self._jumps = []
         self._jumps.append(seen)
         if len(self._jumps) >= self.options.jumps_believed:
-            return self._believed(seen)
+            return self._accepted(seen)
         self._state = state
         return _estimate(state, FilterStatus.HELD)
 
@@ -121,11 +121,11 @@ class ScaleFilter:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known."""
+        """Whether there is no estimate."""
         return self._state is None
 
     def rebase(self, factor: float, offset: float) -> None:
-        """Go on with other values: those so far are ``factor * value + offset`` of the new ones.
+        """Change the values: the present ones are ``factor * value + offset`` of the new ones.
 
         Raises:
             ValueError: the factor is not positive, or a number not finite.
@@ -143,7 +143,7 @@ class ScaleFilter:
         if state is None:
             return None
         seconds = stamp_s - state.stamp_s
-        if seconds < 0 or stamp_s - state.believed_s > options.hold_s:
+        if seconds < 0 or stamp_s - state.accepted_s > options.hold_s:
             self.reset()
             return None
         return replace(
@@ -161,7 +161,7 @@ class ScaleFilter:
             log_scale=_Normal(math.log(fit.scale), scale_sigma**2),
             shift=_Normal(fit.shift, shift_sigma**2),
             stamp_s=stamp_s,
-            believed_s=stamp_s,
+            accepted_s=stamp_s,
         )
 
     def _is_jump(self, state: _State, seen: _State) -> bool:
@@ -169,7 +169,7 @@ class ScaleFilter:
         is_jump = state.log_scale.distance(seen.log_scale) > gate
         return is_jump or (seen.fit.model.has_shift and state.shift.distance(seen.shift) > gate)
 
-    def _believed(self, state: _State) -> ScaleEstimate:
+    def _accepted(self, state: _State) -> ScaleEstimate:
         self._state = state
         self._jumps = []
         return _estimate(state, FilterStatus.TRACKING)
@@ -194,4 +194,4 @@ def _estimate(state: _State, status: FilterStatus) -> ScaleEstimate:
         scale_sigma=scale * math.sqrt(state.log_scale.variance),
         shift_sigma=math.sqrt(state.shift.variance) if has_shift else 0.0,
     )
-    return ScaleEstimate(fit, status, state.stamp_s - state.believed_s)
+    return ScaleEstimate(fit, status, state.stamp_s - state.accepted_s)

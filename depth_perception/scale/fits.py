@@ -27,7 +27,7 @@ _SIGMA_FLOOR = 1e-4  # in units of the assumed noise: samples without any noise
 
 
 class FitError(ValueError):
-    """The samples do not determine a fit, or none that deserves trust."""
+    """The samples do not determine a fit, or only an unreliable one."""
 
 
 def fit_depth(
@@ -45,16 +45,16 @@ def fit_depth(
         values: the network's numbers, any shape, in the space of ``model``.
         depth_m: depths in metres, of the same shape and device; not finite or not positive where
             unknown.
-        weights: trust in each sample, 0 for none, of the same shape; None trusts all alike.
+        weights: weight of each sample, of the same shape; None: all are 1.
         groups: int64 number >= 0 of the group of each sample, of the same shape: errors within a
-            group may be alike, those of different groups are independent. Only the sigmas depend
-            on it. None: all are independent.
+            group may be correlated, those of different groups are independent. Only the sigmas
+            depend on it. None: all are independent.
         options: None takes the defaults.
 
     Raises:
         ValueError: shapes differ, or a weight is negative or NaN.
         FitError: too few samples, no spread, too many outliers, too large residuals, or a scale
-            that is not positive or not sure. The message has the numbers.
+            that is not positive or too uncertain. The message has the numbers.
     """
     model, options = FitModel(model), options or FitOptions()
     x, depth, weight, group = _samples(values, depth_m, weights, groups)
@@ -77,7 +77,7 @@ def fit_depth(
     residual = rows @ line - wanted
     inlier = residual.abs() < _TUKEY * sigma
     fit = _summary(model, line, rows, residual, x, depth, weight * inlier, inlier, group)
-    _refuse_untrustworthy(fit, depth[inlier], options)
+    _reject_unreliable(fit, depth[inlier], options)
     return fit
 
 
@@ -104,7 +104,7 @@ def _samples(
 
 
 def _drawn(weight: Tensor) -> Tensor:
-    """Indices of the samples that hypotheses are made and judged of, drawn by weight."""
+    """Indices of the samples for making and scoring hypotheses, drawn by weight."""
     count = weight.numel()
     if count <= _SCORED_SAMPLES and bool((weight == weight[0]).all()):
         return torch.arange(count, device=weight.device)
@@ -121,7 +121,7 @@ def _least_median(x: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
         pick = torch.randint(count, (_HYPOTHESES,), generator=generator).to(x.device)
         lines = (wanted[pick] / rows[pick, 0])[:, None]
     else:
-        # one sample of each half by value: lines through near neighbours say little
+        # one sample from each half by value: lines through close samples are inaccurate
         order = x.argsort(stable=True)
         half = count // 2
         low = torch.randint(half, (_HYPOTHESES,), generator=generator)
@@ -129,7 +129,7 @@ def _least_median(x: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
         first, second = (order[pick.to(x.device)] for pick in (low, high))
         distinct = x[first] < x[second]
         if not bool(distinct.any()):
-            raise FitError("all values are equal: scale and shift cannot be told apart")
+            raise FitError("all values are equal: scale and shift cannot be separated")
         first, second = first[distinct], second[distinct]
         y = wanted / rows[:, 1]
         scales = (y[second] - y[first]) / (x[second] - x[first])
@@ -172,7 +172,7 @@ def _normal_equations(rows: Tensor, wanted: Tensor, trust: Tensor) -> tuple[Tens
     if conditioned and rows.shape[1] == 2:
         conditioned = bool(torch.linalg.det(normal) > 1e-12 * diagonal.prod())
     if not conditioned:
-        raise FitError("the samples that agree do not tell scale and shift apart")
+        raise FitError("the inliers do not determine both scale and shift")
     return normal, right
 
 
@@ -189,7 +189,7 @@ def _summary(
 ) -> ScaleFit:
     normal, _ = _normal_equations(rows, residual, weight)
     inliers = int(inlier.sum())
-    # the spread of the residuals themselves, so that the assumed noise need not be the true one
+    # from the spread of the residuals, so that the assumed noise need not be correct
     # (White, "A Heteroskedasticity-Consistent Covariance Matrix Estimator", 1980)
     pulls, independent = rows * (weight * residual)[:, None], inliers
     if group is not None and inliers:
@@ -220,7 +220,7 @@ def _summary(
     )
 
 
-def _refuse_untrustworthy(fit: ScaleFit, depth_m: Tensor, options: FitOptions) -> None:
+def _reject_unreliable(fit: ScaleFit, depth_m: Tensor, options: FitOptions) -> None:
     if fit.inliers < options.min_samples or fit.inlier_ratio < options.min_inlier_ratio:
         raise FitError(
             f"only {fit.inliers} of {fit.samples} samples agree with the best fit: need "
@@ -233,14 +233,14 @@ def _refuse_untrustworthy(fit: ScaleFit, depth_m: Tensor, options: FitOptions) -
         )
         if high - low < options.min_spread_ratio * middle:
             raise FitError(
-                f"depths from {low:.3g} to {high:.3g} m are too much alike to tell scale and shift "
-                f"apart: need a spread of {options.min_spread_ratio:.0%}"
+                f"depths from {low:.3g} to {high:.3g} m are too similar to separate scale and "
+                f"shift: need a spread of {options.min_spread_ratio:.0%}"
             )
     if not math.isfinite(fit.scale) or fit.scale <= 0:
         raise FitError(f"a scale of {fit.scale:.3g} is not positive: values and depths disagree")
     if fit.scale_sigma > options.max_sigma_ratio * fit.scale:
         raise FitError(
-            f"a scale of {fit.scale:.3g} with a sigma of {fit.scale_sigma:.3g} is not sure enough"
+            f"a scale of {fit.scale:.3g} with a sigma of {fit.scale_sigma:.3g} is too uncertain"
         )
     if fit.residual_ratio > options.max_residual_ratio:
         raise FitError(

@@ -1,9 +1,8 @@
-"""How the values of one image continue those of the last: scale and shift of a model that jump.
+"""Changes of a model's scale and shift from one image to the next.
 
-Some models give every image a scale and a shift of its own. Their depth maps of neighbouring
-images of a video still agree up to a line, which a robust fit over all pixels finds far more
-precisely than any sparse measurement does. With it, a filter over time can smooth the slow change
-that is left.
+Some models have a different scale and shift in every image. Depth maps of consecutive images of a
+video still agree up to a line, which a robust fit over all pixels estimates far more precisely than
+sparse measurements do. The remaining slow change can be smoothed by a filter over time.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ _TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Gauge:
-    """Values by their middle and spread: ``(value - middle) / spread`` knows no scale nor shift.
+class Normalisation:
+    """Normalisation of values: ``(value - middle) / spread`` has no unknown scale nor shift.
 
     Attributes:
-        middle: median of the values, 0 for models without a shift.
-        spread: median distance from it, or the median itself for models without a shift.
+        middle: median of the values; 0 for models without a shift.
+        spread: median distance from it; the median itself for models without a shift.
     """
 
     middle: float
     spread: float
 
     @classmethod
-    def of(cls, values: Tensor, valid: Tensor, has_shift: bool) -> Gauge | None:
-        """The gauge of a map; None where its values are all alike or not positive."""
+    def of(cls, values: Tensor, valid: Tensor, has_shift: bool) -> Normalisation | None:
+        """The normalisation of a map; None if it is constant or not positive."""
         seen = exact(values[valid & torch.isfinite(values)])
         if seen.numel() < _LEAST_SAMPLES:
             return None
@@ -47,15 +46,15 @@ class Gauge:
         return cls(*numbers) if numbers[1] > _TINY else None
 
     def apply(self, values: Tensor) -> Tensor:
-        """The same map in this gauge."""
+        """The map with normalised values."""
         return (values - self.middle) / self.spread
 
 
 @dataclass(frozen=True)
 class Step:
-    """The line ``scale * value + shift`` that takes an image's values to what the last one said.
+    """The line ``scale * value + shift`` from values of an image to depths of the last one.
 
-    ``residual_ratio`` is how far the two disagree, as a share of the depth (a robust sigma).
+    ``residual_ratio`` is the difference of both, relative to depth (a robust sigma).
     """
 
     scale: float
@@ -68,19 +67,19 @@ def follow(
 ) -> Step | None:
     """Fit the values of an image to the linear depths of the image before it.
 
-    Both have errors of the same size, so that the slope is the ratio of their spreads (the reduced
-    major axis) and does not shrink from step to step as that of least squares would. Outliers,
-    which is what moves, lose their weight by Tukey's biweight.
+    Both have errors of the same size, so the slope is the ratio of their spreads (the reduced major
+    axis); that of least squares would shrink from step to step. Outliers, such as moving objects,
+    are weighted down by Tukey's biweight.
 
     Args:
         values: (H, W) of this image.
         valid: (H, W) bool.
         before: (H, W) ``model.space.from_depth(depth)`` of the last image, NaN where not valid.
         model: of the fit.
-        start: scale and shift from which to start.
+        start: initial scale and shift.
 
     Returns:
-        the step, or None if the images have too little in common.
+        the step, or None if the images overlap too little.
     """
     usable = valid & torch.isfinite(values) & torch.isfinite(before)
     x, y = exact(values[usable]), exact(before[usable])

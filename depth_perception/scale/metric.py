@@ -1,4 +1,4 @@
-"""One call from a prediction to metres, whatever the source: for nodes and the command line."""
+"""Metric scale from any source, for nodes and the command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .sources.points import points_reference
 
 @dataclass(frozen=True)
 class Measurement:
-    """What a range sensor saw at the moment of an image.
+    """A range measurement at the time of an image.
 
     Attributes:
         points: (N, 3) metres in the frame of the sensor.
@@ -29,14 +29,12 @@ class Measurement:
 
 
 class MetricScale:
-    """Makes the reference that the source of its options asks for, then recovers the scale.
-
-    Not safe for several threads at once.
+    """Makes the reference of the source of its options, then recovers the scale. Not thread-safe.
 
     Args:
         options: see there.
         other: the metric model of the source ``reference``, run on every image.
-        name: what reports call the source ``points``: "points", "scan", ...
+        name: of the source ``points`` in reports: "points", "scan", ...
 
     Raises:
         ValueError: the source is ``object_size``, which needs objects, or ``reference`` without
@@ -56,7 +54,7 @@ class MetricScale:
         self._recovery = ScaleRecovery(options)
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Clear all state."""
         self._recovery.reset()
 
     def recover(
@@ -68,17 +66,18 @@ class MetricScale:
         *,
         missing: str = "",
     ) -> Recovered:
-        """The prediction in metres, or as it came with the reason why not.
+        """The prediction in metres, or the original one with the reason in its note.
 
         Args:
             prediction: as in :meth:`ScaleRecovery.recover`.
             image: (H, W, 3) uint8 RGB that it is of, at any size.
             stamp_s: time of the image, seconds.
-            measurement: for the source ``points``; None where there is none.
+            measurement: for the source ``points``; None if there is none.
             missing: why there is none.
 
         Raises:
-            ValueError: the time is not finite, or fixed numbers do not suit the prediction.
+            ValueError: the time is not finite, or the fixed scale and shift do not suit the
+                prediction.
         """
         reference = None
         try:

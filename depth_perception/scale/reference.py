@@ -1,4 +1,4 @@
-"""What a source knows of an image: depth in metres at some of its pixels."""
+"""Known depths of an image, in metres at some of its pixels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .fits import FitError
 
 
 class SourceError(FitError):
-    """A source has nothing to say of this image that deserves trust."""
+    """A source has no reliable depths for this image."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Reference:
             )
 
     def weights(self, noise_m: float, noise_ratio: float) -> Tensor:
-        """(H, W) trust in each pixel, at most 1: less where the reference is worse than the model.
+        """(H, W) weight of each pixel, at most 1: smaller where the reference is less accurate.
 
         ``noise_m`` and ``noise_ratio`` are those of the model, as in :class:`FitOptions`. Unknown
         pixels get 0.

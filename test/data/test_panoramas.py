@@ -23,7 +23,7 @@ from depth_perception.data.panoramas import (
 from depth_perception.io.images import write_image
 from depth_perception.training.panda.augment import turn
 from depth_perception.training.panda.frames import DataRecipe, FrameFiles, make_target, normalise
-from depth_perception.training.panda.student_data import LabelledPictures, UnlabelledRecipe
+from depth_perception.training.panda.student_data import LabelledImages, UnlabelledRecipe
 
 SHORT = {
     "structured3d": "s3d", "deep360": "deep360", "matterport3d": "m3d", "stanford2d3d": "s2d",
@@ -105,7 +105,7 @@ def test_pseudo_labels_are_those_of_the_original(golden: Case, tmp_path: Path) -
         path.parent.mkdir(parents=True)
         np.save(path, g[array].numpy())
     source = UnlabelledRecipe("360x", str(tmp_path), str(tmp_path / "labels"))
-    rgb, label, mask = LabelledPictures([source]).at((0,), golden.options["height"])
+    rgb, label, mask = LabelledImages([source]).at((0,), golden.options["height"])
     torch.testing.assert_close(normalise(rgb)[0], g["unlab_eval_raw_rgb"], atol=0.02, rtol=0)
     torch.testing.assert_close(label[0], g["unlab_eval_gt_depth"], **golden.tolerance("gt_depth"))
     assert torch.equal(mask[0], g["unlab_eval_val_mask"])

@@ -16,8 +16,9 @@ import torch
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
 from depth_perception.ros.nodes.depth_node import Loaded
-from depth_perception.ros.nodes.panoptic import PanopticNode, classes_of
+from depth_perception.ros.nodes.panoptic import PanopticNode
 from depth_perception.ros.nodes.runner import run
+from depth_perception.ros.nodes.segments import NodeSegments
 from depth_perception.ros.parameters.panoptic import PanopticSettings
 from depth_perception.segment_classes import CITYSCAPES
 from depth_perception.systems import card
@@ -75,10 +76,7 @@ class TruthNode(PanopticNode):
 
     def load(self, settings: PanopticSettings) -> Loaded:
         self._estimator = Truth(settings.model, settings.checkpoint)
-        self._classes = classes_of(
-            self._estimator, settings.classes_file, settings.segments.dropped
-        )
-        self._has_depth = self._estimator.card.has_depth
+        self._segments = NodeSegments(self._estimator, settings.classes_file, settings.segments)
         return Loaded("truth", "cpu", settings.precision)
 
 

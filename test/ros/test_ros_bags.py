@@ -76,7 +76,7 @@ def test_played_and_recorded_again_is_the_same(
     assert code == 0, recorder.text
     assert f"played {2 * count} messages" in player.text
     assert f"{count:6d} /image" in recorder.text
-    assert "nobody published /nothing" in recorder.text
+    assert "no publisher of /nothing" in recorder.text
     with AnyReader([tmp_path / "recorded"]) as reader:
         topics = {c.topic: c.msgtype for c in reader.connections}
         recorded = [bytes(raw) for _, _, raw in reader.messages()]

@@ -24,7 +24,7 @@ from depth_perception.ros.inputs.calibration import Calibration, View
 from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, stamp_ns
 from depth_perception.ros.messages.camera_info import pinhole_info
 from depth_perception.ros.messages.depth_scale import scale_message
-from depth_perception.ros.nodes.diagnostics import doubts
+from depth_perception.ros.nodes.diagnostics import prediction_warnings
 from depth_perception.ros.nodes.pinhole import model_options
 from depth_perception.ros.parameters.pinhole import (
     PinholeSettings,
@@ -358,11 +358,11 @@ def test_scale_message_tells_the_fit() -> None:
 
 
 def test_doubts_about_a_prediction() -> None:
-    assert list(doubts(_prediction())) == []
+    assert list(prediction_warnings(_prediction())) == []
     relative = _prediction(scale=ScaleKind.AFFINE_INVARIANT, note="a flat wall")
-    assert list(doubts(relative)) == ["not metric: a flat wall"]
+    assert list(prediction_warnings(relative)) == ["not metric: a flat wall"]
     floor = _prediction(scene=Scene(0.01, is_at_floor=True))
-    assert "do not trust the metres" in next(doubts(floor))
+    assert "its scale is unreliable" in next(prediction_warnings(floor))
 
 
 def test_missing_weights_say_how_to_get_them(

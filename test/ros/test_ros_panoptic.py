@@ -397,8 +397,8 @@ def test_bad_file_with_classes_is_refused_with_the_reason(
 
 def test_unknown_class_to_drop_is_refused(truth: Running) -> None:
     assert not truth.reconfigure(segments__drop=["sky", "banana"])
-    status = truth.probe.wait_status("message", "segments.drop names classes that are not there")
-    assert "there: banana; there are: road" in status["message"]
+    status = truth.probe.wait_status("message", "segments.drop has unknown classes")
+    assert "unknown classes: banana; known are road" in status["message"]
     assert truth.reconfigure(segments__drop=[""])
 
 

@@ -397,7 +397,7 @@ def test_unfit_models_and_parameters_are_refused(network: Running, files: dict[s
         model="moge-2-tiny", checkpoint=str(files["moge"]), moge__num_tokens=48, ppd__steps=2
     )
     assert not probe.transition("configure")
-    status = probe.wait_status("message", "moge-2-tiny does not know ppd.steps")
+    status = probe.wait_status("message", "moge-2-tiny does not have ppd.steps")
     assert status["level"] == "2"
     assert not probe.set_parameters(ppd__steps=4)
 

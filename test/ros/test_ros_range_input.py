@@ -14,13 +14,13 @@ from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 from std_msgs.msg import Header
 
+from depth_perception.options import options as options_in
 from depth_perception.ros.compat import transforms
 from depth_perception.ros.compat.transforms import BufferLookup, transform_lookup
 from depth_perception.ros.inputs import range_sensor as range_input
 from depth_perception.ros.inputs.range_sensor import RangeInput, transform_matrix
-from depth_perception.ros.parameters.scale import ExtrinsicsSettings, ScaleSettings
-from depth_perception.ros.parameters.table import specs
-from depth_perception.scale import ScaleSource
+from depth_perception.ros.parameters.scale import ScaleSettings
+from depth_perception.scale import ScaleSource, SensorMount
 
 GIVEN = ScaleSettings(source="points", transform="given", tolerance_s=0.25)
 
@@ -41,7 +41,7 @@ def cloud(seconds: float, x: float = 1.0, **changes: Any) -> PointCloud2:
 
 def test_nearest_stamp_within_the_tolerance_counts() -> None:
     ranges = RangeInput(PointCloud2, "/points")
-    assert ranges.at(header(10), GIVEN) == (None, "nothing came on /points yet")
+    assert ranges.at(header(10), GIVEN) == (None, "no message on /points yet")
     for seconds in (9.8, 10.1, 10.5):
         ranges.add(cloud(seconds, seconds))
     measurement, why = ranges.at(header(10), GIVEN)
@@ -66,7 +66,7 @@ def test_bad_message_gives_way_to_the_next_nearest() -> None:
 def test_what_was_refused_before_does_not_hide_why_there_is_nothing_now() -> None:
     ranges = RangeInput(PointCloud2, "/points")
     ranges.add(cloud(10.0, data=array("B", b"x")))
-    assert "was refused" in ranges.at(header(10), GIVEN)[1]
+    assert "was rejected" in ranges.at(header(10), GIVEN)[1]
     ranges.add(cloud(10.2))
     assert ranges.at(header(11), GIVEN)[1].endswith("the nearest is 0.80 s earlier")
 
@@ -155,11 +155,11 @@ def test_scan_is_read_as_one() -> None:
 
 
 def test_every_source_of_the_library_but_objects_has_a_parameter() -> None:
-    choices = next(s.choices for name, s, _ in specs(ScaleSettings) if name == "source")
+    choices = next(s.choices for name, s, _ in options_in(ScaleSettings) if name == "source")
     assert {*choices} == {s.value for s in ScaleSource} - {"object_size"} | {"scan"}
     for source in choices:
         options = ScaleSettings(
-            source=source, hold_s=1.5, extrinsics=ExtrinsicsSettings(yaw_deg=90.0)
+            source=source, hold_s=1.5, extrinsics=SensorMount(yaw_deg=90.0)
         ).options()
         assert options.filter.hold_s == 1.5
         assert options.extrinsics.yaw == pytest.approx(np.pi / 2)

@@ -233,8 +233,8 @@ def test_lidar_that_drops_out_is_held_and_then_there_are_no_metres(panoramic: Ro
             status = panoramic.probe.wait_status("message", f"scale held for {second}.0 s")
         else:
             answer.check_unknown()
-            status = panoramic.probe.wait_status("message", "not metric: nothing on /panoramic/")
-            assert f"no scale believed for {second}.0 s" in status["message"]
+            status = panoramic.probe.wait_status("message", "not metric: no message on /panoramic/")
+            assert f"no valid scale estimate for {second}.0 s" in status["message"]
         assert status["level"] == "1"
         assert f"the nearest is {second - 0.02:.2f} s earlier" in status["message"]
     panoramic.see(*DISTORTIONS[1]).check_metric()
@@ -319,7 +319,7 @@ def test_what_the_model_says_and_its_floor(pinhole: Robot) -> None:
     assert answer.error == 0
     assert pinhole.probe.wait_status("message", " Hz")["level"] == "0"
     pinhole.ask(kind=FLOOR).check_unknown()
-    assert pinhole.probe.wait_status("message", "pinned at its floor")["level"] == "1"
+    assert pinhole.probe.wait_status("message", "at its lower limit")["level"] == "1"
     pinhole.ask(kind=AFFINE).check_unknown()
     status = pinhole.probe.wait_status("message", "no other source of scale is set")
     assert status["level"] == "1"

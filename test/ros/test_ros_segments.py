@@ -22,10 +22,10 @@ from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
 from depth_perception.io.segment_colours import overlay, segment_colour, segment_palette
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
 from depth_perception.ros.messages import instances as instance_messages
-from depth_perception.ros.messages.instance_depth import measure
+from depth_perception.ros.messages.instance_depth import instance_statistics
 from depth_perception.ros.messages.instances import instance_array, marker_array
-from depth_perception.ros.nodes.panoptic import limits_of, load_panoptic
-from depth_perception.ros.nodes.segment_selection import renamed, selected
+from depth_perception.ros.nodes.panoptic import load_panoptic
+from depth_perception.ros.nodes.segments import limits_of, renamed, selected
 from depth_perception.ros.outputs import segments
 from depth_perception.ros.outputs.depth import Frame
 from depth_perception.ros.outputs.segments import InstanceOutput, LabelledCloudOutput, SegmentOutput
@@ -154,7 +154,7 @@ def _panorama() -> Prediction:
 
 def test_instance_across_the_border_of_a_panorama() -> None:
     prediction = _panorama()
-    found = measure(prediction)
+    found = instance_statistics(prediction)
     message = instance_array(HEADER, prediction, found, with_masks=True)
     assert (message.is_range, message.height, message.width) == (True, 32, 64)
     car = message.instances[0]
@@ -172,16 +172,16 @@ def test_instance_across_the_border_of_a_panorama() -> None:
 
 def test_thin_things_keep_their_pixels_and_boxes_follow_them(prediction: Prediction) -> None:
     options = InstanceSettings(border_px=40, min_points=10**6).options()
-    counts = {one.instance.id: one.count for one in measure(prediction, options)}
+    counts = {one.instance.id: one.count for one in instance_statistics(prediction, options)}
     assert counts == {4: 120, 7: 48, 2: 300 - 5 * 12 - 6 * 4}
     assert InstanceSettings(edge_threshold=0.0).options().edge_threshold is None
     slanted = CAMERA.rays()[..., 0] / CAMERA.rays()[..., 2]
     depth = 6.0 / (1.0 - 0.8 * slanted)
-    found = measure(replace(prediction, values=depth.float()))
+    found = instance_statistics(replace(prediction, values=depth.float()))
     turned = next(one for one in found if one.instance.id == 4)
     assert abs(turned.orientation[1]) > 0.1
     assert turned.size[2] < 0.05 * turned.size[0]  # it is a plane
-    straight = measure(
+    straight = instance_statistics(
         replace(prediction, values=depth.float()), InstanceSettings(oriented=False).options()
     )
     assert all(one.orientation == (0, 0, 0, 1) for one in straight)
@@ -189,7 +189,7 @@ def test_thin_things_keep_their_pixels_and_boxes_follow_them(prediction: Predict
 
 def test_unknown_scale_and_shift_say_nothing_of_distance(prediction: Prediction) -> None:
     relative = replace(prediction, scale=ScaleKind.AFFINE_INVARIANT)
-    found = measure(relative)
+    found = instance_statistics(relative)
     assert [one.instance.id for one in found] == [2, 4, 7]
     assert not any(one.is_placed for one in found)
     assert all(math.isnan(value) for one in found for value in (one.median, *one.size))
@@ -270,7 +270,7 @@ def test_nothing_is_computed_for_topics_nobody_listens_to(
 
         return call
 
-    for name in ("overlay", "measure", "instance_array", "marker_array"):
+    for name in ("overlay", "instance_statistics", "instance_array", "marker_array"):
         monkeypatch.setattr(segments, name, watch(name))
     publishers, outputs = _outputs(heard)
     frame = Frame(HEADER, torch.zeros((20, 30, 3), dtype=torch.uint8), prediction)
@@ -281,8 +281,8 @@ def test_nothing_is_computed_for_topics_nobody_listens_to(
     assert {topic for topic, p in publishers.items() if p.messages} == heard
     expected = {
         "panoptic/overlay": {"overlay"},
-        "instances": {"measure", "instance_array"},
-        "instances/markers": {"measure", "marker_array"},
+        "instances": {"instance_statistics", "instance_array"},
+        "instances/markers": {"instance_statistics", "marker_array"},
     }
     assert set(done) == set().union(*(expected.get(topic, set()) for topic in heard))
     assert [output.is_wanted() for output in outputs].count(True) == len(heard)
@@ -368,7 +368,7 @@ def test_detections_are_the_things(prediction: Prediction, monkeypatch: pytest.M
 
 def test_lifetime_and_opacity_of_markers(prediction: Prediction) -> None:
     options = MarkerSettings(lifetime_s=0.999_999_999_9, opacity=0.0)
-    markers = marker_array(HEADER, measure(prediction), COLOURS, options).markers
+    markers = marker_array(HEADER, instance_statistics(prediction), COLOURS, options).markers
     assert [m.action for m in markers] == [Marker.DELETEALL] + [Marker.ADD] * 4
     assert (markers[1].lifetime.sec, markers[1].lifetime.nanosec) == (1, 0)
     assert markers[1].color.a == 0

@@ -56,7 +56,7 @@ def test_another_model_runs_on_the_image() -> None:
     assert shown[0][0] is IMAGE
     assert (shown[0][1].height, shown[0][1].width) == (112, 224)
     relative = MetricScale(ScaleOptions(source="reference"), lambda *_: prediction())
-    assert "gave no metres" in relative.recover(prediction(), IMAGE, 0.0).prediction.note
+    assert "is not metric" in relative.recover(prediction(), IMAGE, 0.0).prediction.note
 
 
 def test_no_metres_where_none_are_wanted() -> None:
@@ -64,7 +64,7 @@ def test_no_metres_where_none_are_wanted() -> None:
         prediction(kind=ScaleKind.METRIC), IMAGE, 0.0
     )
     assert result.prediction.scale is ScaleKind.SCALE_INVARIANT
-    assert "not wanted" in result.prediction.note
+    assert "the scale source is none" in result.prediction.note
 
 
 def test_what_cannot_work_is_refused() -> None:

@@ -136,7 +136,7 @@ def test_extrinsics_wrong_by_30_degrees_are_refused(axis: int, side: int) -> Non
         result = recovery.recover(jumping(index), known, FRAME_S * index)
         assert result.report.status is ScaleStatus.NONE
         assert not result.prediction.is_metric
-        assert "when turned by" in result.prediction.note
+        assert "when rotated by" in result.prediction.note
         assert "check the extrinsics" in result.prediction.note
 
 
@@ -196,14 +196,14 @@ def test_the_clock_running_backwards_and_reset_forget() -> None:
     assert recovery.recover(prediction(), None, 11.1).report.status is ScaleStatus.NONE
 
 
-def test_a_cut_starts_anew() -> None:
+def test_a_scene_cut_restarts_the_estimation() -> None:
     recovery = ScaleRecovery(POINTS)
     recovery.recover(prediction(), reference(), 0.0)
     generator = torch.Generator().manual_seed(1)
     other = replace(prediction(), values=torch.rand(56, 112, generator=generator))
     result = recovery.recover(other, None, 0.1)
     assert result.report.status is ScaleStatus.NONE
-    assert "does not continue" in result.prediction.note
+    assert "scene cut detected" in result.prediction.note
 
 
 def test_the_word_of_the_model() -> None:

@@ -198,7 +198,7 @@ def test_a_pinhole_model_is_a_reference_for_a_panorama() -> None:
     off = (known.depth_m / room_range(CAMERA.rays()) - 1).abs()[seen]
     assert 0.05 < seen.float().mean() < 0.3
     assert off.median() < 0.02
-    with pytest.raises(SourceError, match="no metres"):
+    with pytest.raises(SourceError, match="not metric"):
         model_reference(prediction(), prediction())
 
 

@@ -129,7 +129,7 @@ class ScaleArguments:
         except KeyError as error:
             raise OptionError(f"--reference-model: {error.args[0]}") from error
         if not other.is_metric:
-            raise OptionError(f"--reference-model {other.name} gives no metres")
+            raise OptionError(f"--reference-model {other.name} is not metric")
         if other.camera != model.camera and other.camera != "pinhole":
             raise OptionError(
                 f"--reference-model {other.name} is for {other.camera} images, but {model.name} "

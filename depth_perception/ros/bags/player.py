@@ -1,6 +1,6 @@
-"""Executable ``bag_player``: publish the messages of a bag at the pace of their recording.
+"""Executable ``bag_player``: publish the messages of a bag at their recorded rate.
 
-For machines without rosbag2. Messages are published as the bytes that the bag holds.
+For machines without rosbag2. Messages are published as the bytes in the bag.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class PlayOptions:
         loop: start again at the end until interrupted.
         clock_hz: rate of ``/clock``; 0 publishes none.
         topics: names to play; empty means all.
-        wait_s: how long to wait for subscribers at the most.
+        wait_s: longest time to wait for subscribers.
         wait_for: topics that must have one before the first message; empty means all played.
         delay_s: pause before the first message.
-        duration_s: play only so much of the recording; 0 plays all.
+        duration_s: length of the played part of the recording; 0 plays all.
         linger_s: time to stay after the last message, so that it is delivered.
     """
 
@@ -53,7 +53,7 @@ class PlayOptions:
 
 
 class BagPlayer(Node):
-    """Plays one bag through publishers of its own."""
+    """Plays one bag."""
 
     def __init__(self, bag: Path, options: PlayOptions) -> None:
         super().__init__("bag_player")
@@ -70,7 +70,7 @@ class BagPlayer(Node):
     def play(self) -> int:
         """Play until the end, or for ever with ``loop``; the number of messages published."""
         if not self._publishers_by_connection:
-            self.get_logger().error("nothing to play: the bag has none of the topics asked for")
+            self.get_logger().error("nothing to play: the bag has none of the given topics")
             return 0
         self._wait_for_subscribers()
         self._pause(self._options.delay_s)
@@ -190,8 +190,10 @@ def _parser() -> argparse.ArgumentParser:
         "bag_player", description="Publish the messages of a bag (mcap or sqlite3)."
     )
     parser.add_argument("bag", type=Path, help="folder of the bag")
-    parser.add_argument("--rate", type=_positive, default=1.0, help="speed; 1 is as recorded")
-    parser.add_argument("--loop", action="store_true", help="start again at the end, for ever")
+    parser.add_argument(
+        "--rate", type=_positive, default=1.0, help="playback speed; 1 is as recorded"
+    )
+    parser.add_argument("--loop", action="store_true", help="start again at the end")
     parser.add_argument(
         "--clock",
         nargs="?",
@@ -207,14 +209,20 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=5.0,
         metavar="S",
-        help="start after this time at the latest, or when every topic has a subscriber",
+        help="longest time to wait until every topic has a subscriber",
     )
     parser.add_argument(
-        "--wait-for", nargs="+", default=[], metavar="TOPIC", help="... or when these have one"
+        "--wait-for",
+        nargs="+",
+        default=[],
+        metavar="TOPIC",
+        help="wait for subscribers of these topics only",
     )
-    parser.add_argument("--delay", type=float, default=0.0, metavar="S", help="pause before it")
     parser.add_argument(
-        "--duration", type=_positive, default=0.0, metavar="S", help="play only its first S seconds"
+        "--delay", type=float, default=0.0, metavar="S", help="pause before the first message"
+    )
+    parser.add_argument(
+        "--duration", type=_positive, default=0.0, metavar="S", help="play only the first S seconds"
     )
     return parser
 

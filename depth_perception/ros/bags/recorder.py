@@ -1,7 +1,7 @@
 """Executable ``bag_recorder``: write topics to a bag until interrupted.
 
-For machines without rosbag2. Messages are stored as the bytes that arrive. A topic is subscribed
-as soon as a publisher shows its type, with a quality of service that every publisher can serve.
+For machines without rosbag2. Messages are stored as the received bytes. A topic is subscribed as
+soon as it has a publisher, with a quality of service that matches all its publishers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SEARCH_PERIOD_S = 0.2
 
 
 class BagRecorder(Node):
-    """Records topics. ``counts`` holds the messages of each topic so far."""
+    """Records topics. ``counts`` is the number of messages of each topic so far."""
 
     def __init__(self, writer: Writer, topics: Sequence[str], depth: int = 50) -> None:
         super().__init__("bag_recorder")
@@ -40,7 +40,7 @@ class BagRecorder(Node):
 
     @property
     def missing(self) -> list[str]:
-        """Topics that nobody has published yet."""
+        """Topics without a publisher so far."""
         return list(self._missing)
 
     def _search(self) -> None:
@@ -93,7 +93,7 @@ def _common_profile(offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Record until interrupted or ``--duration`` is over; 1 when the bag cannot be written."""
+    """Record until interrupted or ``--duration`` is over; 1 if the bag cannot be written."""
     arguments = list(sys.argv if arguments is None else ["bag_recorder", *arguments])
     options = _parser().parse_args(remove_ros_args(arguments)[1:])
     storage = StoragePlugin.MCAP if options.storage == "mcap" else StoragePlugin.SQLITE3
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _record(writer: Writer, topics: Sequence[str], duration_s: float) -> dict[str, int]:
-    """Record until shutdown; interrupts end it without an error, so that the bag is closed."""
+    """Record until shutdown; an interrupt is not an error, so that the bag is closed."""
     deadline = time.monotonic() + duration_s if duration_s > 0 else float("inf")
     recorder = BagRecorder(writer, topics)
     executor = SingleThreadedExecutor()
@@ -126,7 +126,7 @@ def _record(writer: Writer, topics: Sequence[str], duration_s: float) -> dict[st
     except INTERRUPTS:
         ignore_signals()
     for topic in recorder.missing:
-        print(f"bag_recorder: nobody published {topic}", file=sys.stderr)
+        print(f"bag_recorder: no publisher of {topic}", file=sys.stderr)
     recorder.destroy_node()
     return recorder.counts
 

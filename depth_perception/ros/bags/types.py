@@ -84,7 +84,7 @@ def to_bag_qos(profile: QoSProfile) -> Qos:
 
 
 def from_bag_qos(offered: Iterable[Qos], depth: int = 10) -> QoSProfile:
-    """A profile for playing a topic: reliable unless every recorded publisher was best effort."""
+    """A profile for playing a topic: reliable unless all recorded publishers were best effort."""
     profiles = list(offered)
     best_effort = bool(profiles) and all(
         p.reliability == QosReliability.BEST_EFFORT for p in profiles

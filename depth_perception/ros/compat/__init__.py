@@ -1,5 +1,5 @@
-"""What differs between ROS installations: the only place that asks whether a package is there.
+"""Differences between ROS installations: only here is it checked whether a package is installed.
 
-A module of this folder exports one thing under one name and signature, taken from the real package
-where that is installed, else from a fall-back. Everything else imports from here.
+A module of this folder exports names with one signature, from the real package where it is
+installed, else a fallback. All other modules import them from here.
 """

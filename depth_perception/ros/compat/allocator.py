@@ -1,4 +1,4 @@
-"""Lets glibc keep the memory of large buffers; other C libraries are left as they are."""
+"""Lets glibc keep the memory of large buffers; other C libraries are not changed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ ALLOCATOR_VARIABLES = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIB
 
 
 def keep_large_buffers() -> bool:
-    """Do not give freed buffers of megabytes back to the system; whether that was set.
+    """Keep freed buffers of megabytes in the process; whether that was set.
 
-    Otherwise the pages of every temporary map of a frame are mapped and cleared anew, which takes
-    longer than the work on them. What the user has set in the environment stays.
+    Otherwise the pages of every temporary map of a frame are mapped and cleared again, which takes
+    longer than computing it. Settings of the user in the environment are not changed.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None or any(name in os.environ for name in ALLOCATOR_VARIABLES):
         return False
-    # Older ones refuse more than 32 MiB; the other threshold alone would fix this one at 128 KiB.
+    # Older versions reject more than 32 MiB; TRIM_THRESHOLD alone would fix this one at 128 KiB.
     is_set = any(mallopt(_MMAP_THRESHOLD, size) for size in (1 << 30, 1 << 25))
     return is_set and bool(mallopt(_TRIM_THRESHOLD, _LARGEST))

@@ -1,4 +1,4 @@
-"""Messages of ``vision_msgs``, which is not on PyPI: None where they are not installed."""
+"""Messages of ``vision_msgs``, which is not on PyPI; None where it is not installed."""
 
 from __future__ import annotations
 

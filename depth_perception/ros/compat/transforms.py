@@ -1,8 +1,7 @@
-"""Transforms: ``tf2_ros`` where it is installed, else the bare message, else none.
+"""Transforms: ``tf2_ros`` where it is installed, else only the message, else none.
 
-``tf2_msgs`` holds compiled messages and is not on PyPI, so a machine with nothing but Python has no
-topic type for ``/tf_static`` at all; there :func:`static_broadcaster` and :func:`transform_lookup`
-return None.
+``tf2_msgs`` holds compiled messages and is not on PyPI. Without it there is no type for the topic
+``/tf_static``, and :func:`static_broadcaster` and :func:`transform_lookup` return None.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Broadcaster(Protocol):
 
 
 class LatchedTransforms:
-    """A static broadcaster on the bare message: one latched message with all transforms."""
+    """A static broadcaster without tf2_ros: one latched message with all transforms."""
 
     def __init__(self, node: Node) -> None:
         profile = QoSProfile(
@@ -64,17 +63,17 @@ def static_broadcaster(node: Node) -> Broadcaster | None:
 
 
 class TransformLookup(Protocol):
-    """Where one frame is in another, as far as is known by now."""
+    """Transforms between frames, as far as known."""
 
     def find(self, target: str, source: str, stamp: TimeMessage) -> TransformStamped:
-        """What takes points of ``source`` to ``target``; never waits.
+        """The transform of points from ``source`` to ``target``; does not wait.
 
         Raises:
-            LookupError: it is not known at this time; the text says why.
+            LookupError: it is not known at this time; the text has the reason.
         """
 
     def forget(self) -> None:
-        """Drop what moved: the clock jumped, and a past that lies ahead would hide the present."""
+        """Clear dynamic transforms after a jump of the clock."""
 
 
 class BufferLookup:
@@ -82,8 +81,8 @@ class BufferLookup:
 
     Args:
         buffer: a ``tf2_ros.Buffer``, or anything with its ``lookup_transform`` and ``clear``.
-        expected: the errors that it raises where it knows no transform.
-        listener: what fills the buffer; kept alive with it.
+        expected: the error that it raises for unknown transforms.
+        listener: fills the buffer; kept alive with it.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""From messages to images, cameras and range measurements."""
+"""What the nodes receive: pairing of messages, calibration, range sensors, masks."""

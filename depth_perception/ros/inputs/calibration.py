@@ -1,4 +1,4 @@
-"""From a CameraInfo to the pinhole camera of an image, rectified where that is needed."""
+"""The pinhole camera of an image from its CameraInfo, with rectification if needed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _ROTATION_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a CameraInfo says of the image that comes with it, and how that image is to be taken.
+    """The content of a CameraInfo, and how its image is to be used.
 
     Attributes:
         height, width: of the calibrated, full image.
         model, d, k, r, p: as in the message, row-major.
         binning: (x, y), at least 1.
         roi: (top, left, height, width) in the full image; a height of 0 means all of it.
-        rectify: whether distorted images are rectified; if not, they are refused.
-        is_rectified: the image is rectified already though the message describes the raw one.
+        rectify: whether distorted images are rectified; if not, they are rejected.
+        is_rectified: the image is already rectified although the message describes the raw one.
     """
 
     height: int
@@ -61,11 +61,11 @@ class Calibration:
     def view(self) -> View:
         """How images with this calibration become images of a pinhole camera.
 
-        Where the image is raw and undistorted its own K counts, and R and P do not. Where it is
-        rectified, R turns it and P is its camera (K, where P is zero).
+        The camera of a raw image without distortion is K, and R and P are ignored. A rectified
+        image is rotated by R, and its camera is P (K if P is zero).
 
         Raises:
-            ValueError: the message does not describe a pinhole camera, or one that may be used.
+            ValueError: the message does not describe a pinhole camera, or not a usable one.
         """
         _check_matrix("K", self.k)
         if self.is_rectified:
@@ -120,7 +120,7 @@ class Calibration:
         return self.r
 
     def _camera(self, matrix: tuple[float, ...]) -> Pinhole:
-        """The camera of the image as it is sent: a part of the full one, pixels put together."""
+        """The camera of the image as it is sent, after region of interest and binning."""
         camera = Pinhole.from_k(self.height, self.width, matrix)
         top, left, height, width = self.roi
         if height:
@@ -140,7 +140,7 @@ class View:
 
     Attributes:
         camera: of the new image.
-        grid: where each of its pixels reads in the raw image; None: the image is used as it is.
+        grid: position of each of its pixels in the raw image; None: the image is used as it is.
     """
 
     camera: Pinhole
@@ -148,7 +148,7 @@ class View:
 
     @property
     def unseen(self) -> Tensor | None:
-        """(H, W) bool: pixels that the raw image does not show; None where it shows all."""
+        """(H, W) bool: pixels outside the raw image; None if there are none."""
         return None if self.grid is None else ~self.grid.valid
 
     def to(self, device: torch.device | str) -> View:

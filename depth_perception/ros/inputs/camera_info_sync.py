@@ -1,4 +1,4 @@
-"""What goes through the mailbox of a node, and the pairing of images with their CameraInfo."""
+"""Pairing of images with their CameraInfo."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _WAITING_IMAGES = 4
 
 @dataclass(frozen=True)
 class Arrival:
-    """An image that is to be worked on.
+    """An image to be processed.
 
     Attributes:
         message: the image.
-        arrived_s: when it came, monotonic seconds.
-        info: its CameraInfo, in nodes that need one; None where intrinsics are assumed.
+        arrived_s: time of arrival, monotonic seconds.
+        info: its CameraInfo, in nodes that need one; None if intrinsics are assumed.
     """
 
     message: ImageMessage
@@ -32,15 +32,15 @@ class Arrival:
 
 
 class InfoMatcher:
-    """Finds the CameraInfo of each image; of several images that are complete the newest wins.
+    """Finds the CameraInfo of each image; of several complete images the newest one is used.
 
-    With ``Sync.EXACT`` image and CameraInfo may come in either order; a few images wait. It knows
-    no clock and no threads: times are handed in, and one thread calls.
+    With ``Sync.EXACT`` image and CameraInfo may arrive in either order; a few images wait. Times
+    are arguments. Not thread-safe.
 
     Attributes:
-        latest: the CameraInfo that came last; None before the first.
-        unmatched_since_s: when the first image came that has been waiting for a CameraInfo since
-            one was matched last; None while all are matched.
+        latest: the last CameraInfo; None before the first.
+        unmatched_since_s: arrival of the first unmatched image since the last match; None while all
+            are matched.
     """
 
     def __init__(self, sync: Sync) -> None:
@@ -51,21 +51,21 @@ class InfoMatcher:
         self._images: OrderedDict[int, Arrival] = OrderedDict()
 
     def add_image(self, arrival: Arrival) -> tuple[Arrival | None, int]:
-        """The image with its CameraInfo if that is there, and how many images were given up."""
+        """The image with its CameraInfo if that is known, and the number of images dropped."""
         stamp = stamp_ns(arrival.message.header)
         info = self.latest if self.sync is Sync.LATEST else self._infos.get(stamp)
         if info is not None:
             return self._matched(stamp, arrival, info)
         if self.unmatched_since_s is None:
             self.unmatched_since_s = arrival.arrived_s
-        if self.sync is Sync.LATEST:  # what comes later may be of another place
+        if self.sync is Sync.LATEST:  # later ones may be of another camera pose
             return None, 1
         self._images.pop(stamp, None)
         self._images[stamp] = arrival
         return None, self._shorten()
 
     def add_info(self, info: CameraInfo) -> tuple[Arrival | None, int]:
-        """The image that this CameraInfo completes, and how many older ones were given up."""
+        """The image that this CameraInfo completes, and the number of older ones dropped."""
         self.latest = info
         if self.sync is Sync.LATEST:
             return None, 0
@@ -77,13 +77,13 @@ class InfoMatcher:
         return (None, 0) if arrival is None else self._matched(stamp, arrival, info)
 
     def clear(self) -> int:
-        """Forget all that waits; the number of images. The latest CameraInfo stays."""
+        """Clear all waiting messages but the latest CameraInfo; the number of images."""
         self._infos.clear()
         self.unmatched_since_s = None
         return self.clear_images()
 
     def clear_images(self) -> int:
-        """Forget the images that wait; their number."""
+        """Clear the waiting images; their number."""
         count = len(self._images)
         self._images.clear()
         return count
@@ -108,5 +108,5 @@ class InfoMatcher:
 
 
 def stamp_ns(header: Header) -> int:
-    """The stamp of a header as one number, nanoseconds."""
+    """The stamp of a header, nanoseconds."""
     return header.stamp.sec * 1_000_000_000 + header.stamp.nanosec

@@ -1,4 +1,4 @@
-"""Masks of pixels whose depth is not to be used."""
+"""Masks of pixels with invalid depth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ASPECT_TOLERANCE = 0.04
 
 
 def read_mask(path: str) -> Tensor:
-    """(H, W) bool of a picture: true where it is not black.
+    """(H, W) bool of an image file: true where it is not black.
 
     Raises:
         ImageReadError: see :func:`depth_perception.io.images.read_image`.
@@ -26,7 +26,7 @@ def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
     """The mask on another grid, nearest pixel.
 
     Raises:
-        ValueError: the aspect ratio is another one.
+        ValueError: the aspect ratio differs.
     """
     rows, columns = mask.shape
     if abs(columns * height / (rows * width) - 1.0) > _ASPECT_TOLERANCE:
@@ -38,7 +38,7 @@ def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
 
 
 def hide(prediction: Prediction, mask: Tensor) -> Prediction:
-    """The prediction without the depth where a mask (H, W) of the same view is true."""
+    """The prediction with invalid depth where a mask (H, W) of the same view is true."""
     hidden = on_grid(mask, *prediction.values.shape).to(prediction.valid.device)
     return replace(prediction, valid=prediction.valid & ~hidden)
 

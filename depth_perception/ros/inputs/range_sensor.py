@@ -1,4 +1,4 @@
-"""What a lidar or a laser scanner saw at the moment of an image."""
+"""Range measurements at the time of an image, from a lidar or laser scanner."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _KEPT_BYTES = 128 * 2**20
 
 
 class RangeInput:
-    """The last messages of one sensor; decoded only where an image asks. Any thread may call.
+    """The last messages of one sensor, decoded only when an image needs them. Thread-safe.
 
     Args:
         kind: ``PointCloud2`` or ``LaserScan``.
-        topic: its name, for people.
-        lookup: where frames are; None where there is no TF or extrinsics are given.
+        topic: its name, for error texts.
+        lookup: transforms; None without TF or if extrinsics are given.
 
     Attributes:
-        received, refused: messages that came; those that were asked for and could not be used.
-        refusal: why the last one that was asked for was refused; empty if it was fine.
+        received, refused: number of messages received; of those used and rejected.
+        refusal: why the last one used was rejected; empty if it was not.
     """
 
     def __init__(self, kind: type[Any], topic: str, lookup: TransformLookup | None = None) -> None:
@@ -47,7 +47,7 @@ class RangeInput:
         self._bytes = 0
 
     def add(self, message: PointCloud2 | LaserScan) -> None:
-        """A message came."""
+        """Add a message."""
         stamp = stamp_ns(message.header)
         with self._lock:
             self.received += 1
@@ -60,17 +60,17 @@ class RangeInput:
                 self._drop(next(iter(self._messages)))
 
     def clear(self) -> None:
-        """Forget all messages."""
+        """Clear all messages."""
         with self._lock:
             self._messages.clear()
             self._bytes = 0
 
     def at(self, header: Header, settings: ScaleSettings) -> tuple[Measurement | None, str]:
-        """What was measured nearest to the stamp of an image, or None and why.
+        """The measurement nearest to the stamp of an image, or None and the reason.
 
-        A message that cannot be used is dropped, and the next nearest one counts.
+        A rejected message is dropped, and the next nearest one is used.
         """
-        why, is_refused = f"nothing came on {self.topic} yet", False
+        why, is_refused = f"no message on {self.topic} yet", False
         wanted = stamp_ns(header)
         while True:
             with self._lock:
@@ -82,8 +82,8 @@ class RangeInput:
             if abs(apart_s) > settings.tolerance_s:
                 if not is_refused:
                     why = (
-                        f"nothing on {self.topic} within {settings.tolerance_s:g} s of the image: "
-                        f"the nearest is {abs(apart_s):.2f} s "
+                        f"no message on {self.topic} within {settings.tolerance_s:g} s of the "
+                        f"image: the nearest is {abs(apart_s):.2f} s "
                         f"{'later' if apart_s > 0 else 'earlier'}"
                     )
                 return None, why
@@ -95,7 +95,7 @@ class RangeInput:
                     if self._messages.get(nearest) is message:
                         self._drop(nearest)
                     self.refused += 1
-                    self.refusal = why = f"a message on {self.topic} was refused: {error}"
+                    self.refusal = why = f"a message on {self.topic} was rejected: {error}"
                 continue
             self.refusal = ""
             try:
@@ -113,7 +113,7 @@ class RangeInput:
             return settings.extrinsics.extrinsics().matrix()
         if self._lookup is None:
             raise LookupError(
-                "tf2_ros is not installed, so where the range sensor sits is unknown: set "
+                "tf2_ros is not installed, so the pose of the range sensor is unknown: set "
                 "scale.transform to given and scale.extrinsics"
             )
         source, target = message.header.frame_id, header.frame_id
@@ -134,7 +134,7 @@ def transform_matrix(transform: TransformStamped) -> Tensor:
     """(4, 4) float64 of a transform message.
 
     Raises:
-        ValueError: its rotation is no rotation.
+        ValueError: its quaternion is not a rotation.
     """
     moved, turned = transform.transform.translation, transform.transform.rotation
     quaternion = torch.tensor((turned.x, turned.y, turned.z, turned.w), dtype=torch.float64)

@@ -1,1 +1,1 @@
-"""Building and packing of messages."""
+"""Packing of messages: images, clouds, scans, instances."""

@@ -1,7 +1,7 @@
 """Message payloads that are filled in place.
 
-A message can hold an ``array.array`` as it is, and publishing serialises at once, so that one array
-per publisher can serve every frame.
+A message can hold an ``array.array`` without a copy, and publishing serialises it immediately, so
+that one array per publisher serves all frames.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .staging import Staging
 
 
 class PayloadBuffer:
-    """The ``data`` of one publisher's messages."""
+    """The ``data`` of the messages of one publisher."""
 
     def __init__(self) -> None:
         self._bytes = array("B")
@@ -27,23 +27,23 @@ class PayloadBuffer:
 
     @property
     def data(self) -> array:
-        """The bytes, as long as what was asked for last."""
+        """The bytes, of the size last reserved."""
         return self._bytes
 
     def lend(self, message: Image | PointCloud2) -> None:
         """Make the bytes the data of a message, without a copy.
 
-        After Humble, constructors copy, and setters of messages that do not check their fields.
+        After Humble, constructors copy, as do setters of messages that do not check their fields.
         """
         if hasattr(message, "_check_fields"):
             message._check_fields = True
         message.data = self._bytes
 
     def reserve(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """A tensor on the CPU over the bytes, to be filled: valid until the next call.
+        """A tensor on the CPU over the bytes, to be filled; valid until the next call.
 
-        The memory stays while the size does, and follows a size that goes up and down, as that of
-        a dense cloud, with few moves.
+        The memory is kept while the size is constant, and is rarely moved when it varies, as for
+        clouds without invalid points.
         """
         size = math.prod(shape) * dtype.itemsize
         missing = size - len(self._bytes)
@@ -52,7 +52,7 @@ class PayloadBuffer:
                 self._bytes.frombytes(bytes(missing))
             elif missing < 0:
                 del self._bytes[size:]
-        except BufferError:  # somebody still looks at the bytes of an earlier message: it is theirs
+        except BufferError:  # the bytes of an earlier message are still in use: leave them
             self._bytes = array("B", bytes(size))
         if not size:
             return torch.empty(tuple(shape), dtype=dtype, device="cpu")
@@ -62,7 +62,7 @@ class PayloadBuffer:
         """Copy a tensor of any device, row-major; the bytes, valid until the next call."""
         room = self.reserve(values.shape, values.dtype)
         if values.device.type == "cpu":
-            np.copyto(room.numpy(), values.numpy())  # threads would wait for each other
+            np.copyto(room.numpy(), values.numpy())  # PyTorch would use threads, which is slower
         else:
             self._staging.download(values, room)
         return self._bytes

@@ -1,4 +1,4 @@
-"""CameraInfo messages of the images that the nodes publish."""
+"""CameraInfo messages of the published images."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
 def equirectangular_info(header: Header, camera: Equirectangular) -> CameraInfo:
     """A panorama: ``distortion_model`` "equirectangular" and K = 0.
 
-    ROS has no standard for panoramas. K[0] = 0 means "uncalibrated", which keeps consumers that
-    only know pinholes from misreading the image. ``d`` holds the borders of the view in radians:
+    ROS has no standard for panoramas. K[0] = 0 means "uncalibrated", so that nodes for pinhole
+    cameras do not misinterpret the image. ``d`` holds the borders of the view in radians:
     left and right longitude (0 forward, growing to the right), top and bottom latitude (0 on the
     horizon, growing downward).
     """

@@ -1,8 +1,7 @@
 """The records of a cloud, packed on the CPU by NumPy and OpenCV.
 
-Both do in a fraction of a millisecond what PyTorch needs several for: comparisons, interleaving,
-and the choice of records, which they copy in runs. A band of rows at a time, so that what lies
-between rays and message stays in the cache of a core.
+They are several times as fast as PyTorch in comparisons, interleaving and selection of records. A
+band of rows is packed at a time, so that intermediate results stay in the cache of a core.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ _BAND_POINTS = 1 << 16
 
 @dataclass(frozen=True)
 class Grid:
-    """What the records of a cloud are made of; (h, w) are every ``stride``-th row and column.
+    """Input of the records of a cloud; (h, w) are every ``stride``-th row and column.
 
     Attributes:
-        rays: (H, W, 3) float32 unit directions, of the whole grid; the same object from frame to
-            frame saves work.
+        rays: (H, W, 3) float32 unit directions, of the whole grid; passing the same object for all
+            frames is faster.
         range_m: (h, w) float32 along the rays, metres.
         keep: (h, w) bool.
         colours: (h, w, 3) uint8 RGB.
         labels: (h, w, 2) int32.
-        stride: every so many rows and columns.
+        stride: distance of the rows and columns that are used.
     """
 
     rays: Tensor
@@ -43,12 +42,12 @@ class Grid:
 
     @property
     def numbers(self) -> int:
-        """Numbers of four bytes in a record."""
+        """Number of four-byte fields in a record."""
         return 3 + (self.colours is not None) + (0 if self.labels is None else 2)
 
 
 class CpuRecords:
-    """Packs one grid of points after the other, in memory that it keeps."""
+    """Packs grids of points, in memory that is kept between calls."""
 
     def __init__(self) -> None:
         self._of_rays: tuple[Tensor, int] | None = None
@@ -88,7 +87,7 @@ class CpuRecords:
         return (*shape, numbers)
 
     def _prepare(self, rays: Tensor, stride: int, columns: int, numbers: int) -> None:
-        """Rays by axis, and room for a band."""
+        """Rays by axis, and memory for a band."""
         if self._of_rays is None or self._of_rays[0] is not rays or self._of_rays[1] != stride:
             sampled = rays[::stride, ::stride].permute(2, 0, 1)
             self._rays, self._of_rays = sampled.contiguous().numpy(), (rays, stride)
@@ -99,16 +98,16 @@ class CpuRecords:
 
 
 def _records(merged: np.ndarray) -> np.ndarray:
-    """(H, W) of (H, W, F) float32: every record moves as one."""
+    """(H, W) of (H, W, F) float32, each record as one item."""
     return merged.view(np.dtype((np.void, 4 * merged.shape[-1])))[..., 0]
 
 
 def _payload(colours: Tensor | None, labels: Tensor | None) -> list[np.ndarray]:
-    """Planes (h, w) float32 that hold the bits of colours and labels."""
+    """Planes (h, w) float32 with the bits of colours and labels."""
     planes = []
     if colours is not None:
         pixels = cv2.cvtColor(np.ascontiguousarray(colours.numpy()), cv2.COLOR_RGB2BGRA)
-        bits = pixels.view(np.uint32)[..., 0]  # little-endian, as the message says
+        bits = pixels.view(np.uint32)[..., 0]  # little-endian, as in the message
         planes.append(np.bitwise_and(bits, _NO_ALPHA, out=bits).view(np.float32))
     if labels is not None:
         split = np.ascontiguousarray(labels.permute(2, 0, 1).numpy())

@@ -19,12 +19,12 @@ _FIELDS = {
     for fields in (_PLACE, _PLACE + _COLOUR, _PLACE + _LABELS, _PLACE + _COLOUR + _LABELS)
 }
 _LARGEST, _SMALLEST = torch.finfo(torch.float32).max, torch.finfo(torch.float32).tiny
-_RECORD = torch.complex128  # sixteen bytes: a coloured point moves as one number
+_RECORD = torch.complex128  # sixteen bytes: a coloured point is one number
 _RECORD_DEVICES = ("cuda",)
 
 
 class CloudPacker:
-    """Makes the clouds of one publisher, in memory that it keeps from one to the next."""
+    """Packs the clouds of one publisher, in memory that is kept between calls."""
 
     def __init__(self) -> None:
         self._cpu = CpuRecords()
@@ -42,14 +42,14 @@ class CloudPacker:
     ) -> PointCloud2:
         """The cloud of a range image; its ``data`` is valid until the next call.
 
-        A point has the fields x, y, z, with colours rgb, which holds the bits 0x00RRGGBB, and with
-        labels label and instance.
+        A point has the fields x, y, z; with colours also rgb, with the bits 0x00RRGGBB; with labels
+        also label and instance.
 
         Args:
             header: its frame is that of the rays.
             rays: (H, W, 3) float32 unit directions.
             range_m: (H, W) float32 along the rays, metres.
-            keep: (H, W) bool; ranges that are not positive and finite are left out anyhow.
+            keep: (H, W) bool; ranges that are not positive and finite are always omitted.
             colours: (H, W, 3) uint8 RGB.
             options: stride, order and range limits of the points.
             labels: (H, W, 2) int32, class and instance of every pixel.
@@ -87,9 +87,9 @@ def _pack_on_device(grid: Grid, buffer: PayloadBuffer, *, organised: bool) -> tu
 
 
 def _within(range_m: Tensor, keep: Tensor, options: CloudSettings) -> Tensor:
-    """What is to be kept and lies within the limits, positive and finite."""
+    """Points to keep that are within the limits, positive and finite."""
     nearest, farthest = options.min_range_m, min(options.max_range_m, _LARGEST)
-    if range_m.device.type == "cpu" and range_m.numel():  # comparisons cost more than this
+    if range_m.device.type == "cpu" and range_m.numel():  # faster than comparing all values
         values = range_m.numpy()
         low, high = values.min(), values.max()  # NaN if there is one
         if low >= nearest and low > 0 and high <= farthest:

@@ -1,4 +1,4 @@
-"""The colours of a picture on the grid of its depth."""
+"""The colours of an image on the grid of its depth."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 
 def colours_on_grid(image: Tensor, height: int, width: int) -> Tensor:
-    """(height, width, 3) uint8 RGB on the device of the picture.
+    """(height, width, 3) uint8 RGB on the device of the image.
 
-    The picture is halved by the mean of 2 x 2 pixels as long as it can be without becoming smaller
-    than the grid; the rest is bilinear between the four nearest pixels. That costs a fifth of a
-    kernel as wide as the step; where the step that remains is near 2, texture as fine as a pixel
-    is sampled, not averaged. A picture that cannot be halved (odd sides) and is still twice as
-    large gets such a kernel. The CPU rounds in fixed point, which differs by at most 1 from the
-    device.
+    The image is halved by the mean of 2 x 2 pixels while it stays at least as large as the grid,
+    then resampled bilinearly from the four nearest pixels. This takes a fifth of the time of an
+    antialiasing filter; if the remaining factor is close to 2, the finest texture is sampled, not
+    averaged. An image that cannot be halved (odd sides) and is still twice as large is resampled
+    with that filter. The CPU rounds in fixed point, which differs by at most 1 from other devices.
 
     Args:
         image: (H, W, 3) uint8 RGB.

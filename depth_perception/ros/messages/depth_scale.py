@@ -1,7 +1,7 @@
-"""The message that says how the values of a depth map became metres.
+"""The message DepthScale: how the values of a depth map became metres.
 
-It tells what the prediction tells: who makes a prediction metric sets its ``fit`` and
-``fit_source`` (:mod:`depth_perception.scale` does), and needs nothing here.
+Its content comes from ``fit`` and ``fit_source`` of the prediction, which
+:mod:`depth_perception.scale` sets.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _NAN = math.nan
 def scale_message(
     header: Header, prediction: Prediction, report: ScaleReport | None = None
 ) -> DepthScale:
-    """How the values of the network became metres: by themselves, by a fit, or not at all.
+    """How the values of the network became metres: of their own, by a fit, or not at all.
 
-    After a fit, ``kind`` is the space in which it was made. Where only the source is known, only
-    that is told. A scale of earlier images alone has no inliers, and " (held)" behind the name of
-    its source. ``report`` knows the sigma better than the fit does.
+    After a fit, ``kind`` is the space of the fit. If only the source is known, the numbers are NaN.
+    A scale of earlier images alone has no inliers, and " (held)" after the name of its source.
+    The sigma of ``report``, if any, replaces that of the fit.
     """
     message = DepthScale(
         header=header,

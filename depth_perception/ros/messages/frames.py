@@ -1,4 +1,4 @@
-"""Frames that the nodes derive from the frame of the camera."""
+"""Frames derived from the frame of the camera."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def rotation_message(rotation: Tensor) -> Quaternion:
 
 
 def static_transform(parent: str, child: str, orientation: Quaternion) -> TransformStamped:
-    """``child`` has the origin of ``parent`` and this orientation in it."""
+    """A transform to ``child``, with the origin of ``parent`` and this orientation in it."""
     transform = TransformStamped(child_frame_id=child)
     transform.header.frame_id = parent
     transform.transform.rotation = orientation

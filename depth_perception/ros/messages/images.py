@@ -1,4 +1,4 @@
-"""Image messages: pictures in, depth out."""
+"""Image messages: reading of input, packing of output."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ImageError = EncodingError
 
 
 def read_rgb(message: Image | CompressedImage) -> Tensor:
-    """The picture of a message as (H, W, 3) uint8 RGB on the CPU.
+    """The image of a message as (H, W, 3) uint8 RGB on the CPU.
 
-    ``rgb8`` is a view of the message, everything else a converted copy: do not write to it.
+    ``rgb8`` is a view of the message, other encodings a converted copy: do not write to it.
 
     Raises:
-        ImageError: size 0, a step or length that does not fit, an unknown encoding, damaged data;
-            the text names the value.
+        ImageError: size 0, a step or length that does not match, an unknown encoding, damaged
+            data; the text names the value.
     """
     if isinstance(message, CompressedImage):
         return torch.from_numpy(decode_compressed(message.data, message.format))
@@ -41,7 +41,7 @@ def image_message(
 ) -> Image:
     """An Image of a tensor (H, W) or (H, W, C) whose dtype is that of ``encoding``.
 
-    ``buffer`` lends its memory to ``data``; without one the message owns its own.
+    ``data`` is the memory of ``buffer``; without one the message has its own.
     """
     buffer = buffer or PayloadBuffer()
     buffer.fill(values)

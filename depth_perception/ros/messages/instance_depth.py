@@ -1,4 +1,4 @@
-"""Figures of the instances of a frame, measured on the device."""
+"""Statistics of the instances of a frame, computed on the device."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Numbers = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One instance with its distance; lengths in metres, or as the depth of the prediction.
+class InstanceStatistics:
+    """Distance and box of one instance; lengths in metres, or in the unit of the depth.
 
     Attributes:
-        instance: what it is and where in the image.
-        count: pixels behind the figures. Where it is 0 they are all NaN.
+        instance: its class, and where it is in the image.
+        count: number of pixels used. If it is 0, all other values are NaN.
         median, near, far, sigma: depth, see
             :class:`~depth_perception.geometry.segments.SegmentStatistics`.
         centroid: x, y, z of the mean of its points, in the optical frame.
@@ -41,16 +41,16 @@ class Measured:
 
     @property
     def is_placed(self) -> bool:
-        """Whether it is known where it stands."""
+        """Whether its position is known."""
         return self.count > 0
 
 
-def measure(
+def instance_statistics(
     prediction: Prediction, options: StatisticsOptions | None = None
-) -> tuple[Measured, ...]:
-    """The instances of a prediction, nearest first by ``near``; what is nowhere comes last.
+) -> tuple[InstanceStatistics, ...]:
+    """Statistics of the instances of a prediction, sorted by ``near``; unplaced ones come last.
 
-    Nothing is known of them where scale and shift of the depth are unknown.
+    Instances are unplaced if scale and shift of the depth are unknown.
     """
     instances = prediction.instances
     if not instances:
@@ -60,12 +60,12 @@ def measure(
     else:
         statistics = prediction.segment_statistics(options)
         counts, rows = statistics.count.tolist(), _table(statistics).tolist()
-    found = [_measured(*each) for each in zip(instances, counts, rows, strict=True)]
+    found = [_statistics(*each) for each in zip(instances, counts, rows, strict=True)]
     return tuple(sorted(found, key=lambda one: one.near if one.is_placed else math.inf))
 
 
 def _table(found: SegmentStatistics) -> Tensor:
-    """(N, 17) float32 of all figures but the counts: one copy leaves the device."""
+    """(N, 17) float32 of all values but the counts, for a single copy from the device."""
     parts = (
         torch.stack((found.median, found.near, found.far, found.sigma), 1),
         found.centroid,
@@ -76,8 +76,8 @@ def _table(found: SegmentStatistics) -> Tensor:
     return torch.where(found.count[:, None] > 0, torch.cat(parts, 1), torch.nan)
 
 
-def _measured(instance: Instance, count: int, row: list[float]) -> Measured:
-    return Measured(
+def _statistics(instance: Instance, count: int, row: list[float]) -> InstanceStatistics:
+    return InstanceStatistics(
         instance,
         count,
         *row[:4],

@@ -25,13 +25,13 @@ from ..compat.detections import (
     ObjectHypothesisWithPose,
 )
 from ..parameters.segments import MarkerSettings
-from .instance_depth import Measured, Numbers
+from .instance_depth import InstanceStatistics, Numbers
 
-_THINNEST_M = 0.02  # RViz refuses boxes without a volume
+_THINNEST_M = 0.02  # RViz rejects boxes without a volume
 
 
 def instance_array(
-    header: Header, prediction: Prediction, found: Sequence[Measured], with_masks: bool
+    header: Header, prediction: Prediction, found: Sequence[InstanceStatistics], with_masks: bool
 ) -> InstanceDepthArray:
     """All instances of a prediction in the order of ``found``."""
     masks = _masks(header, found) if with_masks else (Image() for _ in found)
@@ -45,7 +45,7 @@ def instance_array(
     )
 
 
-def _instance(one: Measured, mask: Image) -> InstanceDepth:
+def _instance(one: InstanceStatistics, mask: Image) -> InstanceDepth:
     left, top, right, bottom = one.instance.box
     return InstanceDepth(
         id=one.instance.id,
@@ -69,8 +69,8 @@ def _instance(one: Measured, mask: Image) -> InstanceDepth:
     )
 
 
-def _masks(header: Header, found: Sequence[Measured]) -> Iterator[Image]:
-    """Masks as mono8, which leave the device together."""
+def _masks(header: Header, found: Sequence[InstanceStatistics]) -> Iterator[Image]:
+    """Masks as mono8, copied from the device together."""
     if not found:
         return
     flat = torch.cat([one.instance.mask.flatten() for one in found])
@@ -78,7 +78,7 @@ def _masks(header: Header, found: Sequence[Measured]) -> Iterator[Image]:
     for one in found:
         height, width = one.instance.mask.shape
         payload = array("B")
-        payload.frombytes(data[: height * width])  # one copy; array(memoryview) goes byte by byte
+        payload.frombytes(data[: height * width])  # one copy; array(memoryview) copies byte by byte
         yield Image(
             header=header,
             height=height,
@@ -91,9 +91,12 @@ def _masks(header: Header, found: Sequence[Measured]) -> Iterator[Image]:
 
 
 def marker_array(
-    header: Header, found: Sequence[Measured], classes: Sequence[Colour], options: MarkerSettings
+    header: Header,
+    found: Sequence[InstanceStatistics],
+    classes: Sequence[Colour],
+    options: MarkerSettings,
 ) -> MarkerArray:
-    """A box and a text for every instance whose place is known, in place of all earlier ones."""
+    """A box and a text for every instance with a known position; all earlier ones are deleted."""
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for one in found:
         if one.is_placed and (one.instance.is_thing or options.stuff):
@@ -103,7 +106,9 @@ def marker_array(
     return MarkerArray(markers=markers)
 
 
-def _box(header: Header, one: Measured, colour: ColorRGBA, options: MarkerSettings) -> Marker:
+def _box(
+    header: Header, one: InstanceStatistics, colour: ColorRGBA, options: MarkerSettings
+) -> Marker:
     return Marker(
         header=header,
         ns="boxes",
@@ -117,8 +122,8 @@ def _box(header: Header, one: Measured, colour: ColorRGBA, options: MarkerSettin
     )
 
 
-def _text(header: Header, one: Measured, options: MarkerSettings) -> Marker:
-    x, y, z = one.centre  # y points down, and boxes are turned about it alone
+def _text(header: Header, one: InstanceStatistics, options: MarkerSettings) -> Marker:
+    x, y, z = one.centre  # y points down, and boxes are rotated about it only
     above = y - one.size[1] / 2 - options.text_height_m
     return Marker(
         header=header,
@@ -134,8 +139,8 @@ def _text(header: Header, one: Measured, options: MarkerSettings) -> Marker:
     )
 
 
-def detection_array(header: Header, found: Sequence[Measured]) -> Any:
-    """A ``vision_msgs/Detection3DArray`` of the things whose place is known."""
+def detection_array(header: Header, found: Sequence[InstanceStatistics]) -> Any:
+    """A ``vision_msgs/Detection3DArray`` of the things with a known position."""
     message = Detection3DArray(header=header)
     for one in found:
         if not (one.instance.is_thing and one.is_placed):
@@ -151,7 +156,7 @@ def detection_array(header: Header, found: Sequence[Measured]) -> Any:
     return message
 
 
-def _pose(one: Measured) -> Pose:
+def _pose(one: InstanceStatistics) -> Pose:
     x, y, z, w = one.orientation
     return Pose(position=_point(one.centre), orientation=Quaternion(x=x, y=y, z=z, w=w))
 

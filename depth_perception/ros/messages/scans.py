@@ -1,4 +1,4 @@
-"""A planar laser scan out of a panorama."""
+"""A planar laser scan from a panorama."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def scan_ranges(
 ) -> Tensor:
     """Horizontal distance to the nearest surface of each column, (W,) float32, leftmost last.
 
-    The order is that of growing angle about an axis that points up. NaN: nothing is known there;
-    +inf and -inf: beyond and below the limits (REP-117).
+    Angles about the upward axis increase. NaN: unknown; +inf and -inf: above and below the limits
+    (REP-117).
 
     Raises:
-        ValueError: the band holds no row of the image.
+        ValueError: the band contains no row of the image.
     """
     rows = torch.arange(camera.height, device=range_m.device, dtype=torch.float32) + 0.5
     latitude = camera.latitude_min + rows / camera.height * camera.vertical_fov
@@ -44,7 +44,7 @@ def scan_ranges(
 def scan_message(
     header: Header, ranges: Tensor, camera: Equirectangular, options: ScanSettings
 ) -> LaserScan:
-    """A scan in a frame with z up and x forward (REP-103): angles grow to the left."""
+    """A scan in a frame with z up and x forward (REP-103): angles increase to the left."""
     increment = camera.horizontal_fov / camera.width
     return LaserScan(
         header=header,

@@ -1,7 +1,7 @@
 """Page-locked memory between a CUDA device and the host.
 
-Copies from and to ordinary memory go through such a buffer anyway, in small pieces and one after
-the other; with one of our own they run at the full rate of the bus.
+Copies from and to pageable memory are staged by the driver in small pieces, one after the other; a
+page-locked buffer of our own gives the full rate of the bus.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _DEVICES = ("cuda",)
 
 
 class Staging:
-    """One buffer, for one direction, kept from frame to frame. Other devices do without."""
+    """One buffer for one direction, kept between frames. Only CUDA devices use it."""
 
     def __init__(self) -> None:
         self._memory = torch.empty(0, dtype=torch.uint8, device="cpu")
         self._sent: torch.cuda.Event | None = None
 
     def upload(self, values: Tensor, device: torch.device) -> Tensor:
-        """The values of the CPU on the device; work queued there afterwards sees them."""
+        """Values of the CPU on the device, for work that is queued there afterwards."""
         if device.type not in _DEVICES:
             return values.to(device)
         if self._sent is not None:

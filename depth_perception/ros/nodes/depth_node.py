@@ -1,7 +1,7 @@
-"""The lifecycle node that every depth node is built on.
+"""The base class of the depth nodes.
 
-One thread, the executor's, takes messages, services and timers; one worker thread runs the model
-and publishes. Between them lies a mailbox with one slot in which the newest image wins.
+The thread of the executor handles messages, services and timers; a worker thread runs the model and
+publishes. Images go from one to the other through a mailbox with one slot, which keeps the newest.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
+from ...systems import Estimator, load
 from ..inputs.camera_info_sync import Arrival, ImageMessage
 from ..outputs.depth import Frame, Output, RateLimit
 from ..parameters.common import NodeSettings
 from ..parameters.table import ParameterTable
-from .diagnostics import NodeState, Statistics, diagnostic_array, doubts, status_message
+from .diagnostics import NodeState, Statistics, prediction_warnings, status_message
 from .mailbox import Worker
 from .qos import QosWatch, input_profile, output_profile, overridable, silent_events
 
@@ -43,7 +44,7 @@ _LOG_PERIOD_S = 2.0
 
 @dataclass(frozen=True)
 class Loaded:
-    """What runs, for the diagnostics."""
+    """The loaded model, for the diagnostics."""
 
     model: str
     device: str
@@ -52,15 +53,29 @@ class Loaded:
 
     @classmethod
     def by(cls, settings: NodeSettings, device: torch.device) -> Loaded:
-        """What the parameters say, on the device that they led to."""
+        """The model of the parameters on a device."""
         return cls(settings.model, str(device), settings.precision, settings.backend)
+
+
+def load_chosen(settings: NodeSettings, **options: object) -> Estimator:
+    """Load the model of the parameters with these options besides its precision and backend.
+
+    Raises:
+        KeyError, TypeError, ValueError, OSError: no such model, an option that it does not have,
+            or it cannot be loaded.
+    """
+    return load(
+        settings.model,
+        settings.checkpoint or None,
+        None if settings.device == "auto" else settings.device,
+        **{"precision": settings.precision, "backend": settings.backend, **options},
+    )
 
 
 class DepthNode(LifecycleNode, Generic[S]):
     """Lifecycle, mailbox, failure policy, diagnostics and services around a model.
 
-    A node derives from it and says how to load its model, which outputs it has, and how one image
-    is worked on.
+    Derived nodes define how the model is loaded, the outputs, and how one image is processed.
     """
 
     def __init__(self, name: str, settings_type: type[S], **options: Any) -> None:
@@ -78,7 +93,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._is_loaded.set()
         self._output_publishers: list[Publisher] = []
         self._inputs: list[Subscription] = []
-        self._doubts: tuple[str, ...] = ()
+        self._warnings: tuple[str, ...] = ()
         self._limit = RateLimit()
         self._qos_watch = QosWatch(self.get_logger().warning)
         self._failure_guard = self.create_guard_condition(self._enter_error_path)
@@ -104,7 +119,7 @@ class DepthNode(LifecycleNode, Generic[S]):
 
     @abstractmethod
     def load(self, settings: S) -> Loaded:
-        """Load the model and warm it up; runs in a thread of its own. What it raises is shown."""
+        """Load the model and warm it up, in a separate thread. Errors are logged."""
 
     def unload(self) -> None:
         """Drop the model."""
@@ -115,21 +130,21 @@ class DepthNode(LifecycleNode, Generic[S]):
 
     @abstractmethod
     def work(self, arrival: Arrival, settings: S) -> Frame:
-        """Decode one image and run the model. Raises ValueError for images it refuses."""
+        """Decode one image and run the model. Raises ValueError for rejected images."""
 
     def subscribe(self, settings: S) -> None:
-        """Create the subscriptions; a node with further inputs adds them."""
+        """Create the subscriptions; nodes with further inputs extend this."""
         topic, kind = self.resolve_topic_name("image"), Image
         if settings.image_transport == "compressed":
             topic, kind = f"{topic}/compressed", CompressedImage
         self.make_subscription(kind, topic, self._on_image, input_profile())
 
     def receive(self, arrival: Arrival) -> None:
-        """An image came that is wanted; a node that needs more than the image waits for it here."""
+        """Process a received image; nodes that need more than the image wait for it here."""
         self.offer(arrival)
 
     def warnings(self) -> Sequence[str]:
-        """Further sentences that make the diagnostics a warning."""
+        """Further warnings for the diagnostics, one sentence each."""
         return ()
 
     def details(self) -> Mapping[str, str]:
@@ -137,11 +152,11 @@ class DepthNode(LifecycleNode, Generic[S]):
         return {}
 
     def reset_scale(self) -> str:
-        """Forget recovered scale; the sentence to answer with."""
+        """Forget the recovered scale; the answer of the service."""
         return "nothing to reset: the scale comes from the model"
 
     def forget(self) -> None:
-        """Clear what depends on time going on; called when the clock jumps."""
+        """Clear what depends on time; called when the clock jumps."""
 
     def start(self) -> None:
         """Configure and activate if ``autostart``; called once before spinning."""
@@ -151,7 +166,7 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.trigger_activate()
 
     def close(self) -> bool:
-        """End the worker within a second; false if it, or loading, is still busy."""
+        """Stop the worker within a second; false if it, or loading, is still busy."""
         self._accepting = False
         is_idle = self._worker is None or self._worker.stop(_CLOSE_TIMEOUT_S)
         return is_idle and self._is_loaded.is_set()
@@ -184,8 +199,8 @@ class DepthNode(LifecycleNode, Generic[S]):
     ) -> None:
         """A subscription that lives until the node is cleaned up.
 
-        One that is optional says nothing of publishers that do not match it, and its quality of
-        service is fixed.
+        An optional one does not warn of publishers that do not match, and has a fixed quality of
+        service.
         """
         events = self._qos_watch.subscription_events(self.resolve_topic_name(topic))
         subscription = self.create_subscription(
@@ -199,7 +214,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._inputs.append(subscription)
 
     def offer(self, arrival: Arrival) -> None:
-        """Hand an image to the worker, unless the rate limit is against it."""
+        """Give an image to the worker, within the rate limit."""
         if self._worker is None or not self._accepting:
             self.statistics.dropped("not active")
         elif not self._limit.allows(self.settings.max_rate_hz):
@@ -207,14 +222,14 @@ class DepthNode(LifecycleNode, Generic[S]):
         elif self._worker.mailbox.put(arrival) is not None:
             self.statistics.dropped("newer image came")
 
-    # Lifecycle. A transition that raised would leave no trace of why: errors are caught and told.
+    # Lifecycle. If a transition raised, the reason would be lost: errors are caught and logged.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         if self.table.problems:
-            return self._refuse("wrong parameters: " + "; ".join(self.table.problems))
+            return self._reject("wrong parameters: " + "; ".join(self.table.problems))
         settings = self.settings
         self._fault = self._setup_error = None
-        self.statistics.forgive()
+        self.statistics.clear_failures()
         self._reset_diagnostics_timer(settings.diagnostics_period_s)
         try:
             self._loaded = self._load_in_background(settings)
@@ -222,14 +237,14 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.subscribe(settings)
         except Exception as error:
             self._tear_down()
-            return self._refuse(_describe(error))
+            return self._reject(_describe(error))
         self._worker = Worker(self._process, f"{self.get_name()} worker")
         self.get_logger().info(f"{self._loaded.model} is ready on {self._loaded.device}")
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         if self._worker is None or self._worker.mailbox.is_closed:
-            self.get_logger().error("an earlier cleanup was not finished: clean up again first")
+            self.get_logger().error("previous cleanup failed; call cleanup again before configure")
             return TransitionCallbackReturn.FAILURE
         self._accepting = True
         return super().on_activate(state)
@@ -243,7 +258,7 @@ class DepthNode(LifecycleNode, Generic[S]):
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         if not self._tear_down():
-            self.get_logger().error("the model is still busy with an image: clean up again later")
+            self.get_logger().error("an image is still being processed: call cleanup again later")
             return TransitionCallbackReturn.FAILURE
         return super().on_cleanup(state)
 
@@ -257,14 +272,14 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._tear_down()
         return TransitionCallbackReturn.SUCCESS
 
-    def _refuse(self, reason: str) -> TransitionCallbackReturn:
+    def _reject(self, reason: str) -> TransitionCallbackReturn:
         self._setup_error = f"cannot be configured: {reason}"
         self.get_logger().error(self._setup_error)
         self._publish_diagnostics()
         return TransitionCallbackReturn.FAILURE
 
     def _load_in_background(self, settings: S) -> Loaded:
-        """Run :meth:`load` in a thread, so that an interrupt and the diagnostics get through."""
+        """Run :meth:`load` in a thread; interrupts and diagnostics are handled meanwhile."""
         results: list[Loaded | Exception] = []
 
         def load() -> None:
@@ -284,7 +299,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         return results[0]
 
     def _tear_down(self) -> bool:
-        """Free everything that was configured; false if the worker could not be stopped."""
+        """Release everything configured; false if the worker could not be stopped."""
         if self._worker is not None and not self._worker.stop(_CLEANUP_TIMEOUT_S):
             return False
         self._worker = None
@@ -296,13 +311,15 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._output_publishers.clear()
         self.outputs = ()
         self._qos_watch.clear()
-        self._loaded = None
-        self._doubts = ()
+        self._warnings = ()
         self.unload()
+        if self._loaded is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        self._loaded = None
         return True
 
     def _enter_error_path(self) -> None:
-        """On the executor: too many failures. Deactivating with a fault is a lifecycle error."""
+        """Runs on the executor after too many failures: deactivating with a fault is an error."""
         if self._fault is not None and self._lifecycle_label() == "active":
             self.get_logger().error(self._fault)
             self._setup_error = self._fault
@@ -330,12 +347,12 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.receive(Arrival(message, now))
 
     def _process(self, arrival: Arrival) -> None:
-        """On the worker thread: the boundary at which every failure of a frame ends."""
+        """Process one image, on the worker thread. All its errors are handled here."""
         try:
             frame = self.work(arrival, self.settings)
             for output in self.outputs:
                 output.publish(frame)
-            self._doubts = tuple(doubts(frame.prediction))
+            self._warnings = tuple(prediction_warnings(frame.prediction))
         except Exception as error:
             if self.context.ok():
                 self._on_failure(error)
@@ -362,7 +379,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         if self._worker is not None and self._worker.mailbox.clear() is not None:
             self.statistics.dropped("clock jump")
         self.statistics.clear_times()
-        self._doubts = ()
+        self._warnings = ()
         self.forget()
 
     # Services and diagnostics
@@ -370,7 +387,7 @@ class DepthNode(LifecycleNode, Generic[S]):
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data
         response.success = True
-        response.message = "images are worked on" if request.data else "images are dropped"
+        response.message = "images are processed" if request.data else "images are dropped"
         return response
 
     def _on_reset_scale(
@@ -394,17 +411,17 @@ class DepthNode(LifecycleNode, Generic[S]):
             precision=loaded.precision,
             backend=loaded.backend,
             faults=faults,
-            warnings=(*self._qos_watch.mismatches, *self.warnings(), *self._doubts),
+            warnings=(*self._qos_watch.mismatches, *self.warnings(), *self._warnings),
             input_timeout_s=self.settings.input_timeout_s,
             details=self.details(),
         )
         header = Header(stamp=self.get_clock().now().to_msg())
         status = status_message(state, self.statistics.snapshot(time.monotonic()))
-        self._diagnostics.publish(diagnostic_array(header, status))
+        self._diagnostics.publish(DiagnosticArray(header=header, status=[status]))
 
 
 def _describe(error: BaseException) -> str:
-    """One text for logs and diagnostics; the class where the message alone would not be enough."""
+    """The text of an error for logs and diagnostics, with its class where it is unexpected."""
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     expected = isinstance(error, (ValueError, KeyError, OSError)) and text
     return text if expected else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""What a node knows about its own work, and the message that says it."""
+"""Statistics of a node, and its diagnostic status."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from std_msgs.msg import Header
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from ...prediction import Prediction
 
@@ -24,17 +23,17 @@ _PLAUSIBLE_AGE_S = 3600.0
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Figures at one moment. Rates are over the last seconds, the counts over the node's life.
+    """Statistics at one moment. Counts are over the life of the node.
 
     Attributes:
-        frames_in, frames_out: images that arrived; images whose outputs were published.
-        drops: count of the others by reason.
+        frames_in, frames_out: images received; images whose outputs were published.
+        drops: number of dropped images by reason.
         input_rate_hz, output_rate_hz: over the last 5 s.
-        latency_p50_ms, latency_p99_ms: from arrival to published, of the last 500 frames.
-        age_p50_ms, age_p99_ms: from the stamp of the image to published; NaN where unknown.
+        latency_p50_ms, latency_p99_ms: from arrival to publication, over the last 500 images.
+        age_p50_ms, age_p99_ms: from the stamp of the image to publication; NaN where unknown.
         since_input_s: time since the last image; infinite before the first.
         last_error: text of the last failure, or empty.
-        failures_in_a_row: frames that failed since one succeeded.
+        failures_in_a_row: consecutive failed images.
     """
 
     frames_in: int
@@ -52,7 +51,7 @@ class Snapshot:
 
 
 class Statistics:
-    """Counts and times of one node; any thread may call any method. Times are monotonic seconds."""
+    """Counts and times of one node; thread-safe. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,35 +67,30 @@ class Statistics:
         self._ages_s: deque[float] = deque(maxlen=_LATENCIES)
 
     def arrived(self, now_s: float) -> None:
-        """An image came in."""
+        """An image arrived."""
         with self._lock:
             self._frames_in += 1
             self._inputs.append(now_s)
             self._last_input_s = now_s
 
     def dropped(self, reason: str) -> None:
-        """An image was not worked on."""
+        """An image was dropped."""
         with self._lock:
             self._drops[reason] += 1
 
     def failed(self, reason: str, error: str) -> int:
-        """Work on an image failed; the number of failures in a row."""
+        """Processing an image failed; the number of consecutive failures."""
         with self._lock:
             self._drops[reason] += 1
             self._last_error = error
             self._failures_in_a_row += 1
             return self._failures_in_a_row
 
-    def noted(self, error: str) -> None:
-        """Something went wrong that belongs to no frame."""
-        with self._lock:
-            self._last_error = error
-
     def published(self, arrived_s: float, now_s: float, age_s: float) -> None:
-        """The outputs of an image went out.
+        """The outputs of an image were published.
 
-        ``age_s`` is the time since its stamp; one that cannot be (a recording played without its
-        clock) is not counted.
+        ``age_s`` is the time since its stamp; implausible ones (a recording played without its
+        clock) are ignored.
         """
         with self._lock:
             self._frames_out += 1
@@ -106,20 +100,20 @@ class Statistics:
             if abs(age_s) < _PLAUSIBLE_AGE_S:
                 self._ages_s.append(age_s)
 
-    def forgive(self) -> None:
-        """Start afresh after a reconfiguration: no failures, no error."""
+    def clear_failures(self) -> None:
+        """Clear failures and the last error, for a new configuration."""
         with self._lock:
             self._failures_in_a_row = 0
             self._last_error = ""
 
     def clear_times(self) -> None:
-        """Forget rates and latencies, which a clock jump makes meaningless."""
+        """Clear rates and latencies, which a clock jump invalidates."""
         with self._lock:
             for times in (self._inputs, self._outputs, self._latencies_s, self._ages_s):
                 times.clear()
 
     def snapshot(self, now_s: float) -> Snapshot:
-        """The figures at ``now_s``."""
+        """The statistics at ``now_s``."""
         with self._lock:
             return Snapshot(
                 self._frames_in,
@@ -139,17 +133,17 @@ class Statistics:
 
 @dataclass(frozen=True)
 class NodeState:
-    """What a status message says beside the figures.
+    """Content of a status message besides the statistics.
 
     Attributes:
         name: name of the status.
         lifecycle: label of the lifecycle state.
         enabled: false after ``~/enable`` with false.
-        model, device, precision, backend: what runs; empty when nothing is loaded.
+        model, device, precision, backend: of the loaded model; empty if none is loaded.
         faults: sentences that make the status an error.
         warnings: sentences that make it a warning.
-        input_timeout_s: how long no image is fine.
-        details: further figures by name.
+        input_timeout_s: time without an image after which the status is a warning.
+        details: further values by name.
     """
 
     name: str
@@ -166,7 +160,7 @@ class NodeState:
 
 
 def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
-    """Level, one sentence, and every figure."""
+    """Level, message, and all statistics."""
     level, text = _judge(state, figures)
     values = {
         "state": state.lifecycle,
@@ -202,21 +196,16 @@ def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
     )
 
 
-def diagnostic_array(header: Header, status: DiagnosticStatus) -> DiagnosticArray:
-    """A message with one status."""
-    return DiagnosticArray(header=header, status=[status])
-
-
-def doubts(prediction: Prediction) -> Iterator[str]:
-    """Sentences on what a prediction says against itself."""
+def prediction_warnings(prediction: Prediction) -> Iterator[str]:
+    """Reasons not to trust a prediction, one sentence each."""
     if prediction.note and not prediction.is_metric:
         yield f"not metric: {prediction.note}"
     if prediction.scene is not None and prediction.scene.is_at_floor:
-        yield "the model could not tell the size of the scene: do not trust the metres"
+        yield "the model could not estimate the size of the scene: its scale is unreliable"
 
 
 def quantile(values: Sequence[float] | deque[float], share: float) -> float:
-    """The nearest-rank quantile, NaN of nothing."""
+    """The nearest-rank quantile; NaN without values."""
     ordered = sorted(values)
     if not ordered:
         return math.nan
@@ -224,7 +213,7 @@ def quantile(values: Sequence[float] | deque[float], share: float) -> float:
 
 
 def resident_mib() -> float:
-    """Memory of this process; its peak where the system does not tell the present."""
+    """Resident memory of this process; its peak where only that is known."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * resource.getpagesize() / 2**20
@@ -241,7 +230,7 @@ def _judge(state: NodeState, figures: Snapshot) -> tuple[bytes, str]:
     if not state.enabled:
         warnings.append("disabled by ~/enable")
     if figures.failures_in_a_row:
-        warnings.append(f"frames fail: {_brief(figures.last_error)}")
+        warnings.append(f"images fail: {_brief(figures.last_error)}")
     if figures.since_input_s == math.inf:
         warnings.append("no image yet")
     elif figures.since_input_s > state.input_timeout_s:
@@ -252,7 +241,7 @@ def _judge(state: NodeState, figures: Snapshot) -> tuple[bytes, str]:
 
 
 def _brief(text: str) -> str:
-    """The first line; a list of every differing parameter belongs into the log."""
+    """The first line; the others are in the log only."""
     first, _, rest = text.partition("\n")
     return f"{first} ... ({rest.count(chr(10)) + 1} more lines in the log)" if rest else first
 

@@ -1,4 +1,4 @@
-"""A one-slot mailbox in which the newest item wins, and the thread that empties it."""
+"""A mailbox with one slot, which keeps the newest item, and the thread that empties it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Mailbox(Generic[T]):
         self._closed = False
 
     def put(self, item: T) -> T | None:
-        """Leave an item; the one that it replaced, or None."""
+        """Put an item; returns the one that it replaced, or None."""
         with self._changed:
             replaced, self._item = self._item, item
             self._changed.notify()
             return replaced
 
     def take(self, timeout_s: float | None = None) -> T | None:
-        """Wait for an item and remove it; None after the timeout or once closed."""
+        """Wait for an item and remove it; None after the timeout or when closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._item is not None or self._closed, timeout_s)
             item, self._item = self._item, None
@@ -38,7 +38,7 @@ class Mailbox(Generic[T]):
             return item
 
     def close(self) -> None:
-        """Wake everybody who waits; nothing is handed out any more."""
+        """Wake all waiting threads; :meth:`take` returns None from now on."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -52,7 +52,7 @@ class Mailbox(Generic[T]):
 class Worker(Generic[T]):
     """One daemon thread that calls ``work`` with every item of a mailbox.
 
-    ``work`` must not raise: failures are its own to count and report.
+    ``work`` must not raise: it counts and reports its own errors.
     """
 
     def __init__(self, work: Callable[[T], None], name: str) -> None:
@@ -67,7 +67,7 @@ class Worker(Generic[T]):
         return self._ended.wait(timeout_s)
 
     def _run(self) -> None:
-        # An event tells the end: Thread.join, if interrupted, takes a running thread for ended.
+        # An event, as an interrupted Thread.join takes a running thread for ended.
         try:
             while not self.mailbox.is_closed:
                 item = self.mailbox.take()

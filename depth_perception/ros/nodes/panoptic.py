@@ -1,112 +1,75 @@
-"""The node ``panoptic_depth``: what stands where in front of one pinhole camera."""
+"""The node ``panoptic_depth``: panoptic segmentation with distances, for a pinhole camera."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import torch
-
-from ...segment_classes import PanopticClass, check_classes, read_classes
 from ...systems import PanopticDepthEstimator
 from ...systems.catalog import card
-from ...systems.panopticdepth.config import PanopticLimits
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
 from ..outputs.depth import DepthOutput, Frame, Output
-from ..outputs.segments import InstanceOutput, LabelledCloudOutput, SegmentOutput
+from ..outputs.segments import LabelledCloudOutput
 from ..parameters.models import estimator_options
 from ..parameters.panoptic import PanopticSettings
-from ..parameters.segments import SegmentSettings
-from .depth_node import Loaded
-from .loading import load_chosen
+from .depth_node import Loaded, load_chosen
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
-from .segment_selection import renamed, selected
+from .segments import NodeSegments, segment_details
 
 _WARM_UP_SIZE = (480, 640)
 
 
 class PanopticNode(ScaledNode[PanopticSettings], PinholeCameraNode[PanopticSettings]):
-    """Segments, their distances, depth and cloud from an image and its CameraInfo."""
+    """Segments, distances, depth and cloud from an image and its CameraInfo."""
 
     def __init__(self, **options: Any) -> None:
         self._estimator: PanopticDepthEstimator | None = None
-        self._classes: tuple[PanopticClass, ...] = ()
-        self._limits = PanopticLimits()
-        self._has_depth = True
-        self._found = 0
+        self._segments: NodeSegments | None = None
         super().__init__("panoptic_depth", PanopticSettings, **options)
 
     def load(self, settings: PanopticSettings) -> Loaded:
         estimator = load_panoptic(settings)
-        self._classes = classes_of(estimator, settings.classes_file, settings.segments.dropped)
+        segments = NodeSegments(estimator, settings.classes_file, settings.segments)
         estimator.warm_up(*_WARM_UP_SIZE)
         self.load_reference(settings.scale, estimator.device, "pinhole")
-        self._estimator, self._limits = estimator, estimator.options.limits
-        self._has_depth = estimator.card.has_depth
+        self._estimator, self._segments = estimator, segments
         return Loaded.by(settings, estimator.device)
 
     def unload(self) -> None:
         super().unload()
-        had_estimator = self._estimator is not None
-        self._estimator = None
-        self._found = 0
-        if had_estimator and torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._estimator = self._segments = None
 
     def make_outputs(self, settings: PanopticSettings) -> Sequence[Output]:
-        found = (
-            SegmentOutput(self.make_publisher, self._classes, lambda: self.settings.segments),
-            InstanceOutput(
-                self.make_publisher,
-                self._classes,
-                lambda: self.settings.instances,
-                lambda: self.settings.markers,
-            ),
-        )
-        if not self._has_depth:
-            return found
+        assert self._estimator is not None
+        assert self._segments is not None
+        segments = self._segments.outputs(self.make_publisher, lambda: self.settings)
+        if not self._estimator.card.has_depth:
+            return segments
         return (
             DepthOutput(self.make_publisher),
             LabelledCloudOutput(self.make_publisher, lambda: self.settings.cloud),
-            *found,
+            *segments,
         )
 
     def work(self, arrival: Arrival, settings: PanopticSettings) -> Frame:
-        if self._estimator is None:
+        if self._estimator is None or self._segments is None:
             raise RuntimeError("no model is loaded")
-        estimator = self._limited(self._estimator, settings.segments)
-        picture = self.picture(arrival, settings, estimator.device)
-        prediction = estimator(picture.image, picture.camera)
-        if picture.unseen is not None:
-            prediction = hide(prediction, picture.unseen)
-        if settings.classes_file:
-            prediction = renamed(prediction, self._classes)
-        prediction = selected(
-            prediction,
-            settings.segments.dropped,
-            settings.segments.min_thing_area_px,
-            picture.unseen,
-        )
-        self._found = len(prediction.instances)
+        if (limits := self._segments.changed_limits(settings.segments)) is not None:
+            self._estimator = self._estimator.with_options(limits=limits)
+        found = self.pinhole_image(arrival, settings, self._estimator.device)
+        prediction = self._estimator(found.image, found.camera)
+        if found.unseen is not None:
+            prediction = hide(prediction, found.unseen)
+        prediction = self._segments.chosen(prediction, settings.segments, found.unseen)
         header = arrival.message.header
-        if not self._has_depth:
-            return Frame(header, picture.image, prediction)
-        return self.in_metres(header, picture.image, prediction, settings)
+        if not self._estimator.card.has_depth:
+            return Frame(header, found.image, prediction)
+        return self.in_metres(header, found.image, prediction, settings)
 
     def details(self) -> Mapping[str, str]:
-        return {**super().details(), "segments": str(self._found)}
-
-    def _limited(
-        self, estimator: PanopticDepthEstimator, settings: SegmentSettings
-    ) -> PanopticDepthEstimator:
-        """The estimator with the limits of the parameters, which may change while it runs."""
-        limits = limits_of(settings, self._limits)
-        if limits != estimator.options.limits:
-            self._estimator = estimator = estimator.with_options(limits=limits)
-        return estimator
+        return {**super().details(), **segment_details(self._segments)}
 
 
 def load_panoptic(settings: PanopticSettings) -> PanopticDepthEstimator:
@@ -127,37 +90,3 @@ def load_panoptic(settings: PanopticSettings) -> PanopticDepthEstimator:
             "bring to metres: leave it at model"
         )
     return load_chosen(settings, **estimator_options(settings))
-
-
-def classes_of(
-    estimator: PanopticDepthEstimator, classes_file: str = "", dropped: Sequence[str] = ()
-) -> tuple[PanopticClass, ...]:
-    """The classes of the model under the names and colours of the parameters.
-
-    Raises:
-        ValueError: the file with classes is wrong, or a class is to be dropped that is not there.
-    """
-    known = tuple(estimator.network.config.classes)
-    classes = known
-    if classes_file:
-        classes = read_classes(classes_file)
-        check_classes(classes, known, estimator.card.name)
-    names = [entry.name for entry in classes]
-    unknown = [name for name in dropped if name not in names]
-    if unknown:
-        raise ValueError(
-            f"segments.drop names classes that are not there: {', '.join(unknown)}; there are: "
-            f"{', '.join(names)}"
-        )
-    return classes
-
-
-def limits_of(settings: SegmentSettings, usual: PanopticLimits) -> PanopticLimits:
-    """The limits of a model with those that the parameters replace."""
-    changes: dict[str, Any] = {}
-    if settings.min_score >= 0:
-        changes["combine_score"] = settings.min_score
-        changes["rescored"] = min(usual.rescored, settings.min_score)
-    if settings.min_stuff_area_px >= 0:
-        changes["stuff_area_px"] = settings.min_stuff_area_px
-    return replace(usual, **changes)

@@ -1,18 +1,19 @@
-"""The node ``panoramic_depth``: depth around the robot from one 360 degree camera."""
+"""The node ``panoramic_depth``: depth from a 360 degree camera."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import fields
+from typing import Any, cast
 
-import torch
 from geometry_msgs.msg import TransformStamped
 from torch import Tensor
 
 from ...geometry import Equirectangular
-from ...systems import Estimator, PanelsEstimator
-from ...systems.catalog import card
+from ...geometry.panel_merge import surrounding_panels
+from ...systems import Estimator, PanelsEstimator, PanopticDepthEstimator, card, options_of
+from ...systems.card import panels_card
 from ..compat.transforms import Broadcaster, static_broadcaster
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import fit_mask, hide, read_mask
@@ -23,13 +24,12 @@ from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.common import PanoramicSettings
 from ..parameters.models import estimator_options
-from .depth_node import Loaded
-from .loading import load_chosen
-from .panel_model import load_around, refuse_panoptic
+from .depth_node import Loaded, load_chosen
 from .scaled_node import ScaledNode
-from .surrounding_segments import SurroundingSegments
+from .segments import NodeSegments, segment_details
 
 _ASPECT_TOLERANCE = 0.02
+_PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")
 
 
 class PanoramicNode(ScaledNode[PanoramicSettings]):
@@ -40,7 +40,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def __init__(self, **options: Any) -> None:
         self._estimator: Estimator | PanelsEstimator | None = None
-        self._segments: SurroundingSegments | None = None
+        self._segments: NodeSegments | None = None
         self._staging = Staging()
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
@@ -53,7 +53,9 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         estimator = load_model(settings)
         self._segments = None
         if isinstance(estimator, PanelsEstimator) and estimator.card.is_panoptic:
-            self._segments = SurroundingSegments(estimator, settings)
+            model = cast(PanopticDepthEstimator, estimator.pinhole)
+            file = settings.panoptic.classes_file
+            self._segments = NodeSegments(model, file, settings.segments)
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
         height = settings.height or estimator.card.default_height
         estimator.warm_up(height, 2 * height)
@@ -63,12 +65,9 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def unload(self) -> None:
         super().unload()
-        had_estimator = self._estimator is not None
         self._estimator = self._segments = self._mask = self._scan = None
         self._panels = ()
         self._known_frames.clear()
-        if had_estimator and torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     def make_outputs(self, settings: PanoramicSettings) -> Sequence[Output]:
         if settings.publish_tf and self._broadcaster is None:
@@ -101,24 +100,25 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
             height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg
         )
         if self._segments is not None and isinstance(self._estimator, PanelsEstimator):
-            self._estimator = self._segments.limited(self._estimator, settings)
+            limits = self._segments.changed_limits(settings.segments)
+            if limits is not None:
+                self._estimator = self._estimator.with_model_options(limits=limits)
         prediction = self._estimator(image, camera)
         mask = None
         if self._mask is not None:
             mask = fit_mask(self._mask, *prediction.values.shape)
             prediction = hide(prediction, mask)
         if self._segments is not None:
-            prediction = self._segments.chosen(prediction, settings, mask)
+            prediction = self._segments.chosen(prediction, settings.segments, mask)
         header = arrival.message.header
         self._publish_frames(header.frame_id, settings)
         return self.in_metres(header, image, prediction, settings)
 
     def details(self) -> Mapping[str, str]:
-        found = {} if self._segments is None else {"segments": str(self._segments.count)}
-        return {**super().details(), **found}
+        return {**super().details(), **segment_details(self._segments)}
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
-        """Send the static transforms of a camera frame when it is first seen."""
+        """Publish the static transforms of a camera frame once."""
         if self._broadcaster is None or self._scan is None or not settings.publish_tf:
             return
         key = (camera_frame, settings.scan.frame_id)
@@ -138,24 +138,53 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
 
 def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
-    """The model of the parameters, which looks around panel by panel if it is a pinhole model.
+    """The model of the parameters; a pinhole model runs on overlapping views.
 
     Raises:
         KeyError, ValueError, OSError: no such model, it does not suit, or it cannot be loaded.
     """
     if card(settings.model).camera == "pinhole":
-        return load_around(settings)
-    refuse_panoptic(settings)
+        return _load_on_panels(settings)
+    _reject_panoptic(settings)
     return load_chosen(settings, **estimator_options(settings))
+
+
+def _load_on_panels(settings: PanoramicSettings) -> PanelsEstimator:
+    """The pinhole model of the parameters, run on overlapping views of panoramas."""
+    model = panels_card(card(settings.model))
+    if not model.is_panoptic:
+        _reject_panoptic(settings)
+    options = estimator_options(settings, "seam", "height", "output_size")
+    if settings.height and "height" not in options_of(model.name).lacks:
+        options["height"] = settings.height
+    pinhole = load_chosen(settings, **{**options, "output_size": "network"})
+    panels = surrounding_panels(settings.height or model.default_height)
+    return PanelsEstimator(pinhole, panels, output_size=settings.output_size)
+
+
+def _reject_panoptic(settings: PanoramicSettings) -> None:
+    """Raise ValueError if a parameter of segments is set, which the model does not find."""
+    usual = PanoramicSettings()
+    changed = [
+        f"{group}.{item.name}"
+        for group in _PANOPTIC_GROUPS
+        for item in fields(getattr(usual, group))
+        if getattr(getattr(settings, group), item.name) != getattr(getattr(usual, group), item.name)
+    ]
+    if changed:
+        raise ValueError(
+            f"model {settings.model} does not have {', '.join(changed)}: leave it at the default, "
+            "or choose another model"
+        )
 
 
 def panorama_camera(
     height: int, width: int, horizontal_fov_deg: float, vertical_fov_deg: float
 ) -> Equirectangular:
-    """The camera of an image that shows this part of the sphere.
+    """The camera of an image with these fields of view.
 
     Raises:
-        ValueError: the whole sphere is claimed, but the image is not twice as wide as high.
+        ValueError: a full panorama that is not twice as wide as high.
     """
     is_full = horizontal_fov_deg >= 360.0 and vertical_fov_deg >= 180.0
     if is_full and abs(width / (2.0 * height) - 1.0) > _ASPECT_TOLERANCE:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from ...systems import Estimator
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output
 from ..parameters.models import check_camera, estimator_options
 from ..parameters.pinhole import PinholeSettings
-from .depth_node import Loaded
-from .loading import load_chosen
+from .depth_node import Loaded, load_chosen
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
 
@@ -37,10 +34,7 @@ class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings
 
     def unload(self) -> None:
         super().unload()
-        had_estimator = self._estimator is not None
         self._estimator = None
-        if had_estimator and torch.cuda.is_available():
-            torch.cuda.empty_cache()
 
     def make_outputs(self, settings: PinholeSettings) -> Sequence[Output]:
         return (
@@ -51,11 +45,11 @@ class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings
     def work(self, arrival: Arrival, settings: PinholeSettings) -> Frame:
         if self._estimator is None:
             raise RuntimeError("no model is loaded")
-        picture = self.picture(arrival, settings, self._estimator.device)
-        prediction = self._estimator(picture.image, picture.camera)
-        if picture.unseen is not None:
-            prediction = hide(prediction, picture.unseen)
-        return self.in_metres(arrival.message.header, picture.image, prediction, settings)
+        found = self.pinhole_image(arrival, settings, self._estimator.device)
+        prediction = self._estimator(found.image, found.camera)
+        if found.unseen is not None:
+            prediction = hide(prediction, found.unseen)
+        return self.in_metres(arrival.message.header, found.image, prediction, settings)
 
 
 def model_options(settings: PinholeSettings) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the nodes for pinhole cameras share: images that have their CameraInfo, rectified."""
+"""Images of pinhole cameras with their CameraInfo, rectified; base of the nodes for them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ S = TypeVar("S", bound=PinholeCameraSettings)
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A pinhole image, rectified where its camera bends lines.
+class PinholeImage:
+    """A pinhole image, rectified if it was distorted.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB on the device that was asked for.
+        image: (H, W, 3) uint8 RGB on the requested device.
         camera: its pixel grid.
-        unseen: (H, W) bool, pixels that rectification left without content; None: there are none.
+        unseen: (H, W) bool, pixels without content after rectification; None: there are none.
     """
 
     image: Tensor
@@ -42,7 +42,7 @@ class Picture:
 class PinholeCameraNode(DepthNode[S]):
     """A node whose images need intrinsics, from ``camera_info`` or assumed.
 
-    The executor's thread pairs messages; the worker's thread reads the intrinsics of each pair.
+    The thread of the executor pairs messages; the worker thread reads the intrinsics of each pair.
     """
 
     def __init__(self, name: str, settings_type: type[S], **options: Any) -> None:
@@ -55,7 +55,7 @@ class PinholeCameraNode(DepthNode[S]):
     def subscribe(self, settings: S) -> None:
         self._matcher = InfoMatcher(Sync(settings.camera_info.sync))
         self.make_subscription(CameraInfo, "camera_info", self._on_info, info_profile())
-        if self._matcher.sync is Sync.LATEST:  # a latched one is only sent to who asks for it
+        if self._matcher.sync is Sync.LATEST:  # latched messages need a latched subscription
             self.make_subscription(
                 CameraInfo, "camera_info", self._on_info, latched_profile(), is_optional=True
             )
@@ -81,8 +81,9 @@ class PinholeCameraNode(DepthNode[S]):
         topic, waited = self.resolve_topic_name("camera_info"), f"{now_s - since_s:.0f} s"
         if self._matcher.latest is not None:
             return (
-                f"no camera_info with the stamp of an image for {waited}, though others come on "
-                f"{topic}: if any of them will do, set camera_info.sync to latest",
+                f"no camera_info with the stamp of an image for {waited}, but others arrive on "
+                f"{topic}: if the latest one is valid for all images, set camera_info.sync to "
+                "latest",
             )
         if fov > 0:
             return (
@@ -98,18 +99,18 @@ class PinholeCameraNode(DepthNode[S]):
         for _ in range(self._matcher.clear()):
             self.statistics.dropped("clock jump")
 
-    def picture(self, arrival: Arrival, settings: S, device: torch.device) -> Picture:
+    def pinhole_image(self, arrival: Arrival, settings: S, device: torch.device) -> PinholeImage:
         """The image of an arrival as that of a pinhole camera.
 
         Raises:
             ValueError: the image cannot be read, its CameraInfo is not that of a pinhole camera or
-                of another image, or it is distorted and must not be rectified.
+                belongs to another image, or it is distorted and ``rectify`` is false.
         """
         image = self._staging.upload(read_rgb(arrival.message), device)
         if arrival.info is None:
             height, width = image.shape[:2]
             fov = math.radians(settings.camera_info.fallback_fov_deg)
-            return Picture(image, Pinhole.from_fov(height, width, fov), None)
+            return PinholeImage(image, Pinhole.from_fov(height, width, fov), None)
         frames = (arrival.message.header.frame_id, arrival.info.header.frame_id)
         if all(frames) and frames[0] != frames[1]:
             raise ValueError(
@@ -117,10 +118,10 @@ class PinholeCameraNode(DepthNode[S]):
                 "connect the camera_info of this camera"
             )
         view = self._view(arrival.info, settings, device)
-        return Picture(view.apply(image), view.camera, view.unseen)
+        return PinholeImage(view.apply(image), view.camera, view.unseen)
 
     def _view(self, info: CameraInfo, settings: S, device: torch.device) -> View:
-        """As the last one, unless the message, the parameters or the device changed."""
+        """The last view, unless the message, the parameters or the device changed."""
         calibration = Calibration.of(
             info, rectify=settings.rectify, is_rectified=settings.image_is_rectified
         )

@@ -1,4 +1,4 @@
-"""Quality of service: what the nodes ask for and offer, and what does not match.
+"""Quality of service: profiles of the nodes, and warnings for peers that do not match.
 
 Defaults can be replaced with ``qos_overrides.<topic>.<publisher|subscription>.<policy>``.
 """
@@ -22,17 +22,17 @@ from ..compat.qos_events import PublisherEventCallbacks, SubscriptionEventCallba
 
 
 def input_profile() -> QoSProfile:
-    """Sensor data of which only the newest counts: matches every publisher."""
+    """Sensor data, newest message only; matches every publisher."""
     return _sensor_data(1)
 
 
 def info_profile() -> QoSProfile:
-    """Small messages of which each may be the one that an image waits for."""
+    """CameraInfo, any of which an image may wait for; matches every publisher."""
     return _sensor_data(30)
 
 
 def range_profile() -> QoSProfile:
-    """Measurements of which each may be the one of an image: matches every publisher."""
+    """Range measurements, any of which may belong to an image; matches every publisher."""
     return _sensor_data(5)
 
 
@@ -45,7 +45,7 @@ def _sensor_data(depth: int) -> QoSProfile:
 
 
 def latched_profile() -> QoSProfile:
-    """Also what was published before the subscription: matches latched publishers only."""
+    """Includes messages from before the subscription; matches latched publishers only."""
     return QoSProfile(
         depth=1,
         reliability=ReliabilityPolicy.RELIABLE,
@@ -54,12 +54,12 @@ def latched_profile() -> QoSProfile:
 
 
 def silent_events() -> SubscriptionEventCallbacks:
-    """Callbacks that say nothing of publishers that do not match."""
+    """Callbacks that ignore publishers that do not match."""
     return SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
 
 
 def output_profile() -> QoSProfile:
-    """Reliable: matches reliable and best-effort subscriptions."""
+    """Reliable; matches reliable and best-effort subscriptions."""
     return QoSProfile(
         depth=2,
         reliability=ReliabilityPolicy.RELIABLE,
@@ -68,7 +68,7 @@ def output_profile() -> QoSProfile:
 
 
 def overridable() -> QoSOverridingOptions:
-    """Let the user replace history, depth, reliability and durability by parameters."""
+    """Let parameters override history, depth, reliability and durability."""
     return QoSOverridingOptions(
         policy_kinds=(
             QoSPolicyKind.HISTORY,
@@ -80,7 +80,7 @@ def overridable() -> QoSOverridingOptions:
 
 
 class QosWatch:
-    """Remembers peers whose quality of service does not match, for the diagnostics."""
+    """Collects peers with incompatible quality of service, for the diagnostics."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         self._warn = warn

@@ -1,4 +1,4 @@
-"""What the nodes share that publish metres: the source of scale, from parameters to diagnostics."""
+"""Metric scale in the nodes, from parameters to diagnostics."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ S = TypeVar("S", bound=NodeSettings)
 class ScaledNode(DepthNode[S]):
     """A node whose settings have a group ``scale``.
 
-    The executor's thread collects measurements; the worker's thread recovers the scale. What the
-    one wants of the other (a reset) waits for the next image.
+    The thread of the executor collects measurements; the worker thread recovers the scale. A reset
+    takes effect with the next image.
     """
 
     def __init__(self, name: str, settings_type: type[S], **options: Any) -> None:
@@ -44,12 +44,12 @@ class ScaledNode(DepthNode[S]):
         super().__init__(name, settings_type, **options)
 
     def load_reference(self, settings: ScaleSettings, device: torch.device, camera: str) -> None:
-        """Load the model of the source ``reference``; a part of :meth:`load`.
+        """Load the model of the source ``reference``, as a part of :meth:`load`.
 
         Args:
             settings: the group of parameters.
-            device: where it is to run.
-            camera: kind of camera that the images are of, as in the cards of models.
+            device: of the model.
+            camera: kind of camera of the images, as in the cards of models.
 
         Raises:
             KeyError, ValueError, OSError: no such model, or it does not suit.
@@ -60,7 +60,7 @@ class ScaledNode(DepthNode[S]):
         chosen = card(settings.reference_model)
         if not chosen.is_metric:
             raise ValueError(
-                f"scale.reference_model {chosen.name} gives no metres: choose a metric model"
+                f"scale.reference_model {chosen.name} is not metric: choose a metric model"
             )
         model = load(chosen.name, settings.reference_checkpoint or None, device)
         if chosen.camera == camera:
@@ -74,7 +74,7 @@ class ScaledNode(DepthNode[S]):
             )
 
     def make_lookup(self) -> TransformLookup | None:
-        """Where frames are; None where TF is not installed."""
+        """Lookup of transforms; None where TF is not installed."""
         return transform_lookup(self)
 
     def subscribe(self, settings: S) -> None:
@@ -106,12 +106,12 @@ class ScaledNode(DepthNode[S]):
         if source in ("model", "fixed", "none"):
             return f"nothing to reset: scale.source is {source}"
         self._is_reset_wanted = True
-        return "the scale is found anew from the next image on"
+        return "the scale is estimated again from the next image on"
 
     def warnings(self) -> Sequence[str]:
         found = list(super().warnings())
         report, ranges = self._report, self._ranges
-        if report is not None and report.is_metric:  # else the prediction itself tells
+        if report is not None and report.is_metric:  # else in the note of the prediction
             found += [f"scale: {text}" for text in report.warnings]
         if ranges is not None and ranges.refusal:
             found.append(ranges.refusal)
@@ -136,10 +136,10 @@ class ScaledNode(DepthNode[S]):
     def in_metres(
         self, header: Header, image: Tensor, prediction: Prediction, settings: S
     ) -> Frame:
-        """The frame of an image: its prediction in metres, if there is reason to believe them.
+        """The frame of an image, in metres if there is a valid scale.
 
         Raises:
-            ValueError: fixed numbers do not suit the prediction.
+            ValueError: the fixed scale and shift do not suit the prediction.
         """
         scale = _scale(settings)
         if self._recovery is None or self._recovery[0] != scale:

@@ -1,1 +1,1 @@
-"""The topics of one node, one class for each group."""
+"""What the nodes publish: one class for each group of topics."""

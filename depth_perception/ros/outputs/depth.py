@@ -1,4 +1,4 @@
-"""What the nodes publish, one class per kind. Each computes only what somebody listens to."""
+"""Topics with depth, one class for each group. Only topics with subscribers are computed."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ MakePublisher = Callable[[type[Any], str], Publisher]
 
 @dataclass(frozen=True)
 class Frame:
-    """One image with its depth.
+    """One image with its prediction.
 
     Attributes:
         header: of the image; every output carries its stamp.
         image: (H, W, 3) uint8 RGB.
-        prediction: depth of it, on a grid of its own.
-        report: how it became metric, where a source of scale was asked.
+        prediction: on a grid of its own.
+        report: how it became metric, if a source of scale was used.
     """
 
     header: Header
@@ -51,7 +51,7 @@ class Frame:
 
     @cached_property
     def range_m(self) -> Tensor:
-        """(h, w) float32 distance of every pixel along its ray; only of metric depth."""
+        """(h, w) float32 distance of every pixel along its ray; for metric depth only."""
         prediction = self.prediction
         return prediction.camera.convert(prediction.depth, prediction.kind, DepthKind.RANGE)
 
@@ -62,29 +62,29 @@ class Frame:
 
 
 class Output(Protocol):
-    """One kind of output of a node."""
+    """A group of topics."""
 
     def is_wanted(self) -> bool:
-        """Whether anybody listens."""
+        """Whether it has subscribers."""
 
     def publish(self, frame: Frame) -> None:
-        """Publish what is listened to."""
+        """Publish the topics that have subscribers."""
 
 
 class RateLimit:
-    """At most so many events a second, by the monotonic clock."""
+    """Limits the rate of events, by the monotonic clock."""
 
     def __init__(self) -> None:
         self._next_s = 0.0
 
     def allows(self, rate_hz: float) -> bool:
-        """Whether an event may happen now; counts it if so. Rate 0 allows all."""
+        """Whether an event may happen now, which is then counted. Rate 0 allows all."""
         now = time.monotonic()
         if rate_hz <= 0:
             return True
         if now < self._next_s:
             return False
-        # Keep to the beat unless it was lost, so that a limit near the input rate is reached.
+        # Keep the phase unless it was lost, so that a limit near the input rate is reached.
         self._next_s = max(self._next_s + 1.0 / rate_hz, now + 0.5 / rate_hz)
         return True
 
@@ -115,7 +115,7 @@ class DepthOutput:
 
 
 class CloudOutput:
-    """``depth/points``, only of metric depth."""
+    """``depth/points``, for metric depth only."""
 
     def __init__(self, make: MakePublisher, settings: Callable[[], CloudSettings]) -> None:
         self._publisher = make(PointCloud2, "depth/points")
@@ -136,12 +136,12 @@ class CloudOutput:
         self._publisher.publish(cloud_message(self._packer, frame, settings, labels))
 
     def labels(self, prediction: Prediction) -> Tensor | None:
-        """(H, W, 2) int32 class and instance of every pixel; None where clouds have no labels."""
+        """(H, W, 2) int32 class and instance of every pixel; None for clouds without labels."""
         return None
 
 
 class PanelOutput:
-    """``panels/NAME/{image,depth,camera_info}``: pinhole views cut out of a panorama."""
+    """``panels/NAME/{image,depth,camera_info}``: pinhole views of a panorama."""
 
     def __init__(self, make: MakePublisher, panel: Panel) -> None:
         self.panel = panel
@@ -171,13 +171,13 @@ class PanelOutput:
             self._info.publish(pinhole_info(header, self.panel.camera))
 
     def header(self, source: Header) -> Header:
-        """The header of the panel: its own optical frame, the stamp of the image."""
+        """Header of the panel: its own optical frame, the stamp of the image."""
         frame = derived_optical_frame(source.frame_id, self.panel.name)
         return Header(stamp=source.stamp, frame_id=frame)
 
 
 class ScanOutput:
-    """``scan``: what a planar laser in place of the camera would measure."""
+    """``scan``: ranges of a planar laser scanner at the position of the camera."""
 
     def __init__(self, make: MakePublisher, settings: Callable[[], ScanSettings]) -> None:
         self._publisher = make(LaserScan, "scan")
@@ -200,7 +200,7 @@ class ScanOutput:
 
 
 def has_listener(publisher: Publisher) -> bool:
-    """Whether a subscription is matched."""
+    """Whether it has a matched subscription."""
     return publisher.get_subscription_count() > 0
 
 
@@ -214,7 +214,7 @@ def info_message(header: Header, camera: Equirectangular | Pinhole) -> CameraInf
 def cloud_message(
     packer: CloudPacker, frame: Frame, settings: CloudSettings, labels: Tensor | None = None
 ) -> PointCloud2:
-    """The cloud of a frame with metric depth, in the packer's memory: valid until its next one."""
+    """The cloud of a frame with metric depth, in memory of the packer, valid until its next one."""
     rays = frame.prediction.camera.rays(device=frame.range_m.device)
     keep = kept_points(frame, settings.edge_threshold)
     colours = frame.colours() if settings.colour else None
@@ -222,7 +222,7 @@ def cloud_message(
 
 
 def kept_points(frame: Frame, edge_threshold: float) -> Tensor:
-    """(h, w) bool: valid and, for a positive threshold, not at a depth jump."""
+    """(h, w) bool: valid and, for a positive threshold, not at a depth discontinuity."""
     prediction = frame.prediction
     if edge_threshold <= 0:
         return prediction.valid

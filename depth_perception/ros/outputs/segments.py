@@ -1,6 +1,6 @@
-"""What panoptic nodes publish, one class per kind; each computes only what somebody listens to.
+"""Topics with segments, one class for each group. Only topics with subscribers are computed.
 
-They take any frame whose prediction has segments, of pinhole cameras and panoramas.
+They need frames whose prediction has segments, of pinhole cameras or panoramas.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ...segment_classes import PanopticClass
 from ..compat.detections import Detection3DArray
 from ..messages.buffers import PayloadBuffer
 from ..messages.images import image_message
-from ..messages.instance_depth import measure
+from ..messages.instance_depth import instance_statistics
 from ..messages.instances import detection_array, instance_array, marker_array
 from ..parameters.segments import InstanceSettings, MarkerSettings, SegmentSettings
 from .depth import CloudOutput, Frame, MakePublisher, has_listener, info_message
@@ -62,8 +62,8 @@ class SegmentOutput:
 class LabelledCloudOutput(CloudOutput):
     """``depth/points`` with the fields ``label`` and ``instance``, both uint32.
 
-    ``instance`` is the id of the segment, 0 where there is none. ``label`` is its class number,
-    where there is none 4294967295, which is -1 as int32.
+    ``instance`` is the id of the segment, 0 for none. ``label`` is its class number, 4294967295 for
+    none, which is -1 as int32.
     """
 
     def labels(self, prediction: Prediction) -> Tensor | None:
@@ -76,10 +76,9 @@ class LabelledCloudOutput(CloudOutput):
 
 
 class InstanceOutput:
-    """``instances``, ``instances/markers``, and ``instances/detections`` where it can be.
+    """``instances``, ``instances/markers`` and, with vision_msgs, ``instances/detections``.
 
-    The last needs vision_msgs. Markers and detections are in metres, so that without them there
-    are none.
+    Markers and detections need metric depth.
     """
 
     def __init__(
@@ -106,7 +105,7 @@ class InstanceOutput:
         if not self.is_wanted():
             return
         header, prediction, settings = frame.header, frame.prediction, self._instance_settings()
-        found = measure(prediction, settings.options())
+        found = instance_statistics(prediction, settings.options())
         if has_listener(self._array):
             self._array.publish(instance_array(header, prediction, found, settings.masks))
         placed = found if prediction.is_metric else ()
@@ -121,7 +120,7 @@ def segments_of(prediction: Prediction) -> Tensor:
     """(H, W) int32 ids of the segments.
 
     Raises:
-        ValueError: the model finds none.
+        ValueError: there are none.
     """
     if prediction.segments is None:
         raise ValueError("this prediction has no segments: use a panoptic model")

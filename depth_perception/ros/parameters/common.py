@@ -16,9 +16,18 @@ from .segments import InstanceSettings, MarkerSettings, SegmentSettings
 _LONGEST_M = 1000.0
 
 
+def _check_range(group: str, settings: CloudSettings | ScanSettings) -> None:
+    """Raise ValueError if the limits of the range are the wrong way round."""
+    low, high = settings.min_range_m, settings.max_range_m
+    if low > high:
+        raise ValueError(
+            f"{group}.min_range_m ({low:g}) must not exceed {group}.max_range_m ({high:g})"
+        )
+
+
 @dataclass(frozen=True)
 class NodeSettings:
-    """What every depth node has."""
+    """Parameters of every depth node."""
 
     model: str = option(
         "panda-tiny-metric",
@@ -27,12 +36,11 @@ class NodeSettings:
     )
     checkpoint: str = option(
         "",
-        "File with the weights (safetensors or an official file). Empty: the fetched official "
-        "file, or the weights inside the package.",
+        "Weights file (safetensors or official checkpoint). Empty: downloaded or bundled weights.",
         reload=True,
     )
     device: str = option(
-        "auto", "Where the network runs: auto, cpu, cuda, cuda:1, mps.", reload=True
+        "auto", "Device of the network: auto, cpu, cuda, cuda:1 or mps.", reload=True
     )
     precision: str = shared(EstimatorOptions, "precision")
     backend: str = shared(EstimatorOptions, "backend")
@@ -40,101 +48,127 @@ class NodeSettings:
     output_size: str = shared(EstimatorOptions, "output_size", default="network")
     image_transport: str = option(
         "raw",
-        "raw: sensor_msgs/Image on `image`. compressed: sensor_msgs/CompressedImage on "
-        "`image/compressed`.",
+        "Type of the input images. raw: sensor_msgs/Image on `image`. compressed: "
+        "sensor_msgs/CompressedImage on `image/compressed`.",
         choices=("raw", "compressed"),
         reload=True,
     )
     autostart: bool = option(
-        True, "Configure and activate at start, without a lifecycle manager.", read_only=True
+        True,
+        "Configure and activate the node at start, without a lifecycle manager.",
+        read_only=True,
     )
     max_rate_hz: float = option(
-        0.0, "At most so many frames a second are computed; 0: no limit.", minimum=0.0, maximum=1e3
+        0.0,
+        "Maximum rate of processed images; 0: no limit.",
+        unit="Hz",
+        minimum=0.0,
+        maximum=1e3,
     )
     max_consecutive_failures: int = option(
         30,
-        "After so many failed frames in a row the node goes to unconfigured, from where it can be "
-        "configured again; 0: never.",
+        "Number of consecutive failed images after which the node becomes unconfigured; it can be "
+        "configured again. 0: never.",
         minimum=0,
         maximum=1_000_000,
     )
     diagnostics_period_s: float = option(
-        1.0, "Time between two messages on /diagnostics.", minimum=0.1, maximum=60.0, reload=True
+        1.0,
+        "Period of the messages on /diagnostics.",
+        unit="s",
+        minimum=0.1,
+        maximum=60.0,
+        reload=True,
     )
     input_timeout_s: float = option(
-        3.0, "Without an image for so long, the diagnostics warn.", minimum=0.1, maximum=3600.0
+        3.0,
+        "Time without an image after which the diagnostics warn.",
+        unit="s",
+        minimum=0.1,
+        maximum=3600.0,
     )
 
 
 @dataclass(frozen=True)
 class CloudSettings:
-    """Parameters of the point cloud."""
+    """Point cloud on `depth/points`."""
 
-    enabled: bool = option(True, "Publish depth/points when somebody listens.")
+    enabled: bool = option(True, "Publish depth/points while it has subscribers.")
     stride: int = option(
-        1, "Take every so many rows and columns of the depth image.", minimum=1, maximum=64
+        1, "Publish every n-th row and column of the depth image.", minimum=1, maximum=64
     )
     organised: bool = option(
         False,
-        "True: height x width points, NaN where there is none. False: one row of valid points.",
+        "True: height x width points, NaN where invalid. False: one row of the valid points.",
     )
-    min_range_m: float = option(0.1, "Nearer points are left out.", minimum=0.0, maximum=_LONGEST_M)
+    min_range_m: float = option(
+        0.1, "Nearer points are omitted.", unit="m", minimum=0.0, maximum=_LONGEST_M
+    )
     max_range_m: float = option(
-        _LONGEST_M, "Farther points are left out.", minimum=0.0, maximum=_LONGEST_M
+        _LONGEST_M, "Farther points are omitted.", unit="m", minimum=0.0, maximum=_LONGEST_M
     )
     max_rate_hz: float = option(
-        0.0, "At most so many clouds a second; 0: one for every frame.", minimum=0.0, maximum=1e3
+        0.0,
+        "Maximum rate of clouds; 0: one for every image.",
+        unit="Hz",
+        minimum=0.0,
+        maximum=1e3,
     )
-    colour: bool = option(True, "Give every point the colour of its pixel (field rgb).")
+    colour: bool = option(True, "Add the colour of the pixel to every point (field rgb).")
     edge_threshold: float = option(
         0.1,
-        "Leave out points at depth jumps of more than this share (0.1: 10 %), where points would "
-        "float between two surfaces; 0 keeps all.",
+        "Omit points at relative depth discontinuities larger than this (0.1: 10 %), where points "
+        "would float between two surfaces; 0 keeps all.",
         minimum=0.0,
         maximum=10.0,
     )
 
     def check(self) -> None:
         """Raise ValueError if the range limits are the wrong way round."""
-        if self.min_range_m > self.max_range_m:
-            raise ValueError(
-                f"cloud.min_range_m ({self.min_range_m:g}) must not exceed cloud.max_range_m "
-                f"({self.max_range_m:g})"
-            )
+        _check_range("cloud", self)
 
 
 @dataclass(frozen=True)
 class PanelSettings:
-    """Parameters of the virtual pinhole cameras."""
+    """Virtual pinhole cameras on `panels/NAME/{image,depth,camera_info}`."""
 
     enabled: bool = option(
-        True, "Offer panels/NAME/{image,depth,camera_info}; cut only if listened to.", reload=True
+        True,
+        "Publish panels/NAME/{image,depth,camera_info} while they have subscribers.",
+        reload=True,
     )
     names: tuple[str, ...] = option(
-        ("front", "right", "back", "left"), "One name for each panel.", reload=True
+        ("front", "right", "back", "left"), "Names of the panels.", reload=True
     )
     yaw_deg: tuple[float, ...] = option(
         (0.0, 90.0, 180.0, -90.0),
-        "Direction of each panel to the right of the image centre, degrees.",
+        "Yaw of each panel relative to the image centre; positive is to the right.",
+        unit="deg",
         minimum=-360.0,
         maximum=360.0,
         reload=True,
     )
     pitch_deg: tuple[float, ...] = option(
         (0.0, 0.0, 0.0, 0.0),
-        "Direction of each panel above the horizon, degrees.",
+        "Pitch of each panel relative to the horizon; positive is up.",
+        unit="deg",
         minimum=-90.0,
         maximum=90.0,
         reload=True,
     )
     fov_deg: float = option(
-        90.0, "Horizontal field of view, degrees.", minimum=1.0, maximum=170.0, reload=True
+        90.0,
+        "Horizontal field of view of the panels.",
+        unit="deg",
+        minimum=1.0,
+        maximum=170.0,
+        reload=True,
     )
-    width: int = option(320, "Columns of a panel.", minimum=8, maximum=4096, reload=True)
-    height: int = option(320, "Rows of a panel.", minimum=8, maximum=4096, reload=True)
+    width: int = option(320, "Width of a panel.", unit="px", minimum=8, maximum=4096, reload=True)
+    height: int = option(320, "Height of a panel.", unit="px", minimum=8, maximum=4096, reload=True)
 
     def check(self) -> None:
-        """Raise ValueError if the lists differ in length or a name is unfit for a topic."""
+        """Raise ValueError if the lists differ in length or a name cannot be part of a topic."""
         counts = (len(self.names), len(self.yaw_deg), len(self.pitch_deg))
         if len(set(counts)) != 1:
             raise ValueError(
@@ -150,7 +184,7 @@ class PanelSettings:
                 )
 
     def panels(self) -> tuple[Panel, ...]:
-        """The panels asked for."""
+        """The panels."""
         return tuple(
             Panel(
                 name,
@@ -166,33 +200,32 @@ class PanelSettings:
 
 @dataclass(frozen=True)
 class ScanSettings:
-    """Parameters of the laser scan."""
+    """Laser scan on `scan`."""
 
-    enabled: bool = option(True, "Publish scan when somebody listens.")
+    enabled: bool = option(True, "Publish scan while it has subscribers.")
     band_deg: float = option(
         10.0,
-        "Height of the band around the horizon in which the nearest surface of each column counts, "
-        "degrees. The camera is taken to stand upright.",
+        "Height of the band around the horizon within which the nearest surface of each column is "
+        "the range. The camera is assumed to be upright.",
+        unit="deg",
         minimum=0.1,
         maximum=180.0,
     )
-    min_range_m: float = option(0.1, "Nearer values become -inf.", minimum=0.0, maximum=_LONGEST_M)
+    min_range_m: float = option(
+        0.1, "Nearer ranges become -inf.", unit="m", minimum=0.0, maximum=_LONGEST_M
+    )
     max_range_m: float = option(
-        30.0, "Farther values become +inf.", minimum=0.0, maximum=_LONGEST_M
+        30.0, "Farther ranges become +inf.", unit="m", minimum=0.0, maximum=_LONGEST_M
     )
     frame_id: str = option(
         "",
-        "Frame of the scan: x forward, y left, z up. Empty: the frame of the image with "
+        "Frame of the scan, with x forward, y left and z up. Empty: the frame of the image with "
         "`_optical_frame` replaced by `_scan_frame`.",
     )
 
     def check(self) -> None:
         """Raise ValueError if the range limits are the wrong way round."""
-        if self.min_range_m > self.max_range_m:
-            raise ValueError(
-                f"scan.min_range_m ({self.min_range_m:g}) must not exceed scan.max_range_m "
-                f"({self.max_range_m:g})"
-            )
+        _check_range("scan", self)
 
 
 @dataclass(frozen=True)
@@ -209,7 +242,7 @@ class PanopticGroup:
 
 @dataclass(frozen=True)
 class _PanoramicSettings(NodeSettings):
-    """The parameters of ``panoramic_depth``."""
+    """Parameters of ``panoramic_depth``, at their defaults."""
 
     model: str = option(
         "panda-tiny-metric",
@@ -221,23 +254,28 @@ class _PanoramicSettings(NodeSettings):
     flip: bool = shared(EstimatorOptions, "flip")
     seam: str = shared(EstimatorOptions, "seam", default="circular")
     horizontal_fov_deg: float = option(
-        360.0, "What the image sees from left to right, degrees.", minimum=1.0, maximum=360.0
+        360.0,
+        "Horizontal field of view of the image.",
+        unit="deg",
+        minimum=1.0,
+        maximum=360.0,
     )
     vertical_fov_deg: float = option(
         180.0,
-        "What the image sees from top to bottom, degrees; the horizon is in the middle.",
+        "Vertical field of view of the image; the horizon is in the middle.",
+        unit="deg",
         minimum=1.0,
         maximum=180.0,
     )
     mask_file: str = option(
         "",
-        "Picture in the geometry of the image; where it is not black (the body of the robot), "
-        "depth is invalid. Empty: none.",
+        "Image file with the geometry of the input image. Depth is invalid where it is not black "
+        "(for example the body of the robot). Empty: no mask.",
         reload=True,
     )
     publish_tf: bool = option(
         True,
-        "Publish static transforms from the frame of the image to those of the scan and the "
+        "Publish static transforms from the frame of the image to the frames of the scan and the "
         "panels.",
         reload=True,
     )

@@ -28,6 +28,7 @@ def with_models(
         bases: dataclasses with further parameters of a group, by its name.
     """
     groups: dict[str, dict[str, type[EstimatorOptions]]] = {name: {} for name in bases or {}}
+    titles: dict[str, list[str]] = {name: [] for name in bases or {}}
     present = {item.name for item in fields(kind)}
     for system in systems().values():
         for options in dict.fromkeys(
@@ -36,6 +37,7 @@ def with_models(
             for item, group in _own(options, system.name):
                 if item.name not in present:
                     groups.setdefault(group, {}).setdefault(item.name, options)
+                    titles.setdefault(group, []).append(system.title)
     made = []
     for name, options in groups.items():
         base = (bases or {}).get(name)
@@ -44,7 +46,10 @@ def with_models(
             [(option, Any, shared(of, option)) for option, of in options.items()],
             bases=(base,) if base else (),
             frozen=True,
-            namespace={"check": _checker(name, options)},
+            namespace={
+                "__doc__": f"Options of {', '.join(dict.fromkeys(titles[name]))}.",
+                "check": _checker(name, options),
+            },
         )
         made.append((name, group, dataclass_field(default_factory=group)))
     namespace = {"model_groups": tuple(groups), "__doc__": kind.__doc__}

@@ -17,7 +17,7 @@ DEFAULT_MODEL = "panopticdepth-tiny"
 
 @dataclass(frozen=True)
 class _PanopticSettings(PinholeCameraSettings):
-    """The parameters of ``panoptic_depth``."""
+    """Parameters of ``panoptic_depth``, at their defaults."""
 
     model: str = option(
         DEFAULT_MODEL,

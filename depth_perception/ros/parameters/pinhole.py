@@ -23,27 +23,28 @@ class Sync(str, Enum):
 
 @dataclass(frozen=True)
 class CameraInfoSettings:
-    """Parameters of the intrinsics."""
+    """Intrinsics of the camera, from `camera_info`."""
 
     sync: str = option(
         "exact",
-        "exact: each image needs the camera_info of its own stamp. latest: the last camera_info "
-        "counts whatever its stamp, also a latched or a slow one.",
+        "How camera_info is matched to images. exact: by equal stamps. latest: the last one is "
+        "used whatever its stamp, which suits latched and slow publishers.",
         choices=tuple(sync.value for sync in Sync),
         reload=True,
     )
     timeout_s: float = option(
         3.0,
-        "Without a camera_info for so long while images come, the diagnostics warn, and "
-        "camera_info.fallback_fov_deg counts.",
+        "Time without a camera_info, while images arrive, after which the diagnostics warn and "
+        "camera_info.fallback_fov_deg is used.",
+        unit="s",
         minimum=0.1,
         maximum=3600.0,
     )
     fallback_fov_deg: float = option(
         0.0,
-        "Horizontal field of view, degrees, that is assumed after camera_info.timeout_s as long as "
-        "no camera_info has come at all; the diagnostics then warn. 0: images without one are "
-        "dropped.",
+        "Horizontal field of view that is assumed if no camera_info has arrived within "
+        "camera_info.timeout_s; the diagnostics then warn. 0: images without one are dropped.",
+        unit="deg",
         minimum=0.0,
         maximum=170.0,
     )
@@ -51,24 +52,28 @@ class CameraInfoSettings:
 
 @dataclass(frozen=True)
 class PinholeCameraSettings(NodeSettings):
-    """What every node for pinhole cameras has."""
+    """Parameters of every node for pinhole cameras."""
 
     rectify: bool = option(
         True,
         "Rectify distorted images by their camera_info (plumb_bob, rational_polynomial, "
-        "equidistant); false: refuse them.",
+        "equidistant). If false, distorted images are rejected.",
     )
     image_is_rectified: bool = option(
         False,
-        "The image is rectified already although its camera_info describes the raw one, as with "
-        "image_rect of image_proc: P is its camera, D does not count.",
+        "The image is already rectified although its camera_info describes the raw image, as for "
+        "image_rect of image_proc: P is then the camera, and D is ignored.",
     )
     camera_info: CameraInfoSettings = field(default_factory=CameraInfoSettings)
 
 
 @dataclass(frozen=True)
 class _PinholeSettings(PinholeCameraSettings):
-    """The parameters of ``pinhole_depth``."""
+    """Parameters of ``pinhole_depth``, at their defaults.
+
+    Options that only some models have lie in groups of their own, besides ``height`` and ``flip``.
+    If one is changed although the chosen model does not have it, the node rejects it on configure.
+    """
 
     model: str = option(
         DEFAULT_MODEL,

@@ -1,4 +1,4 @@
-"""Groups of parameters that every node with segments has."""
+"""Parameters of panoptic outputs, in every node that has them."""
 
 from __future__ import annotations
 
@@ -10,88 +10,87 @@ from ...options import option
 
 @dataclass(frozen=True)
 class SegmentSettings:
-    """Which segments count, and how they look."""
+    """Selection of segments, and the overlay."""
 
     drop: tuple[str, ...] = option(
         ("",),
-        "Names of classes that are no segments of the outputs, such as road and sky; their depth "
-        "stays. An empty text drops nothing.",
+        "Names of classes to remove from the segments of the outputs, such as road and sky; their "
+        "depth stays. An empty text removes nothing.",
         reload=True,
     )
-    min_score: float = option(
-        -1.0,
-        "Least score of a thing; -1 takes that of the model (0.2 for the published ones).",
-        minimum=-1.0,
+    min_score: float | None = option(
+        None,
+        "Minimum score of a thing; -1: that of the model (0.2 for the published models).",
+        unset=-1.0,
+        minimum=0.0,
         maximum=1.0,
     )
     min_thing_area_px: int = option(
         0,
-        "Things of fewer pixels are left out, pixels of panoptic/image.",
+        "Minimum area of a thing instance in panoptic/image.",
+        unit="px",
         minimum=0,
         maximum=2**31 - 1,
     )
-    min_stuff_area_px: int = option(
-        -1,
-        "Stuff of fewer pixels, all of a class taken together (in a panorama: within one panel, in "
-        "pixels of its network input), is left out; -1 takes the limit of the model (2048 for the "
-        "published ones).",
-        minimum=-1,
+    min_stuff_area_px: int | None = option(
+        None,
+        "Minimum area of a stuff class, summed over its regions (in panoramas: within one panel, "
+        "in pixels of its network input); -1: that of the model (2048 for the published models).",
+        unit="px",
+        unset=-1,
+        minimum=0,
         maximum=2**31 - 1,
     )
     overlay_opacity: float = option(
         0.5,
-        "Opacity of the colours in panoptic/overlay: 0 shows the image alone, 1 the colours alone.",
+        "Opacity of the segment colours in panoptic/overlay: 0 shows only the image, 1 only the "
+        "colours.",
         minimum=0.0,
         maximum=1.0,
     )
 
-    def check(self) -> None:
-        """Raise ValueError if the score is neither one nor -1."""
-        if -1 < self.min_score < 0:
-            raise ValueError(
-                f"segments.min_score must be -1 or not negative, got {self.min_score:g}"
-            )
-
     @property
     def dropped(self) -> tuple[str, ...]:
-        """``drop`` without the empty texts, for lists cannot be empty."""
+        """``drop`` without empty texts: a list parameter cannot be empty."""
         return tuple(name for name in self.drop if name)
 
 
 @dataclass(frozen=True)
 class InstanceSettings:
-    """How the figures of instances are measured."""
+    """Statistics of instances."""
 
     masks: bool = option(
-        True, "Put the mask of each instance into instances; false saves much of the message."
+        True, "Include the mask of each instance in instances; most of the size of the message."
     )
     border_px: int = option(
         2,
-        "Pixels so near to another segment do not count, for masks are not exact there.",
+        "Pixels within this distance of another segment are ignored, as masks are inexact there.",
+        unit="px",
         minimum=0,
         maximum=64,
     )
     edge_threshold: float = option(
         0.1,
-        "Pixels at depth jumps of more than this share (0.1: 10 %) do not count; 0 counts all.",
+        "Pixels at relative depth discontinuities larger than this (0.1: 10 %) are ignored; 0 uses "
+        "all.",
         minimum=0.0,
         maximum=10.0,
     )
     min_points: int = option(
         20,
-        "An instance of which fewer pixels would remain, such as a thin pole, keeps all that have "
-        "a depth.",
+        "If fewer pixels of an instance would remain, as of a thin pole, all pixels with valid "
+        "depth are used.",
         minimum=1,
         maximum=1_000_000,
     )
     oriented: bool = option(
         True,
-        "Turn boxes about the y axis of the camera so that they follow the points; false: parallel "
-        "to its axes.",
+        "Align boxes with the points by a rotation about the y axis of the camera. If false, boxes "
+        "are parallel to its axes.",
     )
 
     def options(self) -> StatisticsOptions:
-        """The same for the library."""
+        """The options of the library."""
         return StatisticsOptions(
             border_px=self.border_px,
             edge_threshold=self.edge_threshold or None,
@@ -102,14 +101,15 @@ class InstanceSettings:
 
 @dataclass(frozen=True)
 class MarkerSettings:
-    """How instances look in RViz."""
+    """Markers of instances for RViz."""
 
-    stuff: bool = option(False, "Also show boxes of stuff, such as road and building.")
+    stuff: bool = option(False, "Also publish boxes of stuff, such as road and building.")
     opacity: float = option(0.35, "Opacity of the boxes.", minimum=0.0, maximum=1.0)
-    text_height_m: float = option(0.3, "Height of the letters, metres.", minimum=0.01, maximum=10.0)
+    text_height_m: float = option(0.3, "Height of the text.", unit="m", minimum=0.01, maximum=10.0)
     lifetime_s: float = option(
         1.0,
-        "So long the markers of an image stay, unless the next ones replace them; 0: for ever.",
+        "Time for which markers stay unless those of the next image replace them; 0: for ever.",
+        unit="s",
         minimum=0.0,
         maximum=3600.0,
     )

@@ -135,8 +135,8 @@ def _descriptor(said: Option, default: Value) -> ParameterDescriptor:
     )
     low, high = said.lowest, said.maximum
     notes = [f"unit: {said.unit}"] if said.unit else []
-    if said.choices:
-        notes.append(f"one of: {', '.join(said.choices)}")
+    if said.choices or said.unset is not None:
+        notes.append(said.values)
     if said.reload:
         notes.append("takes effect when the node is configured")
     if isinstance(default, tuple) and low is not None and high is not None:

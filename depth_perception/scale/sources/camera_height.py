@@ -1,7 +1,7 @@
-"""The ground under a camera of known height as reference.
+"""The ground below a camera of known height as reference.
 
-The ray of a pixel that looks at flat ground meets it at a known distance. Which pixels do is not
-known; the line from values to depths that makes most of them ground tells it (MSAC: Torr and
+The ray of a pixel below the horizon meets flat ground at a known distance. Which pixels see the
+ground is not known; the line from values to depths with most ground pixels is used (MSAC: Torr and
 Zisserman, "MLESAC", 2000, sec. 3).
 """
 
@@ -35,7 +35,7 @@ def ground_reference(
         model: of the fit that follows; None takes what the prediction lacks.
 
     Raises:
-        SourceError: too little ground in sight. The message has the numbers.
+        SourceError: too little ground is visible. The message has the numbers.
     """
     options = options or GroundOptions()
     model = default_model(prediction) if model is None else FitModel(model)
@@ -46,7 +46,7 @@ def ground_reference(
         candidate = candidate & (values > 0)
     count = int(candidate.sum())
     if count < 2 * _least_pixels(model):
-        raise SourceError(f"only {count} pixels look at the ground: too few for its plane")
+        raise SourceError(f"only {count} pixels may see the ground: too few for its plane")
     solid_angle = _solid_angle(prediction)
     x, depth, share = (exact(t[candidate]) for t in (values, plane, solid_angle))
     scale, shift = _most_ground(x, depth, share, model, options.tolerance_ratio).tolist()
@@ -93,7 +93,7 @@ def _solid_angle(prediction: Prediction) -> Tensor:
 def _most_ground(
     x: Tensor, depth: Tensor, share: Tensor, model: FitModel, tolerance: float
 ) -> Tensor:
-    """The line (2,) with the least truncated squared error, of equal draws on every call."""
+    """The line (2,) with the least truncated squared error; deterministic."""
     generator = torch.Generator().manual_seed(0)
     total = share.cumsum(0)
 
@@ -111,7 +111,7 @@ def _most_ground(
         lines = torch.stack((wanted[first] / x[first], torch.zeros_like(x[first])), -1)
     usable = torch.isfinite(lines).all(-1) & (lines[:, 0] > 0)
     if not bool(usable.any()):
-        raise SourceError("the values below the horizon do not grow with the depth of a plane")
+        raise SourceError("the values below the horizon do not increase with the depth of a plane")
     lines = lines[usable]
     cost = _cost(lines, x[scored], depth[scored], model, tolerance)
     return lines[cost.argmin()]

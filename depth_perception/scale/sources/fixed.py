@@ -1,4 +1,4 @@
-"""Scale and shift that somebody knows beforehand."""
+"""Given scale and shift."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class KnownObject:
     Attributes:
         box: (left, top, right, bottom) in pixels of the prediction, right and bottom exclusive.
         height_m, width_m: its size, metres; one of them.
-        sigma_ratio: standard deviation of the size, as a share of it.
+        sigma_ratio: standard deviation of the size, relative to it.
         mask: (bottom - top, right - left) bool, its pixels in the box; None takes the middle half
             of the box in both directions.
     """
@@ -59,7 +59,7 @@ def object_reference(
 
     An object that stands along ``up`` at horizontal distance d and is seen from the elevation a to
     the elevation b is d (tan b - tan a) high; one seen under the angle w is 2 d tan(w / 2) wide.
-    All of it is taken to be at that distance. One object determines a scale; a shift as well needs
+    All of it is assumed to be at that distance. One object determines a scale; a shift also needs
     objects near and far.
 
     Args:
@@ -68,11 +68,11 @@ def object_reference(
         up: away from the ground in the optical frame.
 
     Raises:
-        SourceError: no object, or one of no extent.
+        SourceError: no object, or one without extent.
         ValueError: a box leaves the image.
     """
     if not objects:
-        raise SourceError("no object of known size in sight")
+        raise SourceError("no object of known size is visible")
     rays = prediction.camera.rays(device=prediction.values.device)
     upward = torch.tensor(up, dtype=rays.dtype, device=rays.device)
     upward = upward / upward.norm()

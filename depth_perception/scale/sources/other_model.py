@@ -13,7 +13,7 @@ from ...prediction import Prediction
 from ..reference import Reference, SourceError
 
 Predictor = Callable[[Tensor, Camera], Prediction]
-"""(H, W, 3) uint8 RGB and its camera to a prediction: any estimator."""
+"""From an image (H, W, 3) uint8 RGB and its camera to a prediction, as any estimator."""
 
 
 def model_reference(
@@ -23,22 +23,22 @@ def model_reference(
     to_other: Tensor | None = None,
     sigma_ratio: float = 0.1,
 ) -> Reference:
-    """Known depths from a metric prediction of the same moment and camera centre.
+    """Known depths from a metric prediction of the same time and camera centre.
 
     Args:
         prediction: of any space, scale and camera.
-        other: metric, of any camera: a pinhole view of a part of a panorama will do.
+        other: metric, of any camera, such as a pinhole view of a part of a panorama.
         to_other: (3, 3) rotation from the optical frame of ``prediction`` to that of ``other``;
             None: they are the same.
-        sigma_ratio: standard deviation of the other model, as a share of the depth.
+        sigma_ratio: standard deviation of the other model, relative to depth.
 
     Raises:
-        SourceError: the other prediction is not metric, or sees nothing of this one.
+        SourceError: the other prediction is not metric, or does not overlap with this one.
         ValueError: ``sigma_ratio`` is negative.
     """
     if not other.is_metric:
         raise SourceError(
-            "the reference model gave no metres" + (f": {other.note}"[:200] if other.note else "")
+            "the reference model is not metric" + (f": {other.note}"[:200] if other.note else "")
         )
     if not sigma_ratio >= 0:
         raise ValueError(f"sigma_ratio must not be negative, got {sigma_ratio}")
@@ -51,13 +51,13 @@ def model_reference(
     inside = (u >= 0) & (u < other.camera.width) & (v >= 0) & (v < other.camera.height)
     grid = torch.stack((u / other.camera.width, v / other.camera.height), -1) * 2 - 1
     grid = torch.where(inside[..., None], grid, torch.zeros_like(grid))
-    # nearest: between two surfaces there is no third one
+    # nearest: interpolation would make points between two surfaces
     sampled = functional.grid_sample(
         depth[None, None], grid[None], mode="nearest", padding_mode="border", align_corners=False
     )[0, 0]
     range_m = torch.where(inside & (sampled > 0), sampled, torch.nan)
     if not bool(torch.isfinite(range_m).any()):
-        raise SourceError("the reference model sees nothing of this image")
+        raise SourceError("the reference model does not overlap with this image")
     depth_m = prediction.camera.convert(range_m, DepthKind.RANGE, prediction.kind)
     return Reference(depth_m, sigma_ratio * depth_m, "reference")
 

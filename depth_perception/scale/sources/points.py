@@ -12,7 +12,7 @@ from ...geometry import Camera, DepthKind
 from ..options import PointOptions
 from ..reference import Reference
 
-_SUPPORT = 2  # so many points make a surface that hides others; one may be noise
+_SUPPORT = 2  # least points of a surface that hides others; a single one may be noise
 
 
 def points_reference(
@@ -27,11 +27,10 @@ def points_reference(
 ) -> Reference:
     """Known depths at the pixels that points project to.
 
-    Points behind others, as seen from the camera, are dropped. Of several points on a pixel the
-    median counts.
+    Points hidden by others are dropped. Of several points on a pixel the median is used.
 
     Args:
-        points: (N, 3) metres in the frame of the sensor; those that are not finite are left out.
+        points: (N, 3) metres in the frame of the sensor; those that are not finite are ignored.
         to_camera: (4, 4) rigid transform from there to the optical frame of the camera.
         camera: the pixel grid of the prediction.
         kind: what the prediction measures.

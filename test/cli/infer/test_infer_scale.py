@@ -252,7 +252,7 @@ def test_scan_of_a_bag_drop_out_and_missing_transform(
         (["--scale", "points", "--points-topic", "b"], "--points-topic is for bags"),
         (["--extrinsics", *"123456"], "is for --scale points"),
         (["--scale", "reference", "--reference-model", "no"], "no model 'no'"),
-        (["--scale", "reference", "--reference-model", "panda-small"], "gives no metres"),
+        (["--scale", "reference", "--reference-model", "panda-small"], "is not metric"),
         (["--scale", "points", "--points", "p", "--points-tolerance", "-1"], "not be negative"),
     ],
 )

@@ -10,8 +10,8 @@ from golden.blindspot_reference import case
 from systems.blindspot.test_blindspot_network import network_of
 
 from depth_perception.geometry import Equirectangular
+from depth_perception.systems.blindspot.config import PANORAMA_BASELINE_M
 from depth_perception.systems.blindspot.disparity import (
-    PANORAMA_BASELINE_M,
     merge_ramps,
     range_factor,
     scaled_disparity,
