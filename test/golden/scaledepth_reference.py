@@ -46,7 +46,7 @@ class Case:
         names = manifest(self.entry["variant"])
         used = {n: shape for n, shape in names.items() if not n.startswith(UNUSED_IN_FILES)}
         state = fill_manifest(used, self.entry["fill_seed"])
-        for name, factor in self.entry["overrides"].items():
+        for name, factor in self.entry.get("overrides", {}).items():
             state[name] = state[name] * factor
         return state
 
@@ -64,7 +64,7 @@ def manifest(variant: str) -> dict[str, Any]:
 
 def slide_windows() -> dict[str, list[list[int]]]:
     """Windows (top, bottom, left, right) of the original for some image sizes."""
-    return json.loads((FOLDER / "cases.json").read_text())["slide_windows_y1y2x1x2"]
+    return case("data-pipeline").entry["options"]["slide_windows_y1y2x1x2"]
 
 
 def case(name: str) -> Case:

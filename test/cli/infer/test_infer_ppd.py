@@ -105,7 +105,7 @@ def test_senseless_options_of_ppd_are_refused(infer: Infer, ppd: list[str], phot
     assert infer(photo, *ppd, "--align", "none", "--save-cloud") == 2
     assert "--allow-bent-cloud" in capsys.readouterr().err
     assert infer(photo, *ppd, "--focal", "300", "--fov", "60") == 2
-    assert "instead of --fov" in capsys.readouterr().err
+    assert "cannot be combined with --fov" in capsys.readouterr().err
     assert infer(photo, *ppd, "--height", "48") == 2
     assert "use max_pixels" in capsys.readouterr().err
 
