@@ -80,12 +80,7 @@ def _masks(header: Header, found: Sequence[InstanceStatistics]) -> Iterator[Imag
         payload = array("B")
         payload.frombytes(data[: height * width])  # one copy; array(memoryview) copies byte by byte
         yield Image(
-            header=header,
-            height=height,
-            width=width,
-            encoding="mono8",
-            step=width,
-            data=payload,
+            header=header, height=height, width=width, encoding="mono8", step=width, data=payload
         )
         data = data[height * width :]
 

@@ -38,18 +38,14 @@ def range_profile() -> QoSProfile:
 
 def _sensor_data(depth: int) -> QoSProfile:
     return QoSProfile(
-        depth=depth,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
+        depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE
     )
 
 
 def latched_profile() -> QoSProfile:
     """Includes messages from before the subscription; matches latched publishers only."""
     return QoSProfile(
-        depth=1,
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
     )
 
 
@@ -61,9 +57,7 @@ def silent_events() -> SubscriptionEventCallbacks:
 def output_profile() -> QoSProfile:
     """Reliable; matches reliable and best-effort subscriptions."""
     return QoSProfile(
-        depth=2,
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.VOLATILE,
+        depth=2, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
     )
 
 

@@ -30,9 +30,7 @@ class NodeSettings:
     """Parameters of every depth node."""
 
     model: str = option(
-        "panda-tiny-metric",
-        "Name of the model; `depth-perception models` lists them.",
-        reload=True,
+        "panda-tiny-metric", "Name of the model; `depth-perception models` lists them.", reload=True
     )
     checkpoint: str = option(
         "",
@@ -59,11 +57,7 @@ class NodeSettings:
         read_only=True,
     )
     max_rate_hz: float = option(
-        0.0,
-        "Maximum rate of processed images; 0: no limit.",
-        unit="Hz",
-        minimum=0.0,
-        maximum=1e3,
+        0.0, "Maximum rate of processed images; 0: no limit.", unit="Hz", minimum=0.0, maximum=1e3
     )
     max_consecutive_failures: int = option(
         30,
@@ -98,8 +92,7 @@ class CloudSettings:
         1, "Publish every n-th row and column of the depth image.", minimum=1, maximum=64
     )
     organised: bool = option(
-        False,
-        "True: height x width points, NaN where invalid. False: one row of the valid points.",
+        False, "True: height x width points, NaN where invalid. False: one row of the valid points."
     )
     min_range_m: float = option(
         0.1, "Nearer points are omitted.", unit="m", minimum=0.0, maximum=_LONGEST_M
@@ -108,11 +101,7 @@ class CloudSettings:
         _LONGEST_M, "Farther points are omitted.", unit="m", minimum=0.0, maximum=_LONGEST_M
     )
     max_rate_hz: float = option(
-        0.0,
-        "Maximum rate of clouds; 0: one for every image.",
-        unit="Hz",
-        minimum=0.0,
-        maximum=1e3,
+        0.0, "Maximum rate of clouds; 0: one for every image.", unit="Hz", minimum=0.0, maximum=1e3
     )
     colour: bool = option(True, "Add the colour of the pixel to every point (field rgb).")
     edge_threshold: float = option(
@@ -254,11 +243,7 @@ class _PanoramicSettings(NodeSettings):
     flip: bool = shared(EstimatorOptions, "flip")
     seam: str = shared(EstimatorOptions, "seam", default="circular")
     horizontal_fov_deg: float = option(
-        360.0,
-        "Horizontal field of view of the image.",
-        unit="deg",
-        minimum=1.0,
-        maximum=360.0,
+        360.0, "Horizontal field of view of the image.", unit="deg", minimum=1.0, maximum=360.0
     )
     vertical_fov_deg: float = option(
         180.0,

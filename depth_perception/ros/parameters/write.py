@@ -22,11 +22,7 @@ from .panoptic import PanopticSettings
 from .pinhole import PinholeSettings
 
 NODES = MappingProxyType(
-    {
-        "panoramic": PanoramicSettings,
-        "pinhole": PinholeSettings,
-        "panoptic": PanopticSettings,
-    }
+    {"panoramic": PanoramicSettings, "pinhole": PinholeSettings, "panoptic": PanopticSettings}
 )
 """Parameters by stem: the node is called STEM_depth."""
 
