@@ -7,7 +7,7 @@ from enum import Enum
 
 from ...options import option, shared
 from ...systems import EstimatorOptions
-from .common import CloudSettings, NodeSettings
+from .common import TIMEOUT, CloudSettings, NodeSettings
 from .models import with_models
 from .scale import ScaleSettings
 
@@ -36,9 +36,7 @@ class CameraInfoSettings:
         3.0,
         "Time without a camera_info, while images arrive, after which the diagnostics warn and "
         "camera_info.fallback_fov_deg is used.",
-        unit="s",
-        minimum=0.1,
-        maximum=3600.0,
+        **TIMEOUT,
     )
     fallback_fov_deg: float = option(
         0.0,
