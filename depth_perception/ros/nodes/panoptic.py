@@ -12,7 +12,7 @@ from ..inputs.masks import hide
 from ..outputs.depth import DepthOutput, Frame, Output
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.models import estimator_options
-from ..parameters.panoptic import PanopticSettings
+from ..parameters.pinhole import PanopticSettings
 from .depth_node import Loaded, load_chosen
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode

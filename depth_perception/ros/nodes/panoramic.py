@@ -17,9 +17,9 @@ from ...systems.card import panels_card
 from ..compat.transforms import Broadcaster, static_broadcaster
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import fit_mask, hide, read_mask
+from ..messages.buffers import Staging
 from ..messages.frames import UPRIGHT, rotation_message, static_transform
 from ..messages.images import read_rgb
-from ..messages.staging import Staging
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.common import PanoramicSettings

@@ -15,8 +15,8 @@ from torch import Tensor
 from ...geometry import Pinhole
 from ..inputs.calibration import Calibration, View
 from ..inputs.camera_info_sync import Arrival, InfoMatcher
+from ..messages.buffers import Staging
 from ..messages.images import read_rgb
-from ..messages.staging import Staging
 from ..parameters.pinhole import PinholeCameraSettings, Sync
 from .depth_node import DepthNode
 from .qos import info_profile, latched_profile

@@ -19,8 +19,7 @@ from ..compat.transforms import TransformLookup, transform_lookup
 from ..inputs.camera_info_sync import stamp_ns
 from ..inputs.range_sensor import RangeInput
 from ..outputs.depth import Frame
-from ..parameters.common import NodeSettings
-from ..parameters.scale import ScaleSettings
+from ..parameters.common import NodeSettings, ScaleSettings
 from .depth_node import DepthNode
 from .qos import range_profile
 

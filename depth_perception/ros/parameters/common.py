@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...depth_space import ScaleKind
 from ...geometry import Panel
 from ...options import option, shared
+from ...scale.options import ScaleOptions, ScaleSetup
 from ...systems import EstimatorOptions, ModelCard
 from .models import with_models
-from .scale import ScaleSettings
 from .segments import InstanceSettings, MarkerSettings, SegmentSettings
 
 # Ranges that several options share.
@@ -20,6 +20,35 @@ _DISTANCE = {"unit": "m", "minimum": 0.0, "maximum": 1000.0}
 TIMEOUT = {"unit": "s", "minimum": 0.1, "maximum": 3600.0}
 
 _SIDE = {"unit": "px", "minimum": 8, "maximum": 4096, "reload": True}
+
+
+@dataclass(frozen=True)
+class ScaleSettings(ScaleSetup):
+    """Source of metric scale."""
+
+    source: str = shared(
+        ScaleSetup,
+        "source",
+        note="points listens to scale/points (PointCloud2), scan to scale/scan (LaserScan).",
+        choices=("model", "points", "scan", "camera_height", "reference", "fixed", "none"),
+    )
+    transform: str = option(
+        "tf",
+        "Source of the pose of the range sensor. tf: the transform from its frame to the frame of "
+        "the image. given: scale.extrinsics.",
+        choices=("tf", "given"),
+        reload=True,
+    )
+
+    @property
+    def measures(self) -> bool:
+        """Whether the node listens to a range sensor."""
+        return self.source in ("points", "scan")
+
+    def options(self) -> ScaleOptions:
+        """The options of the library, where a scan is points."""
+        chosen = replace(self, source="points") if self.source == "scan" else self
+        return ScaleSetup.options(chosen)
 
 
 def _angle(minimum: float, maximum: float, **properties: bool) -> dict[str, Any]:
