@@ -24,7 +24,6 @@ from launch_ros.substitutions import FindPackageShare
 PACKAGE = "depth_perception"
 # Arguments that replace values of the parameter file, unless empty.
 OVERRIDES = ("model", "checkpoint", "device", "image_transport")
-BOOLEANS = ("true", "false")
 
 
 def depth_launch(executable: str, stem: str, inputs: Mapping[str, str]) -> LaunchDescription:
@@ -58,36 +57,30 @@ def depth_launch(executable: str, stem: str, inputs: Mapping[str, str]) -> Launc
 def declare_arguments(stem: str, inputs: Mapping[str, str]) -> list[DeclareLaunchArgument]:
     """The arguments of ``ros2 launch``."""
 
-    def argument(name: str, default: object, description: str, **options: object):
-        return DeclareLaunchArgument(
-            name, default_value=default, description=description, **options
-        )
+    def argument(name: str, default: object, text: str, **options: object):
+        return DeclareLaunchArgument(name, default_value=default, description=text, **options)
 
+    switch = {"choices": ("true", "false")}
     return [
-        *(
-            argument(name, "image" if name == "image" else "", text)
-            for name, text in inputs.items()
-        ),
+        *(argument(name, "image" * (name == "image"), text) for name, text in inputs.items()),
         argument("image_transport", "", "raw or compressed; empty: from params_file."),
         argument("model", "", "Model, see `depth-perception models`; empty: from params_file."),
         argument("checkpoint", "", "File with the weights; empty: from params_file."),
         argument("device", "", "auto, cpu, cuda, cuda:1 ...; empty: from params_file."),
         argument("namespace", "", "Namespace of the node and of all its topics."),
         argument("params_file", share("config", f"{stem}.yaml"), "Parameters of the node."),
-        argument(
-            "autostart", "true", "Configure and activate the node at start.", choices=BOOLEANS
-        ),
-        argument("use_sim_time", "false", "Use the time of /clock.", choices=BOOLEANS),
+        argument("autostart", "true", "Configure and activate the node at start.", **switch),
+        argument("use_sim_time", "false", "Use the time of /clock.", **switch),
         argument("log_level", "info", "debug, info, warn, error or fatal."),
-        argument("respawn", "false", "Restart the node when it ends.", choices=BOOLEANS),
+        argument("respawn", "false", "Restart the node when it ends.", **switch),
         argument("bag", "", "Folder of a bag to play; empty: none."),
-        argument("rviz", "false", "Start RViz.", choices=BOOLEANS),
+        argument("rviz", "false", "Start RViz.", **switch),
         argument(
             "tune_dds",
             "true",
             "Settings of Fast DDS and of the allocator for messages of many megabytes, and idle "
             "threads that sleep.",
-            choices=BOOLEANS,
+            **switch,
         ),
     ]
 
@@ -116,28 +109,19 @@ def start_node(executable: str, inputs: Mapping[str, str]) -> Callable[[LaunchCo
 
     def start(context: LaunchContext) -> list[Node]:
         given = {name: LaunchConfiguration(name).perform(context) for name in OVERRIDES}
-        overrides = {
-            name: ParameterValue(value, value_type=str) for name, value in given.items() if value
-        }
+        given = {k: ParameterValue(value, value_type=str) for k, value in given.items() if value}
+        flags = {name: flag(name) for name in ("autostart", "use_sim_time")}
         topics = {name: LaunchConfiguration(name).perform(context) for name in inputs}
         if not topics.get("camera_info", "given"):
-            topics["camera_info"] = posixpath.join(
-                posixpath.dirname(topics["image"]), "camera_info"
-            )
+            folder = posixpath.dirname(topics["image"])
+            topics["camera_info"] = posixpath.join(folder, "camera_info")
         return [
             Node(
                 package=PACKAGE,
                 executable=executable,
                 name=executable,
                 namespace=LaunchConfiguration("namespace"),
-                parameters=[
-                    LaunchConfiguration("params_file"),
-                    {
-                        "autostart": flag("autostart"),
-                        "use_sim_time": flag("use_sim_time"),
-                        **overrides,
-                    },
-                ],
+                parameters=[LaunchConfiguration("params_file"), {**flags, **given}],
                 remappings=list(topics.items()),
                 ros_arguments=["--log-level", LaunchConfiguration("log_level")],
                 respawn=LaunchConfiguration("respawn").perform(context) == "true",

@@ -122,10 +122,9 @@ class Calibration:
     def _camera(self, matrix: tuple[float, ...]) -> Pinhole:
         """The camera of the image as it is sent, after region of interest and binning."""
         camera = Pinhole.from_k(self.height, self.width, matrix)
-        top, left, height, width = self.roi
-        if height:
+        if self.roi[2]:
             try:
-                camera = camera.crop(top, left, height, width)
+                camera = camera.crop(*self.roi)
             except ValueError as error:
                 raise ValueError(f"camera_info: roi does not fit: {error}") from error
         across, down = self.binning

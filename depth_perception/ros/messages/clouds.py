@@ -166,11 +166,26 @@ class CloudPacker:
         grid = Grid(rays, range_m, keep, colours, labels, step)
         pack = self._cpu.pack if range_m.device.type == "cpu" else _pack_on_device
         shape = pack(grid, self._buffer, organised=options.organised)
-        return _message(header, self._buffer, shape, options.organised)
+        height, width, count = shape
+        message = PointCloud2(
+            header=header,
+            height=height,
+            width=width,
+            fields=[
+                PointField(name=name, offset=4 * k, datatype=kind, count=1)
+                for k, (name, kind) in enumerate(_FIELDS[count])
+            ],
+            is_bigendian=False,
+            point_step=4 * count,
+            row_step=4 * count * width,
+            is_dense=not options.organised,
+        )
+        self._buffer.lend(message)
+        return message
 
 
 def _pack_on_device(grid: Grid, buffer: PayloadBuffer, *, organised: bool) -> tuple[int, int, int]:
-    """Like :meth:`.cloud_records.CpuRecords.pack`, with one copy from the device."""
+    """Like :meth:`CpuRecords.pack`, with one copy from the device."""
     columns, range_m = grid.numbers, grid.range_m
     fields = torch.empty((*range_m.shape, columns), device=range_m.device)
     if organised:
@@ -201,24 +216,3 @@ def _within(range_m: Tensor, keep: Tensor, options: CloudSettings) -> Tensor:
             return keep
     near = range_m >= nearest if nearest >= _SMALLEST else range_m > 0
     return keep & near & (range_m <= farthest)
-
-
-def _message(
-    header: Header, buffer: PayloadBuffer, shape: tuple[int, int, int], organised: bool
-) -> PointCloud2:
-    height, width, count = shape
-    message = PointCloud2(
-        header=header,
-        height=height,
-        width=width,
-        fields=[
-            PointField(name=name, offset=4 * k, datatype=kind, count=1)
-            for k, (name, kind) in enumerate(_FIELDS[count])
-        ],
-        is_bigendian=False,
-        point_step=4 * count,
-        row_step=4 * count * width,
-        is_dense=not organised,
-    )
-    buffer.lend(message)
-    return message

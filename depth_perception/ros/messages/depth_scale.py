@@ -21,7 +21,6 @@ _SPACES = {
     DepthSpace.LOG_DEPTH: DepthScale.KIND_LOG_DEPTH,
     DepthSpace.LOG1P_DEPTH: DepthScale.KIND_LOG1P_DEPTH,
 }
-_NAN = math.nan
 
 
 def scale_message(
@@ -33,23 +32,16 @@ def scale_message(
     A scale of earlier images alone has no inliers, and " (held)" after the name of its source.
     The sigma of ``report``, if any, replaces that of the fit.
     """
-    message = DepthScale(
-        header=header,
-        scale=_NAN,
-        shift=_NAN,
-        sigma=_NAN,
-        inliers=0,
-        source="none",
-        kind=_SPACES[prediction.space],
-        is_metric=prediction.is_metric,
-    )
+    unknown = dict.fromkeys(("scale", "shift", "sigma"), math.nan)
+    message = DepthScale(header=header, **unknown, source="none", kind=_SPACES[prediction.space])
+    message.is_metric = prediction.is_metric
     if not prediction.is_metric:
         return message
     fit = prediction.fit
     message.source = prediction.fit_source or ("model" if fit is None else "fit")
     if fit is not None:
         message.scale, message.shift, message.kind = fit.scale, fit.shift, _SPACES[fit.model.space]
-        message.sigma = abs(fit.scale_sigma / fit.scale) if fit.scale else _NAN
+        message.sigma = abs(fit.scale_sigma / fit.scale) if fit.scale else math.nan
         message.inliers = fit.inliers
     elif not prediction.fit_source:
         message.scale, message.shift = 1.0, 0.0

@@ -65,7 +65,6 @@ def equirectangular_info(header: Header, camera: Equirectangular) -> CameraInfo:
 def pinhole_info(header: Header, camera: Pinhole) -> CameraInfo:
     """An ideal pinhole: ``plumb_bob`` without distortion."""
     k = camera.to_k()
-    projection = [*k[0:3], 0.0, *k[3:6], 0.0, *k[6:9], 0.0]
     return CameraInfo(
         header=header,
         height=camera.height,
@@ -74,5 +73,5 @@ def pinhole_info(header: Header, camera: Pinhole) -> CameraInfo:
         d=[0.0] * 5,
         k=k,
         r=_IDENTITY,
-        p=projection,
+        p=[*k[0:3], 0.0, *k[3:6], 0.0, *k[6:9], 0.0],
     )

@@ -95,43 +95,31 @@ def marker_array(
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for one in found:
         if one.is_placed and (one.instance.is_thing or options.stuff):
-            colour = [part / 255 for part in segment_colour(one.instance, classes)]
-            markers.append(_box(header, one, ColorRGBA(**_rgba(colour, options.opacity)), options))
-            markers.append(_text(header, one, options))
+            red, green, blue = (part / 255 for part in segment_colour(one.instance, classes))
+            whole, rest = divmod(round(options.lifetime_s * 1e9), 1_000_000_000)
+            both = {"header": header, "id": one.instance.id, "action": Marker.ADD}
+            both["lifetime"] = Duration(sec=whole, nanosec=rest)
+            box = Marker(
+                **both,
+                ns="boxes",
+                type=Marker.CUBE,
+                pose=_pose(one),
+                scale=_vector(tuple(max(edge, _THINNEST_M) for edge in one.size)),
+                color=ColorRGBA(r=red, g=green, b=blue, a=options.opacity),
+            )
+            x, y, z = one.centre  # y points down, and boxes are rotated about it only
+            above = Point(x=x, y=y - one.size[1] / 2 - options.text_height_m, z=z)
+            text = Marker(
+                **both,
+                ns="texts",
+                type=Marker.TEXT_VIEW_FACING,
+                pose=Pose(position=above, orientation=Quaternion(w=1.0)),
+                scale=Vector3(z=options.text_height_m),
+                color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
+                text=f"{one.instance.label} {one.median:.1f} m",
+            )
+            markers += box, text
     return MarkerArray(markers=markers)
-
-
-def _box(
-    header: Header, one: InstanceStatistics, colour: ColorRGBA, options: MarkerSettings
-) -> Marker:
-    return Marker(
-        header=header,
-        ns="boxes",
-        id=one.instance.id,
-        type=Marker.CUBE,
-        action=Marker.ADD,
-        pose=_pose(one),
-        scale=_vector(tuple(max(edge, _THINNEST_M) for edge in one.size)),
-        color=colour,
-        lifetime=_duration(options.lifetime_s),
-    )
-
-
-def _text(header: Header, one: InstanceStatistics, options: MarkerSettings) -> Marker:
-    x, y, z = one.centre  # y points down, and boxes are rotated about it only
-    above = y - one.size[1] / 2 - options.text_height_m
-    return Marker(
-        header=header,
-        ns="texts",
-        id=one.instance.id,
-        type=Marker.TEXT_VIEW_FACING,
-        action=Marker.ADD,
-        pose=Pose(position=Point(x=x, y=above, z=z), orientation=Quaternion(w=1.0)),
-        scale=Vector3(z=options.text_height_m),
-        color=ColorRGBA(**_rgba((1.0, 1.0, 1.0), 1.0)),
-        lifetime=_duration(options.lifetime_s),
-        text=f"{one.instance.label} {one.median:.1f} m",
-    )
 
 
 def detection_array(header: Header, found: Sequence[InstanceStatistics]) -> Any:
@@ -162,12 +150,3 @@ def _point(numbers: Numbers) -> Point:
 
 def _vector(numbers: Numbers) -> Vector3:
     return Vector3(**dict(zip("xyz", numbers, strict=True)))
-
-
-def _rgba(colour: Sequence[float], opacity: float) -> dict[str, float]:
-    return dict(zip("rgba", (*colour, opacity), strict=True))
-
-
-def _duration(seconds: float) -> Duration:
-    whole, rest = divmod(round(seconds * 1e9), 1_000_000_000)
-    return Duration(sec=whole, nanosec=rest)

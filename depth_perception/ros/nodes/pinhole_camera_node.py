@@ -61,11 +61,16 @@ class PinholeCameraNode(DepthNode[S]):
         super().subscribe(settings)
 
     def receive(self, arrival: Arrival) -> None:
-        if self._assumes_intrinsics(arrival.arrived_s):
-            self._drop_unmatched(self._matcher.clear_images())
-            self.offer(arrival)
-            return
-        self._take(*self._matcher.add_image(arrival))
+        settings, since_s = self.settings.camera_info, self._matcher.unmatched_since_s
+        if (
+            self._matcher.latest is None
+            and settings.fallback_fov_deg > 0
+            and since_s is not None
+            and arrival.arrived_s - since_s >= settings.timeout_s
+        ):  # the intrinsics are assumed
+            self._take(arrival, self._matcher.clear_images())
+        else:
+            self._take(*self._matcher.add_image(arrival))
 
     def unload(self) -> None:
         super().unload()
@@ -132,19 +137,7 @@ class PinholeCameraNode(DepthNode[S]):
         self._take(*self._matcher.add_info(info))
 
     def _take(self, complete: Arrival | None, given_up: int) -> None:
-        self._drop_unmatched(given_up)
+        for _ in range(given_up):
+            self.statistics.dropped("no camera_info")
         if complete is not None:
             self.offer(complete)
-
-    def _drop_unmatched(self, count: int) -> None:
-        for _ in range(count):
-            self.statistics.dropped("no camera_info")
-
-    def _assumes_intrinsics(self, now_s: float) -> bool:
-        since_s = self._matcher.unmatched_since_s
-        return (
-            self._matcher.latest is None
-            and self.settings.camera_info.fallback_fov_deg > 0
-            and since_s is not None
-            and now_s - since_s >= self.settings.camera_info.timeout_s
-        )

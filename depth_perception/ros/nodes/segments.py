@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...geometry import Camera
 from ...geometry.segment_boxes import box_columns, segment_boxes
-from ...prediction import Instance, Prediction
+from ...prediction import Prediction
 from ...segment_classes import PanopticClass, check_classes, read_classes
 from ...systems import PanopticDepthEstimator
 from ...systems.panopticdepth.config import PanopticLimits
@@ -50,11 +49,10 @@ class NodeSegments:
         self, make: MakePublisher, settings: Callable[[], PanoramicSettings | PanopticSettings]
     ) -> tuple[Output, ...]:
         """The outputs besides those of depth."""
+        groups = (lambda: settings().instances, lambda: settings().markers)
         return (
             SegmentOutput(make, self._classes, lambda: settings().segments),
-            InstanceOutput(
-                make, self._classes, lambda: settings().instances, lambda: settings().markers
-            ),
+            InstanceOutput(make, self._classes, *groups),
         )
 
     def changed_limits(self, settings: SegmentSettings) -> PanopticLimits | None:
@@ -92,8 +90,7 @@ def classes_of(
     Raises:
         ValueError: the file with classes is wrong, or an unknown class is to be removed.
     """
-    known = tuple(estimator.network.config.classes)
-    classes = known
+    classes = known = tuple(estimator.network.config.classes)
     if classes_file:
         classes = read_classes(classes_file)
         check_classes(classes, known, estimator.card.name)
@@ -153,17 +150,11 @@ def selected(
     table = segments.new_zeros(1 + max(i.id for i in given))
     table[ids.long()] = ids
     segments = table[segments.long()]
-    instances = kept if unseen is None else _cut(kept, segments, prediction.camera)
-    return replace(prediction, segments=segments, instances=tuple(instances))
-
-
-def _cut(instances: Sequence[Instance], segments: Tensor, camera: Camera) -> list[Instance]:
-    """Instances with the boxes and masks of a map of segments."""
-    ids = [instance.id for instance in instances]
-    found = []
-    boxes = segment_boxes(segments, ids, wraps=camera.is_full_turn)
-    for instance, box in zip(instances, boxes, strict=True):
-        columns = box_columns(box, camera.width, segments.device)
-        mask = segments[box[1] : box[3], columns] == instance.id
-        found.append(replace(instance, box=box, mask=mask))
-    return found
+    if unseen is not None:  # boxes and masks changed
+        camera = prediction.camera
+        boxes = segment_boxes(segments, [i.id for i in kept], wraps=camera.is_full_turn)
+        for k, (instance, box) in enumerate(zip(kept, boxes, strict=True)):
+            columns = box_columns(box, camera.width, segments.device)
+            mask = segments[box[1] : box[3], columns] == instance.id
+            kept[k] = replace(instance, box=box, mask=mask)
+    return replace(prediction, segments=segments, instances=tuple(kept))

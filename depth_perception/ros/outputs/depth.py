@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,11 +64,15 @@ class Frame:
         return colours_on_grid(self.image.to(grid.device), *grid.shape)
 
 
-class Output(Protocol):
-    """A group of topics."""
+class Output:
+    """A group of topics, with these publishers."""
+
+    def __init__(self, *publishers: Publisher) -> None:
+        self.publishers = publishers
 
     def is_wanted(self) -> bool:
         """Whether it has subscribers."""
+        return any(map(has_listener, self.publishers))
 
     def publish(self, frame: Frame) -> None:
         """Publish the topics that have subscribers."""
@@ -92,7 +96,7 @@ class RateLimit:
         return True
 
 
-class DepthOutput:
+class DepthOutput(Output):
     """``depth/image`` (or ``depth/relative``), ``depth/camera_info`` and ``depth/scale``."""
 
     def __init__(self, make: MakePublisher) -> None:
@@ -101,9 +105,7 @@ class DepthOutput:
         self._info = make(CameraInfo, "depth/camera_info")
         self._scale = make(DepthScale, "depth/scale")
         self._buffer = PayloadBuffer()
-
-    def is_wanted(self) -> bool:
-        return any(map(has_listener, (self._image, self._relative, self._info, self._scale)))
+        super().__init__(self._image, self._relative, self._info, self._scale)
 
     def publish(self, frame: Frame) -> None:
         prediction = frame.prediction
@@ -117,33 +119,32 @@ class DepthOutput:
             self._scale.publish(scale_message(frame.header, prediction, frame.report))
 
 
-class CloudOutput:
+class CloudOutput(Output):
     """``depth/points``, for metric depth only."""
 
     def __init__(self, make: MakePublisher, settings: Callable[[], CloudSettings]) -> None:
-        self._publisher = make(PointCloud2, "depth/points")
+        super().__init__(make(PointCloud2, "depth/points"))
         self._settings = settings
         self._limit = RateLimit()
         self._packer = CloudPacker()
 
     def is_wanted(self) -> bool:
-        return self._settings().enabled and has_listener(self._publisher)
+        return self._settings().enabled and super().is_wanted()
 
     def publish(self, frame: Frame) -> None:
         settings = self._settings()
-        if not (self.is_wanted() and frame.prediction.is_metric):
-            return
-        if not self._limit.allows(settings.max_rate_hz):
+        is_wanted = self.is_wanted() and frame.prediction.is_metric
+        if not (is_wanted and self._limit.allows(settings.max_rate_hz)):
             return
         labels = self.labels(frame.prediction)
-        self._publisher.publish(cloud_message(self._packer, frame, settings, labels))
+        self.publishers[0].publish(cloud_message(self._packer, frame, settings, labels))
 
     def labels(self, prediction: Prediction) -> Tensor | None:
         """(H, W, 2) int32 class and instance of every pixel; None for clouds without labels."""
         return None
 
 
-class PanelOutput:
+class PanelOutput(Output):
     """``panels/NAME/{image,depth,camera_info}``: pinhole views of a panorama."""
 
     def __init__(self, make: MakePublisher, panel: Panel) -> None:
@@ -151,15 +152,11 @@ class PanelOutput:
         self._image = make(Image, f"panels/{panel.name}/image")
         self._depth = make(Image, f"panels/{panel.name}/depth")
         self._info = make(CameraInfo, f"panels/{panel.name}/camera_info")
-        self._image_buffer = PayloadBuffer()
-        self._depth_buffer = PayloadBuffer()
-
-    def is_wanted(self) -> bool:
-        return any(map(has_listener, (self._image, self._depth, self._info)))
+        self._image_buffer, self._depth_buffer = PayloadBuffer(), PayloadBuffer()
+        super().__init__(self._image, self._depth, self._info)
 
     def publish(self, frame: Frame) -> None:
-        prediction = frame.prediction
-        header = self.header(frame.header)
+        prediction, header = frame.prediction, self.header(frame.header)
         if has_listener(self._image):
             height, width = frame.image.shape[:2]
             planes = frame.image.to(prediction.values.device).permute(2, 0, 1)
@@ -179,15 +176,15 @@ class PanelOutput:
         return Header(stamp=source.stamp, frame_id=frame)
 
 
-class ScanOutput:
+class ScanOutput(Output):
     """``scan``: ranges of a planar laser scanner at the position of the camera."""
 
     def __init__(self, make: MakePublisher, settings: Callable[[], ScanSettings]) -> None:
-        self._publisher = make(LaserScan, "scan")
+        super().__init__(make(LaserScan, "scan"))
         self._settings = settings
 
     def is_wanted(self) -> bool:
-        return self._settings().enabled and has_listener(self._publisher)
+        return self._settings().enabled and super().is_wanted()
 
     def publish(self, frame: Frame) -> None:
         settings, prediction = self._settings(), frame.prediction
@@ -195,7 +192,7 @@ class ScanOutput:
             return
         ranges = scan_ranges(prediction.depth, prediction.valid, prediction.camera, settings)
         header = Header(stamp=frame.header.stamp, frame_id=self.frame_id(frame.header.frame_id))
-        self._publisher.publish(scan_message(header, ranges, prediction.camera, settings))
+        self.publishers[0].publish(scan_message(header, ranges, prediction.camera, settings))
 
     def frame_id(self, camera_frame: str) -> str:
         """The upright frame of the scan."""

@@ -23,10 +23,10 @@ from ..messages.images import image_message
 from ..messages.instance_depth import instance_statistics
 from ..messages.instances import detection_array, instance_array, marker_array
 from ..parameters.segments import InstanceSettings, MarkerSettings, SegmentSettings
-from .depth import CloudOutput, Frame, MakePublisher, has_listener, info_message
+from .depth import CloudOutput, Frame, MakePublisher, Output, has_listener, info_message
 
 
-class SegmentOutput:
+class SegmentOutput(Output):
     """``panoptic/image``, ``panoptic/camera_info`` and ``panoptic/overlay``."""
 
     def __init__(
@@ -40,11 +40,8 @@ class SegmentOutput:
         self._overlay = make(Image, "panoptic/overlay")
         self._colours = [entry.colour for entry in classes]
         self._settings = settings
-        self._image_buffer = PayloadBuffer()
-        self._overlay_buffer = PayloadBuffer()
-
-    def is_wanted(self) -> bool:
-        return any(map(has_listener, (self._image, self._info, self._overlay)))
+        self._image_buffer, self._overlay_buffer = PayloadBuffer(), PayloadBuffer()
+        super().__init__(self._image, self._info, self._overlay)
 
     def publish(self, frame: Frame) -> None:
         prediction, header = frame.prediction, frame.header
@@ -75,7 +72,7 @@ class LabelledCloudOutput(CloudOutput):
         return torch.stack((classes, segments), -1)
 
 
-class InstanceOutput:
+class InstanceOutput(Output):
     """``instances``, ``instances/markers`` and, with vision_msgs, ``instances/detections``.
 
     Markers and detections need metric depth.
@@ -90,16 +87,12 @@ class InstanceOutput:
     ) -> None:
         self._array = make(InstanceDepthArray, "instances")
         self._markers = make(MarkerArray, "instances/markers")
-        self._detections = (
-            None if Detection3DArray is None else make(Detection3DArray, "instances/detections")
-        )
+        self._detections = None
+        if Detection3DArray is not None:
+            self._detections = make(Detection3DArray, "instances/detections")
+        super().__init__(*filter(None, (self._array, self._markers, self._detections)))
         self._colours = [entry.colour for entry in classes]
-        self._instance_settings = instances
-        self._marker_settings = markers
-
-    def is_wanted(self) -> bool:
-        publishers = (self._array, self._markers, self._detections)
-        return any(p is not None and has_listener(p) for p in publishers)
+        self._instance_settings, self._marker_settings = instances, markers
 
     def publish(self, frame: Frame) -> None:
         if not self.is_wanted():

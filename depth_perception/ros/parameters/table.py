@@ -142,15 +142,11 @@ def _descriptor(said: Option, default: Value) -> ParameterDescriptor:
     if isinstance(default, tuple) and low is not None and high is not None:
         notes.append(f"every value between {low:g} and {high:g}")
     elif isinstance(default, int) and not isinstance(default, bool) and low is not None:
-        descriptor.integer_range = [
-            IntegerRange(from_value=int(low), to_value=int(2**31 if high is None else high), step=0)
-        ]
+        high = int(2**31 if high is None else high)
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=high, step=0)]
     elif isinstance(default, float) and low is not None:
-        descriptor.floating_point_range = [
-            FloatingPointRange(
-                from_value=float(low), to_value=float(1e9 if high is None else high), step=0.0
-            )
-        ]
+        limits = {"from_value": float(low), "to_value": float(1e9 if high is None else high)}
+        descriptor.floating_point_range = [FloatingPointRange(**limits, step=0.0)]
     descriptor.additional_constraints = "; ".join(notes)
     return descriptor
 
