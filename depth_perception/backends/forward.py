@@ -15,15 +15,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from .capture import Capture, fingerprint, input_range, trial_images
-from .engines import (
-    Backend,
-    BackendError,
-    Precision,
-    Run,
-    check_backend,
-    engine,
-    engine_version,
-)
+from .engines import Backend, BackendError, Precision, Run, check_backend, engine, engine_version
 from .fidelity import TOLERANCE, Fidelity, check, compare
 from .store import about, filling, graphs_folder
 from .structure import Layout, flatten, names, rebuild

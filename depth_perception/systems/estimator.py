@@ -110,9 +110,7 @@ class Estimator(ABC):
         return self._batch((self._to_device(image),), (camera,))[0]
 
     def batch(
-        self,
-        images: Sequence[np.ndarray | Tensor],
-        cameras: Sequence[Camera | None] | None = None,
+        self, images: Sequence[np.ndarray | Tensor], cameras: Sequence[Camera | None] | None = None
     ) -> tuple[Prediction, ...]:
         """Depth of several images of one size, as one by one but in one run where possible.
 

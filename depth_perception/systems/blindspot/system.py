@@ -14,8 +14,6 @@ from .config import BLINDSPOT_TINY, BLINDSPOT_VGG
 from .options import BlindSpotOptions, BlindSpotPinholeOptions
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ..estimator import Estimator
 
 _HOME = "https://github.com/yuniw18/panoramic-depth-estimation-pytorch"
@@ -73,6 +71,7 @@ class BlindSpotSystem(System):
     name = "blindspot"
     title = "Eliminating the Blind Spot"
     models = tuple(_models())
+    network = ".network.BlindSpotVgg"
 
     def options_class(self, model: Model) -> type[EstimatorOptions]:
         is_pinhole = model.card.camera == "pinhole"
@@ -83,11 +82,6 @@ class BlindSpotSystem(System):
 
         is_pinhole = model.card.camera == "pinhole"
         return BlindSpotPinholeEstimator if is_pinhole else BlindSpotEstimator
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import BlindSpotVgg
-
-        return BlindSpotVgg(**{**model.arguments, **overrides})
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         if not path.is_dir():

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from ...depth_space import DepthSpace, ScaleKind
 from ..card import UNKNOWN_SCALE, pinhole
 from ..system import Model, System
 from .config import SIZES
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from ..estimator import Estimator
 
 _HUB = "depth-anything/Depth-Anything-V2"
 
@@ -56,16 +50,7 @@ class DepthAnythingSystem(System):
     name = "depth_anything"
     title = "Depth Anything V2"
     models = tuple(_models())
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from ..estimator import DenseEstimator
-
-        return DenseEstimator
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import DepthAnything
-
-        return DepthAnything(**{**model.arguments, **overrides})
+    network = ".network.DepthAnything"
 
 
 SYSTEM = DepthAnythingSystem()

@@ -169,10 +169,7 @@ def token_grid(num_tokens: int, aspect: float, rule: GridRule = "round") -> tupl
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # a tensor born in inference mode could not be trained with later
 def view_plane_uv(
-    rows: int,
-    columns: int,
-    aspect: float | None = None,
-    device: torch.device | str = "cpu",
+    rows: int, columns: int, aspect: float | None = None, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Pixel centres (rows, columns, 2) as (u, v) on a plane whose half diagonal is 1.
 

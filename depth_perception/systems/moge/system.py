@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from ..estimator import Estimator
-
 
 def _models() -> Iterator[Model]:
     shared = {"licence": "MIT", "finds_camera": True}
@@ -57,14 +55,8 @@ class MogeSystem(System):
     name = "moge"
     title = "MoGe-2"
     models = tuple(_models())
-
-    def options_class(self, model: Model) -> type[MogeOptions]:
-        return MogeOptions
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from .estimator import MogeEstimator
-
-        return MogeEstimator
+    options = MogeOptions
+    estimator = ".estimator.MogeEstimator"
 
     def build(self, model: Model, **overrides: Any) -> nn.Module:
         from .config import released_config

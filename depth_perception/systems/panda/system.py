@@ -13,8 +13,6 @@ from ..system import Model, System
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..estimator import Estimator
-
 _HOME = "https://github.com/caozidong/PanDA"
 
 
@@ -96,11 +94,6 @@ class PandaSystem(System):
     name = "panda"
     title = "PanDA"
     models = tuple(_models())
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from ..estimator import DenseEstimator
-
-        return DenseEstimator
 
     def build(self, model: Model, **overrides: Any) -> nn.Module:
         from .network import Panda, PandaHybrid

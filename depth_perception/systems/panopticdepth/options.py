@@ -45,9 +45,7 @@ class PanopticDepthOptions(EstimatorOptions):
         library_only=True,
     )
     crop_depth: bool = option(
-        True,
-        "See depth_perception.systems.panopticdepth.maps.View.",
-        library_only=True,
+        True, "See depth_perception.systems.panopticdepth.maps.View.", library_only=True
     )
 
     def __post_init__(self) -> None:
