@@ -68,38 +68,22 @@ def system_of(name: str) -> System:
 
 
 def model(name: str) -> Model:
-    """One model with what its network is built from.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """One model with what its network is built from; KeyError if there is none."""
     return _entry(name)[1]
 
 
 def card(name: str) -> ModelCard:
-    """The card of one model.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """The card of one model; KeyError if there is none."""
     return _entry(name)[1].card
 
 
 def estimator_class(name: str) -> type[Estimator]:
-    """The class of the estimator of a model.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """The class of the estimator of a model; KeyError if there is none."""
     return system_of(name).estimator_class(model(name))
 
 
 def options_of(name: str) -> type[EstimatorOptions]:
-    """The class of the options that a model takes.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """The class of the options that a model takes; KeyError if there is none."""
     return system_of(name).options_class(model(name))
 
 

@@ -50,14 +50,6 @@ def range_factor(
     raise ValueError(f"formula must be authors, consistent or training, got {formula!r}")
 
 
-def scaled_disparity(
-    disparity: Tensor, *, baseline_m: float, network_turn_px: float, image_turn_px: float
-) -> Tensor:
-    """What the authors' scripts save: (W / pi) / B * (W / w) * d; depth is (W / pi) over it."""
-    width = image_turn_px
-    return disparity * (width / math.pi / baseline_m * width / network_turn_px)
-
-
 def merge_ramps(plain: Tensor, mirrored: Tensor) -> Tensor:
     """Disparities (..., w) of an image and, mirrored back, of its mirror image in one.
 

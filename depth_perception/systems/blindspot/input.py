@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...geometry import Equirectangular
-from ..panorama_input import plain_input
 from .config import ANISOTROPY
 
 
@@ -137,8 +136,3 @@ def lanczos_planes(pixels: Tensor, view: NetworkView) -> Tensor:
     resized = picture.resize((view.columns, view.rows), Image.LANCZOS)
     planes = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None]
     return planes.to(pixels.device).float() / 255
-
-
-def view_planes(pixels: Tensor, view: NetworkView, circular: bool) -> Tensor:
-    """(1, 3, rows, columns) in [0, 1] of pixels (H, W, 3) uint8, resampled on their device."""
-    return plain_input(pixels, (view.rows, view.columns), circular)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 Remap = Literal["linear", "sinh", "exp", "sinh_exp"]
 
@@ -28,9 +28,8 @@ class MogeConfigError(ValueError):
     """A configuration describes a network that this project cannot build."""
 
 
-@dataclass(frozen=True)
-class StackConfig:
-    """Arguments of :class:`~depth_perception.networks.ConvStack`."""
+class StackConfig(NamedTuple):
+    """Arguments of :class:`~depth_perception.systems.moge.conv_stack.ConvStack`."""
 
     dim_in: tuple[int | None, ...]
     widths: tuple[int, ...]

@@ -72,9 +72,24 @@ class MogeSystem(System):
         *,
         merge_lora: bool = True,
     ) -> nn.Module:
-        from .files import load_moge
+        """The network that the configuration in the file says, whatever the name of the model."""
+        import torch
 
-        return load_moge(model.name, path, device)
+        from ..checkpoints import CheckpointError, load_strictly, read_configured
+        from .config import MogeConfig, MogeConfigError
+        from .network import Moge
+
+        state, mapping = read_configured(path)
+        source = f"{path} (for {model.name})"
+        try:
+            config = MogeConfig.from_mapping(mapping)
+        except MogeConfigError as error:
+            raise CheckpointError(f"{source}: {error}") from error
+        with torch.device("meta"):
+            network = Moge(config)
+        network.to_empty(device=device)
+        load_strictly(network, state, network.official_names(), source)
+        return network.requires_grad_(False).eval()
 
 
 SYSTEM = MogeSystem()

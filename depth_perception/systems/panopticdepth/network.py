@@ -10,12 +10,13 @@ import re
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...networks.padding import check_multiples
 from .config import MAX_RANGE_M, MAX_SHIFT_M, MULTIPLE, PANOPTICDEPTH, PanopticDepthConfig
 from .deform_conv import DeformConv
 from .fpn import FeaturePyramid, SemanticPyramid
@@ -78,17 +79,12 @@ class PanopticFeatures(NamedTuple):
     def image(self, index: int) -> PanopticFeatures:
         """Those of one image of the batch; the batch is left, with one image."""
 
-        def pick(levels: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return tuple(level[index : index + 1] for level in levels)
+        def pick(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(map(pick, value))
+            return None if value is None else value[index : index + 1]
 
-        return PanopticFeatures(
-            pick(self.things),
-            pick(self.stuff),
-            pick(self.kernels),
-            pick(self.depth_kernels),
-            self.masks[index : index + 1],
-            None if self.depths is None else self.depths[index : index + 1],
-        )
+        return PanopticFeatures(*map(pick, self))
 
 
 class PanopticDepth(nn.Module):
@@ -140,12 +136,7 @@ class PanopticDepth(nn.Module):
         Raises:
             ValueError: the sides are no multiples of 32.
         """
-        height, width = images.shape[-2:]
-        if height % MULTIPLE or width % MULTIPLE or 0 in (height, width):
-            raise ValueError(
-                f"images are {height} x {width} (height x width), but both sides must be "
-                f"multiples of {MULTIPLE}: pad them to the right and below"
-            )
+        check_multiples(images, MULTIPLE, ": pad them to the right and below")
         levels = self.levels(images)
         merged = self.semantic(levels[:4])
         mask_input = with_places(merged)

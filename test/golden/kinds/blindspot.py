@@ -22,6 +22,7 @@ from published.blindspot_published import (
     CompatEquirectangular,
     CompatRectilinear,
     area_resized,
+    scaled_disparity,
 )
 from published.corner_grid import clipped_weights, corner_points, longitude_weights
 from published.losses import as_published, spherical_berhu
@@ -37,11 +38,7 @@ from depth_perception.evaluation.stereo_metrics import EigenProtocol, metrics_20
 from depth_perception.geometry.corner_grid import latitude_weights
 from depth_perception.io.images import write_image
 from depth_perception.systems import build_network, load_network
-from depth_perception.systems.blindspot.disparity import (
-    merge_ramps,
-    range_factor,
-    scaled_disparity,
-)
+from depth_perception.systems.blindspot.disparity import merge_ramps, range_factor
 from depth_perception.systems.blindspot.input import authors_view, lanczos_planes
 from depth_perception.systems.blindspot.network import BlindSpotVgg
 from depth_perception.systems.checkpoints import load_strictly

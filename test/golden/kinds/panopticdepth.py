@@ -27,7 +27,6 @@ from depth_perception.systems.panopticdepth.config import (
     PANOPTICDEPTH,
     PANOPTICDEPTH_SEG,
     PANOPTICDEPTH_TINY,
-    PANOPTICDEPTH_TINY_SEG,
     PanopticDepthConfig,
     PanopticLimits,
 )
@@ -77,7 +76,7 @@ LEVELS = 5
 THINGS = range(11, 19)
 CONFIGS = {
     "tiny-dps": PANOPTICDEPTH_TINY,
-    "tiny-ps": PANOPTICDEPTH_TINY_SEG,
+    "tiny-ps": dataclasses.replace(PANOPTICDEPTH_TINY, depth=False),
     "dps-r50": PANOPTICDEPTH,
     "ps-r50": PANOPTICDEPTH_SEG,
     "ps-r50-stage1": PanopticDepthConfig(depth=False, norm="batch"),
