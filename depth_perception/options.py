@@ -125,6 +125,11 @@ def option(default: Any, text: str, **properties: Any) -> Any:
     return field(default=default, metadata={_KEY: Option(text, **properties)})
 
 
+def model_option(default: Any, text: str, **properties: Any) -> Any:
+    """An option of a model, which a node reads when it is configured (``reload``)."""
+    return option(default, text, reload=True, **properties)
+
+
 def option_text(kind: type[Any], name: str) -> str:
     """The text of an option of a dataclass."""
     return next(said.text for found, said, _ in options(kind) if found == name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -94,8 +94,4 @@ def open_graph(folder: Path, backend: Backend, device: torch.device, precision: 
     loader = torch._C._aoti.AOTIModelPackageLoader(
         str(folder / _FILE), _MODEL, False, 1, index if device.type == "cuda" else -1
     )
-
-    def run(images: Tensor) -> Sequence[Tensor]:
-        return loader.boxed_run([images])
-
-    return run
+    return lambda images: loader.boxed_run([images])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -58,6 +57,3 @@ class PanopticDepthOptions(EstimatorOptions):
                 raise TypeError(f"{name} must be a tuple of names, got {getattr(self, name)!r}")
             object.__setattr__(self, name, tuple(getattr(self, name)))
         super().__post_init__()
-        focal = self.reference_focal_px
-        if focal is not None and not math.isfinite(focal):
-            raise ValueError(f"reference_focal_px must be finite, got {focal}")

@@ -155,7 +155,7 @@ class PpdEstimator(Estimator):
                 fit, depth = _robust(relative, reference)
             else:
                 fit, depth = _as_published(relative, reference, self.options.seed)
-        except (FitError, _PoorFit) as error:
+        except FitError as error:
             return replace(unaligned, note=f"alignment to MoGe-2 failed: {error}")
         return replace(
             unaligned,
@@ -181,10 +181,6 @@ class PpdEstimator(Estimator):
         if self.moge is not None:
             self.moge.to(self.device, memory_format=torch.channels_last).eval()
             self.moge.encoder.backbone.to(precision)
-
-
-class _PoorFit(ValueError):
-    """A published alignment that deserves no trust."""
 
 
 def load_ppd(
@@ -217,9 +213,9 @@ def _as_published(relative: Tensor, reference: MogeGeometry, seed: int) -> tuple
     try:
         fit = fit_ransac(relative, reference.depth, reference.mask, seed=seed)
     except ValueError as error:
-        raise _PoorFit(str(error)) from error
+        raise FitError(str(error)) from error
     if fit.scale <= 0 or fit.inlier_ratio < _LEAST_INLIER_RATIO:
-        raise _PoorFit(
+        raise FitError(
             f"a scale of {fit.scale:.3g} with {fit.inlier_ratio:.0%} of the pixels: need a "
             f"positive one and {_LEAST_INLIER_RATIO:.0%}"
         )
