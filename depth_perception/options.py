@@ -193,11 +193,7 @@ def options(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Option, An
 
 
 def check_options(values: Any) -> None:
-    """Check all options of a dataclass object; for its ``__post_init__``.
-
-    Raises:
-        TypeError, ValueError: see :meth:`Option.check`.
-    """
+    """Check all options of a dataclass object, for its ``__post_init__``; :meth:`Option.check`."""
     for item in fields(values):
         if (said := option_of(item)) is not None:
             said.check(item.name, getattr(values, item.name), item.default)

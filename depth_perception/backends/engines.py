@@ -90,11 +90,7 @@ BACKENDS: Mapping[str, Traits] = MappingProxyType(
 
 
 def check_backend(backend: Backend, device: torch.device, precision: Precision) -> None:
-    """Reject a missing backend or an unsupported request; ``torch`` is always accepted.
-
-    Raises:
-        BackendError: the message names the packages or the choices.
-    """
+    """Raise BackendError for a missing backend or an unsupported request; ``torch`` passes."""
     if backend == "torch":
         return
     traits = BACKENDS[backend]

@@ -65,11 +65,7 @@ class GraphForward:
         self._lock = threading.Lock()  # a graph has one set of buffers
 
     def __call__(self, images: Tensor, **arguments: Any) -> Any:
-        """The result of ``network(images, **arguments)``.
-
-        Raises:
-            BackendError: the graph cannot be made, or its results are not those of the network.
-        """
+        """``network(images, **arguments)``; BackendError if the graph fails or differs from it."""
         with self._lock:
             layout, run = self._graph(tuple(images.shape), arguments)
             found = self._found(run, images)

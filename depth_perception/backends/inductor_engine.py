@@ -68,11 +68,7 @@ def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precisio
 
 
 def find_compiler() -> str:
-    """The C++ compiler: ``$CXX``, else g++, else clang++.
-
-    Raises:
-        BackendError: there is none.
-    """
+    """The C++ compiler: ``$CXX``, else g++, else clang++; BackendError if there is none."""
     given = os.environ.get("CXX")
     names = (given,) if given else ("g++", "clang++")
     for name in names:

@@ -59,11 +59,7 @@ def systems() -> Mapping[str, System]:
 
 
 def system_of(name: str) -> System:
-    """The system that a model belongs to.
-
-    Raises:
-        KeyError: no such model; the message lists the names there are.
-    """
+    """The system of a model; KeyError, which lists all names, if there is no such model."""
     return _entry(name)[0]
 
 

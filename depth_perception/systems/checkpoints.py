@@ -164,12 +164,10 @@ def load_strictly(
         ]
         parts += _grouped("missing", {n: str(wanted[n]) for n in missing})
         parts += _grouped("unexpected", {n: str(_shape(state[n])) for n in unexpected})
-        parts += _grouped(
-            "shape", {n: f"{_shape(state[n])} in the file, {wanted[n]} here" for n in misshapen}
-        )
-        raise CheckpointError(
-            "\n".join(parts), missing=missing, unexpected=unexpected, misshapen=misshapen
-        )
+        shapes = {n: f"{_shape(state[n])} in the file, {wanted[n]} here" for n in misshapen}
+        parts += _grouped("shape", shapes)
+        differing = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
+        raise CheckpointError("\n".join(parts), **differing)
     network.load_state_dict({name: state[names[name]] for name in ours})
 
 

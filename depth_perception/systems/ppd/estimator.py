@@ -186,11 +186,7 @@ class PpdEstimator(Estimator):
 def load_ppd(
     model: Model, transformer: SpDit, device: torch.device, options: PpdOptions
 ) -> PpdEstimator:
-    """Pixel-Perfect Depth with all the networks it needs.
-
-    Raises:
-        CheckpointError: weights are missing, unreadable or of another network.
-    """
+    """Pixel-Perfect Depth with all networks; CheckpointError where weights are missing or wrong."""
     source = model.arguments["semantics"]
     prompting = load_network(source, options.semantics_checkpoint, device=device)
     semantics = semantics_of(prompting)

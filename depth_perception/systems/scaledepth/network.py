@@ -174,11 +174,7 @@ class ScaleDepth(nn.Module):
         return ScaleDepthOutput(relative, scale_m, probabilities)
 
     def class_scores(self, queries: QueryOutput) -> Tensor:
-        """Scene classes (B, classes) before the softmax.
-
-        Raises:
-            ValueError: the network was made without classes.
-        """
+        """Scene classes (B, classes) before the softmax; ValueError for a network without."""
         if self.class_embeddings is None:
             raise ValueError("this network has no scene classes")
         return _SIMILARITY_SCALE * queries.free.flatten(1) @ self.class_embeddings.T
