@@ -60,12 +60,12 @@ def read_checkpoint(path: str | Path, *, passed_over: tuple[str, ...] = ()) -> d
 
     ``{"model": ...}`` and ``{"state_dict": ...}`` are opened, a ``module.`` prefix that all names
     share is removed, and so is the entry ``epoch``. Files that hold anything but tensors and plain
-    containers are refused, not executed.
+    containers are rejected, not executed.
 
     Args:
         path: the file.
         passed_over: beginnings of full class names, such as ``"mmengine."``: objects of these
-            classes are not made, and not refused either.
+            classes are not made, and not rejected either.
 
     Raises:
         CheckpointError: no such file, empty, truncated, corrupt, without parameters, or with

@@ -90,7 +90,7 @@ class PanelsEstimator:
             Range; what no panel sees is not valid. ``scene`` has the mean of the panels' scales and
             class probabilities, where the model tells them. Of a panoptic model ``segments`` and
             ``instances``, whose boxes may cross the right border of a full turn. Panels of which
-            the model gives no depth (Pixel-Perfect Depth whose fit was refused) count as not seen;
+            the model gives no depth (Pixel-Perfect Depth whose fit was rejected) count as not seen;
             if there are no others, nothing is metric, and ``note`` says why.
 
         Raises:

@@ -14,7 +14,7 @@ from ...geometry import Camera, Equirectangular, Pinhole
 from ...networks import resize_map
 from ...prediction import DepthSpace, Prediction, ScaleKind
 from ..estimator import DenseEstimator
-from ..panorama_input import plain_input
+from ..image_input import plain_input
 from .config import KITTI_FOCAL
 from .disparity import merge_ramps, range_factor
 from .input import NetworkView, angular_view, authors_view, lanczos_planes
@@ -47,15 +47,11 @@ class _DisparityEstimator(DenseEstimator):
     ) -> Prediction:
         """``disparity`` (1, 1, H, W); depth is ``factor`` over it, None leaves it."""
         values = disparity[0, 0].clone()  # a tensor that autograd and in-place operations accept
-        relative = factor is None
-        return Prediction(
-            values=values if factor is None else factor / values,
-            valid=valid.expand_as(values) & (values > 0),
-            camera=camera,
-            kind=self.card.kind,
-            space=DepthSpace.INVERSE_DEPTH if relative else DepthSpace.DEPTH,
-            scale=ScaleKind.SCALE_INVARIANT if relative else ScaleKind.METRIC,
-        )
+        valid = valid.expand_as(values) & (values > 0)
+        if factor is not None:
+            return self._predicted(factor / values, valid, camera)
+        unscaled = {"space": DepthSpace.INVERSE_DEPTH, "scale": ScaleKind.SCALE_INVARIANT}
+        return self._predicted(values, valid, camera, **unscaled)
 
 
 class BlindSpotEstimator(_DisparityEstimator):

@@ -161,7 +161,7 @@ def _array_globals() -> list[Any]:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Makes arrays and plain containers, and refuses to look up anything else."""
+    """Makes arrays and plain containers, and rejects everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module in _NUMPY and name in ("_reconstruct", "scalar"):

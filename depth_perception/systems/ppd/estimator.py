@@ -41,7 +41,7 @@ _KEPT_NOISE_FIELDS = 4
 class PpdEstimator(Estimator):
     """Metric depth by Pixel-Perfect Depth, aligned to MoGe-2 in log(depth + 1).
 
-    Where the alignment deserves no trust the prediction stays relative, and its ``note`` says why.
+    Where the alignment is unreliable the prediction stays relative, and its ``note`` says why.
 
     Attributes:
         moge: the network that gives metres and the field of view; None leaves relative depth.
@@ -139,15 +139,10 @@ class PpdEstimator(Estimator):
     def _aligned(
         self, relative: Tensor, reference: MogeGeometry | None, camera: Camera
     ) -> Prediction:
-        unaligned = Prediction(
-            values=relative,
-            valid=torch.ones_like(relative, dtype=torch.bool),
-            camera=camera,
-            kind=self.card.kind,
-            space=DepthSpace.LOG1P_DEPTH,
-            scale=ScaleKind.AFFINE_INVARIANT,
-            note="alignment is switched off",
-        )
+        everywhere = torch.ones_like(relative, dtype=torch.bool)
+        unknown = {"space": DepthSpace.LOG1P_DEPTH, "scale": ScaleKind.AFFINE_INVARIANT}
+        note = "alignment is switched off"
+        unaligned = self._predicted(relative, everywhere, camera, note=note, **unknown)
         if reference is None or self.options.align == "none":
             return unaligned
         try:
@@ -157,16 +152,8 @@ class PpdEstimator(Estimator):
                 fit, depth = _as_published(relative, reference, self.options.seed)
         except FitError as error:
             return replace(unaligned, note=f"alignment to MoGe-2 failed: {error}")
-        return replace(
-            unaligned,
-            values=depth,
-            valid=reference.mask.clone(),
-            space=self.card.space,
-            scale=ScaleKind.METRIC,
-            fit=fit,
-            fit_source=_FIT_SOURCE,
-            note="",
-        )
+        facts = {"scale": ScaleKind.METRIC, "fit": fit, "fit_source": _FIT_SOURCE}
+        return self._predicted(depth, reference.mask.clone(), camera, **facts)
 
     def _noise_field(self, size: tuple[int, int]) -> Tensor:
         key = (*size, self.options.seed)
@@ -225,9 +212,5 @@ def _nearest(prediction: Prediction, camera: Camera) -> Prediction:
     def picked(values: Tensor) -> Tensor:
         return F.interpolate(values[None, None].float(), grid, mode="nearest-exact")[0, 0]
 
-    return replace(
-        prediction,
-        values=picked(prediction.values),
-        valid=picked(prediction.valid) > 0,
-        camera=camera,
-    )
+    values, valid = picked(prediction.values), picked(prediction.valid) > 0
+    return replace(prediction, values=values, valid=valid, camera=camera)
