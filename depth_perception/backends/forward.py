@@ -65,7 +65,7 @@ class GraphForward:
         self._lock = threading.Lock()  # a graph has one set of buffers
 
     def __call__(self, images: Tensor, **arguments: Any) -> Any:
-        """``network(images, **arguments)``; BackendError if the graph fails or differs from it."""
+        """``network(images, **arguments)``; BackendError if the graph fails or differs."""
         with self._lock:
             layout, run = self._graph(tuple(images.shape), arguments)
             found = self._found(run, images)

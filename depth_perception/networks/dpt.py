@@ -25,7 +25,7 @@ class ResidualUnit(nn.Module):
 
 
 class FusionBlock(nn.Module):
-    """Adds a finer level to the coarser path, refines the sum.
+    """Adds a finer level to the coarser path and refines the sum.
 
     The coarsest block has no path to add to, so its ``skip`` unit is never used; it exists because
     the released files hold its parameters.

@@ -67,7 +67,7 @@ class VitEncoder(VisionTransformer):
         self._positions: OrderedDict[tuple, Tensor] = OrderedDict()
 
     def grid_of(self, height: int, width: int) -> tuple[int, int]:
-        """Patch rows and columns of an image; ValueError if a side is not a multiple of patches."""
+        """Patch rows and columns; ValueError unless sides are positive multiples of a patch."""
         patch = self.patch_size
         if height % patch or width % patch or min(height, width) < patch:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""From an image to the network: the size rule and the resampling of the MiDaS family, and RGB."""
+"""From an image to the network: size rule and resampling of the MiDaS family, and plain RGB."""
 
 from __future__ import annotations
 
