@@ -72,10 +72,7 @@ class PhotoFolder:
     """
 
     def __init__(
-        self,
-        files: Sequence[PhotoFiles],
-        per_metre: float,
-        crop: tuple[int, int] | None = None,
+        self, files: Sequence[PhotoFiles], per_metre: float, crop: tuple[int, int] | None = None
     ) -> None:
         self.files = tuple(files)
         self.per_metre, self.crop = per_metre, crop

@@ -14,11 +14,7 @@ PANORAMAS: dict[str, type[Panoramas]] = {
     "matterport3d": Matterport3D,
     "stanford2d3d": Stanford2D3D,
 }
-PICTURES: dict[str, type[Pictures]] = {
-    "zind": Zind,
-    "360x": Views360x,
-    "diverse360": Diverse360,
-}
+PICTURES: dict[str, type[Pictures]] = {"zind": Zind, "360x": Views360x, "diverse360": Diverse360}
 
 
 def open_panoramas(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import palette
-from .scene import Pen, Scene, hsv
+from .scene import Pen, Scene
 from .textures import Texture
 
 
@@ -57,12 +57,8 @@ def draw_clutter(scene: Scene, pen: Pen, height: float, depth: float, width: flo
         if style == "cup":
             thing.cylinder((x, y, height), 0.045, 0.1, palette.paint(scene, 0.8))
         elif style == "book":
-            thing.box(
-                (x, y, height),
-                (0.16, 0.22, 0.04),
-                palette.paint(scene, 0.8),
-                turn=scene.uniform(0, 3),
-            )
+            cover = palette.paint(scene, 0.8)
+            thing.box((x, y, height), (0.16, 0.22, 0.04), cover, turn=scene.uniform(0, 3))
         elif style == "vase":
             thing.ball((x, y, height + 0.13), (0.08, 0.08, 0.13), palette.paint(scene, 0.7))
         elif style == "screen":
@@ -86,13 +82,8 @@ def draw_chair(scene: Scene, pen: Pen, depth: float, width: float) -> None:
         pen.cylinder((0, 0, 0.05), 0.035, height - 0.1, frame)
         for angle in range(5):
             turn = angle * 2 * math.pi / 5
-            pen.limb(
-                (0, 0, 0.07),
-                (0.26 * math.cos(turn), 0.26 * math.sin(turn), 0.04),
-                0.025,
-                frame,
-                False,
-            )
+            foot = (0.26 * math.cos(turn), 0.26 * math.sin(turn), 0.04)
+            pen.limb((0, 0, 0.07), foot, 0.025, frame, False)
         return
     for sx in (-x, x):
         for sy in (-y, y):
@@ -134,10 +125,9 @@ def draw_shelf(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     height = scene.uniform(0.9, 2.1)
     board = scene.pick((palette.wood, palette.white, palette.paint))(scene)
     if scene.chance(0.55):
-        frame = hsv(scene.uniform(0.05, 0.1), scene.uniform(0, 0.6), scene.uniform(0.3, 0.9))
-        books = scene.material(
-            Texture.BOOKS, frame, scale=(scene.uniform(0.03, 0.06), scene.uniform(0.28, 0.38))
-        )
+        frame = scene.colour((0.05, 0.1), (0, 0.6), (0.3, 0.9))
+        scale = scene.uniform(0.03, 0.06), scene.uniform(0.28, 0.38)
+        books = scene.material(Texture.BOOKS, frame, scale=scale)
         pen.box((0, 0, 0), (depth, width, height), books, top=board)
         return
     pen.box((-depth / 2 + 0.01, 0, 0), (0.02, width, height), board)
@@ -165,11 +155,8 @@ def draw_cupboard(scene: Scene, pen: Pen, depth: float, width: float) -> None:
         y = -width / 2 + (column + 0.5) * width / doors
         for row in range(drawers):
             part = (tall - 0.1) / drawers
-            pen.box(
-                (depth / 2 - 0.01, y, 0.08 + row * part),
-                (0.02, width / doors - 0.02, part - 0.02),
-                body,
-            )
+            front = (0.02, width / doors - 0.02, part - 0.02)
+            pen.box((depth / 2 - 0.01, y, 0.08 + row * part), front, body)
         pen.box((depth / 2 + 0.01, y + 0.3 * width / doors, tall * 0.5), (0.02, 0.02, 0.12), knob)
     if tall < 1:
         draw_clutter(scene, pen, tall, depth * 0.5, width * 0.8)
@@ -180,7 +167,7 @@ def draw_floor_lamp(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     height = scene.uniform(1.3, 1.7)
     pen.cylinder((0, 0, 0), 0.15, 0.03, palette.metal(scene))
     pen.cylinder((0, 0, 0), 0.015, height, palette.metal(scene))
-    shade = scene.plain(hsv(scene.uniform(0.05, 0.15), 0.3, 0.95), glow=0.7)
+    shade = scene.plain(scene.colour((0.05, 0.15), 0.3, 0.95), glow=0.7)
     if scene.chance(0.5):
         pen.cylinder((0, 0, height - 0.05), 0.18, 0.28, shade, casts=False)
     else:
@@ -212,12 +199,9 @@ def draw_boxes(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     """A pile of cartons."""
     z = 0.0
     for _ in range(int(scene.rng.integers(1, 4))):
-        size = (
-            depth * scene.uniform(0.6, 1),
-            width * scene.uniform(0.6, 1),
-            scene.uniform(0.2, 0.4),
-        )
-        card = scene.plain(hsv(0.09, scene.uniform(0.3, 0.5), scene.uniform(0.5, 0.75)), grain=0.12)
+        shares = [scene.uniform(low, high) for low, high in ((0.6, 1), (0.6, 1), (0.2, 0.4))]
+        size = (depth * shares[0], width * shares[1], shares[2])
+        card = scene.plain(scene.colour(0.09, (0.3, 0.5), (0.5, 0.75)), grain=0.12)
         pen.box((0, 0, z), size, card, turn=scene.uniform(-0.15, 0.15))
         z += size[2]
 

@@ -78,13 +78,13 @@ def _light(scene: Scene, lamps: list[Point]) -> Light:
     zenith = np.array(
         hsv(scene.uniform(0.56, 0.62), scene.uniform(0.45, 0.75) * (1 - 0.6 * clouds), 0.8)
     )
-    horizon = np.array(hsv(0.58, scene.uniform(0.05, 0.25), scene.uniform(0.85, 1.0)))
+    horizon = np.array(scene.colour(0.58, (0.05, 0.25), (0.85, 1.0)))
     sun_colour = strength * np.array(hsv(0.1, warmth * 2, 1.0))
     skylight = scene.uniform(0.45, 0.7)
     up, down = skylight * (0.5 * zenith + 0.5 * horizon), skylight * np.array((0.34, 0.32, 0.3))
     colours = np.zeros((len(lamps), 3))
     if lamps:
-        tone = np.array(hsv(scene.uniform(0.07, 0.14), scene.uniform(0.02, 0.3), 1.0))
+        tone = np.array(scene.colour((0.07, 0.14), (0.02, 0.3), 1.0))
         power = scene.uniform(0.9, 1.9) / math.sqrt(max(1.0, len(lamps) / 2))
         colours[:] = power * tone
         wash = scene.uniform(0.28, 0.5)

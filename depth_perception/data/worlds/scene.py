@@ -56,21 +56,29 @@ class Scene:
         """One of the options."""
         return options[int(self.rng.integers(len(options)))]
 
+    def colour(self, *hsv_ranges: float | tuple[float, float]) -> Colour:
+        """:func:`hsv` of three values, each fixed or drawn between two bounds."""
+        return hsv(*(self.uniform(*v) if isinstance(v, tuple) else v for v in hsv_ranges))
+
     def material(
         self,
         texture: Texture,
         a: Colour,
-        b: Colour | None = None,
-        c: Colour | None = None,
-        scale: tuple[float, float] = (1.0, 1.0),
+        b: Colour | float = 0.75,
+        c: Colour | float = 0.45,
+        scale: tuple[float, float] | float = 1.0,
         *,
         grain: float = 0.08,
         grain_size: float = 0.15,
         gloss: float = 0.0,
         glow: float = 0.0,
     ) -> int:
-        """Row of a new material; colours left out are shades of ``a``."""
-        colours = (a, b or darker(a, 0.75), c or darker(a, 0.45))
+        """Row of a new material; a number as a colour is a shade of ``a``, see :func:`darker`."""
+        colours = (
+            a,
+            *(darker(a, other) if isinstance(other, float) else other for other in (b, c)),
+        )
+        scale = (scale, scale) if isinstance(scale, float) else scale
         seed = int(self.rng.integers(1 << 20))
         self.materials.append((int(texture), colours, scale, grain, grain_size, gloss, glow, seed))
         return len(self.materials) - 1
