@@ -18,9 +18,9 @@ Both have flat folders ``ROOT/SPLIT``; the files of a frame have a common prefix
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -34,7 +34,6 @@ from .panoptic import VOID_CLASS, PanopticFrame, check_sizes, label_samples
 
 DEPTH_PER_METRE = 256
 IMAGE, SEGMENTS, DEPTH = "leftImg8bit.png", "gtFine_instanceTrainIds.png", "depth.png"
-_KITTI_CLASS, _KITTI_INSTANCE, _KITTI_DEPTH = "gtFine_class.png", "gtFine_instance.png", "depth_"
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,25 @@ class DvpsFiles:
 
 
 class DvpsReader:
-    """Frames, read on access; see the two subclasses."""
+    """Frames of a split, read on access; see the two subclasses.
 
-    def __init__(self, files: Sequence[DvpsFiles]) -> None:
-        self.files = tuple(files)
+    Args:
+        root: see above.
+        split: ``train``, ``val`` or ``test``; SemKITTI-DVPS has no ``test``.
+
+    Raises:
+        FileNotFoundError: there are no frames, or one lacks a file.
+    """
+
+    labels: ClassVar[tuple[str, ...]]
+    depth: ClassVar[str]
+
+    def __init__(self, root: str | Path, split: str = "train") -> None:
+        self.files = tuple(self._find(root, split))
+
+    @classmethod
+    def _find(cls, root: str | Path, split: str) -> list[DvpsFiles]:
+        return _by_prefix(Path(root) / split, cls.labels, cls.depth)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -99,52 +113,27 @@ class DvpsReader:
         )
 
 
-class CityscapesDvps(DvpsReader):
-    """Frames of a split, in the order of the list of the converter if there is one.
-
-    Args:
-        root: see above.
-        split: ``train``, ``val`` or ``test``.
-
-    Raises:
-        FileNotFoundError: there are no frames, or one lacks a file.
-    """
-
-    def __init__(self, root: str | Path, split: str = "train") -> None:
-        super().__init__(cityscapes_files(root, split))
-
-
 class SemKittiDvps(DvpsReader):
-    """Frames of a split; labels and depth are those of lidar points and sparse.
+    """SemKITTI-DVPS; labels and depth are those of lidar points and sparse."""
 
-    Args:
-        root: see above.
-        split: ``train`` or ``val``.
-
-    Raises:
-        FileNotFoundError: there are no frames, or one lacks a file.
-    """
-
-    def __init__(self, root: str | Path, split: str = "train") -> None:
-        labels = (_KITTI_CLASS, _KITTI_INSTANCE)
-        super().__init__(_by_prefix(Path(root) / split, labels, _KITTI_DEPTH))
+    labels, depth = ("gtFine_class.png", "gtFine_instance.png"), "depth_"
 
 
-def cityscapes_files(root: str | Path, split: str) -> list[DvpsFiles]:
-    """The frames of a split of Cityscapes-DVPS, by the list of :func:`write_index` or by name.
+class CityscapesDvps(DvpsReader):
+    """Cityscapes-DVPS, in the order of the list of :func:`write_index` if there is one."""
 
-    Raises:
-        FileNotFoundError: there are no frames, or one lacks a file.
-    """
-    folder, index = Path(root) / split, index_path(root, split)
-    if not index.is_file():
-        return _by_prefix(folder, (SEGMENTS,), DEPTH)
-    files = []
-    for entry in json.loads(index.read_text(encoding="utf-8")):
-        image = folder / entry["image"]
-        prefix = image.name.removesuffix(IMAGE)
-        files.append(DvpsFiles(prefix, image, (folder / entry["seg"],), folder / entry["depth"]))
-    return files
+    labels, depth = (SEGMENTS,), DEPTH
+
+    @classmethod
+    def _find(cls, root: str | Path, split: str) -> list[DvpsFiles]:
+        folder, index = Path(root) / split, index_path(root, split)
+        if not index.is_file():
+            return super()._find(root, split)
+        files = []
+        for entry in json.loads(index.read_text(encoding="utf-8")):
+            image, labels, depth = (folder / entry[name] for name in ("image", "seg", "depth"))
+            files.append(DvpsFiles(image.name.removesuffix(IMAGE), image, (labels,), depth))
+        return files
 
 
 def index_path(root: str | Path, split: str) -> Path:
@@ -164,15 +153,9 @@ def write_index(root: str | Path, split: str) -> int:
         maps = (files.image, files.depth, *files.labels)
         image, *rest = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in maps)
         check_sizes(files.prefix, image=image, depth=rest[0], labels=rest[1])
-        entries.append(
-            {
-                "height": image.shape[0],
-                "width": image.shape[1],
-                "image": files.image.name,
-                "depth": files.depth.name,
-                "seg": files.labels[0].name,
-            }
-        )
+        names = {"image": files.image, "depth": files.depth, "seg": files.labels[0]}
+        size = {"height": image.shape[0], "width": image.shape[1]}
+        entries.append(size | {key: path.name for key, path in names.items()})
     with replacing(index_path(root, split)) as part:
         part.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
     return len(entries)
@@ -194,15 +177,9 @@ def _by_prefix(folder: Path, labels: tuple[str, ...], depth: str) -> list[DvpsFi
         if lost:
             raise FileNotFoundError(f"{folder / name} has no partner {', '.join(lost)}")
         focal = depths[prefix].removeprefix(prefix + depth).removesuffix(".png")
-        files.append(
-            DvpsFiles(
-                prefix,
-                folder / name,
-                tuple(folder / (prefix + label) for label in labels),
-                folder / depths[prefix],
-                float(focal) if focal else None,
-            )
-        )
+        maps = tuple(folder / (prefix + label) for label in labels)
+        focal_px = float(focal) if focal else None
+        files.append(DvpsFiles(prefix, folder / name, maps, folder / depths[prefix], focal_px))
     if not files:
         raise FileNotFoundError(f"no frames (*_{IMAGE}) in {folder}")
     return files

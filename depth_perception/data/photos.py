@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 from ..io.images import read_image
 from ..systems.scaledepth.config import SCENE_CLASSES
 from .files import check_depth_size, depth_samples, list_rows, rgb_tensor
+from .frames import Reader
 from .rendered import PinholeWorlds
 
 UNKNOWN_SCENE = -1
@@ -55,11 +55,7 @@ class PhotoFiles:
     scene: int
 
 
-class Photos(Protocol):
-    """A data set of photos."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Photo: ...
+Photos = Reader[Photo]
 
 
 class PhotoFolder:

@@ -15,32 +15,16 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..geometry import DepthKind, Pinhole
 from ..io.depth_files import read_depth
 from .files import read_rgb
+from .frames import PinholeFrame
 from .worlds import WorldFolder
-
-
-@dataclass(frozen=True)
-class RenderedFrame:
-    """An image and its depth.
-
-    Attributes:
-        rgb: (3, H, W) uint8.
-        depth_m: (H, W) float32 z-depth in metres, 0 where unknown, infinite for known sky.
-        camera: None if it is not read.
-    """
-
-    rgb: Tensor
-    depth_m: Tensor
-    camera: Pinhole | None = None
 
 
 class PinholeWorlds:
@@ -63,11 +47,11 @@ class PinholeWorlds:
     def __len__(self) -> int:
         return len(self._folder)
 
-    def __getitem__(self, index: int) -> RenderedFrame:
+    def __getitem__(self, index: int) -> PinholeFrame:
         item = self._folder[index]
         range_m = torch.where(item.range_m > 0, item.range_m, torch.inf)
         depth_m = self._camera.convert(range_m, DepthKind.RANGE, DepthKind.Z)
-        return RenderedFrame(item.rgb, depth_m, self._camera)
+        return PinholeFrame(item.rgb, depth_m, self._camera)
 
 
 class _Pairs(ABC):
@@ -89,10 +73,10 @@ class _Pairs(ABC):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> RenderedFrame:
+    def __getitem__(self, index: int) -> PinholeFrame:
         image, depth = self.pairs[index]
         depth_m = torch.from_numpy(self._depth(depth)).nan_to_num(0, math.inf)
-        return RenderedFrame(read_rgb(image), depth_m)
+        return PinholeFrame(read_rgb(image), depth_m)
 
     @abstractmethod
     def _find(self) -> list[tuple[Path, Path]]: ...

@@ -1,20 +1,20 @@
-"""What every reader of stereo pairs gives."""
+"""Frames of stereo pairs."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 
 from ..geometry import Camera, DepthKind, Equirectangular, SamplingGrid
 from ..geometry.stereo import RIGHT
+from .frames import Reader
 
 
 @dataclass(frozen=True, eq=False)
 class StereoFrame:
-    """Two pictures with one orientation and what is known about the first.
+    """Two images with one orientation and the depth of the first.
 
     It is also a :class:`~.frames.Frame`, so that what evaluates panoramas takes it.
 
@@ -25,7 +25,7 @@ class StereoFrame:
         camera: of both views.
         baseline_m: distance of the views, metres.
         direction: unit vector from the left to the right camera in the optical frame.
-        covered: (H, W) bool, what both pictures show; None is all of them.
+        covered: (H, W) bool, pixels that both images show; None is all of them.
     """
 
     left: Tensor
@@ -39,7 +39,7 @@ class StereoFrame:
 
     @property
     def rgb(self) -> Tensor:
-        """The left picture."""
+        """The left image."""
         return self.left
 
     @property
@@ -48,11 +48,7 @@ class StereoFrame:
         return self.camera.convert(self.depth_m, self.kind, DepthKind.RANGE)
 
 
-class StereoReader(Protocol):
-    """A data set of pairs."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> StereoFrame: ...
+StereoReader = Reader[StereoFrame]
 
 
 def as_panorama(frame: StereoFrame, camera: Equirectangular) -> StereoFrame:

@@ -66,7 +66,7 @@ def _of_range(
 ) -> DataSet:
     reader = PANORAMAS[name]
     return DataSet(
-        name, title, "panorama", "range", reader.layout(), unit, reader.splits, rule, used_by,
+        name, title, "panorama", "range", reader.layout, unit, reader.splits, rule, used_by,
         _range(name), _pairs, partners, usual_m,
     )  # fmt: skip
 
@@ -74,7 +74,7 @@ def _of_range(
 def _of_pictures(name: str, title: str) -> DataSet:
     reader = PICTURES[name]
     return DataSet(
-        name, title, "panorama", "images", reader.layout(), "no depth", ("all",),
+        name, title, "panorama", "images", reader.layout, "no depth", ("all",),
         "all images; a list selects", ("train panda-student",), _pictures(name), _named,
     )  # fmt: skip
 

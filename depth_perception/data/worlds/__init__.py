@@ -11,22 +11,7 @@ from .sensor import sensor_effects
 from .world import World, camera_pose
 
 __all__ = [
-    "CLASSES",
-    "KINDS",
-    "BagNames",
-    "FolderOptions",
-    "Frame",
-    "Look",
-    "Walk",
-    "World",
-    "WorldClass",
-    "WorldFolder",
-    "WorldItem",
-    "camera_pose",
-    "make_world",
-    "render",
-    "sensor_effects",
-    "with_look",
-    "write_bag",
-    "write_folder",
-]
+    "CLASSES", "KINDS", "BagNames", "FolderOptions", "Frame", "Look", "Walk", "World",
+    "WorldClass", "WorldFolder", "WorldItem", "camera_pose", "make_world", "render",
+    "sensor_effects", "with_look", "write_bag", "write_folder",
+]  # fmt: skip

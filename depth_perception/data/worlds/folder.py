@@ -59,17 +59,13 @@ class WorldFolder(Dataset):
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        described = self.root / "dataset.json"
-        if not described.is_file():
-            raise FileNotFoundError(
-                f"{described} does not exist: {self.root} is no folder of worlds"
-            )
-        self.info = json.loads(described.read_text(encoding="utf-8"))
+        path = self.root / "dataset.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist: {self.root} is no folder of worlds")
+        self.info = json.loads(path.read_text(encoding="utf-8"))
         found = (self.info.get("format"), self.info.get("version"))
         if found != (FORMAT, VERSION):
-            raise ValueError(
-                f"{described} says format and version {found}, not {(FORMAT, VERSION)}"
-            )
+            raise ValueError(f"{path} says format and version {found}, not {(FORMAT, VERSION)}")
         self.frames = tuple(_read_index(self.root))
 
     def __len__(self) -> int:
@@ -169,17 +165,9 @@ def _write_world(root: Path, seed: int, camera: Camera, options: FolderOptions) 
         frame = render(world, camera, pose, shadows=options.shadows, antialias=options.antialias)
         stem = _stem(seed, index)
         _write_frame(root / "frames", stem, frame, options, (seed, 8, index))
-        entries.append(
-            {
-                "stem": stem,
-                "seed": seed,
-                "index": index,
-                "kind": world.kind,
-                "camera_height_m": float(pose[2, 3]),
-                "split": options.split,
-                "pose": pose.tolist(),
-            }
-        )
+        where = {"camera_height_m": float(pose[2, 3]), "split": options.split}
+        entry = {"stem": stem, "seed": seed, "index": index, "kind": world.kind}
+        entries.append(entry | where | {"pose": pose.tolist()})
     return entries
 
 
@@ -206,11 +194,10 @@ def _write_frame(
 
 
 def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
-    grid = {"type": type(camera).__name__, **asdict(camera)}
     described = {
         "format": FORMAT,
         "version": VERSION,
-        "camera": grid,
+        "camera": {"type": type(camera).__name__, **asdict(camera)},
         "height": camera.height,
         "width": camera.width,
         "range_unit_m": 0.001,

@@ -55,9 +55,8 @@ class Lidar:
 
     def directions(self) -> Tensor:
         """Unit directions of one turn, (beams * columns, 3) float32, beam by beam."""
-        elevation = torch.linspace(
-            self.elevation_min, self.elevation_max, self.beams, dtype=torch.float64
-        )[:, None]
+        limits = self.elevation_min, self.elevation_max
+        elevation = torch.linspace(*limits, self.beams, dtype=torch.float64)[:, None]
         azimuth = torch.arange(self.columns, dtype=torch.float64) * (2 * math.pi / self.columns)
         flat = elevation.cos().expand(-1, self.columns)
         up = elevation.sin().expand(-1, self.columns)

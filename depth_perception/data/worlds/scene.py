@@ -87,15 +87,11 @@ class Scene:
         """Row of a new material of one colour."""
         return self.material(Texture.PLAIN, colour, **options)
 
-    def pen(
-        self, kind: str, x: float = 0.0, y: float = 0.0, yaw: float = 0.0, z: float = 0.0
-    ) -> Pen:
+    def pen(self, kind: str, x: float = 0, y: float = 0, yaw: float = 0, z: float = 0) -> Pen:
         """A pen for one object of a class, with its local frame at (x, y, z), rotated by yaw."""
-        instance = 0
-        if IS_THING[CLASS_ID[kind]]:
-            self.instances += 1
-            instance = self.instances
-        return Pen(self, CLASS_ID[kind], instance, x, y, z, yaw)
+        class_id = CLASS_ID[kind]
+        self.instances += IS_THING[class_id]
+        return Pen(self, class_id, self.instances if IS_THING[class_id] else 0, x, y, z, yaw)
 
     def primitives(self) -> Primitives:
         """The solids as tensors."""
@@ -128,29 +124,27 @@ class Pen:
     z: float
     yaw: float
 
-    def box(self, base: Vector, size: Vector, material: int, **options) -> None:
+    def box(self, base: Vector, size: Vector, material: int, **more) -> None:
         """A box that stands on the middle of its base, with sizes along x, y and z."""
-        self._stand(Shape.BOX, base, [side / 2 for side in size], material, **options)
+        self._stand(Shape.BOX, base, [side / 2 for side in size], material, **more)
 
-    def cylinder(
-        self, base: Vector, radius: float, height: float, material: int, **options
-    ) -> None:
+    def cylinder(self, base: Vector, radius: float, height: float, material: int, **more) -> None:
         """An upright cylinder."""
-        self._stand(Shape.CYLINDER, base, (radius, radius, height / 2), material, **options)
+        self._stand(Shape.CYLINDER, base, (radius, radius, height / 2), material, **more)
 
-    def cone(self, base: Vector, radius: float, height: float, material: int, **options) -> None:
+    def cone(self, base: Vector, radius: float, height: float, material: int, **more) -> None:
         """An upright cone with the tip above."""
-        self._stand(Shape.CONE, base, (radius, radius, height / 2), material, **options)
+        self._stand(Shape.CONE, base, (radius, radius, height / 2), material, **more)
 
-    def gable(self, base: Vector, size: Vector, material: int, **options) -> None:
+    def gable(self, base: Vector, size: Vector, material: int, **more) -> None:
         """A roof whose ridge runs along the local y."""
-        self._stand(Shape.GABLE, base, [side / 2 for side in size], material, **options)
+        self._stand(Shape.GABLE, base, [side / 2 for side in size], material, **more)
 
-    def ball(self, centre: Vector, half: Vector | float, material: int, **options) -> None:
+    def ball(self, centre: Vector, half: Vector | float, material: int, **more) -> None:
         """An ellipsoid about its centre."""
         halves = (half, half, half) if isinstance(half, (int, float)) else half
         base = (centre[0], centre[1], centre[2] - halves[2])
-        self._stand(Shape.ELLIPSOID, base, halves, material, **options)
+        self._stand(Shape.ELLIPSOID, base, halves, material, **more)
 
     def limb(
         self, start: Vector, end: Vector, radius: float, material: int, ends: bool = True
@@ -182,18 +176,10 @@ class Pen:
         self._add(Shape.CYLINDER, centre, rotation, (radius, radius, thickness / 2), material)
 
     def _stand(
-        self,
-        shape: Shape,
-        base: Vector,
-        half: Vector,
-        material: int,
-        *,
-        top: int | None = None,
-        turn: float = 0.0,
-        casts: bool = True,
+        self, shape: Shape, base: Vector, half: Vector, material: int, turn: float = 0.0, **more
     ) -> None:
         centre = np.array((base[0], base[1], base[2] + half[2]), dtype=float)
-        self._add(shape, centre, yaw_matrix(turn), half, material, top=top, casts=casts)
+        self._add(shape, centre, yaw_matrix(turn), half, material, **more)
 
     def _add(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -177,10 +178,6 @@ def _tiles(spot: Spot, _: Tensor, shifted: bool = False) -> Tensor:
     return _mix(_tinted(spot, column, row), spot.colours[:, 2], _line(edge, joint, spot.footprint))
 
 
-def _bricks(spot: Spot, world: Tensor) -> Tensor:
-    return _tiles(spot, world, shifted=True)
-
-
 def _planks(spot: Spot, _: Tensor) -> Tensor:
     row = torch.floor(spot.t / spot.scale[:, 1])
     start = random_unit(row, spot.seed) * spot.scale[:, 0]
@@ -242,7 +239,7 @@ def _facade(spot: Spot, world: Tensor) -> Tensor:
     wall = spot.colours[:, 0]
     tints = torch.tensor([1.0, 0.86, 0.8], device=wall.device)[None, :, None]
     size = torch.tensor([0.5, 0.25], device=wall.device).expand_as(spot.scale)
-    blocks = _bricks(replace(spot, colours=spot.colours * tints, scale=size), world)
+    blocks = _tiles(replace(spot, colours=spot.colours * tints, scale=size), world, shifted=True)
     style = random_unit(spot.seed, spot.seed + 1)
     wall = torch.where(((style < 0.35) | (ground & (style < 0.6)))[:, None], blocks, wall)
     ledge = _line((y - 0.08).abs(), 0.07, spot.footprint) * ~ground
@@ -343,19 +340,9 @@ def _wallpaper(spot: Spot, world: Tensor) -> Tensor:
 
 
 _PAINTERS: dict[Texture, Callable[[Spot, Tensor], Tensor]] = {
-    Texture.TILES: _tiles,
-    Texture.BRICKS: _bricks,
-    Texture.PLANKS: _planks,
-    Texture.STRIPES: _stripes,
-    Texture.NOISE: _noise,
-    Texture.FACADE: _facade,
-    Texture.PICTURE: _picture,
-    Texture.BOOKS: _books,
-    Texture.DOOR: _door,
-    Texture.FOLIAGE: _foliage,
-    Texture.CARPET: _carpet,
-    Texture.CHECKER: _checker,
-    Texture.ROAD: _road,
-    Texture.GLASS: _glass,
-    Texture.WALLPAPER: _wallpaper,
-}
+    Texture.TILES: _tiles, Texture.BRICKS: partial(_tiles, shifted=True), Texture.PLANKS: _planks,
+    Texture.STRIPES: _stripes, Texture.NOISE: _noise, Texture.FACADE: _facade,
+    Texture.PICTURE: _picture, Texture.BOOKS: _books, Texture.DOOR: _door,
+    Texture.FOLIAGE: _foliage, Texture.CARPET: _carpet, Texture.CHECKER: _checker,
+    Texture.ROAD: _road, Texture.GLASS: _glass, Texture.WALLPAPER: _wallpaper,
+}  # fmt: skip
