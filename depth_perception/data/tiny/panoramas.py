@@ -11,8 +11,7 @@ from ...geometry import Equirectangular
 from ..files import write_array, write_lines
 from ..panoramas import write_panoramas, write_pictures
 from ..panoramas.registry import PANORAMAS, PICTURES
-from ..threed60 import MAX_RANGE_M, View
-from ..threed60_write import write_threed60
+from ..threed60 import MAX_RANGE_M, View, write_threed60
 from ..worlds import FolderOptions, make_world, write_folder
 from ..worlds.folder import frame_pose
 from ..worlds.stereo import render_triplet
