@@ -135,9 +135,8 @@ def read_pairs(path: str | Path, root: str | Path) -> tuple[PairFiles, ...]:
         ValueError: a line does not have two columns.
     """
     rows = list_rows(path, (2,), "left right")
-    return tuple(
-        PairFiles(*(_present(Path(root) / word.lstrip("/")) for word in words)) for words in rows
-    )
+    places = ([_present(Path(root) / word.lstrip("/")) for word in words] for words in rows)
+    return tuple(PairFiles(*pair) for pair in places)
 
 
 class KittiRaw:

@@ -108,11 +108,10 @@ def nyu_photos(root: str | Path, split: str) -> PhotoFolder:
     for folder in (images, depths):
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder {folder}: NYU needs images/ and annotations/")
-    found = sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES)
-    files = [
-        PhotoFiles(p, (depths / p.relative_to(images)).with_suffix(".png"), scene_of_name(p.name))
-        for p in found
-    ]
+    files = []
+    for path in sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES):
+        depth = (depths / path.relative_to(images)).with_suffix(".png")
+        files.append(PhotoFiles(path, depth, scene_of_name(path.name)))
     return PhotoFolder(files, _NYU_PER_METRE)
 
 

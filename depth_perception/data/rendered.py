@@ -104,21 +104,16 @@ class Hypersim(_Pairs):
         for name in names:
             if name not in lists:
                 raise ValueError(f"{self.root} has no list {name}, only {', '.join(lists)}")
-        folder = self.root.parent
-        return [
-            (folder / rgb, folder / depth)
-            for rgb, depth in zip(*(lists[n] for n in names), strict=True)
-        ]
+        pairs = zip(*(lists[name] for name in names), strict=True)
+        return [(self.root.parent / rgb, self.root.parent / depth) for rgb, depth in pairs]
 
 
 class UrbanSyn(_Pairs):
     """UrbanSyn."""
 
     def _find(self) -> list[tuple[Path, Path]]:
-        return [
-            (path, self.root / "depth" / f"{path.stem.replace('rgb_', 'depth_')}.exr")
-            for path in sorted(self.root.glob("rgb/rgb_*.png"))
-        ]
+        found, depths = sorted(self.root.glob("rgb/rgb_*.png")), self.root / "depth"
+        return [(p, depths / f"{p.stem.replace('rgb_', 'depth_')}.exr") for p in found]
 
     def _depth(self, path: Path) -> np.ndarray:
         return read_depth(path) * np.float32(1e5)
@@ -128,10 +123,8 @@ class UnrealStereo4K(_Pairs):
     """UnrealStereo4K; an unknown disparity or 0 is replaced by 1e-4 pixels."""
 
     def _find(self) -> list[tuple[Path, Path]]:
-        return [
-            (path, path.parents[1] / "Disp0" / f"{path.stem}.npy")
-            for path in sorted(self.root.glob("0000[0-7]/Image0/*.png"))
-        ]
+        found = sorted(self.root.glob("0000[0-7]/Image0/*.png"))
+        return [(path, path.parents[1] / "Disp0" / f"{path.stem}.npy") for path in found]
 
     def _depth(self, path: Path) -> np.ndarray:
         disparity = np.load(path, allow_pickle=False).astype(np.float32)
@@ -163,10 +156,8 @@ class TartanAir(_Pairs):
     """TartanAir, left camera."""
 
     def _find(self) -> list[tuple[Path, Path]]:
-        return [
-            (path, path.parents[1] / "depth_left" / f"{path.stem}_depth.npy")
-            for path in sorted(self.root.rglob("image_left/*_left.png"))
-        ]
+        found = sorted(self.root.rglob("image_left/*_left.png"))
+        return [(p, p.parents[1] / "depth_left" / f"{p.stem}_depth.npy") for p in found]
 
 
 def _cameras(path: Path) -> tuple[np.ndarray, np.ndarray]:

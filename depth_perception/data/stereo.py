@@ -62,16 +62,10 @@ def as_panorama(frame: StereoFrame, camera: Equirectangular) -> StereoFrame:
         camera: the panorama, usually a partial one about as wide as the pinhole view.
     """
     grid = SamplingGrid.of(frame.camera, camera.rays())
-    return StereoFrame(
-        grid.sample(frame.left),
-        grid.sample(frame.right),
-        grid.sample(frame.range_m, "nearest"),
-        DepthKind.RANGE,
-        camera,
-        frame.baseline_m,
-        frame.direction,
-        grid.valid,
-    )
+    views = (grid.sample(view) for view in (frame.left, frame.right))
+    maps = {"depth_m": grid.sample(frame.range_m, "nearest"), "kind": DepthKind.RANGE}
+    rig = {"baseline_m": frame.baseline_m, "direction": frame.direction}
+    return StereoFrame(*views, **maps, camera=camera, **rig, covered=grid.valid)
 
 
 class PanoramasOfPinholes:
@@ -87,9 +81,7 @@ class PanoramasOfPinholes:
         self, reader: StereoReader, fov_deg: tuple[float, float], size: tuple[int, int]
     ) -> None:
         self._reader = reader
-        self._camera = Equirectangular.partial(
-            2 * size[0], 2 * size[1], *(math.radians(angle) for angle in fov_deg)
-        )
+        self._camera = Equirectangular.partial(*(2 * n for n in size), *map(math.radians, fov_deg))
 
     def __len__(self) -> int:
         return len(self._reader)

@@ -220,7 +220,7 @@ def write_threed60(
     stem: str = "place",
     listing: str = "split.txt",
 ) -> Path:
-    """Write places in the layout of 3D60, with a list of nine columns and one of two (centre views).
+    """Write places in the layout of 3D60, with lists of nine and of two columns (centre views).
 
     Args:
         root: folder of the data set.

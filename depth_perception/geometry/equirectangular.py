@@ -107,15 +107,13 @@ class Equirectangular(Camera):
             )
         per_column = self.horizontal_fov / self.width
         per_row = self.vertical_fov / self.height
-        return with_size(
-            self,
-            height,
-            width,
-            longitude_min=self.longitude_min + left * per_column,
-            longitude_max=self.longitude_min + (left + width) * per_column,
-            latitude_min=self.latitude_min + top * per_row,
-            latitude_max=self.latitude_min + (top + height) * per_row,
-        )
+        borders = {
+            "longitude_min": self.longitude_min + left * per_column,
+            "longitude_max": self.longitude_min + (left + width) * per_column,
+            "latitude_min": self.latitude_min + top * per_row,
+            "latitude_max": self.latitude_min + (top + height) * per_row,
+        }
+        return with_size(self, height, width, **borders)
 
     def solid_angles(
         self, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
@@ -124,8 +122,7 @@ class Equirectangular(Camera):
 
         A pixel between latitudes a and b covers (sin b - sin a) times its longitude span.
         """
-        borders = torch.linspace(
-            self.latitude_min, self.latitude_max, self.height + 1, dtype=torch.float64
-        )
+        limits = self.latitude_min, self.latitude_max
+        borders = torch.linspace(*limits, self.height + 1, dtype=torch.float64)
         rows = torch.diff(torch.sin(borders)) * (self.horizontal_fov / self.width)
         return rows[:, None].to(device=device, dtype=dtype)

@@ -77,12 +77,9 @@ class BenchmarkReader:
             raise ValueError(
                 f"{files.depth} is {depth.shape} but its image is {size} (height, width)"
             )
-        return PinholeFrame(
-            rgb,
-            torch.from_numpy(np.ascontiguousarray(depth, np.float32)),
-            self._camera_of(files, size),
-            files.image.relative_to(self.root).as_posix(),
-        )
+        depth_m = torch.from_numpy(np.ascontiguousarray(depth, np.float32))
+        name = files.image.relative_to(self.root).as_posix()
+        return PinholeFrame(rgb, depth_m, self._camera_of(files, size), name)
 
 
 def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -> list[FrameFiles]:
@@ -100,11 +97,8 @@ def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -
     root = Path(root)
     path = _the_list(root) if listing is None else Path(listing)
     rows = list_rows(path, range(least_words, _MOST_WORDS), "image depth")
-    return [
-        FrameFiles(root / words[0], root / words[1], tuple(words[2:]))
-        for words in rows
-        if words[1] != NO_DEPTH
-    ]
+    kept = (words for words in rows if words[1] != NO_DEPTH)
+    return [FrameFiles(root / image, root / depth, tuple(more)) for image, depth, *more in kept]
 
 
 def png_depth(per_metre: float) -> DepthOf:

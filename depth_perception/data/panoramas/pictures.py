@@ -52,9 +52,7 @@ class Pictures:
         else:
             lines = Path(listing).read_text(encoding="utf-8-sig").splitlines()
             found = [line.strip().lstrip("/") for line in lines if line.strip()]
-        self.names = tuple(
-            name for name in found if not _LEFT_OUT.intersection(PurePosixPath(name).parts)
-        )
+        self.names = tuple(n for n in found if not _LEFT_OUT.intersection(PurePosixPath(n).parts))
         if not self.names:
             raise FileNotFoundError(
                 f"no {type(self).__name__} pictures in {self.root}; expected {self.layout}"

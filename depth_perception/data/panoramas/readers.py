@@ -97,11 +97,8 @@ class Deep360(Panoramas):
             np.savez_compressed(file, range_m.astype(np.float32))
 
     def _find(self) -> list[tuple[Path, Path]]:
-        pictures = self.root.glob(f"ep*_500frames/{_FOLDERS[self.split]}/rgb/*_12_rgb1.png")
-        return [
-            (path, path.parents[1] / "depth" / f"{path.name[:-12]}_depth.npz")
-            for path in sorted(pictures)
-        ]
+        found = sorted(self.root.glob(f"ep*_500frames/{_FOLDERS[self.split]}/rgb/*_12_rgb1.png"))
+        return [(p, p.parents[1] / "depth" / f"{p.name[:-12]}_depth.npz") for p in found]
 
     def _panorama(self, rgb: Tensor, range_m: Tensor) -> tuple[Tensor, Tensor]:
         return cassini_to_equirectangular(rgb), cassini_to_equirectangular(range_m)
@@ -150,10 +147,8 @@ class Stanford2D3D(Panoramas):
     @classmethod
     def place(cls, split: str, number: int) -> tuple[str, str]:
         area = (_TEST_AREAS if split == "test" else _TRAIN_AREAS)[number % 2]
-        stems = (
-            f"camera_{number:016x}{tail:016x}_office_1_frame_equirectangular_domain"
-            for tail in count()
-        )
+        rest = "office_1_frame_equirectangular_domain"
+        stems = (f"camera_{number:016x}{tail:016x}_{rest}" for tail in count())
         stem = next(s for s in stems if split == "test" or _is_val(s) == (split == "val"))
         return f"{area}/rgb_pre_/{stem}_rgb.png", f"{area}/depth/{stem}_depth.png"
 

@@ -12,9 +12,7 @@ from .entry import DataSet, Reader, depth_of, picture_of
 __all__ = ["DATA_SETS", "DataSet", "Reader", "data_set", "depth_of", "picture_of"]
 
 _ENTRIES = {entry.name: entry for m in (panoramas, pinhole) for entry in m.ENTRIES}
-DATA_SETS: Mapping[str, DataSet] = MappingProxyType(
-    {name: _ENTRIES[name] for name in DATA_SET_NAMES}
-)
+DATA_SETS: Mapping[str, DataSet] = MappingProxyType({n: _ENTRIES[n] for n in DATA_SET_NAMES})
 """In the order in which they are listed."""
 
 

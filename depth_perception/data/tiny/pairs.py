@@ -34,9 +34,8 @@ def kitti_raw(root: Path) -> dict[str, list[Scene]]:
     for way_m in (0.0, 0.5):
         pose = world.pose(way_m)
         left = render(world, camera, pose, shadows=False)
-        right = render(
-            world, camera, shifted(pose, torch.tensor((_BASELINE_M, 0, 0))), shadows=False
-        )
+        beside = shifted(pose, torch.tensor((_BASELINE_M, 0, 0)))
+        right = render(world, camera, beside, shadows=False)
         depth = torch.where(torch.isfinite(left.z_m), left.z_m, 0)
         views = (view.rgb.permute(2, 0, 1) for view in (left, right))
         frames.append(StereoFrame(*views, depth, DepthKind.Z, camera, _BASELINE_M))
@@ -81,9 +80,8 @@ def semkitti_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
             write_rgb(Path(f"{prefix}leftImg8bit.png"), frame.rgb)
             for ending, samples in maps.items():
                 write_samples(Path(f"{prefix}{ending}"), samples)
-            made[split].append(
-                replace(frame, classes=classes, instances=instances, depth_m=depth_m)
-            )
+            changed = {"classes": classes, "instances": instances, "depth_m": depth_m}
+            made[split].append(replace(frame, **changed))
     return made
 
 

@@ -205,9 +205,8 @@ def hypersim_json(root: Path) -> dict[str, list[Scene]]:
         for (image, depth), scene in zip(pairs, scenes, strict=True):
             write_rgb(root / image, scene.rgb)
             write_samples(root / depth, depth_steps(scene.depth_m, 1000))
-        lists[f"{split}_rgb_paths"], lists[f"{split}_dpt_paths"] = map(
-            list, zip(*pairs, strict=True)
-        )
+        images, depths = map(list, zip(*pairs, strict=True))
+        lists |= {f"{split}_rgb_paths": images, f"{split}_dpt_paths": depths}
     write_lines(root / "hypersim.json", [json.dumps(lists)])
     return made
 

@@ -130,9 +130,8 @@ class _Bag:
         height, width = pixels.shape[:2]
         data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
         header = self.header(stamp_ns, self.names.optical_frame)
-        return self.types["sensor_msgs/msg/Image"](
-            header, height, width, encoding, 0, width * size, data
-        )
+        message = self.types["sensor_msgs/msg/Image"]
+        return message(header, height, width, encoding, 0, width * size, data)
 
     def camera_info(self, stamp_ns: int, camera: Camera) -> Any:
         k, p, model = (0.0,) * 9, (0.0,) * 12, "equirectangular"
@@ -147,9 +146,8 @@ class _Bag:
         numbers = [np.array(values, dtype=np.float64) for values in (distortion, k, _IDENTITY, p)]
         region = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
         header = self.header(stamp_ns, self.names.optical_frame)
-        return self.types["sensor_msgs/msg/CameraInfo"](
-            header, camera.height, camera.width, model, *numbers, 0, 0, region
-        )
+        message = self.types["sensor_msgs/msg/CameraInfo"]
+        return message(header, camera.height, camera.width, model, *numbers, 0, 0, region)
 
     def body_transform(self, stamp_ns: int, pose: torch.Tensor) -> Any:
         optical = camera_pose(torch.zeros(3, dtype=torch.float64), 0.0)[:3, :3]
@@ -162,10 +160,9 @@ class _Bag:
             self.types["geometry_msgs/msg/Vector3"](*place),
             self.types["geometry_msgs/msg/Quaternion"](*turn),
         )
-        stamped = self.types["geometry_msgs/msg/TransformStamped"](
-            self.header(stamp_ns, parent), child, transform
-        )
-        return self.types["tf2_msgs/msg/TFMessage"]([stamped])
+        stamped = self.types["geometry_msgs/msg/TransformStamped"]
+        message = stamped(self.header(stamp_ns, parent), child, transform)
+        return self.types["tf2_msgs/msg/TFMessage"]([message])
 
 
 def _quality(topic: str) -> Qos:

@@ -42,9 +42,8 @@ def draw_person(scene: Scene, pen: Pen) -> None:
 
 def draw_car(scene: Scene, pen: Pen) -> None:
     """A car or a van, about 4 m by 1.75 m."""
-    colour = scene.pick(
-        (scene.colour((0, 1), (0.5, 0.9), (0.3, 0.9)), scene.colour(0.6, 0.05, (0.05, 0.95)))
-    )
+    bright = scene.colour((0, 1), (0.5, 0.9), (0.3, 0.9))
+    colour = scene.pick((bright, scene.colour(0.6, 0.05, (0.05, 0.95))))
     paint = scene.plain(colour, grain=0.02, gloss=0.7)
     glass = scene.plain((0.02, 0.03, 0.04), gloss=0.9, grain=0.02)
     black = scene.plain((0.02, 0.02, 0.02), grain=0.1)

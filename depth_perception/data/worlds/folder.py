@@ -135,9 +135,7 @@ def write_folder(
             _append(root, _write_world(root, seed, camera, options), present)
             yield seed
         return
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    )
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
     try:
         jobs = {pool.submit(_write_world, root, s, camera, options): s for s in missing}
         for job in as_completed(jobs):

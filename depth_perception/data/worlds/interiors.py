@@ -113,11 +113,8 @@ def _window_row(scene: Scene, length: float, height: float) -> list[Opening]:
     each = min(scene.uniform(0.8, 1.8), length / count - 0.4)
     if each < 0.5:
         return []
-    pitch = length / count
-    return [
-        Opening((k + 0.5) * pitch - each / 2, (k + 0.5) * pitch + each / 2, low, high, True)
-        for k in range(count)
-    ]
+    middles = [(k + 0.5) * (length / count) for k in range(count)]
+    return [Opening(m - each / 2, m + each / 2, low, high, True) for m in middles]
 
 
 def _surfaces(scene: Scene) -> tuple[int, int, int]:

@@ -189,21 +189,17 @@ def _line_pavement(
     pitch = scene.uniform(7, 12)
     x = -long + scene.uniform(2, 6)
     facing = -side * math.pi / 2
+    posts = (draw_lamp_post, "pole", 0.3), (draw_sign, "traffic sign", 0.4)
     while x < long - 3:
-        draw, name, size = (
-            (draw_tree, "vegetation", 0.5)
-            if has_trees
-            else scene.pick(((draw_lamp_post, "pole", 0.3), (draw_sign, "traffic sign", 0.4)))
-        )
+        draw, name, size = (draw_tree, "vegetation", 0.5) if has_trees else scene.pick(posts)
         if ground.claim(x, kerb_side, size, size):
             draw(scene, scene.pen(name, x, kerb_side, facing, KERB_M))
         x += pitch * scene.uniform(0.8, 1.3)
     wall_side = side * (start + wide - 0.5)
+    things = (draw_bin, "bin", 0.75), (draw_bench, "bench", 1.9), (draw_bush, "vegetation", 0.8)
     for _ in range(int(scene.rng.integers(0, 5))):
         x = scene.uniform(-18, 18)
-        draw, name, size = scene.pick(
-            ((draw_bin, "bin", 0.75), (draw_bench, "bench", 1.9), (draw_bush, "vegetation", 0.8))
-        )
+        draw, name, size = scene.pick(things)
         if ground.claim(x, wall_side, size, 0.75):
             draw(scene, scene.pen(name, x, wall_side, facing, KERB_M))
     for _ in range(int(scene.rng.integers(0, 7))):

@@ -63,10 +63,8 @@ def find_path(
     grid = np.stack(np.meshgrid(xs, ys, indexing="ij"), -1)
     flat = grid.reshape(-1, 2)
     allowed = np.zeros(len(flat), dtype=bool)
-    for a in areas:
-        allowed |= (
-            (flat[:, 0] > a[0]) & (flat[:, 0] < a[2]) & (flat[:, 1] > a[1]) & (flat[:, 1] < a[3])
-        )
+    for area in np.array(areas):
+        allowed |= ((flat > area[:2]) & (flat < area[2:])).all(1)
     room = np.where(allowed, clearance(primitives, flat, low, high), 0.0).reshape(grid.shape[:2])
     free = room > CLEARANCE_M + 0.05
     starts = np.argwhere(free)
@@ -124,9 +122,7 @@ def _smooth(points: np.ndarray, primitives: Primitives, low: float, high: float)
         for _ in range(2):
             padded = np.pad(rounded, ((window // 2, window // 2), (0, 0)), mode="edge")
             kernel = np.ones(window) / window
-            rounded = np.stack(
-                [np.convolve(padded[:, k], kernel, "valid") for k in range(2)], axis=1
-            )
+            rounded = np.stack([np.convolve(axis, kernel, "valid") for axis in padded.T], axis=1)
         rounded[0], rounded[-1] = dense[0], dense[-1]
         if clearance(primitives, rounded, low, high).min() >= CLEARANCE_M:
             return rounded

@@ -74,10 +74,7 @@ class Scene:
         glow: float = 0.0,
     ) -> int:
         """Row of a new material; a number as a colour is a shade of ``a``, see :func:`darker`."""
-        colours = (
-            a,
-            *(darker(a, other) if isinstance(other, float) else other for other in (b, c)),
-        )
+        colours = (a, *(darker(a, v) if isinstance(v, float) else v for v in (b, c)))
         scale = (scale, scale) if isinstance(scale, float) else scale
         seed = int(self.rng.integers(1 << 20))
         self.materials.append((int(texture), colours, scale, grain, grain_size, gloss, glow, seed))

@@ -281,9 +281,8 @@ def _books(spot: Spot, _: Tensor) -> Tensor:
 def _door(spot: Spot, _: Tensor) -> Tensor:
     """Two panels with a shaded edge, and a handle."""
     s, t = spot.s / spot.width, spot.t / spot.height
-    outside = torch.maximum(
-        (s - 0.5).abs() - 0.33, torch.minimum((t - 0.28).abs() - 0.19, (t - 0.74).abs() - 0.18)
-    )
+    panels = torch.minimum((t - 0.28).abs() - 0.19, (t - 0.74).abs() - 0.18)
+    outside = torch.maximum((s - 0.5).abs() - 0.33, panels)
     colour = _mix(spot.colours[:, 0], spot.colours[:, 1], (outside < 0).to(s.dtype))
     colour = _mix(colour, spot.colours[:, 0] * 0.5, (outside.abs() < 0.012).to(s.dtype))
     handle = ((s - 0.9).abs() < 0.045) & ((t - 0.49).abs() < 0.018)
@@ -316,9 +315,8 @@ def _road(spot: Spot, _: Tensor) -> Tensor:
     middle = (spot.t - spot.height / 2).abs()
     border = (spot.height / 2 - 0.25 - middle).abs()
     dashed = (torch.remainder(spot.s, 6.0) < 3.0).to(spot.s.dtype)
-    mark = torch.maximum(
-        _line(middle, 0.07, spot.footprint) * dashed, _line(border, 0.06, spot.footprint)
-    )
+    dashes = _line(middle, 0.07, spot.footprint) * dashed
+    mark = torch.maximum(dashes, _line(border, 0.06, spot.footprint))
     return _mix(spot.colours[:, 0], spot.colours[:, 2], 0.85 * mark)
 
 
