@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..geometry import Pinhole
 from ..segment_classes import CITYSCAPES
@@ -45,19 +44,13 @@ def panoptic_world_frames(frames: Sequence[Frame], name: str) -> list[PanopticFr
             raise ValueError(f"{name} has {len(present)} objects of class {thing}: too many")
         for numbers, mask, found in zip(instances, masks, ids, strict=True):
             numbers[mask] = (torch.searchsorted(present, found) + 1).int()
-    return [
-        PanopticFrame(
-            frame.rgb.cpu().permute(2, 0, 1).contiguous(),
-            of_classes,
-            numbers,
-            _known_depth(frame.z_m.cpu()),
-            f"{name}_{number}",
-            focal_px=frame.camera.fx if isinstance(frame.camera, Pinhole) else None,
-        )
-        for number, (frame, of_classes, numbers) in enumerate(
-            zip(frames, classes, instances, strict=True)
-        )
-    ]
+    found = []
+    for number, (frame, *maps) in enumerate(zip(frames, classes, instances, strict=True)):
+        rgb, z_m = frame.rgb.cpu().permute(2, 0, 1).contiguous(), frame.z_m.cpu()
+        depth_m = torch.where((z_m > 0) & (z_m <= FARTHEST_M), z_m, 0).float()
+        focal_px = frame.camera.fx if isinstance(frame.camera, Pinhole) else None
+        found.append(PanopticFrame(rgb, *maps, depth_m, f"{name}_{number}", focal_px=focal_px))
+    return found
 
 
 def walk_through(
@@ -130,7 +123,3 @@ def street_sequences(
     for seed in seeds:
         world = make_world("street", seed)
         yield walk_through(world, camera, frames, step_m=step_m, sensor=sensor)
-
-
-def _known_depth(z_m: Tensor) -> Tensor:
-    return torch.where((z_m > 0) & (z_m <= FARTHEST_M), z_m, 0).float()
