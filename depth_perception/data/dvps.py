@@ -103,14 +103,10 @@ class DvpsReader:
         check_sizes(files.prefix, image=image, depth=depth, **sizes)
         classes, instances = labels if len(labels) == 2 else (labels[0] // 1000, labels[0] % 1000)
         classes = np.where(classes < len(CITYSCAPES), classes, VOID_CLASS)
-        return PanopticFrame(
-            rgb_tensor(image),
-            torch.from_numpy(classes.astype(np.uint8)),
-            torch.from_numpy(instances.astype(np.int32)),
-            torch.from_numpy((depth / DEPTH_PER_METRE).astype(np.float32)),
-            files.image.name,
-            focal_px=files.focal_px,
-        )
+        depth_m = (depth / DEPTH_PER_METRE).astype(np.float32)
+        maps = (classes.astype(np.uint8), instances.astype(np.int32), depth_m)
+        maps, name = map(torch.from_numpy, maps), files.image.name
+        return PanopticFrame(rgb_tensor(image), *maps, name, focal_px=files.focal_px)
 
 
 class SemKittiDvps(DvpsReader):

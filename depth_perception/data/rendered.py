@@ -137,16 +137,20 @@ class UnrealStereo4K(_Pairs):
         return (focal * baseline / np.where(unknown, 1e-4, disparity)).astype(np.float32)
 
 
+def virtual_kitti_depth(image: Path, root: Path) -> Path:
+    """Path of the depth of an image of Virtual KITTI 2."""
+    folders = image.relative_to(root).parts[:-1]
+    folder = root.joinpath(*("depth" if part == "rgb" else part for part in folders))
+    return folder / f"{image.stem.replace('rgb_', 'depth_')}.png"
+
+
 class VirtualKitti(_Pairs):
     """Virtual KITTI 2."""
 
     def _find(self) -> list[tuple[Path, Path]]:
-        pairs = []
-        for path in sorted(self.root.rglob("rgb_*.jpg")):
-            folders = path.relative_to(self.root).parts[:-1]
-            folder = self.root.joinpath(*("depth" if part == "rgb" else part for part in folders))
-            pairs.append((path, folder / f"{path.stem.replace('rgb_', 'depth_')}.png"))
-        return pairs
+        return [
+            (p, virtual_kitti_depth(p, self.root)) for p in sorted(self.root.rglob("rgb_*.jpg"))
+        ]
 
     def _depth(self, path: Path) -> np.ndarray:
         return read_depth(path, png_scale=100.0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .camera import Camera, check_size, with_size
+from .camera import Camera, check_crop, check_size, with_size
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,8 @@ class Equirectangular(Camera):
 
     def crop(self, top: int, left: int, height: int, width: int) -> Equirectangular:
         """See :meth:`Camera.crop`. On a full turn the rectangle may cross the right border."""
-        crosses = self.is_full_turn and 0 <= left < self.width and width <= self.width
-        if not (crosses or 0 <= left <= left + width <= self.width) or not (
-            0 <= top <= top + height <= self.height
-        ):
-            raise ValueError(
-                f"crop top={top} left={left} height={height} width={width} leaves the "
-                f"{self.height} x {self.width} image"
-            )
-        per_column = self.horizontal_fov / self.width
-        per_row = self.vertical_fov / self.height
+        check_crop(self, top, left, height, width)
+        per_column, per_row = self.horizontal_fov / self.width, self.vertical_fov / self.height
         borders = {
             "longitude_min": self.longitude_min + left * per_column,
             "longitude_max": self.longitude_min + (left + width) * per_column,

@@ -87,7 +87,9 @@ def render(
     rays = camera.rays(device=device)
     order = _tile_order(height, width).to(device)
     hits = _trace(world, rays.reshape(-1, 3), origin, turn, order)
-    pixel = _pixel_angle(camera)
+    middle, pixel = camera.rays()[height // 2], 0.01
+    if width > 1:
+        pixel = float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
     display = _to_display(_shade(world, hits, origin, shadows, pixel))
     if antialias:
         border = order[_borders(hits.owner.reshape(height, width)).reshape(-1)[order]]
@@ -112,13 +114,6 @@ def render(
         camera=camera,
         pose=pose,
     )
-
-
-def _pixel_angle(camera: Camera) -> float:
-    if camera.width == 1:
-        return 0.01
-    middle = camera.rays()[camera.height // 2]
-    return float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
 
 
 def _borders(owner: Tensor) -> Tensor:

@@ -59,12 +59,11 @@ def render_triplet(
     if not all(_is_free(world, pose, torch.tensor(offset)) for offset in offsets.values()):
         return None
 
-    def view(offset: tuple[float, float, float]) -> Frame:
+    views = {}
+    for name, offset in {"centre": (0.0, 0.0, 0.0), **offsets}.items():
         moved = shifted(pose, torch.tensor(offset, dtype=torch.float64))
-        return render(world, camera, moved, shadows=shadows, antialias=antialias)
-
-    views = {name: view(offset) for name, offset in offsets.items()}
-    return Triplet(view((0.0, 0.0, 0.0)), **views, baseline_m=baseline_m)
+        views[name] = render(world, camera, moved, shadows=shadows, antialias=antialias)
+    return Triplet(**views, baseline_m=baseline_m)
 
 
 def shifted(pose: Tensor, offset: Tensor) -> Tensor:
