@@ -27,6 +27,21 @@ class Frame(Protocol):
 
 
 @dataclass(frozen=True)
+class PanoramaFrame:
+    """A full panorama and its range.
+
+    Attributes:
+        rgb: (3, H, W) uint8.
+        range_m: (H, W) float32 metres along the ray, 0 where unknown or without a surface.
+        name: of the image, relative to the root, or of the frame of a synthetic world.
+    """
+
+    rgb: Tensor
+    range_m: Tensor
+    name: str
+
+
+@dataclass(frozen=True)
 class PinholeFrame:
     """A pinhole image and its depth.
 

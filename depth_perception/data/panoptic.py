@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..io.images import ImageReadError
 from ..segment_classes import CITYSCAPES
+from .files import png_samples
 from .frames import Reader
 
 VOID_CLASS = 255
@@ -62,9 +62,7 @@ def label_samples(path: str | Path) -> np.ndarray:
     Raises:
         ImageReadError: the file is missing or damaged, or holds something else.
     """
-    samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if Path(path).is_file() else None
-    if samples is None:
-        raise ImageReadError(f"cannot read {path}: missing, or no readable PNG")
+    samples = png_samples(path, ImageReadError)
     if samples.dtype not in (np.uint8, np.uint16) or samples.ndim not in (2, 3):
         raise ImageReadError(f"{path} holds {samples.dtype} of shape {samples.shape}, no labels")
     if samples.ndim == 3:

@@ -281,12 +281,10 @@ def _split(word: str) -> tuple[str, PurePosixPath]:
 
 
 def _check_has(places: Iterable[Place], placement: Placement) -> None:
-    for place in places:
-        if placement not in place.views:
-            raise ValueError(
-                f"{place.views[Placement.CENTRE].color} has no view {placement.value}: a list of "
-                "nine columns is needed"
-            )
+    for views in (place.views for place in places):
+        if placement not in views:
+            missing = f"{views[Placement.CENTRE].color} has no view {placement.value}"
+            raise ValueError(f"{missing}: a list of nine columns is needed")
 
 
 def _one_channel(path: Path) -> np.ndarray:

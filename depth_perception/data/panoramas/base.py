@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,21 +12,7 @@ from torch import Tensor
 
 from ...io.depth_files import write_depth
 from ..files import check_depth_size, depth_samples, list_rows, read_rgb
-
-
-@dataclass(frozen=True)
-class PanoramaFrame:
-    """A full panorama and its range.
-
-    Attributes:
-        rgb: (3, H, W) uint8.
-        range_m: (H, W) float32 metres along the ray, 0 where unknown.
-        name: of the image, relative to the root.
-    """
-
-    rgb: Tensor
-    range_m: Tensor
-    name: str
+from ..frames import PanoramaFrame
 
 
 class Panoramas(ABC):

@@ -51,9 +51,8 @@ def _threed60(root: Path, split: str, listing: Path | None) -> Any:
     if listing is None:
         lists = [p for p in sorted(root.glob("*.txt")) if not p.name.startswith("omni_")]
         if len(lists) != 1:
-            raise FileNotFoundError(
-                f"{root} holds {len(lists)} lists (*.txt): name one with --list"
-            )
+            found = f"{len(lists)} lists (*.txt)"
+            raise FileNotFoundError(f"{root} holds {found}: name one with --list")
         listing = lists[0]
     places = read_list(listing, root)
     if not places:

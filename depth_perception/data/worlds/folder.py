@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from ...geometry import Camera
 from ...io.atomic import replacing
 from ..files import rgb_tensor, write_samples
+from ..frames import PanoramaFrame
 from ..world_options import FolderOptions
 from .classes import CLASSES
 from .looks import wild_camera, with_look
@@ -30,21 +31,6 @@ FORMAT = "depth_perception worlds"
 VERSION = 1
 MAX_RANGE_M = 65.0
 """Farther surfaces exceed 16 bits and are stored as 0, like the sky."""
-
-
-@dataclass(frozen=True)
-class WorldItem:
-    """One item of a :class:`WorldFolder`.
-
-    Attributes:
-        rgb: (3, H, W) uint8.
-        range_m: (H, W) float32 metres, 0 without a surface.
-        stem: name of the frame.
-    """
-
-    rgb: Tensor
-    range_m: Tensor
-    stem: str
 
 
 class WorldFolder(Dataset):
@@ -71,11 +57,11 @@ class WorldFolder(Dataset):
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, index: int) -> WorldItem:
+    def __getitem__(self, index: int) -> PanoramaFrame:
         stem = self.frames[index]["stem"]
         rgb = cv2.cvtColor(self._image(stem, "rgb"), cv2.COLOR_BGR2RGB)
         range_m = self._image(stem, "range").astype(np.float32) / 1000
-        return WorldItem(rgb_tensor(rgb), torch.from_numpy(range_m), stem)
+        return PanoramaFrame(rgb_tensor(rgb), torch.from_numpy(range_m), stem)
 
     def classes(self, index: int) -> Tensor:
         """(H, W) int64 class ids, if the folder was written with labels."""

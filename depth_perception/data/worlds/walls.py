@@ -39,9 +39,8 @@ class Ground:
         """Occupy the rectangle centred at (x, y) if it is free, and return whether it was."""
         x0, x1 = x - size_x / 2 - gap, x + size_x / 2 + gap
         y0, y1 = y - size_y / 2 - gap, y + size_y / 2 + gap
-        for a in self.taken:
-            if x0 < a[2] and a[0] < x1 and y0 < a[3] and a[1] < y1:
-                return False
+        if any(x0 < a[2] and a[0] < x1 and y0 < a[3] and a[1] < y1 for a in self.taken):
+            return False
         self.taken.append((x0, y0, x1, y1))
         return True
 
