@@ -215,7 +215,7 @@ class Dvps:
     def run(self, console: Console) -> None:
         from rich.progress import track
 
-        from ..data.dvps_write import street_sequences, write_cityscapes_dvps
+        from ..data.dvps import street_sequences, write_cityscapes_dvps
         from ..geometry import Pinhole
 
         camera = Pinhole.from_fov(self.height, self.width, math.radians(self.fov))

@@ -13,8 +13,7 @@ import torch
 
 from ...geometry import DepthKind, Pinhole
 from ..cityscapes import LABEL_IDS
-from ..dvps import DEPTH_PER_METRE
-from ..dvps_write import walk_through, write_cityscapes_dvps
+from ..dvps import DEPTH_PER_METRE, walk_through, write_cityscapes_dvps
 from ..files import write_lines, write_rgb, write_samples
 from ..kitti_raw import write_kitti_raw
 from ..panoptic import VOID_CLASS, PanopticFrame

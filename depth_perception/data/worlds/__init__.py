@@ -4,10 +4,9 @@ from ..world_options import BagNames, FolderOptions, Look, Walk
 from .bag import write_bag
 from .classes import CLASSES, WorldClass
 from .folder import WorldFolder, write_folder
-from .looks import with_look
+from .looks import sensor_effects, with_look
 from .make import KINDS, make_world
 from .render import Frame, render
-from .sensor import sensor_effects
 from .world import World, camera_pose
 
 __all__ = [

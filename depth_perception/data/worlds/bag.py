@@ -22,8 +22,8 @@ from rosbags.typesys import Stores, get_typestore
 from ...geometry import Camera, Equirectangular, Pinhole
 from ...geometry.rotations import to_quaternion
 from ..world_options import BagNames, Walk
+from .looks import sensor_effects
 from .render import Frame, render
-from .sensor import sensor_effects
 from .world import World, camera_pose
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}

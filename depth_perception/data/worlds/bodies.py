@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 
@@ -65,10 +66,9 @@ def draw_car(scene: Scene, pen: Pen) -> None:
         if not van:
             screen = (2 * slope, wide - 0.24, (tall - waist) * 0.8)
             pen.gable((back + end * cabin / 2, 0, waist), screen, glass)
-    for x in (-long * 0.31, long * 0.32):
-        for side in (-1, 1):
-            pen.lying((x, side * (wide / 2 - 0.1), 0.32), 0.32, 0.22, black)
-            pen.lying((x, side * (wide / 2 - 0.09), 0.32), 0.19, 0.23, rim)
+    for x, side in product((-long * 0.31, long * 0.32), (-1, 1)):
+        pen.lying((x, side * (wide / 2 - 0.1), 0.32), 0.32, 0.22, black)
+        pen.lying((x, side * (wide / 2 - 0.09), 0.32), 0.19, 0.23, rim)
     lamp = scene.plain((0.9, 0.9, 0.8), gloss=0.5, glow=0.3)
     red = scene.plain((0.6, 0.02, 0.02), gloss=0.5, glow=0.2)
     for side in (-1, 1):

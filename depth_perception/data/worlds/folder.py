@@ -21,10 +21,9 @@ from ..files import rgb_tensor, write_samples
 from ..frames import PanoramaFrame
 from ..world_options import FolderOptions
 from .classes import CLASSES
-from .looks import wild_camera, with_look
+from .looks import sensor_effects, wild_camera, with_look
 from .make import make_world
 from .render import Frame, render
-from .sensor import sensor_effects
 from .world import World
 
 FORMAT = "depth_perception worlds"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 from . import palette
 from .scene import Pen, Scene
@@ -19,14 +20,12 @@ class Piece:
         kind: its class.
         depth, width: bounds of its footprint in metres, along local x and y.
         draw: draws it with a pen, given depth and width.
-        at_wall: whether it stands with its back to a wall.
     """
 
     kind: str
     depth: tuple[float, float]
     width: tuple[float, float]
     draw: Callable[[Scene, Pen, float, float], None]
-    at_wall: bool = True
 
 
 def draw_table(scene: Scene, pen: Pen, depth: float, width: float) -> None:
@@ -42,9 +41,8 @@ def draw_table(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     else:
         pen.box((0, 0, height - 0.04), (depth, width, 0.04), top)
         x, y = depth / 2 - 0.05, width / 2 - 0.05
-        for sx in (-x, x):
-            for sy in (-y, y):
-                pen.box((sx, sy, 0), (0.06, 0.06, height - 0.04), leg)
+        for sx, sy in product((-x, x), (-y, y)):
+            pen.box((sx, sy, 0), (0.06, 0.06, height - 0.04), leg)
     draw_clutter(scene, pen, height, depth * 0.6, width * 0.6)
 
 
@@ -85,10 +83,9 @@ def draw_chair(scene: Scene, pen: Pen, depth: float, width: float) -> None:
             foot = (0.26 * math.cos(turn), 0.26 * math.sin(turn), 0.04)
             pen.limb((0, 0, 0.07), foot, 0.025, frame, False)
         return
-    for sx in (-x, x):
-        for sy in (-y, y):
-            tall = height + 0.15 if sx < 0 else height - 0.05
-            pen.box((sx, sy, 0), (0.035, 0.035, tall), frame)
+    for sx, sy in product((-x, x), (-y, y)):
+        tall = height + 0.15 if sx < 0 else height - 0.05
+        pen.box((sx, sy, 0), (0.035, 0.035, tall), frame)
 
 
 def draw_sofa(scene: Scene, pen: Pen, depth: float, width: float) -> None:
@@ -206,13 +203,13 @@ def draw_boxes(scene: Scene, pen: Pen, depth: float, width: float) -> None:
         z += size[2]
 
 
-TABLE = Piece("table", (0.6, 1.0), (0.8, 1.9), draw_table, at_wall=False)
-CHAIR = Piece("chair", (0.4, 0.48), (0.4, 0.5), draw_chair, at_wall=False)
+TABLE = Piece("table", (0.6, 1.0), (0.8, 1.9), draw_table)
+CHAIR = Piece("chair", (0.4, 0.48), (0.4, 0.5), draw_chair)
 SOFA = Piece("sofa", (0.8, 0.95), (0.9, 2.3), draw_sofa)
 BED = Piece("bed", (1.95, 2.1), (0.9, 1.8), draw_bed)
 SHELF = Piece("shelf", (0.25, 0.4), (0.6, 1.8), draw_shelf)
 CUPBOARD = Piece("cupboard", (0.4, 0.62), (0.6, 2.4), draw_cupboard)
 LAMP = Piece("lamp", (0.4, 0.4), (0.4, 0.4), draw_floor_lamp)
 PLANT = Piece("plant", (0.5, 0.5), (0.5, 0.5), draw_plant)
-STOOL = Piece("chair", (0.4, 0.6), (0.4, 0.6), draw_stool, at_wall=False)
+STOOL = Piece("chair", (0.4, 0.6), (0.4, 0.6), draw_stool)
 BOXES = Piece("clutter", (0.35, 0.6), (0.35, 0.6), draw_boxes)

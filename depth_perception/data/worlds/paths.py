@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import torch
@@ -94,17 +95,15 @@ def _farthest_way(
         if so_far > cost[cell]:
             continue
         last = cell
-        for dx in (-1, 0, 1):
-            for dy in (-1, 0, 1):
-                near = (cell[0] + dx, cell[1] + dy)
-                inside = 0 <= near[0] < free.shape[0] and 0 <= near[1] < free.shape[1]
-                if not inside or not free[near]:
-                    continue
-                step = math.hypot(dx, dy) * (1 + 0.4 / float(room[near]))
-                if so_far + step < cost.get(near, math.inf):
-                    cost[near] = so_far + step
-                    before[near] = cell
-                    heapq.heappush(queue, (so_far + step, near))
+        for dx, dy in product((-1, 0, 1), repeat=2):
+            near = (cell[0] + dx, cell[1] + dy)
+            inside = 0 <= near[0] < free.shape[0] and 0 <= near[1] < free.shape[1]
+            if not inside or not free[near]:
+                continue
+            step = math.hypot(dx, dy) * (1 + 0.4 / float(room[near]))
+            if so_far + step < cost.get(near, math.inf):
+                cost[near], before[near] = so_far + step, cell
+                heapq.heappush(queue, (so_far + step, near))
     way = [last]
     while way[-1] != start:
         way.append(before[way[-1]])

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from functools import partial
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -129,12 +130,11 @@ def value_noise(position: Tensor, seed: Tensor) -> Tensor:
     x, y, z = corner.unbind(1)
     fx, fy, fz = part.unbind(1)
     total = torch.zeros_like(fx)
-    for dz in (0, 1):
-        for dy in (0, 1):
-            low = random_unit(x, y + dy, z + dz, seed)
-            high = random_unit(x + 1, y + dy, z + dz, seed)
-            weight = (fy if dy else 1 - fy) * (fz if dz else 1 - fz)
-            total = total + weight * (low + fx * (high - low))
+    for dz, dy in product((0, 1), repeat=2):
+        low = random_unit(x, y + dy, z + dz, seed)
+        high = random_unit(x + 1, y + dy, z + dz, seed)
+        weight = (fy if dy else 1 - fy) * (fz if dz else 1 - fz)
+        total = total + weight * (low + fx * (high - low))
     return total
 
 
