@@ -46,11 +46,10 @@ class DataCheck:
     """The result.
 
     Attributes:
-        name, root: of the data set.
-        splits: each of its parts.
-        sizes: (height, width) of the sampled pictures, and how many have it.
-        read: frames that were read. depth: what they say, None where there is none.
-        problems: why it cannot be used as it is. oddities: what looks wrong, but may be right.
+        name, root, splits: of the data set.
+        sizes: (height, width) of the sampled images, and how many have it.
+        read: number of frames read. depth: their statistics, None without depth.
+        problems: errors that make it unusable. oddities: suspicious values that may be right.
     """
 
     name: str

@@ -52,11 +52,11 @@ StereoReader = Reader[StereoFrame]
 
 
 def as_panorama(frame: StereoFrame, camera: Equirectangular) -> StereoFrame:
-    """The pair as panorama cameras in the same places would see it.
+    """The pair as panorama cameras at the same positions would see it.
 
-    So a network for panoramas can learn from rectified pinhole pairs (Payen de La Garanderie et
-    al., ECCV 2018, sec. 3). Depth is taken from the nearest pixel, as range. Beyond the pinhole
-    view, which ``covered`` tells, pictures are black and the depth is 0.
+    This trains networks for panoramas on rectified pinhole pairs (Payen de La Garanderie et al.,
+    ECCV 2018, sec. 3). Depth is taken from the nearest pixel, as range. Beyond the pinhole
+    view, see ``covered``, images are black and the depth is 0.
 
     Args:
         camera: the panorama, usually a partial one about as wide as the pinhole view.
@@ -73,8 +73,8 @@ class PanoramasOfPinholes:
 
     Args:
         fov_deg: horizontal and vertical field of view of the panoramas.
-        size: (height, width) that they are made smaller to; they have twice as many pixels along
-            each side, so that the mean of four loses no detail and shows no false one.
+        size: (height, width) to which the user reduces them; they have twice as many pixels along
+            each side, so that the mean of four pixels is free of aliasing.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Data sets of worlds on disk: written in parallel, resumable, readable while they grow."""
+"""Data sets of worlds on disk: written in parallel, resumable, readable while being written."""
 
 from __future__ import annotations
 

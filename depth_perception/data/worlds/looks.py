@@ -44,7 +44,7 @@ def with_look(world: World, look: Look) -> World:
 def restyled(world: World, seed: int) -> World:
     """The same solids and path with materials and light of the look ``wild``.
 
-    Patterns without a meaning are exchanged and mostly larger, colours are drawn anew, surfaces
+    Patterns without a meaning are exchanged and mostly larger, colours are drawn again, surfaces
     are more grained and glossy. Indoors few lamps of any tint shine into little ambient light;
     outdoors it is dusk, a hard low sun or grey fog.
 

@@ -26,9 +26,9 @@ KERB_M = 0.1
 
 
 def make_street(scene: Scene) -> tuple[list[Rectangle], float]:
-    """A street along x with houses on both sides; where one may walk and the ground height there.
+    """A street along x with houses on both sides; walkable areas and the ground height there.
 
-    One walks on one of the pavements or on the road; the road lies at height 0.
+    They are on one pavement or on the road; the road lies at height 0.
     """
     road, long = scene.uniform(4.5, 8.0), scene.uniform(28.0, 42.0)
     left, right = scene.uniform(1.8, 4.5), scene.uniform(1.8, 4.5)
@@ -168,7 +168,7 @@ def _fence(scene: Scene, x0: float, x1: float, y: float) -> None:
 
 
 def _close_ends(scene: Scene, long: float, road: float) -> None:
-    """What stands where the street ends: houses across, or trees."""
+    """The ends of the street: houses across, or trees."""
     for end in (-1, 1):
         if scene.chance(0.6):
             x, y, yaw = end * (long + 8), scene.uniform(-3, 3), math.pi if end > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Contact sheets: many worlds at a glance."""
+"""Contact sheets of worlds."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def contact_sheet(
     look: Look = "usual",
     device: torch.device | str = "cpu",
 ) -> None:
-    """Write a PNG with picture, range and classes of one place in each world.
+    """Write a PNG with image, range and classes of one place in each world.
 
     Raises:
-        ValueError: no seeds, no columns, or a suffix that no picture has.
+        ValueError: no seeds, no columns, or an unsupported suffix.
     """
     if not seeds or columns < 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The same place of a world from three viewpoints: for stereo with either baseline."""
+"""Views of a world from three viewpoints, for stereo with either baseline."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def render_triplet(
     shadows: bool = True,
     antialias: bool = True,
 ) -> Triplet | None:
-    """Look at a world from three viewpoints; None where something stands in one of them.
+    """Render a world from three viewpoints; None if a solid is at one of them.
 
     Args:
-        world: what to look at.
+        world: what to render.
         camera: the grid of all views.
         pose: (4, 4) float64, optical frame of the centre to world.
         baseline_m: distance of the other viewpoints.
