@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 from . import furniture, palette
 from .bodies import draw_house, draw_person, draw_tree
@@ -14,7 +15,6 @@ from .walls import Ground, Opening, decorate, door_frame, wall, window_frame
 
 Sides = dict[str, list[Opening]]
 WALL_M = 0.16
-SIDES = ("south", "east", "north", "west")
 ALL_OPEN = Opening(-9, 99, 0, 9)
 
 
@@ -24,7 +24,7 @@ def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, f
     height = scene.uniform(2.4, 3.2)
     ground = Ground()
     rooms = [(0.0, 0.0, width, depth)]
-    sides: Sides = {side: [] for side in SIDES}
+    sides: Sides = defaultdict(list)
     areas = list(rooms)
     if scene.chance(0.6):
         middle, half = scene.uniform(0.9, depth - 0.9), scene.uniform(0.45, 0.8)
@@ -45,7 +45,7 @@ def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, f
             sides[side] += _window_row(scene, length, height)
     lamps = [_enclose(scene, rooms[0], height, sides)]
     if len(rooms) > 1:
-        inner: Sides = {side: [] for side in SIDES}
+        inner: Sides = defaultdict(list)
         if scene.chance(0.5):
             inner["east"] += _window_row(scene, rooms[1][3] - rooms[1][1], height)
         lamps.append(_enclose(scene, rooms[1], height, inner, skip="west"))
@@ -62,7 +62,7 @@ def make_corridor(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, floa
     wide, long, height = scene.uniform(1.5, 2.8), scene.uniform(7.0, 20.0), scene.uniform(2.35, 3.0)
     ground = Ground()
     first = (0.0, 0.0, long, wide)
-    sides: Sides = {side: [] for side in SIDES}
+    sides: Sides = defaultdict(list)
     rooms, areas = [first], [first]
     turn = scene.chance(0.55)
     if turn:
@@ -79,7 +79,7 @@ def make_corridor(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, floa
             hole = Opening(place, place + 0.95, 0.0, 2.05)
             sides["south"].append(hole)
             room = (max(0.0, place - 1.2), -WALL_M - scene.uniform(2.2, 4.0), place + 2.2, -WALL_M)
-            inner: Sides = {side: [] for side in SIDES}
+            inner: Sides = defaultdict(list)
             if scene.chance(0.6):
                 inner["south"] += _window_row(scene, room[2] - room[0], height)
             door_frame(scene, (0.0, 0.0), 0.0, hole, WALL_M)

@@ -93,20 +93,15 @@ class Scene:
     def primitives(self) -> Primitives:
         """The solids as tensors."""
         shape, *places, side, top, kind, instance, casts = zip(*self.solids, strict=True)
-        return Primitives(
-            torch.tensor(shape),
-            *(torch.tensor(np.array(column), dtype=torch.float32) for column in places),
-            *(torch.tensor(column) for column in (side, top, kind, instance, casts)),
-        )
+        geometry = (torch.tensor(np.array(column), dtype=torch.float32) for column in places)
+        numbers = map(torch.tensor, (side, top, kind, instance, casts))
+        return Primitives(torch.tensor(shape), *geometry, *numbers)
 
     def material_table(self) -> Materials:
         """The materials as tensors."""
         texture, *numbers, seed = zip(*self.materials, strict=True)
-        return Materials(
-            torch.tensor(texture),
-            *(torch.tensor(column, dtype=torch.float32) for column in numbers),
-            torch.tensor(seed, dtype=torch.int32),
-        )
+        floats = (torch.tensor(column, dtype=torch.float32) for column in numbers)
+        return Materials(torch.tensor(texture), *floats, torch.tensor(seed, dtype=torch.int32))
 
 
 @dataclass(frozen=True)
