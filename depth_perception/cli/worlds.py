@@ -162,7 +162,7 @@ class Stereo:
     def run(self, console: Console) -> None:
         from rich.progress import track
 
-        from ..data.threed60_write import write_threed60
+        from ..data.threed60 import write_threed60
         from ..data.worlds import make_world
         from ..data.worlds.folder import frame_pose
         from ..data.worlds.stereo import render_triplet
@@ -215,7 +215,7 @@ class Dvps:
     def run(self, console: Console) -> None:
         from rich.progress import track
 
-        from ..data.dvps_write import street_sequences, write_cityscapes_dvps
+        from ..data.dvps import street_sequences, write_cityscapes_dvps
         from ..geometry import Pinhole
 
         camera = Pinhole.from_fov(self.height, self.width, math.radians(self.fov))

@@ -28,8 +28,12 @@ from published.corner_grid import clipped_weights, corner_points, longitude_weig
 from published.losses import as_published, spherical_berhu
 from torch import Tensor, nn
 
-from depth_perception.data.kitti_calibration import KittiCalibration, write_calibration
-from depth_perception.data.kitti_raw import KittiRaw, find_pairs
+from depth_perception.data.kitti_raw import (
+    KittiCalibration,
+    KittiRaw,
+    find_pairs,
+    write_calibration,
+)
 from depth_perception.data.threed60 import Placement, View, Views, read_list, read_view, rolled
 from depth_perception.evaluation.alignment import Alignment, align
 from depth_perception.evaluation.nyu_kitti import crop_box

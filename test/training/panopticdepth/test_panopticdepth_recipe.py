@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from depth_perception.cli.main import main
-from depth_perception.data.dvps import CityscapesDvps, index_path, write_index
-from depth_perception.data.dvps_write import street_sequences, write_cityscapes_dvps
+from depth_perception.data.dvps import (
+    CityscapesDvps,
+    index_path,
+    street_sequences,
+    write_cityscapes_dvps,
+    write_index,
+)
 from depth_perception.geometry import Pinhole
 from depth_perception.systems import Model, catalog
 from depth_perception.training.panopticdepth.task import prepare
