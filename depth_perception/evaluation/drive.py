@@ -85,9 +85,7 @@ class DriveFrame:
 
 
 def drive(
-    options: DriveOptions,
-    cache: Path | None = None,
-    on_frame: Callable[[int], None] | None = None,
+    options: DriveOptions, cache: Path | None = None, on_frame: Callable[[int], None] | None = None
 ) -> Iterator[DriveFrame]:
     """The frames of a drive; frames in the folder ``cache`` are read instead of rendered."""
     world = make_world(options.kind, options.seed)

@@ -10,14 +10,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Equirectangular
-from ..systems import (
-    Estimator,
-    EstimatorOptions,
-    build_network,
-    card,
-    estimator_class,
-    options_of,
-)
+from ..systems import Estimator, EstimatorOptions, build_network, card, estimator_class, options_of
 from .alignment import Alignment, aligned_depth
 from .loop import EvaluationProtocol, Predict, Reader, Sample, Values, filled
 from .metrics import Metrics, depth_metrics

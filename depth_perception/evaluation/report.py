@@ -57,9 +57,7 @@ class Sheet:
 
 
 def document(
-    evaluations: Sequence[Evaluation],
-    published: Mapping[str, float] | None = None,
-    **about: Any,
+    evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None, **about: Any
 ) -> dict[str, Any]:
     """Evaluations as plain values; ``about`` describes data set and protocol."""
     return {

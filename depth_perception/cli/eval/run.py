@@ -12,13 +12,7 @@ from ...evaluation.loop import EvaluationProtocol, Predict, evaluate
 from ...evaluation.nyu_kitti import PROTOCOLS
 from ...evaluation.panda import PandaProtocol
 from ...evaluation.pinhole import BENCHMARK_PARTS
-from ...evaluation.plain import (
-    PlainProtocol,
-    constant,
-    median_depth_m,
-    predict_values,
-    untrained,
-)
+from ...evaluation.plain import PlainProtocol, constant, median_depth_m, predict_values, untrained
 from ...evaluation.published import published
 from ...evaluation.relative import RelativeProtocol, predict_log_depth
 from ...evaluation.report import Sheet, document

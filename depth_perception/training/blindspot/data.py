@@ -126,12 +126,7 @@ class StereoData:
     """
 
     def __init__(
-        self,
-        data: DataRecipe,
-        augment: StereoAugmentation,
-        turn: bool,
-        seed: int,
-        val_frames: int,
+        self, data: DataRecipe, augment: StereoAugmentation, turn: bool, seed: int, val_frames: int
     ) -> None:
         self._augment, self._turn, self._seed = augment, turn, seed
         self._readers = [_Kept(reader, data.keep) for reader in _pairs(data)]

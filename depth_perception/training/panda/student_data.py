@@ -130,11 +130,7 @@ class StudentData:
     """
 
     def __init__(
-        self,
-        labelled: RangeData,
-        images: LabelledImages,
-        data: DataRecipe,
-        colours: AugmentRecipe,
+        self, labelled: RangeData, images: LabelledImages, data: DataRecipe, colours: AugmentRecipe
     ) -> None:
         self._labelled, self._images = labelled, images
         self._data, self._colours = data, colours
