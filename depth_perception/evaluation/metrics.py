@@ -108,11 +108,7 @@ def photo_metrics(depth_m: Tensor, ground_truth_m: Tensor) -> Metrics:
 
 
 def mean_of(rows: Sequence[Metrics]) -> Metrics:
-    """Plain mean over images.
-
-    Raises:
-        ValueError: there are no rows.
-    """
+    """Plain mean over images. Raises ValueError: there are no rows."""
     if not rows:
         raise ValueError("no image has a pixel with ground truth")
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}

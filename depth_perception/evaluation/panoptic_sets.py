@@ -116,11 +116,7 @@ class PanopticProtocol(EvaluationProtocol):
         return self._counter.row(result, video)
 
     def mean(self, scores: Sequence[PanopticRow]) -> PanopticScore:
-        """The sum of all frames.
-
-        Raises:
-            ValueError: no video is as long as a window.
-        """
+        """The sum of all frames. Raises ValueError: no video is as long as a window."""
         score = PanopticScore.of(scores, self.benchmark.rules)
         if short := sorted(set(self.windows) - set(score.windows)):
             raise ValueError(f"no video has {short[0]} successive frames for a window")

@@ -94,11 +94,7 @@ def predict_values(
 
 
 def constant(depth_m: float) -> Predict:
-    """A baseline: the same depth everywhere.
-
-    Raises:
-        ValueError: the depth is not positive.
-    """
+    """A baseline: the same depth everywhere. Raises ValueError: the depth is not positive."""
     if not depth_m > 0:
         raise ValueError(f"the constant depth must be positive, got {depth_m} m")
     return lambda sample: Values(torch.full(sample.rgb.shape[1:], float(depth_m)))

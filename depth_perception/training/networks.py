@@ -16,11 +16,7 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def known_card(name: str, key: str = "model.name") -> ModelCard:
-    """The card of a model that a recipe names under a key.
-
-    Raises:
-        RecipeError: no such model.
-    """
+    """The card of a model that a recipe names under a key. Raises RecipeError: no such model."""
     try:
         return card(name)
     except KeyError as error:

@@ -77,11 +77,7 @@ class Draw:
 
 
 class TrainingData(Protocol):
-    """The data of a task.
-
-    Attributes:
-        held_out: validation batches; empty without validation.
-    """
+    """The data of a task. ``held_out``: validation batches; empty without validation."""
 
     held_out: Sequence[StepBatch]
 

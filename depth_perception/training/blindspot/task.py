@@ -59,11 +59,7 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class BlindSpotRecipe(recipe.Recipe):
-    """A whole training run.
-
-    Attributes:
-        turn: rotate panoramas by random angles about the vertical axis.
-    """
+    """A whole training run. ``turn``: rotate panoramas by random angles about the vertical axis."""
 
     model: ModelRecipe
     data: DataRecipe

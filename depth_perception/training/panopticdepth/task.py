@@ -76,11 +76,7 @@ class RunRecipe(recipe.RunRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class PanopticDepthRecipe(recipe.Recipe):
-    """A whole training run.
-
-    Attributes:
-        limits: of segments in validation.
-    """
+    """A whole training run. ``limits``: of segments in validation."""
 
     model: ModelRecipe
     run: RunRecipe

@@ -47,11 +47,7 @@ class SourceRecipe:
             raise ValueError(f"share must be positive, got {self.share}")
 
     def open(self) -> PinholeReader:
-        """The reader.
-
-        Raises:
-            OSError, ValueError: the data are missing, or have another layout.
-        """
+        """The reader. Raises OSError, ValueError: the data are missing, or have another layout."""
         if self.kind == "hypersim":
             return rendered.Hypersim(self.root, self.split)
         return _READERS[self.kind](self.root)

@@ -58,11 +58,7 @@ class RunRecipe(recipe.RunRecipe):
 
 @dataclass(frozen=True)
 class OptimRecipe(recipe.OptimRecipe):
-    """The settings of the authors.
-
-    Attributes:
-        encoder_lr: factor of the learning rate for the encoder.
-    """
+    """The settings of the authors. ``encoder_lr``: factor of the learning rate for the encoder."""
 
     kind: Literal["adam", "adamw"] = "adamw"
     weight_decay: float = 0.05
