@@ -14,8 +14,16 @@ from ..geometry import Pinhole
 from ..prediction import Prediction
 from ..segment_classes import CITYSCAPES
 from .loop import EvaluationProtocol, Sample
-from .panoptic import CITYSCAPES_DVPS, CITYSCAPES_PQ, SEMKITTI_DVPS, PanopticRules
-from .panoptic_score import PanopticCounter, PanopticResult, PanopticRow, PanopticScore
+from .panoptic import (
+    CITYSCAPES_DVPS,
+    CITYSCAPES_PQ,
+    SEMKITTI_DVPS,
+    PanopticCounter,
+    PanopticResult,
+    PanopticRow,
+    PanopticRules,
+    PanopticScore,
+)
 
 _CITYSCAPES = tuple(entry.name for entry in CITYSCAPES)
 
@@ -75,7 +83,7 @@ PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False)
 class PanopticProtocol(EvaluationProtocol):
-    """Panoptic quality, with depth also DPQ; results in :class:`~.panoptic_score.PanopticScore`.
+    """Panoptic quality, with depth also DPQ; results in :class:`~.panoptic.PanopticScore`.
 
     Objects are found in windows of several frames only where the model keeps their id.
 
@@ -83,7 +91,7 @@ class PanopticProtocol(EvaluationProtocol):
         benchmark: the data set.
         classes: names of the classes of the model.
         has_depth: whether the model has depth.
-        windows: see :class:`~.panoptic_score.PanopticCounter`.
+        windows: see :class:`~.panoptic.PanopticCounter`.
     """
 
     benchmark: PanopticBenchmark

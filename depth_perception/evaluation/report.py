@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .loop import Evaluation
 from .metrics import TITLES
+from .panoptic import Average, Groups, PanopticQuality, PanopticScore
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,138 @@ def document(
     """Evaluations as plain values; ``about`` describes data set and protocol."""
     return {
         **about,
-        "evaluations": [_plain(e) for e in evaluations],
+        "evaluations": [
+            {
+                **vars(e),
+                "metrics": dict(e.metrics),
+                "groups": {x: {"frames": n, "metrics": dict(m)} for x, n, m in e.groups},
+            }
+            for e in evaluations
+        ],
         "published": None if published is None else dict(published),
     }
 
 
-def _plain(evaluation: Evaluation) -> dict[str, Any]:
-    groups = {x: {"frames": n, "metrics": dict(m)} for x, n, m in evaluation.groups}
-    return {**vars(evaluation), "metrics": dict(evaluation.metrics), "groups": groups}
-
-
 def _cells(values: Mapping[str, float], names: Sequence[str]) -> list[str]:
     return [f"{values[name]:.3f}" if name in values else "" for name in names]
+
+
+Published = Mapping[str, Groups]
+"""Number -> percentages of all classes, things and stuff."""
+
+_GROUPS = ("all", "things", "stuff")
+_TITLES = {"pq": "PQ", "sq": "SQ", "rq": "RQ", "dpq": "DPQ mean"}
+
+
+def score_sheet(score: PanopticScore, published: Published | None = None) -> Sheet:
+    """One number in a row, for all classes, things and stuff, averaged in both ways."""
+    averages = get_args(Average)
+    header = ["%"]
+    for average in averages:
+        header += _GROUPS if average == "all" else [f"{g}, {average}" for g in _GROUPS]
+    if published is not None:
+        header += [f"{group}, published" for group in _GROUPS]
+    either = [dict(_numbers(score, average)) for average in averages]
+    rows = []
+    for name in either[0]:
+        cells = [cell for numbers in either for cell in numbers[name]]
+        if published is not None:
+            cells += published.get(name, (math.nan,) * len(_GROUPS))
+        rows.append((_TITLES.get(name, name), *map(_percent, cells)))
+    return Sheet(tuple(header), tuple(rows))
+
+
+def class_sheet(score: PanopticScore, names: Sequence[str]) -> Sheet:
+    """One class in a row; classes that never occur in ground truth or predictions have no numbers.
+
+    Args:
+        names: of the scored classes.
+    """
+    counts, quality = score.counts[1, 0.0], score.quality()
+    by_threshold = [score.quality(threshold) for threshold in score.thresholds]
+    dpq = [f"DPQ {threshold:g}" for threshold in score.thresholds]
+    header = ("class", "kind", "PQ", "SQ", "RQ", *dpq, "matched", "missed", "wrong")
+    rows = []
+    for number, name in enumerate(names):
+        kind = "thing" if number in score.rules.things else "stuff"
+        occurs = bool(quality.occurs[number])
+        cells = quality.per_class[number].tolist()
+        cells += [float(q.per_class[number, 0]) for q in by_threshold]
+        found = [int(values[number]) for values in (counts.tp, counts.fn, counts.fp)]
+        numbers = [_percent(cell) if occurs else "" for cell in cells]
+        rows.append((name, kind, *numbers, *map(str, found)))
+    return Sheet(header, tuple(rows))
+
+
+def score_document(
+    score: PanopticScore, names: Sequence[str], published: Published | None = None
+) -> dict[str, Any]:
+    """All numbers as plain values; None for a mean over no class."""
+    counts, quality = score.counts[1, 0.0], score.quality()
+    classes = {}
+    for number, name in enumerate(names):
+        classes[name] = {
+            "thing": number in score.rules.things,
+            "occurs": bool(quality.occurs[number]),
+            **_of_class(quality, number),
+            "dpq": {
+                f"{t:g}": float(score.quality(t).per_class[number, 0]) for t in score.thresholds
+            },
+            **{
+                key: int(getattr(counts, field)[number])
+                for key, field in (("matched", "tp"), ("missed", "fn"), ("wrong", "fp"))
+            },
+        }
+    return {
+        "frames": score.frames,
+        "averaged": score.rules.averaged,
+        **{
+            average: {
+                name: {g: _plain(v) for g, v in zip(_GROUPS, values, strict=True)}
+                for name, values in _numbers(score, average)
+            }
+            for average in get_args(Average)
+        },
+        "published": None
+        if published is None
+        else {name: dict(zip(_GROUPS, v, strict=True)) for name, v in published.items()},
+        "classes": classes,
+        "depth": None if score.depth is None else dict(score.depth),
+    }
+
+
+def _numbers(score: PanopticScore, average: Average) -> list[tuple[str, Groups]]:
+    """Names and values of all numbers in the order of the table."""
+    found: list[tuple[str, Groups]] = []
+    for window in score.windows:
+        prefix = "" if window == 1 else f"{window} frames: "
+        quality = score.quality(window=window, averaged=average)
+        if window == 1:
+            found += [(name, getattr(quality, name)) for name in ("pq", "sq", "rq")]
+        else:
+            found.append((f"{prefix}VPQ", quality.pq))
+        if not score.thresholds:
+            continue
+        kind = "DPQ" if window == 1 else f"{prefix}DVPQ"
+        for threshold in score.thresholds:
+            at = score.quality(threshold, window=window, averaged=average)
+            found.append((f"{kind} {threshold:g}", at.pq))
+        mean = score.dpq(window=window, averaged=average)
+        found.append(("dpq" if window == 1 else f"{kind} mean", mean))
+    if len(score.windows) > 1 and score.thresholds:
+        each = [score.dpq(window=window, averaged=average) for window in score.windows]
+        mean = torch.tensor(each, dtype=torch.float64).mean(0).tolist()
+        found.append(("DVPQ, mean over windows", tuple(mean)))
+    return found
+
+
+def _of_class(quality: PanopticQuality, number: int) -> dict[str, float]:
+    return dict(zip(("pq", "sq", "rq"), quality.per_class[number].tolist(), strict=True))
+
+
+def _percent(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.1f}"
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -12,8 +12,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from .recipe import Recipe
-from .schedules import Clock
+from .recipe import Clock, Recipe
 from .stream import NoFramesError, StepBatch, TrainingData, seed_of
 from .strict_mapping import RecipeError, nearest
 

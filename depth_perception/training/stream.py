@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset, get_worker_info
 
-from .recipe import RunRecipe
-from .schedules import Clock
+from .recipe import Clock, RunRecipe
 from .strict_mapping import RecipeError
 
 B = TypeVar("B", bound="StepBatch")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...evaluation.alignment import Alignment
-    from ...evaluation.official import Official
+    from ...evaluation.published import Official
     from ...evaluation.report import Sheet
     from ...systems import Estimator
 
@@ -152,7 +152,7 @@ class Job:
             raise ValueError(f"--max-depth must be positive, got {self.rules.max_depth:g}")
         if self.rules.median and self.rules.align not in ("auto", "median"):
             raise ValueError(f"--median and --align {self.rules.align} contradict each other")
-        from ...evaluation.official import ONLY_PROTOCOL, official
+        from ...evaluation.published import ONLY_PROTOCOL, official
         from ...systems import card, options_of, system_of
 
         system = system_of(self.model).name

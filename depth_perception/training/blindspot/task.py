@@ -27,8 +27,7 @@ from ...systems.blindspot.network import DISPARITY_LIMIT, BlindSpotVgg
 from .. import module, recipe
 from ..networks import seeded_network
 from ..strict_mapping import RecipeError
-from .augment import StereoAugmentation
-from .data import DataRecipe, StereoBatch, StereoData
+from .data import DataRecipe, StereoAugmentation, StereoBatch, StereoData
 from .photometric import PhotometricOptions, stereo_loss
 from .validation import HIGHER, LOWER, range_metrics, range_preview
 

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from ...systems.omnidepth.network import OmniDepth, RectNet
 from .. import module, recipe
-from ..blindspot.augment import StereoAugmentation
-from ..blindspot.data import DataRecipe, PanoramaBatch, PanoramaData
+from ..blindspot.data import DataRecipe, PanoramaBatch, PanoramaData, StereoAugmentation
 from ..blindspot.validation import HIGHER, LOWER, range_metrics, range_preview
 from ..module import LearningFactors
 from ..networks import seeded_network

@@ -16,9 +16,15 @@ from ..stream import NoFramesError, seed_of
 from .augment import AugmentRecipe
 from .losses import loss_value
 from .networks import trainable_network
-from .pseudo_labels import TeacherRecipe, write_pseudo_labels
 from .recipe import PandaRecipe
-from .student_data import DataRecipe, LabelledImages, StudentBatch, StudentData
+from .student_data import (
+    DataRecipe,
+    LabelledImages,
+    StudentBatch,
+    StudentData,
+    TeacherRecipe,
+    write_pseudo_labels,
+)
 from .task import RangeTraining, range_data
 
 _LABELLED, _PSEUDO, _WARP = 3, 4, 5  # random streams of a step

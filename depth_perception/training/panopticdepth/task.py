@@ -12,8 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...data.panoptic import VOID_CLASS
-from ...evaluation.panoptic import CITYSCAPES_DVPS, DPQ_THRESHOLDS
-from ...evaluation.panoptic_score import PanopticCounter, PanopticResult, PanopticRow, PanopticScore
+from ...evaluation.panoptic import (
+    CITYSCAPES_DVPS,
+    DPQ_THRESHOLDS,
+    PanopticCounter,
+    PanopticResult,
+    PanopticRow,
+    PanopticScore,
+)
 from ...io.colormaps import depth_picture
 from ...systems.catalog import model as catalogued
 from ...systems.catalog import system_of

@@ -18,7 +18,7 @@ from ...systems.scaledepth.windows import fitted_size, scaledepth_input, scene_d
 from .. import module, recipe
 from ..module import LearningFactors
 from ..networks import seeded_network
-from ..schedules import Poly, Schedule
+from ..recipe import Poly, Schedule
 from ..strict_mapping import RecipeError
 from .data import DataRecipe, PhotoBatch, PhotoData
 from .losses import ScaleDepthLosses, scaledepth_losses

@@ -15,13 +15,12 @@ from depth_perception.systems.scaledepth.config import (
     UNUSED_IN_FILES,
 )
 from depth_perception.systems.scaledepth.network import ScaleDepth
-from depth_perception.training.recipe import load_recipe
+from depth_perception.training.recipe import Clock, load_recipe
 from depth_perception.training.scaledepth.task import (
     OptimRecipe,
     ScaleDepthTraining,
     learning_factors,
 )
-from depth_perception.training.schedules import Clock
 
 REFERENCE = json.loads((FOLDER / "optimizer.json").read_text())
 RECIPES = ("scaledepth-n", "scaledepth-k", "scaledepth-nk")
