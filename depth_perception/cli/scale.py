@@ -54,8 +54,13 @@ def main(
         from ..systems import card
 
         card(model)  # reject an unknown name before the networks are imported
-        from ..evaluation.drive import DriveOptions, drive
-        from ..evaluation.scale_drive import DriveProtocol, DriveScore, score_drive
+        from ..evaluation.scale_drive import (
+            DriveOptions,
+            DriveProtocol,
+            DriveScore,
+            drive,
+            score_drive,
+        )
         from ..evaluation.scale_drive import markdown as as_markdown
         from ..systems import load
 

@@ -1,4 +1,8 @@
-"""Figures that authors publish, shown beside ours where the protocol is the same."""
+"""Published evaluations: how the authors of a system evaluate it, and their figures.
+
+Imports nothing heavy; the functions import what they need. The figures are shown beside ours where
+the protocol is the same.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes: all settings of a training run, from a YAML file and ``key=value`` overrides."""
+"""Recipes: all settings of a training run, read from YAML and ``key=value``, and its schedules."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class OptimRecipe:
 
     Attributes:
         kind: ``adam`` adds the weight decay to the gradient, ``adamw`` decouples it.
-        schedule: see :mod:`~depth_perception.training.recipe`.
+        schedule: one of :data:`Schedule`.
         clip: maximum norm of the gradient, or None.
         clip_value: maximum absolute value of the gradient, or None.
         ema: decay of the exponential moving average of the weights that is validated and
