@@ -10,17 +10,15 @@ from torch import nn
 from ..systems import build_network, card, load_network
 from ..systems.card import ModelCard
 from .recipe import Recipe
-from .strict_mapping import RecipeError
+from .strict_mapping import RecipeError, errors_of
 
 N = TypeVar("N", bound=nn.Module)
 
 
 def known_card(name: str, key: str = "model.name") -> ModelCard:
     """The card of a model that a recipe names under a key. Raises RecipeError: no such model."""
-    try:
+    with errors_of(key, KeyError):
         return card(name)
-    except KeyError as error:
-        raise RecipeError(f"{key}: {error.args[0]}") from error
 
 
 def seeded_network(recipe: Recipe, kind: type[N]) -> N:

@@ -76,7 +76,11 @@ class Draw:
 
 
 class TrainingData(Protocol):
-    """The data of a task. ``held_out``: validation batches; empty without validation."""
+    """The data of a task. ``held_out``: validation batches; empty without validation.
+
+    To create one raises NoFramesError for an empty data set, and OSError or ValueError for data
+    that are missing or have another layout.
+    """
 
     held_out: Sequence[StepBatch]
 

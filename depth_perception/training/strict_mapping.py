@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -13,6 +14,17 @@ T = TypeVar("T")
 
 class RecipeError(ValueError):
     """A recipe has an invalid key or value."""
+
+
+@contextmanager
+def errors_of(key: str, kind: type[Exception] = ValueError) -> Iterator[None]:
+    """Within it, an error of the kind becomes a :class:`RecipeError` about a key."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except kind as error:
+        raise RecipeError(f"{key}: {error.args[0] if kind is KeyError else error}") from error
 
 
 def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
@@ -43,12 +55,8 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
     if missing:
         raise RecipeError(f"{where or 'recipe'}: missing {', '.join(missing)}")
     values = {k: _value(hints[k], v, _join(where, k)) for k, v in mapping.items()}
-    try:
+    with errors_of(where or "recipe"):
         return cls(**values)
-    except RecipeError:
-        raise
-    except ValueError as error:
-        raise RecipeError(f"{where or 'recipe'}: {error}") from error
 
 
 def nearest(value: Any, known: Iterable[str]) -> str:

@@ -26,10 +26,10 @@ from ...systems.blindspot.config import KITTI_BASELINE_M
 from ...systems.blindspot.network import DISPARITY_LIMIT, BlindSpotVgg
 from .. import module, recipe
 from ..networks import seeded_network
-from ..strict_mapping import RecipeError
+from ..strict_mapping import errors_of
 from .data import DataRecipe, StereoAugmentation, StereoBatch, StereoData
 from .photometric import PhotometricOptions, stereo_loss
-from .validation import HIGHER, LOWER, range_metrics, range_preview
+from .validation import HIGHER, LOWER, check_size, range_metrics, range_preview
 
 
 @dataclass(frozen=True)
@@ -151,29 +151,16 @@ def _pinhole_depth(disparity: Tensor, batch: StereoBatch) -> Tensor:
 
 
 def prepare(recipe: BlindSpotRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and pairs of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, or unsupported sizes.
-        CheckpointError: weights are missing, or do not fit.
-        OSError, NoFramesError: data are missing.
-    """
+    """Network and pairs of a recipe; a :class:`RecipeError` also for unsupported sizes."""
     network = seeded_network(recipe, BlindSpotVgg)
-    multiple = network.config.multiple
-    if any(side % multiple for side in recipe.data.size):
-        raise RecipeError(
-            f"data.height and data.width must be multiples of {multiple} for {recipe.model.name}, "
-            f"got {recipe.data.height} and {recipe.data.width}"
-        )
+    check_size(recipe, network.config.multiple)
     first = recipe.model.first_disparity
     if recipe.model.checkpoint is None and first is not None:
         set_initial_disparity(network, first)
-    try:
+    with errors_of("data"):
         data = StereoData(
             recipe.data, recipe.augment, recipe.turn, recipe.run.seed, recipe.run.val_frames
         )
-    except ValueError as error:
-        raise RecipeError(f"data: {error}") from error
     return module.Prepared(StereoTraining(recipe, network), data)
 
 

@@ -1,4 +1,4 @@
-"""Validation of the range of panoramas: metrics, and those of a constant range."""
+"""What the blind-spot VGG and OmniDepth share: size of panoramas, metrics of their range."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ from torch import Tensor
 
 from ...evaluation.metrics import depth_metrics
 from ...geometry import Equirectangular
+from ..recipe import Recipe
+from ..strict_mapping import RecipeError
 
 LOWER = (
     *("abs_rel", "sq_rel", "rms", "log_rms", "log10", "mae"),
     *("abs_rel_metric", "abs_rel_constant"),
 )
 HIGHER = ("a1", "a2", "a3")
+
+
+def check_size(recipe: Recipe, multiple: int) -> None:
+    """Raises RecipeError: height and width of the data are no multiples of a number."""
+    height, width = recipe.data.size
+    if height % multiple or width % multiple:
+        raise RecipeError(
+            f"data.height and data.width must be multiples of {multiple} for {recipe.model.name}, "
+            f"got {height} and {width}"
+        )
 
 
 def range_metrics(

@@ -17,7 +17,7 @@ from ...data.panoramas.resize import cubic_picture, nearest_map
 from ...data.worlds import WorldFolder
 from ...systems.image_input import IMAGENET_MEAN, IMAGENET_STD
 from ..stream import Draw, HeldOut, NoFramesError, StepBatch
-from ..strict_mapping import RecipeError
+from ..strict_mapping import errors_of
 from .augment import AugmentRecipe, augment
 
 SourceKind = Literal["worlds", "structured3d", "deep360", "matterport3d", "stanford2d3d"]
@@ -214,10 +214,8 @@ def open_source(source: SourceRecipe) -> FrameReader:
     """
     if source.kind == "worlds":
         return WorldFolder(source.root)
-    try:
+    with errors_of("data"):
         return open_panoramas(source.kind, source.root, source.split, listing=source.listing)
-    except ValueError as error:
-        raise RecipeError(f"data: {error}") from error
 
 
 class FrameFiles:

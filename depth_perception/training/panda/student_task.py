@@ -348,10 +348,7 @@ class StudentTraining(RangeTraining):
 def prepare(recipe: StudentRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Network, frames and images of a recipe; missing pseudo labels are written first.
 
-    Raises:
-        RecipeError, CheckpointError: see :func:`trainable_network` and
-            :func:`write_pseudo_labels`.
-        OSError: a folder or file is missing. NoFramesError: labels or all frames are missing.
+    Raises NoFramesError if there is no teacher for missing labels.
     """
     data = recipe.data
     network = trainable_network(recipe)

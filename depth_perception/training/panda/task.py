@@ -218,12 +218,7 @@ class RangeTraining(module.Training):
 
 
 def prepare(recipe: PandaRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and frames of a recipe.
-
-    Raises:
-        RecipeError, CheckpointError: see :func:`trainable_network`.
-        OSError: a folder is missing. NoFramesError: it is empty.
-    """
+    """Network and frames of a recipe."""
     network = trainable_network(recipe)
     return module.Prepared(RangeTraining(recipe, network), range_data(recipe, track))
 

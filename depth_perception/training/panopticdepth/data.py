@@ -34,11 +34,7 @@ class PanopticSet:
     split: str = "train"
 
     def open(self) -> PanopticReader:
-        """The reader.
-
-        Raises:
-            FileNotFoundError, ValueError: data are missing, or have another layout.
-        """
+        """The reader. Raises FileNotFoundError, ValueError: data are missing or do not fit."""
         return _READERS[self.kind](self.root, self.split)
 
 
@@ -69,12 +65,7 @@ class PanopticBatch(StepBatch):
 
 
 class PanopticData:
-    """Training and validation batches of a recipe.
-
-    Raises:
-        FileNotFoundError, ValueError: data are missing, or have another layout.
-        NoFramesError: a set is empty.
-    """
+    """Training and validation batches of a recipe."""
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._augment = recipe.augment

@@ -33,7 +33,7 @@ from ...systems.panopticdepth.network import PanopticDepth
 from .. import module, recipe
 from ..module import LearningFactors
 from ..networks import known_card
-from ..strict_mapping import RecipeError
+from ..strict_mapping import RecipeError, errors_of
 from .data import DataRecipe, PanopticBatch, PanopticData
 from .losses import PanopticLosses, batch_targets, panoptic_losses
 from .targets import GroundTruth
@@ -110,12 +110,11 @@ class PanopticTraining(module.Training):
     recipe: PanopticDepthRecipe
     network: PanopticDepth
 
-    def __init__(self, recipe: PanopticDepthRecipe, network: PanopticDepth) -> None:
-        super().__init__(recipe, network)
-        self._factors = learning_factors(network)
-
     def learning_factors(self, name: str, parameter: nn.Parameter) -> LearningFactors:
-        return self._factors[name]
+        """All parameters decay but the weights of normalisations."""
+        part, _, kind = name.rpartition(".")
+        is_norm = isinstance(self.network.get_submodule(part), (nn.GroupNorm, nn.BatchNorm2d))
+        return LearningFactors(decay=float(not (is_norm and kind == "weight")))
 
     def metadata(self) -> dict[str, str]:
         options: dict[str, object] = {"limits": asdict(self.recipe.limits)}
@@ -183,13 +182,7 @@ class PanopticTraining(module.Training):
 
 
 def prepare(recipe: PanopticDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and frames of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, or an unsupported metric.
-        CheckpointError: a file does not fit.
-        OSError, NoFramesError: data are missing.
-    """
+    """Network and frames of a recipe; a :class:`RecipeError` also for an unsupported metric."""
     model = recipe.model
     known_card(model.name)
     plan = catalogued(model.name)
@@ -213,25 +206,17 @@ def prepare(recipe: PanopticDepthRecipe, track: module.Track = module.untracked)
         network.hold_offsets_still()
     else:
         network.let_offsets_move()
-    try:
+    with errors_of("data"):
         data = PanopticData(recipe.data, recipe.run.val_frames)
-    except ValueError as error:
-        raise RecipeError(f"data: {error}") from error
     return module.Prepared(PanopticTraining(recipe, network.train()), data)
 
 
 def stacked(images: Sequence[Tensor]) -> Tensor:
     """Network input of images (3, H, W) uint8, padded with zeros to the right and below."""
-    height = max(image.shape[-2] for image in images)
-    width = max(image.shape[-1] for image in images)
-    return padded(
-        torch.cat(
-            [
-                F.pad(normalised(i[None]), (0, width - i.shape[-1], 0, height - i.shape[-2]))
-                for i in images
-            ]
-        )
-    )
+    height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
+    missing = [(0, width - i.shape[-1], 0, height - i.shape[-2]) for i in images]
+    rows = zip(images, missing, strict=True)
+    return padded(torch.cat([F.pad(normalised(i[None]), borders) for i, borders in rows]))
 
 
 @torch.no_grad()
@@ -241,13 +226,3 @@ def predicted(network: PanopticDepth, image: Tensor, limits: PanopticLimits) -> 
     features = network(stacked([image]))
     things, stuff = segment_kernels(network, features, limits)
     return lean_map(things, stuff, features, View(size, size), network.config, limits)
-
-
-def learning_factors(network: PanopticDepth) -> dict[str, LearningFactors]:
-    """Factors by name of the parameter: all decay but the weights of normalisations."""
-    norms = (nn.GroupNorm, nn.BatchNorm2d)
-    still = {f"{name}.weight" for name, part in network.named_modules() if isinstance(part, norms)}
-    return {
-        name: LearningFactors(decay=float(name not in still))
-        for name, _ in network.named_parameters()
-    }

@@ -218,12 +218,7 @@ class PhotoBatch(StepBatch):
 
 
 class PhotoData:
-    """Training batches of the sets of a recipe.
-
-    Raises:
-        FileNotFoundError: a folder, list, image or depth file is missing.
-        NoFramesError: a set is empty.
-    """
+    """Training batches of the sets of a recipe."""
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._crop = recipe.crop

@@ -93,12 +93,8 @@ class ScaleDepthTraining(module.Training):
     recipe: ScaleDepthRecipe
     network: ScaleDepth
 
-    def __init__(self, recipe: ScaleDepthRecipe, network: ScaleDepth) -> None:
-        super().__init__(recipe, network)
-        self._factors = learning_factors(network, recipe.optim.encoder_lr)
-
     def learning_factors(self, name: str, parameter: nn.Parameter) -> LearningFactors:
-        return self._factors[name]
+        return learning_factors(self.network, name, self.recipe.optim.encoder_lr)
 
     def losses(self, batch: PhotoBatch) -> Mapping[str, Tensor]:
         queries = self.network.layers(batch.images.float())
@@ -152,16 +148,9 @@ class ScaleDepthTraining(module.Training):
 
 
 def prepare(recipe: ScaleDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and photos of a recipe.
-
-    Raises:
-        RecipeError, CheckpointError: see :func:`starting_network`.
-        FileNotFoundError, NoFramesError: see :class:`PhotoData`.
-    """
-    network = starting_network(recipe)
-    return module.Prepared(
-        ScaleDepthTraining(recipe, network), PhotoData(recipe.data, recipe.run.val_frames)
-    )
+    """Network and photos of a recipe."""
+    training = ScaleDepthTraining(recipe, starting_network(recipe))
+    return module.Prepared(training, PhotoData(recipe.data, recipe.run.val_frames))
 
 
 def starting_network(recipe: ScaleDepthRecipe) -> ScaleDepth:
@@ -193,18 +182,14 @@ def starting_network(recipe: ScaleDepthRecipe) -> ScaleDepth:
     return network
 
 
-def learning_factors(network: ScaleDepth, encoder_lr: float) -> dict[str, LearningFactors]:
-    """Factors of learning rate and weight decay by name of the parameter.
+def learning_factors(network: ScaleDepth, name: str, encoder_lr: float) -> LearningFactors:
+    """Factors of learning rate and weight decay of a parameter.
 
     Normalisations and query and level embeddings of the decoders have no weight decay; those of the
     encoder have, as in the run of the authors.
     """
-    plain = {name for name, _ in network.named_parameters() if name.startswith(_EMBEDDINGS)}
-    for path, part in network.named_modules():
-        if isinstance(part, (nn.LayerNorm, nn.GroupNorm)) and not path.startswith("encoder."):
-            plain |= {f"{path}.{name}" for name, _ in part.named_parameters(recurse=False)}
-    factors = {}
-    for name, _ in network.named_parameters():
-        rate = encoder_lr if name.startswith("encoder.") else 1.0
-        factors[name] = LearningFactors(rate, float(name not in plain))
-    return factors
+    if name.startswith("encoder."):
+        return LearningFactors(encoder_lr)
+    part = network.get_submodule(name.rpartition(".")[0])
+    plain = name.startswith(_EMBEDDINGS) or isinstance(part, (nn.LayerNorm, nn.GroupNorm))
+    return LearningFactors(decay=float(not plain))

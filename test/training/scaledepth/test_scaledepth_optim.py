@@ -59,8 +59,10 @@ def test_the_full_network_follows_the_same_rules() -> None:
         network = ScaleDepth(SCALEDEPTH)
     optim, names = OptimRecipe(), network.official_names()
     expected = {family(name): values for name, values in of_reference().items()}
-    found = learning_factors(network, optim.encoder_lr)
-    assert set(found) == {name for name, _ in network.named_parameters()}
+    found = {
+        name: learning_factors(network, name, optim.encoder_lr)
+        for name, _ in network.named_parameters()
+    }
     assert {family(names[name]) for name in found} == set(expected)
     for name, motion in found.items():
         values = [optim.lr * motion.rate, optim.weight_decay * motion.decay]
