@@ -81,7 +81,12 @@ def aligned_metrics(
 
 def predict_log_depth(estimator: Estimator) -> Predict:
     """Values of any model that are linear in log(depth + 1)."""
-    return lambda sample: _log_values(_log_depth(estimator(sample.image, sample.camera)))
+
+    def predict(sample: Sample) -> Values:
+        depth = _log_depth(estimator(sample.image, sample.camera))
+        return Values(depth.cpu(), DepthSpace.LOG1P_DEPTH)
+
+    return predict
 
 
 def predict_as_published(estimator: PpdEstimator) -> Predict:
@@ -90,24 +95,21 @@ def predict_as_published(estimator: PpdEstimator) -> Predict:
     It is resampled bilinearly to the area of the network input, and every pixel takes the nearest
     of the values.
     """
-    return lambda sample: _log_values(_published_run(estimator, sample.image))
 
-
-def _log_values(values: Tensor) -> Values:
-    return Values(values.cpu(), DepthSpace.LOG1P_DEPTH)
-
-
-def _published_run(estimator: PpdEstimator, image: Tensor) -> Tensor:
-    options = estimator.options
-    height, width = image.shape[:2]
-    size = ppd_size(height, width, options.max_pixels)
-    with torch.inference_mode():
+    @torch.inference_mode()
+    def predict(sample: Sample) -> Values:
+        options, image = estimator.options, sample.image
+        height, width = image.shape[:2]
+        size = ppd_size(height, width, options.max_pixels)
         images = image_planes(image.to(estimator.device))
         images = F.interpolate(images, size, mode="bilinear", align_corners=False)
         noise = noise_field(*size, options.seed)
         precision = getattr(torch, options.precision)
         depth = estimator.network(images, noise, options.steps, precision=precision)
-        return F.interpolate(depth, (height, width), mode="nearest")[0, 0]
+        depth = F.interpolate(depth, (height, width), mode="nearest")[0, 0]
+        return Values(depth.cpu(), DepthSpace.LOG1P_DEPTH)
+
+    return predict
 
 
 def _log_depth(prediction: Prediction) -> Tensor:

@@ -3,6 +3,7 @@ moving camera, kept in a cache."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import math
@@ -183,6 +184,15 @@ class DriveScore:
     indices: list[int] = field(default_factory=list)
     warnings: int = 0
 
+    def add(
+        self, index: int, depth: Tensor, plain: Tensor, ground_truth: Tensor, oracle: float
+    ) -> None:
+        """Add a metric frame by its scored pixels (N,): recovered, undistorted and true depth."""
+        self.indices.append(index)
+        self.abs_rel.append(_abs_rel(depth, ground_truth))
+        self.oracle.append(oracle)
+        self.effective.append(float((depth / plain).nanmedian()))
+
     @property
     def metric_share(self) -> float:
         """Share of the frames with metric depth."""
@@ -200,13 +210,9 @@ class DriveScore:
         output from frame to frame.
         """
         numbers = list(zip(self.indices, self.effective, strict=True))
-        steps = [
-            abs(math.log(b / a)) for (i, a), (j, b) in itertools.pairwise(numbers) if j == i + 1
-        ]
-        if not steps:
-            return math.nan, math.nan
-        ordered = sorted(steps)
-        return _mean(steps), ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+        pairs = itertools.pairwise(numbers)
+        steps = [abs(math.log(b / a)) for (i, a), (j, b) in pairs if j == i + 1]
+        return _mean(steps), sorted(steps)[int(0.95 * len(steps))] if steps else math.nan
 
     def row(self) -> dict[str, Any]:
         """The numbers of a row of the table."""
@@ -253,7 +259,7 @@ def score_drive(
     world = options.kind
     own, best = DriveScore(world, "network's own metres"), DriveScore(world, "oracle")
     scores = [DriveScore(world, way) for way in ways]
-    recoveries: list[ScaleRecovery | None] = [None] * len(ways)
+    recoveries: dict[int, ScaleRecovery] = {}
     generator = torch.Generator().manual_seed(protocol.seed)
     to_camera = options.lidar_in_camera()
     factor, offset = 1.0, 0.0
@@ -271,25 +277,23 @@ def score_drive(
         if not bool(mask.any()):
             continue
         oracle_depth = _oracle(plain, ground_truth, mask)
-        oracle = _abs_rel(oracle_depth, ground_truth, mask)
-        own.frames += 1
-        best.frames += 1
-        _add(own, index, plain, plain.values, ground_truth, mask, oracle)
-        _add(best, index, plain, oracle_depth, ground_truth, mask, oracle)
+        oracle = _abs_rel(oracle_depth[mask], ground_truth[mask])
+        scored = (plain.values[mask], ground_truth[mask], oracle)
+        own.add(index, plain.values[mask], *scored)
+        best.add(index, oracle_depth[mask], *scored)
+        for score in (own, best, *scores):
+            score.frames += 1
         reference = points_reference(frame.points, to_camera, relative.camera, relative.kind)
         for number, score in enumerate(scores):
             name, _, alone = score.way.partition(" ")
-            recovery = recoveries[number]
-            if recovery is None or alone:
+            if alone or number not in recoveries:
                 ground = replace(scale.ground, height_m=frame.camera_height_m)
-                recovery = ScaleRecovery(replace(scale, source=name, ground=ground))
-                recoveries[number] = recovery
+                recoveries[number] = ScaleRecovery(replace(scale, source=name, ground=ground))
             known = reference if name == "points" else None
-            result = recovery.recover(relative, known, frame.stamp_s)
-            score.frames += 1
+            result = recoveries[number].recover(relative, known, frame.stamp_s)
             score.warnings += bool(result.report.warnings)
             if result.report.is_metric:
-                _add(score, index, plain, result.prediction.values, ground_truth, mask, oracle)
+                score.add(index, result.prediction.values[mask], *scored)
     return [own, best, *scores]
 
 
@@ -310,38 +314,20 @@ def markdown(scores: Sequence[DriveScore]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _add(
-    score: DriveScore,
-    index: int,
-    plain: Prediction,
-    depth: Tensor,
-    ground_truth: Tensor,
-    mask: Tensor,
-    oracle: float,
-) -> None:
-    score.indices.append(index)
-    score.abs_rel.append(_abs_rel(depth, ground_truth, mask))
-    score.oracle.append(oracle)
-    score.effective.append(float((depth[mask] / plain.values[mask]).nanmedian()))
-
-
 def _oracle(plain: Prediction, ground_truth: Tensor, mask: Tensor) -> Tensor:
     """Depths after the better of a robust and a least-squares fit to the ground truth."""
-    target = torch.where(mask, ground_truth, torch.zeros_like(ground_truth))
-    batch = (target[None, None], plain.values[None, None], mask[None, None])
-    slope, shift = scale_and_shift(*batch)
+    target = torch.where(mask, ground_truth, 0)
+    slope, shift = scale_and_shift(*(m[None, None] for m in (target, plain.values, mask)))
     depths = [slope * plain.values + shift]
-    try:
+    with contextlib.suppress(FitError):  # keep the least-squares fit
         fit = fit_depth(plain.values, target, FitModel.SCALE_SHIFT, options=_ORACLE)
         depths.append(fit.depth_m(plain.values))
-    except FitError:  # keep the least-squares fit
-        pass
-    return min(depths, key=lambda depth: _abs_rel(depth, ground_truth, mask))
+    return min(depths, key=lambda depth: _abs_rel(depth[mask], ground_truth[mask]))
 
 
-def _abs_rel(depth: Tensor, ground_truth: Tensor, mask: Tensor) -> float:
-    error = (depth[mask] - ground_truth[mask]).abs() / ground_truth[mask]
-    return float(torch.where(torch.isfinite(error), error, torch.ones_like(error)).mean())
+def _abs_rel(depth: Tensor, ground_truth: Tensor) -> float:
+    error = (depth - ground_truth).abs() / ground_truth
+    return float(torch.where(error.isfinite(), error, 1).mean())
 
 
 def _mean(numbers: Sequence[float]) -> float:

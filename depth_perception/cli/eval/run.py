@@ -56,30 +56,21 @@ def run(job: Job) -> Report:
     reader = job.reader()
     estimator = job.estimator()
     setup = SETUPS[job.benchmark.kind](job, reader, estimator)
-    predict = None
-    if job.official.predict is not None:
-        predict = job.official.predict(estimator, job.dataset, job.network.height)
-    predictors: dict[str, Callable[[], Predict]] = {
-        job.model: lambda: predict or setup.predict(estimator)
-    }
+    published_way = job.official.predict or (lambda estimator, dataset, height: None)
+    predict = published_way(estimator, job.dataset, job.network.height)
+    predictors = {job.model: predict or setup.predict(estimator)}
     if job.also.baselines:
         depth_m = job.also.constant_depth
         if depth_m is None:
             depth_m = median_depth_m(setup.reader, job.max_depth_m)
-        predictors[f"constant {depth_m:.2f} m"] = lambda: constant(depth_m)
+        predictors[f"constant {depth_m:.2f} m"] = constant(depth_m)
         random = untrained(job.model, 0, estimator.device, estimator.options)
-        predictors[f"{job.model} untrained"] = lambda: setup.predict(random)
-    results = [
-        evaluate(
-            name,
-            make(),
-            setup.reader,
-            setup.protocol,
-            indices=job.track(name, len(setup.reader)),
-            groups=setup.groups,
-        )
-        for name, make in predictors.items()
-    ]
+        predictors[f"{job.model} untrained"] = setup.predict(random)
+    reader, protocol, groups, results = setup.reader, setup.protocol, setup.groups, []
+    for name, predict in predictors.items():
+        indices = job.track(name, len(reader))
+        found = evaluate(name, predict, reader, protocol, indices=indices, groups=groups)
+        results.append(found)
     first, figures = results[0], None
     if job.as_published and setup.comparable:
         figures = published(job.benchmark.protocol, job.model, job.dataset)
@@ -90,12 +81,8 @@ def run(job: Job) -> Report:
         *setup.summary,
         f"{first.seconds / first.frames:.3f} s per frame",
     )
-    rules = {**setup.protocol.rules, **setup.rules}
-    return Report(
-        (Sheet.of(results, figures),),
-        ", ".join(summary),
-        document(results, figures, **job.about, rules=rules),
-    )
+    whole = document(results, figures, **job.about, rules={**protocol.rules, **setup.rules})
+    return Report((Sheet.of(results, figures),), ", ".join(summary), whole)
 
 
 def _panoramas(job: Job, reader: Any, estimator: Estimator) -> Setup:
@@ -248,7 +235,14 @@ def run_panoptic(job: Job) -> Report:
         raise ValueError("--limit leaves out frames that --window needs: give one of them")
     benchmark = PANOPTIC_BENCHMARKS[job.dataset]
     reader = job.reader()
-    estimator = _with_options(job, job.estimator())
+    estimator: Any = job.estimator()
+    if not hasattr(estimator.options, "limits"):
+        raise ValueError(f"panoptic evaluation of {job.model} is not supported")
+    limits, focal = estimator.options.limits, job.rules.reference_focal_px
+    if job.rules.stuff_area is not None:
+        limits = replace(limits, stuff_area_px=job.rules.stuff_area)
+    more = {} if focal is None else {"reference_focal_px": focal}
+    estimator = estimator.with_options(limits=limits, **more)
     classes = estimator.class_names
     result = evaluate(
         job.model,
@@ -261,37 +255,19 @@ def run_panoptic(job: Job) -> Report:
     if job.as_published and job.rules.stuff_area is None and job.split == "val":
         figures = published("panoptic", job.model, job.dataset)
     score = result.metrics
+    numbers = score_document(score, benchmark.names, figures)
     sheets = [score_sheet(score, figures), class_sheet(score, benchmark.names)]
     if score.depth is not None:
         name = f"{job.model}, depth up to 80 m"
-        sheets.append(
-            Sheet.of([replace(result, name=name, frames=score.depth_frames, metrics=score.depth)])
-        )
-    stuff_area_px = estimator.options.limits.stuff_area_px
-    document = {
+        depth = replace(result, name=name, frames=score.depth_frames, metrics=score.depth)
+        sheets.append(Sheet.of([depth]))
+    whole = {
         **job.about,
         "split": job.split,
-        "rules": {**vars(benchmark.rules), "stuff_area_px": stuff_area_px},
-        "evaluations": [
-            {
-                "name": job.model,
-                "seconds": result.seconds,
-                **score_document(score, benchmark.names, figures),
-            }
-        ],
+        "rules": {**vars(benchmark.rules), "stuff_area_px": limits.stuff_area_px},
+        "evaluations": [{"name": job.model, "seconds": result.seconds, **numbers}],
     }
-    return Report(tuple(sheets), _summary(job, result, benchmark, classes), document)
-
-
-def _with_options(job: Job, estimator: Estimator) -> Any:
-    """The estimator with the options of the job that only panoptic estimators have."""
-    if not hasattr(estimator.options, "limits"):
-        raise ValueError(f"panoptic evaluation of {job.model} is not supported")
-    limits, focal = estimator.options.limits, job.rules.reference_focal_px
-    if job.rules.stuff_area is not None:
-        limits = replace(limits, stuff_area_px=job.rules.stuff_area)
-    more = {} if focal is None else {"reference_focal_px": focal}
-    return estimator.with_options(limits=limits, **more)
+    return Report(tuple(sheets), _summary(job, result, benchmark, classes), whole)
 
 
 def _summary(

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from ...evaluation.stereo_metrics import EigenProtocol, depth_of_disparity, resize_disparity
 from ...geometry.stereo import SphericalStereo
-from ...io.colormaps import depth_picture
 from ...systems.blindspot.config import KITTI_BASELINE_M
 from ...systems.blindspot.network import DISPARITY_LIMIT, BlindSpotVgg
 from .. import module, recipe
+from ..module import shown
 from ..networks import seeded_network
 from ..strict_mapping import errors_of
 from .data import DataRecipe, StereoAugmentation, StereoBatch, StereoData
@@ -121,9 +121,8 @@ class StereoTraining(module.Training):
         """The image and its prediction, and for panoramas the ground truth."""
         if not isinstance(batch.geometry, SphericalStereo):
             depth = _pinhole_depth(self._disparity(batch), batch)
-            rgb = depth_picture(depth.cpu().numpy(), limits=(0.0, self.recipe.data.max_range_m))
             here = F.interpolate(batch.here[:1], depth.shape, mode="bilinear")[0].cpu()
-            return torch.cat((here, torch.from_numpy(rgb).permute(2, 0, 1) / 255), 1)
+            return torch.cat((here, shown(depth, (0.0, self.recipe.data.max_range_m))), 1)
         range_m = batch.geometry.range(self._disparity(batch), batch.baseline_m)
         limit = self.recipe.data.max_range_m
         return range_preview(batch.here[0], range_m[0], batch.target_m[0], limit)

@@ -78,12 +78,8 @@ def berhu(
         return _zero(pred)
     error = (target - pred).abs()
     delta = threshold * error.detach().max()
-    return (
-        weight
-        * torch.where(
-            error < delta, error, (error.square() + delta.square()) / (2 * delta).clamp_min(1e-12)
-        ).mean()
-    )
+    quadratic = (error.square() + delta.square()) / (2 * delta).clamp_min(1e-12)
+    return weight * torch.where(error < delta, error, quadratic).mean()
 
 
 def silog(
@@ -94,14 +90,17 @@ def silog(
     Eigen et al., "Depth Map Prediction from a Single Image", sec. 3.2, with the variance focus of
     Lee et al., "From Big to Small", sec. 3.4.
     """
-    return 10 * weight * _silog(target, pred, mask, variance_focus)
+    return dav2_silog(target, pred, mask, 10 * weight, variance_focus)
 
 
 def dav2_silog(
     target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0, variance_focus: float = 0.5
 ) -> Tensor:
     """The scale-invariant log error as Depth Anything V2 uses it: no factor 10."""
-    return weight * _silog(target, pred, mask, variance_focus)
+    if not mask.any():
+        return _zero(pred)
+    error = pred[mask].log() - target[mask].log()
+    return weight * _root(error.square().mean() - variance_focus * error.mean().square())
 
 
 def rmselog(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
@@ -132,8 +131,7 @@ def scale_invariant(
     Ranftl et al., "Towards Robust Monocular Depth Estimation" (MiDaS), sec. 5; the gradient flows
     through the median and the deviation.
     """
-    total = pred.new_zeros(())
-    count = pred.new_zeros(())
+    total, count = pred.new_zeros(2)
     for t, p, m in zip(target, pred, mask, strict=True):
         if m.any():
             total = total + (_by_median(t[m], eps) - _by_median(p[m], eps)).abs().sum()
@@ -199,13 +197,6 @@ def _zero(pred: Tensor) -> Tensor:
 
 def _root(value: Tensor) -> Tensor:
     return value.clamp_min(1e-12).sqrt()
-
-
-def _silog(target: Tensor, pred: Tensor, mask: Tensor, variance_focus: float) -> Tensor:
-    if not mask.any():
-        return _zero(pred)
-    error = pred[mask].log() - target[mask].log()
-    return _root(error.square().mean() - variance_focus * error.mean().square())
 
 
 def _by_median(values: Tensor, eps: float) -> Tensor:
@@ -293,8 +284,7 @@ def epnl(
         rectangles = draw_rectangles(*target.shape[-2:], rng, count, lower, upper)
     rectangles = rectangles.to(mask.device)
     whole = torch.ones_like(rectangles[:1])
-    total = pred.new_zeros(())
-    pixels = pred.new_zeros(())
+    total, pixels = pred.new_zeros(2)
     for t, p, valid in zip(target[:, 0], pred[:, 0], mask[:, 0], strict=True):
         for region in (valid & r for r in torch.cat((rectangles, whole))):
             n = region.sum()

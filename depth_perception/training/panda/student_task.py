@@ -158,12 +158,8 @@ class StudentData:
         chosen = tuple(int(torch.randint(count, (), generator=g)) for g in draw.generators)
         known = self._labelled.batch(replace(draw, items=chosen))
         rgb, label, mask = self._images.at(draw.items, self._data.height(draw.progress))
-        strong = torch.cat(
-            [
-                jitter(image[None], self._colours, generator)
-                for image, generator in zip(rgb, draw.generators, strict=True)
-            ]
-        )
+        pairs = zip(rgb, draw.generators, strict=True)
+        strong = torch.cat([jitter(image[None], self._colours, g) for image, g in pairs])
         views = (normalise(rgb), normalise(strong), label, mask)
         return StudentBatch(known.images, known.target, known.mask, *views, step=draw.step)
 
@@ -312,9 +308,8 @@ class StudentTraining(RangeTraining):
         if weights.colour:
             views.append(batch.strong)
         if weights.mobius:
-            grid = mobius_grid(
-                *batch.raw.shape[-2:], self.warp(batch.step), device=batch.raw.device
-            )
+            size, warp = batch.raw.shape[-2:], self.warp(batch.step)
+            grid = mobius_grid(*size, warp, device=batch.raw.device)
             views.append(grid.sample(batch.raw, "nearest"))
         known, raw, *changed = self.network(torch.cat(views)).float().split(len(batch))
         terms = {}
@@ -363,7 +358,5 @@ def prepare(recipe: StudentRecipe, track: module.Track = module.untracked) -> mo
             f"{len(missing)} of {len(images)} images have no pseudo label, the first is "
             f"{images.label_path(missing[0])}; name a teacher to write them"
         )
-    return module.Prepared(
-        StudentTraining(recipe, network),
-        StudentData(labelled, images, data, recipe.consistency.colour),
-    )
+    student_data = StudentData(labelled, images, data, recipe.consistency.colour)
+    return module.Prepared(StudentTraining(recipe, network), student_data)

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from ...evaluation.alignment import Alignment, align
 from ...evaluation.metrics import depth_metrics
-from ...io.colormaps import depth_picture
 from ...networks import VitEncoder, add_lora
 from ...systems import build_network, load_network
 from ...systems.depth_anything.network import DepthAnything
 from ...systems.panda.network import Panda
 from .. import module, recipe
+from ..module import shown
 from ..networks import known_card
 from ..stream import seed_of
 from ..strict_mapping import RecipeError
@@ -202,14 +202,9 @@ class RangeTraining(module.Training):
         mask = batch.mask[:1]
         if self.recipe.run.align:
             pred = align(batch.target[:1], pred, mask, Alignment.SCALE_SHIFT)
-        target = batch.target[0, 0].cpu().numpy()
         limits = (0.0, float(batch.target[:1][mask].max()) if mask.any() else 1.0)
-        maps = (
-            depth_picture(pred[0, 0].cpu().numpy(), limits=limits),
-            depth_picture(target, mask[0, 0].cpu().numpy(), limits=limits),
-        )
-        shown = [torch.from_numpy(rgb).permute(2, 0, 1) / 255 for rgb in maps]
-        return torch.cat((denormalised(batch.images[:1])[0].cpu(), *shown), 1)
+        maps = (shown(pred[0, 0], limits), shown(batch.target[0, 0], limits, mask[0, 0]))
+        return torch.cat((denormalised(batch.images[:1])[0].cpu(), *maps), 1)
 
     def metadata(self) -> dict[str, str]:
         data = self.recipe.data

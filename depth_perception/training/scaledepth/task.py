@@ -11,12 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...evaluation.nyu_kitti import PROTOCOLS
-from ...io.colormaps import depth_picture
 from ...systems.scaledepth.files import load_clip_trunk, read_class_embeddings
 from ...systems.scaledepth.network import ScaleDepth
 from ...systems.scaledepth.windows import fitted_size, scaledepth_input, scene_depth
 from .. import module, recipe
-from ..module import LearningFactors
+from ..module import LearningFactors, shown
 from ..networks import seeded_network
 from ..recipe import Poly, Schedule
 from ..strict_mapping import RecipeError
@@ -97,10 +96,8 @@ class ScaleDepthTraining(module.Training):
         return learning_factors(self.network, name, self.recipe.optim.encoder_lr)
 
     def losses(self, batch: PhotoBatch) -> Mapping[str, Tensor]:
-        queries = self.network.layers(batch.images.float())
-        return scaledepth_losses(
-            self.network, queries, batch.depth_m, batch.scenes, self.recipe.losses
-        )
+        queries, options = self.network.layers(batch.images.float()), self.recipe.losses
+        return scaledepth_losses(self.network, queries, batch.depth_m, batch.scenes, options)
 
     def evaluate(self, batch: PhotoBatch) -> Mapping[str, float] | None:
         (kind,) = batch.kinds
@@ -114,12 +111,8 @@ class ScaleDepthTraining(module.Training):
         """The photo, the predicted depth, and the ground truth."""
         target = batch.depth_m[0, 0]
         limits = (0.0, max(float(target.max()), 1.0))
-        maps = (
-            depth_picture(self._depth(batch).cpu().numpy(), limits=limits),
-            depth_picture(target.cpu().numpy(), (target > 0).cpu().numpy(), limits=limits),
-        )
-        shown = [torch.from_numpy(rgb).permute(2, 0, 1) / 255 for rgb in maps]
-        return torch.cat((batch.images[0].cpu().float() / 255, *shown), 2)
+        maps = (shown(self._depth(batch), limits), shown(target, limits, target > 0))
+        return torch.cat((batch.images[0].cpu().float() / 255, *maps), 2)
 
     def _depth(self, batch: PhotoBatch) -> Tensor:
         """Depth (H, W) of the only image of a batch, as evaluated by the authors, metres."""
@@ -175,10 +168,8 @@ def starting_network(recipe: ScaleDepthRecipe) -> ScaleDepth:
                 f"model.class_embeddings: {model.name} learns scene classes, so it requires their "
                 "text embeddings: make them with depth-perception scenes"
             )
-        classes, width = network.class_embeddings.shape
-        network.class_embeddings.copy_(
-            read_class_embeddings(model.class_embeddings, classes, width)
-        )
+        found = read_class_embeddings(model.class_embeddings, *network.class_embeddings.shape)
+        network.class_embeddings.copy_(found)
     return network
 
 
