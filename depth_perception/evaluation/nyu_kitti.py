@@ -91,13 +91,9 @@ class PhotoProtocol(EvaluationProtocol):
             depth_m = depth_m.clamp(self.min_depth_m, self.max_depth_m)
         return photo_metrics(depth_m[mask], ground_truth_m[mask])
 
-    def part(self, frame: Any) -> Sample:
-        """The part of a pinhole frame that is scored, with its mask."""
+    def sample(self, frame: Any) -> Sample:
         camera = getattr(frame, "camera", None)
         return Sample(frame.rgb, frame.depth_m, self.mask(frame.depth_m), camera, frame)
-
-    def sample(self, frame: Any) -> Sample:
-        return self.part(frame)
 
     def score(self, prediction: Values, sample: Sample) -> Metrics | None:
         focal_px = None if sample.camera is None else sample.camera.fx

@@ -108,7 +108,11 @@ class PanopticProtocol(EvaluationProtocol):
 
     def sample(self, frame: PanopticFrame) -> Sample:
         everywhere = torch.ones(frame.classes.shape, dtype=torch.bool)
-        return Sample(frame.rgb, frame.depth_m, everywhere, _camera(frame), frame)
+        camera, focal_px = None, frame.focal_px
+        if focal_px is not None:
+            height, width = frame.classes.shape
+            camera = Pinhole(height, width, focal_px, focal_px, width / 2, height / 2)
+        return Sample(frame.rgb, frame.depth_m, everywhere, camera, frame)
 
     def score(self, prediction: Prediction, sample: Sample) -> PanopticRow:
         rules, frame = self.benchmark.rules, sample.frame
@@ -151,10 +155,3 @@ def segment_map(
         if number is not None:
             table[entry.id] = number * rules.divisor + (entry.id if entry.is_thing else 0)
     return table.to(prediction.segments.device)[prediction.segments.long()]
-
-
-def _camera(frame: PanopticFrame) -> Pinhole | None:
-    if frame.focal_px is None:
-        return None
-    height, width = frame.classes.shape
-    return Pinhole(height, width, frame.focal_px, frame.focal_px, width / 2, height / 2)

@@ -63,7 +63,7 @@ class ZeroShotProtocol(PhotoProtocol):
 
     def sample(self, frame: Any) -> Sample:
         if self.view != "kitti":
-            return self.part(frame)
+            return super().sample(frame)
         cropped = kitti_crop(frame)
         return replace(cropped, mask=self.mask(cropped.ground_truth))
 

@@ -136,9 +136,7 @@ class Training(lightning.LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = lr * group["rate"]
         optimizer.step()
-        if (
-            self.average is not None
-        ):  # not in the hook at the end of the batch: callbacks save before it
+        if self.average is not None:  # here, as callbacks save before the end of the batch
             done = step + 1
             move_average(self.average, self.network, min(optim.ema, done / (done + 9)))
         shared = {"batch_size": len(batch), "sync_dist": self.trainer.world_size > 1}
@@ -194,19 +192,16 @@ class Training(lightning.LightningModule):
         return total, numbers
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        optim, groups = self.recipe.optim, {}
+        optim, found = self.recipe.optim, {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                groups.setdefault(self.learning_factors(name, parameter), []).append(parameter)
+                found.setdefault(self.learning_factors(name, parameter), []).append(parameter)
+        groups = [
+            {"params": parameters, "rate": rate, "weight_decay": decay * optim.weight_decay}
+            for (rate, decay), parameters in found.items()
+        ]
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optim.kind]
-        return kind(
-            [
-                {"params": found, "rate": rate, "weight_decay": decay * optim.weight_decay}
-                for (rate, decay), found in groups.items()
-            ],
-            lr=optim.lr,
-            betas=optim.betas,
-        )
+        return kind(groups, lr=optim.lr, betas=optim.betas)
 
     def on_train_start(self) -> None:
         self.clock.start()

@@ -8,9 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any, Literal
 
 import yaml
@@ -119,14 +118,11 @@ Schedule = Constant | Cosine | Poly | Drops
 
 DEFAULT_TASK = "panda"
 # Names of tasks in recipes written before tasks carried the names of their systems.
-_FORMER_TASKS = MappingProxyType(
-    {
-        "range": "panda",
-        "student": "panda-student",
-        "stereo": "blindspot",
-        "panoptic": "panopticdepth",
-    }
-)
+_FORMER_TASKS = {
+    **{"range": "panda", "student": "panda-student"},
+    **{"stereo": "blindspot", "panoptic": "panopticdepth"},
+}
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -198,11 +194,9 @@ class RunRecipe:
 
     def __post_init__(self) -> None:
         counts = ("steps", "batch", "accumulate", "workers", "val_every", "val_frames")
-        for name in (*counts, "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.loaders < 0:
-            raise ValueError(f"loaders must not be negative, got {self.loaders}")
+        for name in (*counts, "save_every", "log_every", "loaders"):
+            if getattr(self, name) < (least := int(name != "loaders")):
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +235,7 @@ def task_module(name: str) -> ModuleType:
 def _task_modules() -> dict[str, str]:
     """Full names of the modules of the tasks, by the name of the task."""
     found = {}
-    for path in sorted(Path(str(files(__package__))).glob("*/*task.py")):
+    for path in sorted(_FOLDER.glob("*/*task.py")):
         system, module = path.parent.name, path.stem
         stage = module.removesuffix("task").rstrip("_")
         found[f"{system}-{stage}" if stage else system] = f"{__package__}.{system}.{module}"
@@ -250,10 +244,7 @@ def _task_modules() -> dict[str, str]:
 
 def packaged_recipes() -> tuple[str, ...]:
     """Names of the recipes in this package."""
-    folder = files(__package__) / "recipes"
-    return tuple(
-        sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
-    )
+    return tuple(sorted(path.stem for path in _FOLDER.glob("recipes/*.yaml")))
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -267,7 +258,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         RecipeError: no such recipe or task, not YAML, or a bad key or value.
     """
     if name in packaged_recipes():
-        content = (files(__package__) / "recipes" / f"{name}.yaml").read_bytes()
+        content = (_FOLDER / "recipes" / f"{name}.yaml").read_bytes()
     elif Path(name).is_file():
         content = Path(name).read_bytes()
     else:

@@ -61,9 +61,6 @@ class Snapshots(lightning.Callback):
             self._record(trainer, pl_module)
         self._save_if_due(trainer, pl_module)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
-        self._save_last(trainer, pl_module)
-
     def _record(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         """Append the metrics of a validation to the history, and save the weights if best."""
         numbers = {k: round(float(v), 6) for k, v in trainer.callback_metrics.items()}
@@ -92,9 +89,9 @@ class Snapshots(lightning.Callback):
 
     def _save_if_due(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         if trainer.global_step % pl_module.recipe.run.save_every == 0:
-            self._save_last(trainer, pl_module)
+            self.on_train_end(trainer, pl_module)
 
-    def _save_last(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         checkpoint = self.folder / "last.ckpt"
         if not trainer.is_global_zero:
             trainer.save_checkpoint(checkpoint, weights_only=False)  # takes part, writes nothing
@@ -172,13 +169,7 @@ def card_text(training: Training, name: str, step: int, metrics: Mapping[str, fl
         lines += [f"| {key} | {value:.6g} |" for key, value in numbers.items()]
     else:
         lines.append("None yet.")
-    whole = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False, allow_unicode=True)
+    plain = json.loads(json.dumps(asdict(recipe)))  # YAML requires lists for tuples
+    whole = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     lines += ["", "Recipe", "", "```yaml", whole.rstrip(), "```", ""]
     return "\n".join(lines)
-
-
-def _plain(value: object) -> object:
-    """The value with lists for tuples, as YAML requires."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value

@@ -144,7 +144,7 @@ def _pinhole(job: Job, reader: Any, estimator: Estimator) -> Setup:
     if job.dataset in ZERO_SHOT:
         rules = PROTOCOLS[ZERO_SHOT[job.dataset].rules]
         limit = job.rules.max_depth or rules.max_depth_m
-        part_of = replace(rules, max_depth_m=limit).part
+        part_of = replace(rules, max_depth_m=limit).sample
     else:
         part_of = BENCHMARK_PARTS[job.dataset]
     return Setup(

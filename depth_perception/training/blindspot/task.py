@@ -103,10 +103,8 @@ class StereoTraining(module.Training):
             disparities = [torch.cat(d[:, :1].float().chunk(2), 1) for d in views]
         else:
             disparities = [d.float() for d in self.network(batch.here, circular=circular)]
-        loss = stereo_loss(
-            *(batch.here, batch.there, disparities, batch.geometry, self.recipe.losses),
-            covered=batch.covered,
-        )
+        pair = (batch.here, batch.there, disparities, batch.geometry)
+        loss = stereo_loss(*pair, self.recipe.losses, covered=batch.covered)
         return {"stereo": loss.total}
 
     def evaluate(self, batch: StereoBatch) -> Mapping[str, float] | None:
@@ -128,15 +126,35 @@ class StereoTraining(module.Training):
         return range_preview(batch.here[0], range_m[0], batch.target_m[0], limit)
 
     def metadata(self) -> dict[str, str]:
-        data = self.recipe.data
-        entries = {"size": f"{data.height} x {data.width}"}
+        """The size, and fields of ``systems.blindspot.estimator.BlindSpotOptions`` for inference.
+
+        Other options of a network that was trained on pairs of KITTI as panoramas are those of the
+        authors: circular padding, flip averaging, their crop.
+        """
+        data, options = self.recipe.data, {}
+        (height, width), fov_deg = data.size, data.panorama_fov_deg
         if data.kind == "threed60":
-            options = full_turn_options(data.size, self.recipe.model.circular, data.baseline_m)
-            entries["options"] = json.dumps(options)
-        elif data.panorama_fov_deg is not None:
-            options = partial_turn_options(data.size, data.panorama_fov_deg)
-            entries["options"] = json.dumps(options)
-        return entries
+            options = {
+                "height": width // 2,
+                "anisotropy": width / (2 * height),
+                "latitudes_deg": None,
+                "training_fov_deg": 360.0,
+                "training_width": width,
+                "formula": "training",
+                "baseline_m": data.baseline_m,
+                "seam": "circular" if self.recipe.model.circular else "off",
+                "flip": False,
+            }
+        elif fov_deg is not None:
+            options = {
+                "anisotropy": (width / fov_deg[0]) / (height / fov_deg[1]),
+                "training_fov_deg": fov_deg[0],
+                "training_width": width,
+                "formula": "consistent",
+                "baseline_m": KITTI_BASELINE_M,
+            }
+        size = {"size": f"{height} x {width}"}
+        return size | ({"options": json.dumps(options)} if options else {})
 
     def _disparity(self, batch: StereoBatch) -> Tensor:
         images = batch.here.contiguous(memory_format=torch.channels_last)
@@ -155,53 +173,12 @@ def prepare(recipe: BlindSpotRecipe, track: module.Track = module.untracked) -> 
     check_size(recipe, network.config.multiple)
     first = recipe.model.first_disparity
     if recipe.model.checkpoint is None and first is not None:
-        set_initial_disparity(network, first)
+        for head in network.heads:
+            nn.init.constant_(head.bias, math.log(first / (DISPARITY_LIMIT - first)))
+            with torch.no_grad():
+                head.weight.mul_(0.05)
     with errors_of("data"):
         data = StereoData(
             recipe.data, recipe.augment, recipe.turn, recipe.run.seed, recipe.run.val_frames
         )
     return module.Prepared(StereoTraining(recipe, network), data)
-
-
-def full_turn_options(
-    size: tuple[int, int], circular: bool, baseline_m: float
-) -> dict[str, object]:
-    """Inference options of a network that was trained on full panoramas of a (height, width).
-
-    Fields of ``systems.blindspot.estimator.BlindSpotOptions``.
-    """
-    height, width = size
-    return {
-        "height": width // 2,
-        "anisotropy": width / (2 * height),
-        "latitudes_deg": None,
-        "training_fov_deg": 360.0,
-        "training_width": width,
-        "formula": "training",
-        "baseline_m": baseline_m,
-        "seam": "circular" if circular else "off",
-        "flip": False,
-    }
-
-
-def partial_turn_options(size: tuple[int, int], fov_deg: tuple[float, float]) -> dict[str, object]:
-    """Inference options of a network that was trained on pairs of KITTI as panoramas.
-
-    Other options are those of the authors: circular padding, flip averaging, their crop.
-    """
-    height, width = size
-    return {
-        "anisotropy": (width / fov_deg[0]) / (height / fov_deg[1]),
-        "training_fov_deg": fov_deg[0],
-        "training_width": width,
-        "formula": "consistent",
-        "baseline_m": KITTI_BASELINE_M,
-    }
-
-
-def set_initial_disparity(network: BlindSpotVgg, disparity: float) -> None:
-    """Make an untrained network return about ``disparity`` (a share of the width) everywhere."""
-    for head in network.heads:
-        nn.init.constant_(head.bias, math.log(disparity / (DISPARITY_LIMIT - disparity)))
-        with torch.no_grad():
-            head.weight.mul_(0.05)

@@ -9,6 +9,7 @@ loss is 0 with zero gradients, where the original gives NaN.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,16 +55,21 @@ def loss_value(term: LossRecipe, target: Tensor, pred: Tensor, mask: Tensor, see
     return _LOSSES[term.kind](target, pred, mask, weight=term.weight, **term.options())
 
 
-def l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean absolute error over positive ground truth."""
-    target, pred = _positive(target, pred, mask)
-    return weight * _mean((target - pred).abs())
+def _over_positive(name: str, error: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """A loss: the mean of an error of target and prediction over positive ground truth."""
+
+    def loss(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
+        return weight * _mean(error(*_positive(target, pred, mask)))
+
+    loss.__name__ = name
+    return loss
 
 
-def l2(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean squared error over positive ground truth."""
-    target, pred = _positive(target, pred, mask)
-    return weight * _mean((target - pred).square())
+l1 = _over_positive("l1", lambda target, pred: (target - pred).abs())
+l2 = _over_positive("l2", lambda target, pred: (target - pred).square())
+log_l1 = _over_positive("log_l1", lambda t, p: (t.log() - p.clamp_min(1e-6).log()).abs())
+"""Natural logarithms, close to AbsRel."""
+relative_l1 = _over_positive("relative_l1", lambda target, pred: (target - pred).abs() / target)
 
 
 def berhu(
@@ -109,18 +115,6 @@ def rmselog(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> 
     if target.numel() == 0:
         return _zero(pred)
     return weight * _root(_mean((target.log() - (pred + 1e-12).log()).square()))
-
-
-def log_l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean absolute natural-log error over positive ground truth, close to AbsRel."""
-    target, pred = _positive(target, pred, mask)
-    return weight * _mean((target.log() - pred.clamp_min(1e-6).log()).abs())
-
-
-def relative_l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean relative error (AbsRel) over positive ground truth."""
-    target, pred = _positive(target, pred, mask)
-    return weight * _mean((target - pred).abs() / target)
 
 
 def scale_invariant(

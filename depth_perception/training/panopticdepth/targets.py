@@ -39,10 +39,6 @@ class GroundTruth(NamedTuple):
     boxes: Tensor
     depth_m: Tensor
 
-    def to(self, device: torch.device | str) -> GroundTruth:
-        """The ground truth on another device."""
-        return GroundTruth(*(value.to(device) for value in self))
-
 
 class LevelTargets(NamedTuple):
     """Targets of one level of the pyramid.

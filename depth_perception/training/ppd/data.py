@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -48,9 +47,8 @@ class SourceRecipe:
 
     def open(self) -> PinholeReader:
         """The reader. Raises OSError, ValueError: the data are missing, or have another layout."""
-        if self.kind == "hypersim":
-            return rendered.Hypersim(self.root, self.split)
-        return _READERS[self.kind](self.root)
+        split = (self.split,) if self.kind == "hypersim" else ()
+        return _READERS[self.kind](self.root, *split)
 
 
 @dataclass(frozen=True)
@@ -208,12 +206,11 @@ def _mixture(data: DataRecipe, lengths: list[int], seed: int) -> list[tuple[int,
     return items
 
 
-_READERS: Mapping[str, Callable[[str], PinholeReader]] = MappingProxyType(
-    {
-        "worlds": rendered.PinholeWorlds,
-        "urbansyn": rendered.UrbanSyn,
-        "unrealstereo4k": rendered.UnrealStereo4K,
-        "vkitti2": rendered.VirtualKitti,
-        "tartanair": rendered.TartanAir,
-    }
-)
+_READERS: dict[str, Callable[..., PinholeReader]] = {
+    "worlds": rendered.PinholeWorlds,
+    "hypersim": rendered.Hypersim,
+    "urbansyn": rendered.UrbanSyn,
+    "unrealstereo4k": rendered.UnrealStereo4K,
+    "vkitti2": rendered.VirtualKitti,
+    "tartanair": rendered.TartanAir,
+}

@@ -62,12 +62,8 @@ def augmented(
     top, bottom, left, right = crop_box(depth.shape, size, rng)
     image, depth = image[top:bottom, left:right], depth[top:bottom, left:right]
     image = recoloured(np.ascontiguousarray(image), changes, rng)
-    rgb = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-    return Photo(
-        _filled(rgb, size),
-        _filled(torch.from_numpy(np.ascontiguousarray(depth)), size),
-        photo.scene,
-    )
+    maps = (torch.from_numpy(np.ascontiguousarray(m)) for m in (image.transpose(2, 0, 1), depth))
+    return Photo(*(_filled(m, size) for m in maps), photo.scene)
 
 
 def crop_box(
@@ -267,9 +263,7 @@ def _opened(source: PhotoSet) -> Photos:
     return folder
 
 
-def _located(
-    sets: Sequence[tuple[PhotoSet, Photos]], item: int
-) -> tuple[NyuSet | KittiSet, Photos, int]:
+def _located(sets: Sequence[tuple[PhotoSet, Photos]], item: int) -> tuple[PhotoSet, Photos, int]:
     for source, folder in sets:
         if item < len(folder):
             return source, folder, item
