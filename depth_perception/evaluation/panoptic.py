@@ -94,9 +94,8 @@ class PanopticCounts:
         return cls(*torch.zeros((4, classes), dtype=torch.float64))
 
     def __add__(self, other: PanopticCounts) -> PanopticCounts:
-        return PanopticCounts(
-            self.iou + other.iou, self.tp + other.tp, self.fn + other.fn, self.fp + other.fp
-        )
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return PanopticCounts(*(a + b for a, b in pairs))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -57,27 +56,25 @@ class PanopticBenchmark:
         return tuple(name for number, name in enumerate(self.names) if number not in known)
 
 
-PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = MappingProxyType(
-    {
-        "cityscapes": PanopticBenchmark(CITYSCAPES_PQ, has_depth=False),
-        "cityscapes-dvps": PanopticBenchmark(CITYSCAPES_DVPS),
-        "semkitti-dvps": PanopticBenchmark(
-            SEMKITTI_DVPS,
-            (
-                *("car", "bicycle", "motorcycle", "truck", "other-vehicle", "person"),
-                *("bicyclist", "motorcyclist", "road", "parking", "sidewalk", "other-ground"),
-                *("building", "fence", "vegetation", "trunk", "terrain", "pole", "traffic-sign"),
-            ),
-            {
-                "traffic sign": "traffic-sign",
-                "rider": "bicyclist",
-                "bus": "other-vehicle",
-                "train": "other-vehicle",
-            },
-            one_video=True,
+PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = {
+    "cityscapes": PanopticBenchmark(CITYSCAPES_PQ, has_depth=False),
+    "cityscapes-dvps": PanopticBenchmark(CITYSCAPES_DVPS),
+    "semkitti-dvps": PanopticBenchmark(
+        SEMKITTI_DVPS,
+        (
+            *("car", "bicycle", "motorcycle", "truck", "other-vehicle", "person"),
+            *("bicyclist", "motorcyclist", "road", "parking", "sidewalk", "other-ground"),
+            *("building", "fence", "vegetation", "trunk", "terrain", "pole", "traffic-sign"),
         ),
-    }
-)
+        {
+            "traffic sign": "traffic-sign",
+            "rider": "bicyclist",
+            "bus": "other-vehicle",
+            "train": "other-vehicle",
+        },
+        one_video=True,
+    ),
+}
 """By data set. Classes of SemanticKITTI (arXiv 1904.01416) are numbered without `unlabeled`."""
 
 

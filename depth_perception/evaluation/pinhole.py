@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 import cv2
 import torch
@@ -58,15 +57,13 @@ def eth3d_part(frame: PinholeFrame) -> Sample:
     return Sample(rgb, depth_m, (depth_m > 0.01) & depth_m.isfinite(), camera, frame)
 
 
-BENCHMARK_PARTS: Mapping[str, Callable[[PinholeFrame], Sample]] = MappingProxyType(
-    {
-        "nyu": lambda frame: within(frame, 0.1, 10),
-        "kitti": kitti_part,
-        "eth3d": eth3d_part,
-        "scannet": lambda frame: within(frame, 0.01, 10),
-        "diode": lambda frame: within(frame, 0, math.inf),  # the reader applies the published mask
-    }
-)
+BENCHMARK_PARTS: Mapping[str, Callable[[PinholeFrame], Sample]] = {
+    "nyu": lambda frame: within(frame, 0.1, 10),
+    "kitti": kitti_part,
+    "eth3d": eth3d_part,
+    "scannet": lambda frame: within(frame, 0.01, 10),
+    "diode": lambda frame: within(frame, 0, math.inf),  # the reader applies the published mask
+}
 """The part that is scored in each benchmark of Pixel-Perfect Depth."""
 
 

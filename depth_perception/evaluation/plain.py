@@ -127,6 +127,5 @@ def untrained(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(name)
-    if options is None:
-        options = options_of(name)()
+    options = options or options_of(name)()
     return estimator_class(name)(card(name), network, device=device, options=options)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,21 +74,19 @@ def _predict_disparity(estimator: Estimator, dataset: str, height: int | None) -
     return predict_pairs(lambda sample: estimator(sample.image, sample.camera).values)
 
 
-OFFICIAL: Mapping[tuple[str, str], Official] = MappingProxyType(
-    {
-        ("ppd", "ppd"): Official(lambda model, dataset: {"align": "none"}, _predict_ppd),
-        ("panda", "panda"): Official(_panda_options),
-        ("scaledepth", "scaledepth"): Official(
-            _scaledepth_options, _predict_scaledepth, _scaledepth_rules
-        ),
-        ("blindspot", "eigen"): Official(
-            lambda model, dataset: {"formula": "relative"}, _predict_disparity
-        ),
-    }
-)
+OFFICIAL: Mapping[tuple[str, str], Official] = {
+    ("ppd", "ppd"): Official(lambda model, dataset: {"align": "none"}, _predict_ppd),
+    ("panda", "panda"): Official(_panda_options),
+    ("scaledepth", "scaledepth"): Official(
+        _scaledepth_options, _predict_scaledepth, _scaledepth_rules
+    ),
+    ("blindspot", "eigen"): Official(
+        lambda model, dataset: {"formula": "relative"}, _predict_disparity
+    ),
+}
 """By system and kind of benchmark."""
 
-ONLY_PROTOCOL: Mapping[str, str] = MappingProxyType({"ppd": "ppd"})
+ONLY_PROTOCOL: Mapping[str, str] = {"ppd": "ppd"}
 """System -> the only protocol that its values are scored by, as relative depth."""
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from .loop import Evaluation
 from .metrics import TITLES
-from .panoptic import Average, Groups, PanopticQuality, PanopticScore
+from .panoptic import Average, Groups, PanopticScore
 
 
 @dataclass(frozen=True)
@@ -133,33 +133,30 @@ def score_document(
 ) -> dict[str, Any]:
     """All numbers as plain values; None for a mean over no class."""
     counts, quality = score.counts[1, 0.0], score.quality()
+    by_threshold = {f"{t:g}": score.quality(t).per_class[:, 0] for t in score.thresholds}
     classes = {}
     for number, name in enumerate(names):
         classes[name] = {
             "thing": number in score.rules.things,
             "occurs": bool(quality.occurs[number]),
-            **_of_class(quality, number),
-            "dpq": {
-                f"{t:g}": float(score.quality(t).per_class[number, 0]) for t in score.thresholds
-            },
-            **{
-                key: int(getattr(counts, field)[number])
-                for key, field in (("matched", "tp"), ("missed", "fn"), ("wrong", "fp"))
-            },
+            **dict(zip(("pq", "sq", "rq"), quality.per_class[number].tolist(), strict=True)),
+            "dpq": {threshold: float(pq[number]) for threshold, pq in by_threshold.items()},
+            "matched": int(counts.tp[number]),
+            "missed": int(counts.fn[number]),
+            "wrong": int(counts.fp[number]),
         }
+
+    def by_group(values: Groups) -> dict[str, float | None]:
+        plain = (None if math.isnan(value) else value for value in values)
+        return dict(zip(_GROUPS, plain, strict=True))
+
+    means = {a: {n: by_group(v) for n, v in _numbers(score, a)} for a in get_args(Average)}
+    figures = published and {name: by_group(values) for name, values in published.items()}
     return {
         "frames": score.frames,
         "averaged": score.rules.averaged,
-        **{
-            average: {
-                name: {g: _plain(v) for g, v in zip(_GROUPS, values, strict=True)}
-                for name, values in _numbers(score, average)
-            }
-            for average in get_args(Average)
-        },
-        "published": None
-        if published is None
-        else {name: dict(zip(_GROUPS, v, strict=True)) for name, v in published.items()},
+        **means,
+        "published": figures,
         "classes": classes,
         "depth": None if score.depth is None else dict(score.depth),
     }
@@ -190,13 +187,5 @@ def _numbers(score: PanopticScore, average: Average) -> list[tuple[str, Groups]]
     return found
 
 
-def _of_class(quality: PanopticQuality, number: int) -> dict[str, float]:
-    return dict(zip(("pq", "sq", "rq"), quality.per_class[number].tolist(), strict=True))
-
-
 def _percent(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.1f}"
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else value

@@ -194,9 +194,11 @@ class RunRecipe:
 
     def __post_init__(self) -> None:
         counts = ("steps", "batch", "accumulate", "workers", "val_every", "val_frames")
-        for name in (*counts, "save_every", "log_every", "loaders"):
-            if getattr(self, name) < (least := int(name != "loaders")):
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name in (*counts, "save_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.loaders < 0:
+            raise ValueError(f"loaders must not be negative, got {self.loaders}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,9 +89,9 @@ class Snapshots(lightning.Callback):
 
     def _save_if_due(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         if trainer.global_step % pl_module.recipe.run.save_every == 0:
-            self.on_train_end(trainer, pl_module)
+            self._save_last(trainer, pl_module)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
+    def _save_last(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         checkpoint = self.folder / "last.ckpt"
         if not trainer.is_global_zero:
             trainer.save_checkpoint(checkpoint, weights_only=False)  # takes part, writes nothing
@@ -99,6 +99,8 @@ class Snapshots(lightning.Callback):
         with replacing(checkpoint) as path:
             trainer.save_checkpoint(path, weights_only=False)
         self._export(pl_module, "last", trainer.global_step)
+
+    on_train_end = _save_last
 
     def _export(self, pl_module: Training, name: str, step: int) -> None:
         weights = self.folder / f"{name}.safetensors"

@@ -150,18 +150,14 @@ class BatchStream(IterableDataset):
         """The draw of a step."""
         places = range(step * self._run.batch, (step + 1) * self._run.batch)
         places = places[self._rank :: self._world]
-        return Draw(
-            step,
-            self._clock.progress(step),
-            _shuffled(places, len(self._data), self._run.seed),
-            tuple(seeded(self._run.seed, 1, place) for place in places),
-        )
+        items = _shuffled(places, len(self._data), self._run.seed)
+        generators = tuple(seeded(self._run.seed, 1, place) for place in places)
+        return Draw(step, self._clock.progress(step), items, generators)
 
 
 def _shuffled(places: range, count: int, seed: int) -> tuple[int, ...]:
-    orders: dict[int, Tensor] = {}
-    for epoch in {place // count for place in places}:
-        orders[epoch] = torch.randperm(count, generator=seeded(seed, 0, epoch))
+    epochs = {place // count for place in places}
+    orders = {e: torch.randperm(count, generator=seeded(seed, 0, e)) for e in epochs}
     return tuple(int(orders[place // count][place % count]) for place in places)
 
 

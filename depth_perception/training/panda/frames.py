@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -182,18 +182,11 @@ class FrameBank:
         return resized(self.rgb[chosen], self.range_m[chosen], height)
 
 
-class Frames(Protocol):
-    """Frames at a requested height."""
-
-    def __len__(self) -> int: ...
-    def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]: ...
-
-
 def read_frames(
     sources: Sequence[SourceRecipe],
     limit: int | None = None,
     progress: Callable[[range], Iterable[int]] = iter,
-) -> Frames:
+) -> FrameBank | FrameFiles:
     """The frames of data sets: a single folder of worlds in memory, others from disk.
 
     Raises:
@@ -305,10 +298,10 @@ class RangeData:
 
     def __init__(
         self,
-        frames: Frames,
+        frames: FrameBank | FrameFiles,
         data: DataRecipe,
         changes: AugmentRecipe,
-        held_out: Frames | None = None,
+        held_out: FrameBank | FrameFiles | None = None,
         val_frames: int = 64,
     ) -> None:
         self._frames, self._data, self._changes = frames, data, changes
@@ -329,9 +322,7 @@ class RangeData:
         """The batch of a step, at the resolution of its progress."""
         height = self._data.height(draw.progress)
         rgb, range_m = self._frames.at(draw.items, height)
-        changed = [
-            augment(image[None], ranges[None], self._changes, generator)
-            for image, ranges, generator in zip(rgb, range_m, draw.generators, strict=True)
-        ]
+        rows = zip(rgb, range_m, draw.generators, strict=True)
+        changed = [augment(image[None], r[None], self._changes, g) for image, r, g in rows]
         rgb, range_m = (torch.cat(maps) for maps in zip(*changed, strict=True))
         return Batch(normalise(rgb), *make_target(range_m, self._data), step=draw.step)

@@ -116,15 +116,9 @@ def panoptic_targets(
         scores = F.interpolate(stuff[None], level_size, mode="bilinear", align_corners=False)[0]
         scores = scores.clamp_max(1)
         scores = torch.where(scores < _LEAST_STUFF, 0, scores)
-        levels.append(
-            LevelTargets(
-                _heat_map(places, boxes, truth.labels[objects], level_size, things),
-                objects,
-                places,
-                scores,
-                scores.flatten(1).any(1).nonzero()[:, 0],
-            )
-        )
+        heat = _heat_map(places, boxes, truth.labels[objects], level_size, things)
+        present = scores.flatten(1).any(1).nonzero()[:, 0]
+        levels.append(LevelTargets(heat, objects, places, scores, present))
     return PanopticTargets(masks, truth.labels, stuff, depth, tuple(levels))
 
 
@@ -175,14 +169,11 @@ def _heat_map(
     Args:
         places: (n, 2) row and column. boxes: (n, 2) height and width. labels: (n,).
     """
-    device = places.device
-    centres = torch.zeros((things, *size), device=device)
-    rows = torch.arange(size[0], device=device)
-    columns = torch.arange(size[1], device=device)
+    centres = torch.zeros((things, *size), device=places.device)
+    rows, columns = (torch.arange(side, device=places.device) for side in size)
     eps = torch.finfo(torch.float32).eps
-    for (row, column), box, label in zip(
-        places.tolist(), boxes.tolist(), labels.tolist(), strict=True
-    ):
+    objects = zip(places.tolist(), boxes.tolist(), labels.tolist(), strict=True)
+    for (row, column), box, label in objects:
         radius = gaussian_radius(*box)
         sigma = (2 * radius + 1) / 3
         down, across = (rows - row)[:, None], (columns - column)[None]
