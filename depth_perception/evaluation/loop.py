@@ -155,13 +155,8 @@ def evaluate(
 
 
 def filled(depth_m: Tensor) -> Tensor:
-    """Depth (H, W) whose infinite values are replaced by the largest finite one.
-
-    The authors of Pixel-Perfect Depth fill the maps of MoGe-2 so.
-
-    Raises:
-        ValueError: no value is finite.
-    """
+    """Depth (H, W) whose infinite values are replaced by the largest finite one, as the authors
+    of Pixel-Perfect Depth fill the maps of MoGe-2. Raises ValueError: no value is finite."""
     finite = depth_m.isfinite()
     if not finite.any():
         raise ValueError("the model gives no depth for any pixel of a frame")

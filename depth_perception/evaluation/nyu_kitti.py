@@ -57,11 +57,8 @@ class PhotoProtocol(EvaluationProtocol):
             raise ValueError(f"crop must be none, nyu, eigen or garg, not {self.crop}")
 
     def mask(self, ground_truth_m: Tensor) -> Tensor:
-        """(H, W) bool, the pixels of a ground truth (H, W) that are scored.
-
-        Raises:
-            ValueError: the image has not the size of the crop.
-        """
+        """(H, W) bool, the pixels of a ground truth (H, W) that are scored; see
+        :func:`crop_mask`."""
         mask = (ground_truth_m > self.min_depth_m) & (ground_truth_m < self.max_depth_m)
         return mask & self._crop_mask(*ground_truth_m.shape).to(mask.device)
 
@@ -149,12 +146,8 @@ def box_mask(box: tuple[int, int, int, int], height: int, width: int) -> Tensor:
 
 
 def crop_mask(crop: Crop, height: int, width: int) -> Tensor:
-    """(height, width) bool, true within the crop.
-
-    Raises:
-        ValueError: an ``eigen`` crop of another size than 352 x 1216, which ScaleDepth keeps of
-            KITTI.
-    """
+    """(height, width) bool, true within the crop; ValueError for an ``eigen`` crop of another
+    size than 352 x 1216, which ScaleDepth keeps of KITTI."""
     if crop == "eigen" and (height, width) != _EIGEN_SIZE:
         raise ValueError(
             f"the eigen crop is for {_EIGEN_SIZE} (height, width), got {(height, width)}"

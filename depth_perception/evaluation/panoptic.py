@@ -77,11 +77,8 @@ SEMKITTI_DVPS = PanopticRules(
 
 @dataclass(frozen=True)
 class PanopticCounts:
-    """Matches by class, each (classes,) float64 on the CPU.
-
-    Attributes:
-        iou: sum over the matches. tp: matches. fn: missed segments. fp: false positives.
-    """
+    """By class, each (classes,) float64 on the CPU: sum of the IoU over the matches, number of
+    matches, of missed segments and of false positives."""
 
     iou: Tensor
     tp: Tensor
@@ -322,11 +319,8 @@ class PanopticCounter:
         self._frames: deque[tuple[Tensor, Mapping[float, Tensor]]] = deque(maxlen=max(windows))
 
     def row(self, frame: PanopticResult, video: str = "") -> PanopticRow:
-        """Count a frame; windows do not reach from one video into the next.
-
-        Raises:
-            ValueError: the maps differ in shape.
-        """
+        """Count a frame; windows do not reach from one video into the next. ValueError: shapes
+        differ."""
         if video != self._video:
             self._frames.clear()
             self._video = video
@@ -388,11 +382,7 @@ class PanopticScore:
     def quality(
         self, threshold: float = 0.0, *, window: int = 1, averaged: Average | None = None
     ) -> PanopticQuality:
-        """Quality of one window and threshold; ``averaged`` None follows the rules.
-
-        Raises:
-            KeyError: there are no such counts.
-        """
+        """Quality of one window and threshold, or KeyError; ``averaged`` None follows the rules."""
         rules = self.rules if averaged is None else replace(self.rules, averaged=averaged)
         return panoptic_quality(self.counts[window, threshold], rules)
 

@@ -25,11 +25,8 @@ def within(frame: PinholeFrame, low_m: float, high_m: float) -> Sample:
 
 
 def kitti_crop(frame: PinholeFrame) -> Sample:
-    """The lowest 352 rows and the middle 1216 columns; every pixel is in the mask.
-
-    Raises:
-        ValueError: the frame is smaller.
-    """
+    """The lowest 352 rows and the middle 1216 columns, all in the mask; ValueError if there are
+    fewer."""
     top, bottom, left, right = bottom_centre_box(*frame.depth_m.shape, KITTI_CROP)
     camera = frame.camera and frame.camera.crop(top, left, *KITTI_CROP)
     rgb, depth_m = frame.rgb[:, top:bottom, left:right], frame.depth_m[top:bottom, left:right]

@@ -101,11 +101,8 @@ def constant(depth_m: float) -> Predict:
 
 
 def median_depth_m(reader: Reader, max_depth_m: float) -> float:
-    """Median range of all pixels of a data set with ground truth up to ``max_depth_m``, to 1 cm.
-
-    Raises:
-        ValueError: no pixel has ground truth.
-    """
+    """Median range, to 1 cm, of all pixels of a data set with ground truth up to
+    ``max_depth_m``. Raises ValueError: there are none."""
     counts = torch.zeros(int(100 * max_depth_m) + 1, dtype=torch.int64)
     for index in range(len(reader)):
         range_m: Tensor = reader[index].range_m

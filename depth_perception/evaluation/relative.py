@@ -45,11 +45,8 @@ class RelativeProtocol(EvaluationProtocol):
 
 
 def relative_metrics(depth_m: Tensor, ground_truth_m: Tensor, mask: Tensor) -> Metrics:
-    """d0_5, d1, d2, d3 and abs_rel where ``mask`` is true; tensors of one shape.
-
-    Raises:
-        ValueError: no pixel is in the mask.
-    """
+    """d0_5, d1, d2, d3 and abs_rel within the mask of tensors of one shape; ValueError if it is
+    empty."""
     depth, target = depth_m[mask].double(), ground_truth_m[mask].double()
     if depth.numel() == 0:
         raise ValueError("no pixel has ground truth to compare with")

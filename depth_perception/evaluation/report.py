@@ -27,12 +27,8 @@ class Sheet:
     def of(
         cls, evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None
     ) -> Sheet:
-        """One row for each evaluation, indented ones for parts of the data set.
-
-        Args:
-            evaluations: with the same metrics.
-            published: figures of the authors by the names of the metrics, as the last row.
-        """
+        """One row for each evaluation of the same metrics, indented ones for parts of the data
+        set, and the ``published`` figures by the names of the metrics."""
         names = [name for name in TITLES if name in evaluations[0].metrics]
         rows = []
         for e in evaluations:
@@ -107,11 +103,8 @@ def score_sheet(score: PanopticScore, published: Published | None = None) -> She
 
 
 def class_sheet(score: PanopticScore, names: Sequence[str]) -> Sheet:
-    """One class in a row; classes that never occur in ground truth or predictions have no numbers.
-
-    Args:
-        names: of the scored classes.
-    """
+    """One row for each scored class, by their names; classes that never occur in ground truth or
+    predictions have no numbers."""
     counts, quality = score.counts[1, 0.0], score.quality()
     by_threshold = [score.quality(threshold) for threshold in score.thresholds]
     dpq = [f"DPQ {threshold:g}" for threshold in score.thresholds]

@@ -22,12 +22,8 @@ def known_card(name: str, key: str = "model.name") -> ModelCard:
 
 
 def seeded_network(recipe: Recipe, kind: type[N]) -> N:
-    """The network of a recipe in training mode; random parameters depend on ``run.seed``.
-
-    Raises:
-        RecipeError: no such model, or its network is not of the kind.
-        CheckpointError: weights are missing, or do not fit.
-    """
+    """The network of a recipe in training mode; random parameters depend on ``run.seed``. Raises
+    RecipeError: no such model, or one of another task. CheckpointError: weights do not fit."""
     model = recipe.model
     known_card(model.name)
     with torch.device("meta"):

@@ -40,11 +40,8 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Warmup:
-    """Base of the schedules.
-
-    Attributes:
-        warmup: steps in which the rate rises linearly. warmup_from: share of the rate at step 0.
-    """
+    """Base of the schedules. The rate rises linearly from the share ``warmup_from`` in
+    ``warmup`` steps."""
 
     warmup: int = 0
     warmup_from: float = 0.01
@@ -54,12 +51,8 @@ class _Warmup:
             raise ValueError(f"warmup must not be negative, got {self.warmup}")
 
     def factor(self, step: int, progress: float) -> float:
-        """Factor of the learning rate.
-
-        Args:
-            step: completed optimiser steps.
-            progress: completed fraction of the run, see :class:`Clock`.
-        """
+        """Factor of the learning rate after ``step`` steps, at the ``progress`` of a
+        :class:`Clock`."""
         share = min(1.0, step / self.warmup) if self.warmup else 1.0
         return (self.warmup_from * (1 - share) + share) * self.fall(progress)
 
@@ -127,12 +120,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The trained network and its initial weights.
-
-    Attributes:
-        name: model name in the catalogue.
-        checkpoint: weights file to start from, or None for random parameters.
-    """
+    """The trained network: its name in the catalogue, and a weights file to start from or None."""
 
     name: str
     checkpoint: str | None = None
@@ -203,12 +191,8 @@ class RunRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Common part of the recipes of all tasks, which add data, losses and further settings.
-
-    Attributes:
-        name: of the recipe, saved with the weights.
-        task: one of :func:`tasks`.
-    """
+    """Common part of the recipes of all tasks, which add data, losses and further settings. The
+    ``name`` is saved with the weights; ``task`` is one of :func:`tasks`."""
 
     name: str
     model: ModelRecipe
@@ -223,11 +207,7 @@ def tasks() -> tuple[str, ...]:
 
 
 def task_module(name: str) -> ModuleType:
-    """Import the module of a task.
-
-    Raises:
-        RecipeError: no such task; the closest name is suggested.
-    """
+    """Import the module of a task; a RecipeError names the closest one if there is none."""
     modules = _task_modules()
     if name not in modules:
         raise RecipeError(f"task: no task {name!r}; {nearest(name, tasks())}")

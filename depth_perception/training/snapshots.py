@@ -144,12 +144,8 @@ def export_weights(
 
 
 def card_text(training: Training, name: str, step: int, metrics: Mapping[str, float]) -> str:
-    """The card of weights as Markdown.
-
-    Args:
-        name: of the weights file. step: at which it is written.
-        metrics: ``step`` and the metrics of the last validation; empty before the first one.
-    """
+    """The card, in Markdown, of the weights file ``name`` written at a step; ``metrics`` are
+    those of the last validation with its ``step``, or empty."""
     recipe = training.recipe
     count = sum(parameter.numel() for parameter in training.eval_network.parameters())
     average = "" if recipe.optim.ema is None else f", average of the weights ({recipe.optim.ema})"

@@ -23,12 +23,9 @@ class NoFramesError(ValueError):
 
 @dataclass(frozen=True)
 class StepBatch:
-    """Base of the batches of all tasks.
+    """Base of the batches of all tasks; ``step`` is the training step, 0 in validation.
 
     A subclass adds tensors whose first axis is the image, and tuples with one entry per image.
-
-    Attributes:
-        step: number of the training step; 0 in validation.
     """
 
     step: int = field(default=0, kw_only=True)

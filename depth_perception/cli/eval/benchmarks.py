@@ -125,11 +125,8 @@ PROTOCOLS = tuple(dict.fromkeys(benchmark.protocol for benchmark in BENCHMARKS))
 
 
 def find(dataset: str, protocol: str, preferred: str | None) -> Benchmark:
-    """A benchmark; ``auto`` is ``preferred`` where the data set has it, else its default.
-
-    Raises:
-        ValueError: the data set has no such protocol.
-    """
+    """A benchmark, or ValueError; ``auto`` is ``preferred`` where the data set has it, else its
+    default."""
     found = {b.protocol: b for b in BENCHMARKS if b.dataset == dataset}
     if protocol == "auto":
         protocol = preferred if preferred in found else next(iter(found))

@@ -216,11 +216,8 @@ class Job:
         return Alignment(self.rules.align)
 
     def reader(self) -> Any:
-        """The frames of the data set.
-
-        Raises:
-            OSError, ValueError: files are missing, or the list is broken.
-        """
+        """The frames of the data set; OSError, ValueError: files are missing, or the list is
+        broken."""
         from ...data.registry import data_set
 
         entry = data_set(self.benchmark.reads or self.dataset)

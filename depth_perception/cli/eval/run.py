@@ -48,11 +48,8 @@ class Setup:
 
 
 def run(job: Job) -> Report:
-    """Evaluate a model, and baselines where asked for.
-
-    Raises:
-        OSError, ValueError: files are missing or broken, or the model does not fit the protocol.
-    """
+    """Evaluate a model, and baselines where asked for. Raises OSError, ValueError: files are
+    missing or broken, or the model does not fit the protocol."""
     reader = job.reader()
     estimator = job.estimator()
     setup = SETUPS[job.benchmark.kind](job, reader, estimator)
@@ -224,10 +221,7 @@ SETUPS: Mapping[str, Callable[[Job, Any, Estimator], Setup]] = {
 
 def run_panoptic(job: Job) -> Report:
     """Evaluate a model on a data set with segments, by the rules of its published evaluator.
-
-    Raises:
-        OSError, ValueError: files are missing or broken, or an option is wrong.
-    """
+    Raises OSError, ValueError: files are missing or broken, or an option is wrong."""
     windows = tuple(sorted({1, *job.rules.window}))
     if min(windows) < 1:
         raise ValueError(f"--window must be at least 1, got {min(windows)}")

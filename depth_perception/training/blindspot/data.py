@@ -164,10 +164,8 @@ class StereoBatch(StepBatch):
 class StereoData:
     """Stereo pairs with the same augmentation in both views: colour, mirror, rotation.
 
-    Args:
-        augment: colours of each pair, and probability of mirroring a step.
-        turn: roll the panoramas of a step, and their geometry, by a random number of columns, so
-            that all directions are equally frequent.
+    If ``turn``, the panoramas of a step and their geometry are rolled by a random number of
+    columns, so that all directions are equally frequent.
     """
 
     def __init__(
@@ -218,24 +216,15 @@ class StereoData:
 
 @dataclass(frozen=True)
 class PanoramaBatch(StepBatch):
-    """Panoramas with range.
-
-    Attributes:
-        images: (B, 3, H, W) RGB in [0, 1].
-        range_m: (B, 1, H, W) metres, 0 where unknown.
-    """
+    """Panoramas (B, 3, H, W) RGB in [0, 1] with range (B, 1, H, W) in metres, 0 where unknown."""
 
     images: Tensor
     range_m: Tensor
 
 
 class PanoramaData:
-    """Centre views of 3D60 with their range.
-
-    Args:
-        turn: roll each panorama by a random number of columns.
-        augment: colours, and probability of mirroring.
-    """
+    """Centre views of 3D60 with their range, recoloured and mirrored by ``augment``, and rolled
+    by a random number of columns if ``turn``."""
 
     def __init__(
         self, data: DataRecipe, augment: StereoAugmentation, turn: bool, val_frames: int

@@ -21,12 +21,8 @@ from .losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Adds the padding and the initial output of the network.
-
-    Attributes:
-        circular: circular padding. The authors train with zeros.
-        first_range_m: output of the untrained network; None leaves it near 0.
-    """
+    """Adds circular padding (the authors train with zeros) and the output of the untrained
+    network; None leaves it near 0."""
 
     circular: bool = False
     first_range_m: float | None = None
@@ -44,12 +40,8 @@ class LossRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class OmniDepthRecipe(recipe.Recipe):
-    """A whole training run.
-
-    Attributes:
-        turn: rotate each panorama by a random angle about the vertical axis.
-        bias_rate: factor of the learning rate of biases (2 in the published program).
-    """
+    """A whole training run. ``turn`` rotates each panorama by a random angle about the vertical
+    axis; ``bias_rate`` is a factor of the learning rate of biases, 2 in the published program."""
 
     model: ModelRecipe
     data: DataRecipe

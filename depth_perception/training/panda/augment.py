@@ -62,11 +62,8 @@ def augment(
 
 
 def turn(maps: Tensor, shift: Tensor, mirror: Tensor) -> Tensor:
-    """Roll each (C, H, W) map by ``shift`` columns to the right, then mirror it if ``mirror``.
-
-    Args:
-        maps: (B, C, H, W). shift: (B,) int64. mirror: (B,) bool.
-    """
+    """Roll each map of (B, C, H, W) by ``shift`` (B,) columns to the right, then mirror it where
+    ``mirror`` (B,) is true."""
     width = maps.shape[-1]
     columns = torch.arange(width).expand(len(maps), width)
     columns = torch.where(mirror[:, None], width - 1 - columns, columns)

@@ -140,12 +140,8 @@ class Batch(StepBatch):
 
 @dataclass(frozen=True)
 class FrameBank:
-    """All frames of a data set, decoded in memory.
-
-    Attributes:
-        rgb: (N, 3, H, W) uint8.
-        range_m: (N, H, W) float16 metres, 0 where there is no surface (0.05 % rounding).
-    """
+    """All frames of a data set, decoded in memory: RGB (N, 3, H, W) uint8, and range (N, H, W)
+    float16 in metres, 0 where there is no surface (0.05 % rounding)."""
 
     rgb: Tensor
     range_m: Tensor
@@ -157,11 +153,8 @@ class FrameBank:
         limit: int | None = None,
         progress: Callable[[range], Iterable[int]] = iter,
     ) -> FrameBank:
-        """Read the first ``limit`` frames (all if None), which have the same size.
-
-        Raises:
-            NoFramesError: there are no frames.
-        """
+        """Read the first ``limit`` frames (all if None), which have the same size; NoFramesError
+        if none."""
         count = len(reader) if limit is None else min(limit, len(reader))
         if count < 1:
             raise NoFramesError("the data set holds no frames")
@@ -187,12 +180,8 @@ def read_frames(
     limit: int | None = None,
     progress: Callable[[range], Iterable[int]] = iter,
 ) -> FrameBank | FrameFiles:
-    """The frames of data sets: a single folder of worlds in memory, others from disk.
-
-    Raises:
-        OSError: a folder or file is missing. RecipeError: no such split, or an invalid list.
-        NoFramesError: there are no frames.
-    """
+    """The frames of data sets: a single folder of worlds in memory, others from disk. Raises
+    OSError, RecipeError: see :func:`open_source`. NoFramesError: there are no frames."""
     readers = [open_source(source) for source in sources]
     if len(sources) == 1 and sources[0].kind == "worlds":
         return FrameBank.read(readers[0], limit, progress)
@@ -200,11 +189,8 @@ def read_frames(
 
 
 def open_source(source: SourceRecipe) -> FrameReader:
-    """The reader of a data set.
-
-    Raises:
-        OSError: the data are missing. RecipeError: no such split, or an invalid list.
-    """
+    """The reader of a data set. Raises OSError: no data; RecipeError: no such split, or a bad
+    list."""
     if source.kind == "worlds":
         return WorldFolder(source.root)
     with errors_of("data"):
@@ -290,11 +276,7 @@ def by_quantiles(depth: Tensor, mask: Tensor) -> Tensor:
 
 
 class RangeData:
-    """Training and validation batches of panoramas with range.
-
-    Args:
-        held_out: validation frames, or None. val_frames: number of them to use.
-    """
+    """Training batches of panoramas with range, and at most ``val_frames`` of ``held_out``."""
 
     def __init__(
         self,

@@ -51,12 +51,8 @@ class UnlabelledRecipe:
 
 @dataclass(frozen=True)
 class DataRecipe(frames.DataRecipe):
-    """Frames with range as for the teacher, and images with pseudo labels.
-
-    Attributes:
-        unlabelled: the images; an epoch shows each of them once.
-        every: use only every n-th image, as the authors do.
-    """
+    """Frames with range as for the teacher, and ``unlabelled`` images with pseudo labels, of
+    which every n-th is used (2 by the authors); an epoch shows each of them once."""
 
     unlabelled: tuple[UnlabelledRecipe, ...] = ()
     every: int = 2
@@ -87,11 +83,7 @@ class StudentBatch(Batch):
 
 
 class LabelledImages:
-    """Images of several folders with their pseudo labels, read on access.
-
-    Raises:
-        OSError: images are missing.
-    """
+    """Images of several folders with their pseudo labels, read on access; OSError if missing."""
 
     def __init__(self, sources: Sequence[UnlabelledRecipe], every: int = 1) -> None:
         readers = [(open_pictures(s.kind, s.root, listing=s.listing), s) for s in sources]
@@ -136,11 +128,7 @@ class LabelledImages:
 
 
 class StudentData:
-    """Training items are the images; a random frame with range is added to each.
-
-    Args:
-        labelled: frames with range and their augmentation. colours: changes of the images.
-    """
+    """Training items are the images, whose colours change; a random frame with range joins each."""
 
     def __init__(
         self, labelled: RangeData, images: LabelledImages, data: DataRecipe, colours: AugmentRecipe
@@ -169,12 +157,8 @@ _NOTE = "teacher.json"
 
 @dataclass(frozen=True)
 class TeacherRecipe:
-    """The teacher that makes missing pseudo labels.
-
-    Attributes:
-        name, checkpoint: of the teacher, a model whose output grows with range.
-        height: of its input image; in the paper twice that of the training.
-    """
+    """The teacher that makes missing pseudo labels, a model whose output grows with range.
+    ``height`` is that of its input image; in the paper twice that of the training."""
 
     name: str
     checkpoint: str
@@ -280,12 +264,8 @@ class Consistency:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentRecipe(PandaRecipe):
-    """A whole training run.
-
-    Attributes:
-        losses: of range and pseudo labels; the first is also used for consistency.
-        teacher: writes missing pseudo labels; None if all exist.
-    """
+    """A whole training run. The ``losses`` are of range and pseudo labels, the first also of
+    consistency. The ``teacher`` writes missing pseudo labels; None if all exist."""
 
     data: DataRecipe
     weights: Weights = field(default_factory=Weights)

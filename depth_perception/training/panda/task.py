@@ -44,11 +44,7 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True)
 class RunRecipe(recipe.RunRecipe):
-    """Adds the alignment in validation.
-
-    Attributes:
-        align: fit scale and shift of each frame before validation.
-    """
+    """Adds ``align``: fit scale and shift of each frame in validation."""
 
     align: bool = False
 
@@ -72,12 +68,9 @@ _LORA_RANK = 4
 
 
 def trainable_network(recipe: PandaRecipe) -> Panda:
-    """The network of a recipe with its initial parameters; those that are not trained are frozen.
-
-    Raises:
-        RecipeError: no such model, or this recipe cannot train it.
-        CheckpointError: the checkpoint does not fit.
-    """
+    """The network of a recipe with its initial parameters; those that are not trained are
+    frozen. Raises RecipeError: no such model, or it cannot be trained so. CheckpointError: it
+    does not fit."""
     model = recipe.model
     _check(recipe)
     scale = recipe.data.max_depth_m if recipe.data.target == "metric" else 1.0
@@ -219,11 +212,7 @@ def prepare(recipe: PandaRecipe, track: module.Track = module.untracked) -> modu
 
 
 def range_data(recipe: PandaRecipe, track: module.Track) -> RangeData:
-    """Training and validation frames of a recipe.
-
-    Raises:
-        OSError: a folder is missing. NoFramesError: it is empty. RecipeError: no such split.
-    """
+    """Training and validation frames of a recipe."""
     data = recipe.data
     frames = read_frames(data.sources, data.limit, lambda r: track(r, "reading training frames"))
     held_out = None

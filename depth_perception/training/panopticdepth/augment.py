@@ -102,13 +102,8 @@ def augmented(
 
 
 def ground_truth_of(frame: PanopticFrame, things: Sequence[int]) -> GroundTruth:
-    """Ground truth of a frame; crowds have classes, but are not objects.
-
-    Objects of a single row or column are ignored.
-
-    Args:
-        things: the thing classes, in order.
-    """
+    """Ground truth of a frame, given the thing classes in order. Crowds have classes, but are
+    not objects; objects of a single row or column are ignored."""
     segments = frame.segments()
     labels = {thing: label for label, thing in enumerate(things)}
     crowds = frozenset(frame.crowd_segments())
@@ -154,11 +149,8 @@ def resize_ratio(old: Sequence[int], new: Sequence[int]) -> float:
 
 
 def farther(frame: PanopticFrame, ratio: float, *, bounded: bool = True) -> PanopticFrame:
-    """Depth times a ratio, for a camera with an unchanged focal length.
-
-    Args:
-        bounded: clip the result to the original range of depth, as the authors do.
-    """
+    """Depth times a ratio, for a camera with an unchanged focal length; if ``bounded``, clipped
+    to the original range of depth, as the authors do."""
     depth = frame.depth_m * ratio
     if bounded:
         depth = depth.clamp(frame.depth_m.min(), frame.depth_m.max())

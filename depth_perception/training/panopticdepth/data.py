@@ -22,12 +22,8 @@ _READERS = {"cityscapes": CityscapesPanoptic, "cityscapes-dvps": CityscapesDvps}
 
 @dataclass(frozen=True)
 class PanopticSet:
-    """A split of a data set.
-
-    Attributes:
-        kind: ``cityscapes`` has no depth, see :mod:`~depth_perception.data.cityscapes`;
-            ``cityscapes-dvps`` see :mod:`~depth_perception.data.dvps`.
-    """
+    """A split of Cityscapes (:mod:`~depth_perception.data.cityscapes`), which has no depth, or
+    of Cityscapes-DVPS (:mod:`~depth_perception.data.dvps`)."""
 
     kind: Literal["cityscapes", "cityscapes-dvps"]
     root: str

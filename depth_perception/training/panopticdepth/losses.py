@@ -44,12 +44,8 @@ class PanopticLosses:
 
 
 class Guided(NamedTuple):
-    """Positions of the kernels of objects at a level.
-
-    Attributes:
-        places: (n, P) int64 positions in the flattened level.
-        values: (n, P) predicted probability of a centre, 0 outside of the object.
-    """
+    """Positions (n, P), int64, of the kernels of objects in the flattened level, and the
+    predicted probabilities (n, P) of a centre there, 0 outside of the object."""
 
     places: Tensor
     values: Tensor
@@ -183,12 +179,8 @@ def depth_loss(depth_m: Tensor, truth_m: Tensor) -> Tensor:
 
 
 def guided_positions(things: Tensor, labels: Tensor, masks: Tensor, count: int) -> Guided:
-    """The positions of each object with the highest probability of its centre.
-
-    Args:
-        things: (things, h, w) logits of a level.
-        labels: (n,) thing classes of the objects. masks: (n, H, W) at stride 4.
-    """
+    """The ``count`` positions of each object with the highest probability of its centre, from
+    logits (things, h, w), thing classes (n,) and masks (n, H, W) at stride 4."""
     size = things.shape[-2:]
     small = F.interpolate(masks[None], size, mode="bilinear", align_corners=False)[0]
     probability = torch.where(small > _GUIDED, things.sigmoid()[labels], 0)

@@ -164,11 +164,8 @@ def _middles(masks: Tensor) -> Tensor:
 def _heat_map(
     places: Tensor, boxes: Tensor, labels: Tensor, size: tuple[int, int], things: int
 ) -> Tensor:
-    """(things, h, w), the largest of the Gaussians of the objects of each class.
-
-    Args:
-        places: (n, 2) row and column. boxes: (n, 2) height and width. labels: (n,).
-    """
+    """(things, h, w), the largest of the Gaussians of the objects of each class, from their
+    places (row, column), boxes (height, width) and labels."""
     centres = torch.zeros((things, *size), device=places.device)
     rows, columns = (torch.arange(side, device=places.device) for side in size)
     eps = torch.finfo(torch.float32).eps

@@ -24,11 +24,8 @@ from .losses import FARTHEST_M, gradient_loss, normalised_target, velocity_loss
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Adds the encoder that prompts the transformer.
-
-    Attributes:
-        semantics: its weights; None takes the downloaded weights of the model in the catalogue.
-    """
+    """Adds the weights of the encoder that prompts the transformer; None takes the downloaded
+    weights of the model in the catalogue."""
 
     semantics: str | None = None
 
@@ -43,11 +40,7 @@ class LossRecipe:
 
 @dataclass(frozen=True)
 class RunRecipe(recipe.RunRecipe):
-    """Adds the sampling in validation.
-
-    Attributes:
-        sampling_steps: evaluations of the transformer per validation frame.
-    """
+    """Adds the number of evaluations of the transformer per validation frame."""
 
     sampling_steps: int = 4
 

@@ -149,9 +149,7 @@ def prepare(recipe: ScaleDepthRecipe, track: module.Track = module.untracked) ->
 def starting_network(recipe: ScaleDepthRecipe) -> ScaleDepth:
     """The network of a recipe with its initial parameters.
 
-    Raises:
-        RecipeError: no such model, not a ScaleDepth, or its scene classes are not given.
-        CheckpointError: a file does not fit.
+    Raises RecipeError also for a recipe without the scene classes that the network learns.
     """
     model = recipe.model
     given = model.encoder is not None or model.class_embeddings is not None
