@@ -79,14 +79,8 @@ def depth_metrics(
 
 
 def photo_metrics(depth_m: Tensor, ground_truth_m: Tensor) -> Metrics:
-    """The ten metrics of pinhole depth since Eigen et al.: d0_5 to silog.
-
-    Args:
-        depth_m, ground_truth_m: (N,) positive depth, metres.
-
-    Raises:
-        ValueError: there are no pixels, or shapes differ.
-    """
+    """The ten metrics of pinhole depth (N,), positive, in metres, since Eigen et al.: d0_5 to
+    silog. Raises ValueError: there are no pixels, or shapes differ."""
     _check(ground_truth_m, depth_m)
     depth, target = depth_m.double(), ground_truth_m.double()
     ratio = torch.maximum(target / depth, depth / target)

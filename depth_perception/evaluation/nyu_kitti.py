@@ -67,12 +67,8 @@ class PhotoProtocol(EvaluationProtocol):
     ) -> Metrics | None:
         """The ten metrics of one image; None where no pixel is scored.
 
-        Args:
-            depth_m, ground_truth_m: (H, W) metres, the ground truth 0 where unknown.
-            focal_px: of the camera, needed with ``reference_focal_px``.
-
-        Raises:
-            ValueError: the focal length is missing, or see :meth:`mask`.
+        Both maps are (H, W) metres, the ground truth 0 where unknown. ``focal_px`` is needed
+        with ``reference_focal_px``; ValueError without it, or see :meth:`mask`.
         """
         mask = self.mask(ground_truth_m)
         if not mask.any():

@@ -213,15 +213,10 @@ def depth_steps(depth_m: Tensor) -> Tensor:
 
 
 def with_good_depth(pair: PanopticPair, threshold: float, rules: PanopticRules) -> Tensor:
-    """The segment map (H, W) without the pixels whose relative depth error is too large.
+    """The segment map (H, W) without the pixels whose relative depth error exceeds a threshold.
 
-    They get a class that is not scored. Pixels of unknown ground truth are kept.
-
-    Args:
-        threshold: of \\|d - d*\\| / d*; 0 or less keeps all pixels.
-
-    Raises:
-        ValueError: the pair has no depth.
+    They get a class that is not scored. Pixels of unknown ground truth are kept; a threshold of
+    0 or less keeps all. Raises ValueError: the pair has no depth.
     """
     if threshold <= 0:
         return pair.segments
@@ -343,14 +338,9 @@ class PanopticCounter:
 
 @dataclass(frozen=True)
 class PanopticScore:
-    """The result of a data set.
-
-    Attributes:
-        rules: of the counts.
-        counts: sums by window and threshold.
-        frames: number of all frames. depth_frames: of those with depth and its ground truth.
-        depth: mean metrics of the latter; None without any.
-    """
+    """The result of a data set of so many ``frames``: sums of the counts by window and
+    threshold, and mean metrics of the ``depth_frames`` with depth and its ground truth; None
+    without any."""
 
     rules: PanopticRules
     counts: Mapping[tuple[int, float], PanopticCounts]

@@ -135,14 +135,8 @@ class PanopticProtocol(EvaluationProtocol):
 def segment_map(
     prediction: Prediction, numbers: Sequence[int | None], rules: PanopticRules
 ) -> Tensor:
-    """(H, W) int64 segment map of a prediction, -1 without a class of the data set.
-
-    Args:
-        numbers: of the classes of the model, see :meth:`PanopticBenchmark.numbers`.
-
-    Raises:
-        ValueError: the prediction has no segments.
-    """
+    """(H, W) int64 segment map of a prediction, -1 without a class of the data set; ``numbers``
+    see :meth:`PanopticBenchmark.numbers`. Raises ValueError: the prediction has no segments."""
     if prediction.segments is None:
         raise ValueError("the prediction has no segments")
     found = prediction.instances

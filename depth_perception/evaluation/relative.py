@@ -59,16 +59,10 @@ def relative_metrics(depth_m: Tensor, ground_truth_m: Tensor, mask: Tensor) -> M
 def aligned_metrics(
     values: Tensor, ground_truth_m: Tensor, mask: Tensor, *, seed: int = 0
 ) -> Metrics:
-    """Compare relative depth with the ground truth after the published fit in log(depth + 1).
+    """Compare relative depth with metres, 0 where unknown, within a mask of the same shape.
 
-    Args:
-        values: relative depth.
-        ground_truth_m: metres, of the same shape, 0 where unknown.
-        mask: bool, the pixels of the benchmark.
-        seed: of the draws of the alignment.
-
-    Raises:
-        ValueError: too few pixels to align.
+    The published fit in log(depth + 1) aligns them, with draws by ``seed``. ValueError: too few
+    pixels.
     """
     known = mask & (ground_truth_m > _LEAST_GROUND_TRUTH_M)
     fit = fit_ransac(values, ground_truth_m, known, seed=seed)

@@ -230,14 +230,10 @@ def packaged_recipes() -> tuple[str, ...]:
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe of any task.
+    """Read a recipe of any task from a YAML file or one of :func:`packaged_recipes`, with
+    ``overrides`` of the form ``dotted.key=value``, the value in YAML.
 
-    Args:
-        name: path of a YAML file or one of :func:`packaged_recipes`.
-        overrides: ``dotted.key=value``, the value in YAML.
-
-    Raises:
-        RecipeError: no such recipe or task, not YAML, or a bad key or value.
+    Raises RecipeError: no such recipe or task, not YAML, or a bad key or value.
     """
     if name in packaged_recipes():
         content = (_FOLDER / "recipes" / f"{name}.yaml").read_bytes()

@@ -109,14 +109,11 @@ class HeldOut(Sequence[B]):
 
 
 class BatchStream(IterableDataset):
-    """Training batches from a given step on.
+    """Training batches from a given step on; the items ``rank``, ``rank + world``, ... of each.
 
-    Every epoch has its own permutation, and the random numbers of an item depend only on the seed
-    and the position of the item in the run. So a resumed run sees the same batches as an
+    Every epoch has its own permutation, and the random numbers of an item depend only on the
+    seed and the position of the item in the run. So a resumed run sees the same batches as an
     uninterrupted one, and several processes together see the same batches as one.
-
-    Args:
-        rank, world: this process takes the items ``rank``, ``rank + world``, ... of each batch.
     """
 
     def __init__(

@@ -28,17 +28,15 @@ def errors_of(key: str, kind: type[Exception] = ValueError) -> Iterator[None]:
 
 
 def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
-    """Build dataclass ``cls`` from ``mapping``.
+    """Build dataclass ``cls`` from ``mapping``, which is ``where`` in its file (for error
+    messages).
 
-    Fields may be numbers, strings, booleans, ``Literal``, ``Optional``, ``tuple[X, ...]``, tuples
-    of fixed length, other dataclasses, and unions of dataclasses whose ``kind`` tells them apart.
+    Fields may be numbers, strings, booleans, ``Literal``, ``Optional``, ``tuple[X, ...]``,
+    tuples of fixed length, other dataclasses, and unions of dataclasses whose ``kind`` tells
+    them apart.
 
-    Args:
-        where: dotted name of the mapping in its file, for error messages.
-
-    Raises:
-        RecipeError: an unknown key (the closest known one is suggested), a missing key, or a value
-            of the wrong type.
+    Raises RecipeError: an unknown key (the closest known one is suggested), a missing key, or a
+    value of the wrong type.
     """
     if not isinstance(mapping, Mapping):
         raise RecipeError(f"{where or 'recipe'}: expected a mapping, got {mapping!r}")

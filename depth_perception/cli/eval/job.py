@@ -127,11 +127,9 @@ class Report:
 class Job:
     """One model on one data set.
 
-    Raises:
-        KeyError: there is no such model.
-        FileNotFoundError: the data set, the list or the weights file is missing.
-        ValueError: an option is wrong, or does not belong to the data set and protocol, or the
-            model does not fit them.
+    Raises KeyError: there is no such model. FileNotFoundError: the data set, the list or the
+    weights file is missing. ValueError: an option is wrong, or does not belong to the data set
+    and protocol, or the model does not fit them.
     """
 
     model: str

@@ -230,16 +230,11 @@ def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def ssim_dissimilarity(a: Tensor, b: Tensor, border: Border = "cut") -> Tensor:
-    """``(1 - SSIM) / 2`` of 3 x 3 windows, clamped to [0, 1].
+    """``(1 - SSIM) / 2`` of 3 x 3 windows of maps (B, C, H, W) in [0, 1], clamped to [0, 1].
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", with
-    a box window and the constants 0.01^2 and 0.03^2.
-
-    Args:
-        a, b: (B, C, H, W) in [0, 1].
-
-    Returns:
-        (B, C, H, W), or (B, C, H - 2, W - 2) with border ``cut``.
+    a box window and the constants 0.01^2 and 0.03^2. With border ``cut`` two rows and columns
+    are lost.
     """
     a, b = _bordered(a, border), _bordered(b, border)
     mean_a, mean_b = _box(a), _box(b)

@@ -32,17 +32,14 @@ def check_size(recipe: Recipe, multiple: int) -> None:
 def range_metrics(
     range_m: Tensor, target_m: Tensor, max_range_m: float, camera: Equirectangular | None = None
 ) -> Mapping[str, float] | None:
-    """Metrics of panoramas weighted by solid angle, averaged over the images.
+    """Metrics of panoramas weighted by solid angle, averaged over the images; None without
+    ground truth.
 
-    Each prediction is scaled by the medians, then clamped to ``max_range_m``. ``abs_rel_metric`` is
-    that without scaling; ``abs_rel_constant`` that of a constant range with the same scaling.
+    Each prediction is scaled by the medians, then clamped to ``max_range_m``. ``abs_rel_metric``
+    is that without scaling; ``abs_rel_constant`` that of a constant range with the same scaling.
 
-    Args:
-        range_m: (B, 1, H, W) prediction. target_m: ground truth of that size, 0 where unknown.
-        camera: of that size; None is a full panorama.
-
-    Returns:
-        None if no image has ground truth.
+    Prediction and ground truth are (B, 1, H, W), 0 where unknown; the camera is None for a full
+    panorama.
     """
     rows = []
     camera = camera or Equirectangular(*target_m.shape[-2:])

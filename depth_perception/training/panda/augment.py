@@ -42,12 +42,8 @@ def augment(
 ) -> tuple[Tensor, Tensor]:
     """Yaw, mirror image, colour and noise, drawn for each image separately.
 
-    Args:
-        rgb: (B, 3, H, W) float32 in [0, 1]. range_m: (B, 1, H, W).
-        generator: on the CPU; the same state gives the same changes on every device.
-
-    Returns:
-        The changed pair, same shapes; the image stays in [0, 1].
+    Images (B, 3, H, W) stay in [0, 1], ranges are (B, 1, H, W). The generator is on the CPU; the
+    same state gives the same changes on every device.
     """
     count, width = len(rgb), rgb.shape[-1]
     shift = torch.randint(0, width, (count,), generator=generator) * int(recipe.yaw)

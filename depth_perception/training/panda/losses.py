@@ -215,17 +215,13 @@ def draw_rectangles(
     lower: float = 0.125,
     upper: float = 0.5,
 ) -> Tensor:
-    """Random rectangles, more often near the equator than near the poles.
+    """Random rectangles (count, height, width) bool, more often near the equator than near the
+    poles.
 
-    The order of the draws is that of the original, so a legacy NumPy generator with the same seed
-    gives the same rectangles. Both sides range from ``lower`` to ``upper`` of the image height; a
-    rectangle beyond the right border continues at the left border.
-
-    Returns:
-        (count, height, width) bool.
-
-    Raises:
-        ValueError: the image is too small to draw ``count`` different heights.
+    The order of the draws is that of the original, so a legacy NumPy generator with the same
+    seed gives the same rectangles. Both sides range from ``lower`` to ``upper`` of the image
+    height; a rectangle beyond the right border continues at the left border. Raises ValueError:
+    the image is too small to draw ``count`` different heights.
     """
     smallest, largest = int(lower * height), int(upper * height)
     sizes = np.arange(smallest, largest)

@@ -45,14 +45,8 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PanopticBatch(StepBatch):
-    """Images and ground truth.
-
-    Attributes:
-        images: each (3, H, W) uint8 RGB; sizes may differ.
-        ground_truths: the fields of :class:`GroundTruth` of each.
-        segments: each (H, W) int64, see :meth:`PanopticFrame.segments`.
-        crowds: the crowd segments of each.
-    """
+    """Images (3, H, W) uint8 RGB, which may differ in size, the fields of :class:`GroundTruth`
+    of each, its segments (see :meth:`PanopticFrame.segments`) and its crowd segments."""
 
     images: tuple[Tensor, ...]
     ground_truths: tuple[GroundTruth, ...]

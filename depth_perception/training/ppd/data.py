@@ -94,11 +94,8 @@ class PpdBatch(StepBatch):
 def with_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
     """Depth (...) clamped to 0.1 to 80 m with sky at 81 m, and its valid pixels, bool.
 
-    The rule for UrbanSyn, UnrealStereo4K, Virtual KITTI and TartanAir: sky is farther than 200 m,
-    and depth between 80 and 200 m is invalid.
-
-    Args:
-        depth_m: as published; NaN (unknown) becomes the largest valid depth.
+    The rule for UrbanSyn, UnrealStereo4K, Virtual KITTI and TartanAir: sky is farther than 200
+    m, and depth between 80 and 200 m is invalid. NaN (unknown) becomes the largest valid depth.
     """
     sky = depth_m > _SKY_BEYOND_M
     near = (depth_m > _LEAST_DEPTH_M) & (depth_m < FARTHEST_M)

@@ -198,14 +198,8 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PhotoBatch(StepBatch):
-    """Photos and ground truth.
-
-    Attributes:
-        images: (B, 3, H, W) uint8 RGB.
-        depth_m: (B, 1, H, W) float32 metres, 0 where unknown.
-        scenes: (B,) int64 scene classes, -1 where unknown.
-        kinds: kind of the data set of each photo.
-    """
+    """Photos (B, 3, H, W) uint8 RGB, depth (B, 1, H, W) in metres, 0 where unknown, scene
+    classes (B,), -1 where unknown, and the kind of the data set of each photo."""
 
     images: Tensor
     depth_m: Tensor
