@@ -115,17 +115,11 @@ def evaluate(
     indices: Iterable[int] | None = None,
     groups: Sequence[str] | None = None,
 ) -> Evaluation:
-    """Score the predictions of a model on a data set.
+    """Score the predictions of a model, named for the report, on the frames of a data set.
 
-    Args:
-        name: of the model, for the report.
-        predict: see :data:`Predict`.
-        reader: the frames.
-        indices: frames that are scored; None takes all.
-        groups: label of every frame of the reader, to report each label separately too.
-
-    Raises:
-        ValueError: no frame has ground truth that counts.
+    Only the frames ``indices`` are scored; None takes all. ``groups`` labels every frame of the
+    reader, to report each label separately too. Raises ValueError: no frame has ground truth
+    that counts.
     """
     scores: list[Any] = []
     labels: list[str] = []

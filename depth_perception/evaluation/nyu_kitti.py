@@ -105,9 +105,7 @@ _CLAMPED_OUTDOOR = PhotoProtocol(max_depth_m=80.0, crop="garg", clamp=True)
 PROTOCOLS = {
     "nyu": _INDOOR,
     "kitti": _OUTDOOR,
-    "sunrgbd": PhotoProtocol(
-        max_depth_m=8.0, crop="nyu", clamp=True, reference_focal_px=NYU_FOCAL_PX
-    ),
+    "sunrgbd": PhotoProtocol(1e-3, 8.0, "nyu", clamp=True, reference_focal_px=NYU_FOCAL_PX),
     "ibims": _INDOOR,
     "diode-indoor": _INDOOR,
     "hypersim": PhotoProtocol(max_depth_m=80.0, crop="nyu"),

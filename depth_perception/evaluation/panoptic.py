@@ -114,14 +114,8 @@ class PanopticQuality:
 
 @dataclass(frozen=True)
 class PanopticPair:
-    """Prediction and ground truth of a frame.
-
-    Attributes:
-        segments: (H, W) integer segment map, predicted; negative without a segment.
-        ground_truth: (H, W) integer segment map, ground truth.
-        depth: (H, W) integers in 1/256 m, predicted, see :func:`depth_steps`.
-        ground_truth_depth: ground truth of ``depth``, 0 where unknown.
-    """
+    """Segment maps of a frame as in :class:`PanopticResult`, and depth as integers in 1/256 m,
+    see :func:`depth_steps`; ground truth is 0 where unknown."""
 
     segments: Tensor
     ground_truth: Tensor
@@ -286,16 +280,11 @@ class PanopticRow:
 
 
 class PanopticCounter:
-    """Counts frames in the order of their videos.
+    """Counts frames in the order of their videos by the rules of the data set.
 
-    Args:
-        rules: of the data set.
-        depth: whether the model has depth.
-        windows: numbers of successive frames that are matched as one image.
-        thresholds: of DPQ, see :func:`~.panoptic.with_good_depth`.
-
-    Raises:
-        ValueError: a window is empty, or named twice.
+    In each of ``windows``, so many successive frames are matched as one image. The
+    ``thresholds`` of DPQ, see :func:`with_good_depth`, are used if the model has depth. Raises
+    ValueError: a window is empty, or named twice.
     """
 
     def __init__(

@@ -67,10 +67,8 @@ PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = {
             *("building", "fence", "vegetation", "trunk", "terrain", "pole", "traffic-sign"),
         ),
         {
-            "traffic sign": "traffic-sign",
-            "rider": "bicyclist",
-            "bus": "other-vehicle",
-            "train": "other-vehicle",
+            **{"traffic sign": "traffic-sign", "rider": "bicyclist"},
+            **{"bus": "other-vehicle", "train": "other-vehicle"},
         },
         one_video=True,
     ),
@@ -80,15 +78,10 @@ PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = {
 
 @dataclass(frozen=True, eq=False)
 class PanopticProtocol(EvaluationProtocol):
-    """Panoptic quality, with depth also DPQ; results in :class:`~.panoptic.PanopticScore`.
+    """Panoptic quality, with depth also DPQ, of a model with some classes on a data set.
 
-    Objects are found in windows of several frames only where the model keeps their id.
-
-    Attributes:
-        benchmark: the data set.
-        classes: names of the classes of the model.
-        has_depth: whether the model has depth.
-        windows: see :class:`~.panoptic.PanopticCounter`.
+    Results are in :class:`~.panoptic.PanopticScore`. Objects are found in ``windows`` of several
+    frames, see :class:`~.panoptic.PanopticCounter`, only where the model keeps their id.
     """
 
     benchmark: PanopticBenchmark

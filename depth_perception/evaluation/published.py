@@ -75,14 +75,12 @@ def _predict_disparity(estimator: Estimator, dataset: str, height: int | None) -
 
 
 OFFICIAL: Mapping[tuple[str, str], Official] = {
-    ("ppd", "ppd"): Official(lambda model, dataset: {"align": "none"}, _predict_ppd),
+    ("ppd", "ppd"): Official(lambda *_: {"align": "none"}, _predict_ppd),
     ("panda", "panda"): Official(_panda_options),
     ("scaledepth", "scaledepth"): Official(
         _scaledepth_options, _predict_scaledepth, _scaledepth_rules
     ),
-    ("blindspot", "eigen"): Official(
-        lambda model, dataset: {"formula": "relative"}, _predict_disparity
-    ),
+    ("blindspot", "eigen"): Official(lambda *_: {"formula": "relative"}, _predict_disparity),
 }
 """By system and kind of benchmark."""
 
@@ -97,20 +95,14 @@ def official(system: str, kind: str) -> Official:
 
 _PPD = {
     "ppd-large": {
-        "nyu": (0.041, 0.977),
-        "kitti": (0.070, 0.955),
-        "eth3d": (0.043, 0.980),
-        "scannet": (0.046, 0.972),
-        "diode": (0.068, 0.959),
+        "nyu": (0.041, 0.977), "kitti": (0.070, 0.955), "eth3d": (0.043, 0.980),
+        "scannet": (0.046, 0.972), "diode": (0.068, 0.959),
     },
     "ppd-large-moge": {
-        "nyu": (0.033, 0.982),
-        "kitti": (0.053, 0.970),
-        "eth3d": (0.030, 0.991),
-        "scannet": (0.035, 0.981),
-        "diode": (0.052, 0.970),
+        "nyu": (0.033, 0.982), "kitti": (0.053, 0.970), "eth3d": (0.030, 0.991),
+        "scannet": (0.035, 0.981), "diode": (0.052, 0.970),
     },
-}
+}  # fmt: skip
 PUBLISHED: dict[str, Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "ppd": {
         model: {name: {"abs_rel": error, "d1": share} for name, (error, share) in numbers.items()}

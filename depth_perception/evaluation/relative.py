@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data.frames import PinholeFrame
-from ..prediction import DepthSpace, Prediction
+from ..prediction import DepthSpace
 from ..systems import Estimator, PpdEstimator
 from ..systems.moge.estimator import image_planes
 from ..systems.ppd.flow import noise_field
@@ -74,8 +74,15 @@ def predict_log_depth(estimator: Estimator) -> Predict:
     """Values of any model that are linear in log(depth + 1)."""
 
     def predict(sample: Sample) -> Values:
-        depth = _log_depth(estimator(sample.image, sample.camera))
-        return Values(depth.cpu(), DepthSpace.LOG1P_DEPTH)
+        prediction, space = estimator(sample.image, sample.camera), DepthSpace.LOG1P_DEPTH
+        if prediction.space is space:
+            return Values(prediction.values.cpu(), space)
+        if not prediction.is_metric:
+            raise ValueError(
+                f"values of kind {prediction.space.value} with unknown scale cannot be aligned in "
+                "log(depth + 1): take --protocol plain"
+            )
+        return Values(space.from_depth(filled(prediction.depth).clamp_min(0)).cpu(), space)
 
     return predict
 
@@ -101,15 +108,3 @@ def predict_as_published(estimator: PpdEstimator) -> Predict:
         return Values(depth.cpu(), DepthSpace.LOG1P_DEPTH)
 
     return predict
-
-
-def _log_depth(prediction: Prediction) -> Tensor:
-    """Raises ValueError where the values are not linear in depth and of unknown shift."""
-    if prediction.space is DepthSpace.LOG1P_DEPTH:
-        return prediction.values
-    if not prediction.is_metric:
-        raise ValueError(
-            f"values of kind {prediction.space.value} with unknown scale cannot be aligned in "
-            "log(depth + 1): take --protocol plain"
-        )
-    return DepthSpace.LOG1P_DEPTH.from_depth(filled(prediction.depth).clamp_min(0))

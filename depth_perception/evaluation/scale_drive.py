@@ -76,15 +76,9 @@ class DriveOptions:
 
 @dataclass(frozen=True)
 class DriveFrame:
-    """One moment of a drive.
-
-    Attributes:
-        stamp_s: time since the start of the drive.
-        rgb: (H, W, 3) uint8.
-        range_m: (H, W) float32, infinite in the sky.
-        points: (N, 3) float32 in the frame of the lidar.
-        camera_height_m: of the camera above the ground under it.
-    """
+    """One moment of a drive, ``stamp_s`` after its start: image (H, W, 3) uint8, range (H, W)
+    float32, infinite in the sky, points (N, 3) float32 in the frame of the lidar, and height of
+    the camera above the ground under it."""
 
     stamp_s: float
     rgb: Tensor
@@ -101,8 +95,7 @@ def drive(
     for index in range(options.frames):
         path = None if cache is None else cache / _name(options) / f"{index:04d}.pt"
         if path is not None and path.exists():
-            stored = torch.load(path, weights_only=True)
-            frame = DriveFrame(**stored)
+            frame = DriveFrame(**torch.load(path, weights_only=True))
         else:
             frame = _frame(world, options, index)
             if path is not None:
@@ -123,13 +116,9 @@ def _frame(world: World, options: DriveOptions, index: int) -> DriveFrame:
     lidar_pose = late_pose @ options.lidar_in_camera()
     down = torch.tensor([[0.0], [0.0], [-1.0]])
     height_m, _ = first_hits(world.primitives, pose[:3, 3].float(), down)
-    return DriveFrame(
-        stamp_s=index / options.rate_hz,
-        rgb=image.rgb,
-        range_m=image.range_m,
-        points=scan(world, options.lidar, lidar_pose, seed=1000 * options.seed + index),
-        camera_height_m=float(height_m[0]),
-    )
+    points = scan(world, options.lidar, lidar_pose, seed=1000 * options.seed + index)
+    stamp_s = index / options.rate_hz
+    return DriveFrame(stamp_s, image.rgb, image.range_m, points, float(height_m[0]))
 
 
 def _name(options: DriveOptions) -> str:
@@ -269,9 +258,8 @@ def score_drive(
             draw = torch.randn(2, generator=generator).tolist()
             factor = math.exp(protocol.scale_spread * draw[0])
             offset = protocol.shift_spread_m * draw[1]
-        relative = replace(
-            plain, values=(plain.values - offset) / factor, scale=ScaleKind.AFFINE_INVARIANT
-        )
+        values = (plain.values - offset) / factor
+        relative = replace(plain, values=values, scale=ScaleKind.AFFINE_INVARIANT)
         ground_truth = frame.range_m.to(plain.values.device)
         mask = torch.isfinite(ground_truth) & (ground_truth <= protocol.max_depth_m) & plain.valid
         if not bool(mask.any()):

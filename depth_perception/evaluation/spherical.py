@@ -107,15 +107,9 @@ def view_synthesis_metrics(
     ratio = torch.maximum(target / pred, pred / target)[counted]
     target, pred, weights = target[mask], pred[mask], weights[mask].double()
     error = (target - pred).abs()
-    means = [
-        float((e * weights).mean())
-        for e in (
-            error / target,
-            error.square() / target,
-            error.square(),
-            (target.log() - pred.log()).square(),
-        )
-    ]
+    logs = (target.log() - pred.log()).square()
+    errors = (error / target, error.square() / target, error.square(), logs)
+    means = [float((e * weights).mean()) for e in errors]
     return _rooted(means + [float((ratio < 1.25**k).double().mean()) for k in (1, 2, 3)])
 
 

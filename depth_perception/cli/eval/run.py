@@ -144,12 +144,9 @@ def _pinhole(job: Job, reader: Any, estimator: Estimator) -> Setup:
         part_of = replace(rules, max_depth_m=limit).sample
     else:
         part_of = BENCHMARK_PARTS[job.dataset]
-    return Setup(
-        reader,
-        PlainProtocol(limit, alignment, part_of=part_of),
-        lambda e: predict_values(e, alignment, fill_holes=True),
-        (f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}"),
-    )
+    protocol = PlainProtocol(limit, alignment, part_of=part_of)
+    summary = (f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}")
+    return Setup(reader, protocol, lambda e: predict_values(e, alignment, fill_holes=True), summary)
 
 
 def _ppd(job: Job, reader: Any, estimator: Estimator) -> Setup:

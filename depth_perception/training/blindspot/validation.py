@@ -52,13 +52,10 @@ def range_metrics(
         found = pred[known].clamp(1e-3, 1e3)  # a disparity of 0 is at infinity
         middle = target.median()
         scaled = found * (middle / found.median())
-        rows.append(
-            dict(depth_metrics(target, scaled.clamp_max(max_range_m), weights))
-            | {
-                "abs_rel_metric": _abs_rel(target, found.clamp_max(max_range_m), weights),
-                "abs_rel_constant": _abs_rel(target, middle.expand_as(target), weights),
-            }
-        )
+        row = dict(depth_metrics(target, scaled.clamp_max(max_range_m), weights))
+        row["abs_rel_metric"] = _abs_rel(target, found.clamp_max(max_range_m), weights)
+        row["abs_rel_constant"] = _abs_rel(target, middle.expand_as(target), weights)
+        rows.append(row)
     if not rows:
         return None
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}

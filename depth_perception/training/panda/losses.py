@@ -198,13 +198,8 @@ def _by_median(values: Tensor, eps: float) -> Tensor:
     return centred / (centred.abs().sum() / (values.numel() + eps) + eps)
 
 
-_LOSSES = {
-    loss.__name__: loss
-    for loss in (
-        *(l1, l2, berhu, silog, dav2_silog, rmselog, log_l1, relative_l1),
-        *(scale_invariant, gradient, l1norm),
-    )
-}
+_POINTWISE = (l1, l2, berhu, silog, dav2_silog, rmselog, log_l1, relative_l1)
+_LOSSES = {loss.__name__: loss for loss in (*_POINTWISE, scale_invariant, gradient, l1norm)}
 
 
 def draw_rectangles(

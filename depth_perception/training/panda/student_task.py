@@ -34,13 +34,11 @@ from .task import PandaRecipe, RangeTraining, range_data, trainable_network
 
 @dataclass(frozen=True)
 class UnlabelledRecipe:
-    """Images and their pseudo labels.
+    """Images of a layout (of ``worlds`` the ranges are not read), and a list of them, one per
+    line.
 
-    Attributes:
-        kind: layout of the images; the ranges of ``worlds`` are not read.
-        root: their folder. listing: a list of the images, one per line.
-        labels: folder of the labels, float ``.npy`` in (0, 1], larger is farther, named as the
-            images (``pano_`` becomes ``depth_``).
+    Their pseudo labels are float ``.npy`` in (0, 1], larger is farther, in the folder
+    ``labels``, named as the images (``pano_`` becomes ``depth_``).
     """
 
     kind: Literal["zind", "360x", "diverse360", "worlds"]

@@ -174,12 +174,9 @@ class RangeTraining(module.Training):
         super().__init__(recipe, network.to(memory_format=torch.channels_last))
 
     def losses(self, batch: Batch) -> Mapping[str, Tensor]:
-        pred = self.network(batch.images).float()
+        maps = (batch.target, self.network(batch.images).float(), batch.mask)
         seed = seed_of(self.recipe.run.seed, 3, batch.step)
-        return {
-            term.kind: loss_value(term, batch.target, pred, batch.mask, seed)
-            for term in self.recipe.losses
-        }
+        return {term.kind: loss_value(term, *maps, seed) for term in self.recipe.losses}
 
     def evaluate(self, batch: Batch) -> Mapping[str, float] | None:
         if not batch.mask.any():

@@ -85,16 +85,10 @@ def panoptic_targets(
     things: int,
     classes: int,
 ) -> PanopticTargets:
-    """Targets of one image.
+    """Targets of one image from its ground truth before padding; ValueError without five levels.
 
-    Args:
-        truth: ground truth of the image before padding.
-        size: (height, width) of the padded image.
-        mask_size: of the maps of stride 4. level_sizes: of the five levels.
-        things, classes: number of thing classes and of all classes.
-
-    Raises:
-        ValueError: there are not five levels.
+    Sizes are (height, width) of the padded image, of its maps of stride 4 and of the five
+    levels; ``things`` and ``classes`` are the numbers of thing classes and of all classes.
     """
     if len(level_sizes) != len(SIZE_RANGES_PX):
         raise ValueError(f"there are {len(SIZE_RANGES_PX)} levels, got {len(level_sizes)} sizes")

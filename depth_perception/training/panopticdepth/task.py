@@ -127,25 +127,17 @@ class PanopticTraining(module.Training):
         images = stacked(batch.images)
         features = network(images)
         ground_truths = [GroundTruth(*truth) for truth in batch.ground_truths]
-        return panoptic_losses(
-            features,
-            batch_targets(features, ground_truths, images.shape[-2:], network.config),
-            network.thing_embedding,
-            network.stuff_embedding,
-            self.recipe.losses,
-            network.config.first_thing,
-        )
+        targets = batch_targets(features, ground_truths, images.shape[-2:], network.config)
+        embeddings = network.thing_embedding, network.stuff_embedding
+        options, first_thing = self.recipe.losses, network.config.first_thing
+        return panoptic_losses(features, targets, *embeddings, options, first_thing)
 
     def evaluate(self, batch: PanopticBatch) -> PanopticRow:
         found = predicted(self.eval_network, batch.images[0], self.recipe.limits)
         segments = torch.where(found.ids < 0, -1, found.classes * 1000 + found.ids).long()
-        frame = PanopticResult(
-            segments,
-            batch.segments[0],
-            found.depth,
-            GroundTruth(*batch.ground_truths[0]).depth_m,
-            tuple(batch.crowds[0].tolist()),
-        )
+        depth_m = GroundTruth(*batch.ground_truths[0]).depth_m
+        crowds = tuple(batch.crowds[0].tolist())
+        frame = PanopticResult(segments, batch.segments[0], found.depth, depth_m, crowds)
         return PanopticCounter(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
 
     def preview(self, batch: PanopticBatch) -> Tensor:

@@ -27,14 +27,9 @@ _STEREO_SIZE = (1024, 1920)  # UnrealStereo4K before its crop
 
 @dataclass(frozen=True)
 class SourceRecipe:
-    """A data set of the mixture.
-
-    Attributes:
-        kind: reader, see :mod:`depth_perception.data.rendered`.
-        root: its folder; of Hypersim the JSON file.
-        share: of the mixture, relative to the other shares.
-        split: of Hypersim.
-    """
+    """A data set of the mixture, see :mod:`depth_perception.data.rendered`; ``share`` is
+    relative to the other shares. Of Hypersim, ``root`` is the JSON file, and there is a
+    ``split``."""
 
     kind: Literal["worlds", "hypersim", "urbansyn", "unrealstereo4k", "vkitti2", "tartanair"]
     root: str
