@@ -161,12 +161,8 @@ def card_text(training: Training, name: str, step: int, metrics: Mapping[str, fl
     lines = [f"# {name}", "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
     lines += ["", "Validation", ""]
-    numbers = {key: value for key, value in metrics.items() if key != "step"}
-    if numbers:
-        lines += [f"| at step {metrics['step']:.0f} | |", "|---|--:|"]
-        lines += [f"| {key} | {value:.6g} |" for key, value in numbers.items()]
-    else:
-        lines.append("None yet.")
+    lines += [f"| at step {metrics['step']:.0f} | |", "|---|--:|"] if metrics else ["None yet."]
+    lines += [f"| {key} | {value:.6g} |" for key, value in metrics.items() if key != "step"]
     plain = json.loads(json.dumps(asdict(recipe)))  # YAML requires lists for tuples
     whole = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     lines += ["", "Recipe", "", "```yaml", whole.rstrip(), "```", ""]

@@ -71,13 +71,9 @@ def run(job: Job) -> Report:
     first, figures = results[0], None
     if job.as_published and setup.comparable:
         figures = published(job.benchmark.protocol, job.model, job.dataset)
-    summary = (
-        f"{first.frames} frames",
-        f"{first.skipped} without ground truth",
-        f"{first.pixels} pixels",
-        *setup.summary,
-        f"{first.seconds / first.frames:.3f} s per frame",
-    )
+    counts = (f"{first.frames} frames", f"{first.skipped} without ground truth")
+    summary = (*counts, f"{first.pixels} pixels", *setup.summary)
+    summary = (*summary, f"{first.seconds / first.frames:.3f} s per frame")
     whole = document(results, figures, **job.about, rules={**protocol.rules, **setup.rules})
     return Report((Sheet.of(results, figures),), ", ".join(summary), whole)
 
@@ -97,13 +93,10 @@ def _panoramas(job: Job, reader: Any, estimator: Estimator) -> Setup:
 def _panda(job: Job, reader: Any, estimator: Estimator) -> Setup:
     alignment = job.alignment(estimator)
     usual = job.rules.align == "auto" and not job.rules.median and job.rules.listing is None
-    return Setup(
-        reader,
-        PandaProtocol(alignment, job.network.height),
-        lambda e: predict_values(e, alignment),
-        (f"split: {job.split}", "protocol: panda", f"alignment: {alignment.value}"),
-        comparable=usual and job.split == "test",
-    )
+    protocol = PandaProtocol(alignment, job.network.height)
+    comparable = usual and job.split == "test"
+    summary = (f"split: {job.split}", "protocol: panda", f"alignment: {alignment.value}")
+    return Setup(reader, protocol, lambda e: predict_values(e, alignment), summary, {}, comparable)
 
 
 def _spherical(job: Job, reader: Any, estimator: Estimator) -> Setup:
@@ -119,15 +112,11 @@ def _spherical(job: Job, reader: Any, estimator: Estimator) -> Setup:
         protocol: EvaluationProtocol = OmniDepthProtocol(limit)
     else:
         protocol = ViewSynthesisProtocol(limit, alignment is Alignment.MEDIAN)
-    usual = job.alignment(estimator)
-    return Setup(
-        _views(job, reader),
-        protocol,
-        lambda e: predict_values(e, usual),
-        (f"up to {limit:g} m", f"protocol: {name}", f"alignment: {alignment.value}"),
-        {"alignment": alignment.value},
-        comparable=limit == MAX_RANGE_M and job.rules.view == "centre",
-    )
+    usual, reader = job.alignment(estimator), _views(job, reader)
+    summary = (f"up to {limit:g} m", f"protocol: {name}", f"alignment: {alignment.value}")
+    rules = {"alignment": alignment.value}
+    comparable = limit == MAX_RANGE_M and job.rules.view == "centre"
+    return Setup(reader, protocol, lambda e: predict_values(e, usual), summary, rules, comparable)
 
 
 def _views(job: Job, reader: Views) -> Views:
