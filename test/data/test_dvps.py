@@ -20,8 +20,8 @@ from depth_perception.data.dvps import (
     write_index,
 )
 from depth_perception.data.panoptic import VOID_CLASS, PanopticFrame
-from depth_perception.evaluation.panoptic import CITYSCAPES_DVPS
-from depth_perception.evaluation.panoptic_score import (
+from depth_perception.evaluation.panoptic import (
+    CITYSCAPES_DVPS,
     PanopticCounter,
     PanopticResult,
     PanopticScore,

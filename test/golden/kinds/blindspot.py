@@ -47,7 +47,7 @@ from depth_perception.systems.blindspot.input import authors_view, lanczos_plane
 from depth_perception.systems.blindspot.network import BlindSpotVgg
 from depth_perception.systems.checkpoints import load_strictly
 from depth_perception.systems.omnidepth.network import OmniDepth, RectNet, UResNet
-from depth_perception.training.blindspot.augment import recolored
+from depth_perception.training.blindspot.data import recolored
 from depth_perception.training.blindspot.photometric import (
     PhotometricOptions,
     smoothness,

@@ -47,7 +47,7 @@ from depth_perception.training.panopticdepth.targets import (
     PanopticTargets,
     panoptic_targets,
 )
-from depth_perception.training.schedules import Clock, Poly
+from depth_perception.training.recipe import Clock, Poly
 
 KINDS = Kinds()
 LIMITS = PanopticLimits()

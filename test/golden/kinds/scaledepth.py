@@ -40,7 +40,7 @@ from depth_perception.systems.scaledepth.windows import (
     scene_depth,
 )
 from depth_perception.training.panda.losses import dav2_silog
-from depth_perception.training.scaledepth.augment import PhotoAugment, crop_box, depth_mixed
+from depth_perception.training.scaledepth.data import PhotoAugment, crop_box, depth_mixed
 from depth_perception.training.scaledepth.losses import (
     ScaleDepthLosses,
     class_entropy,

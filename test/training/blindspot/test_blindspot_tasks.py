@@ -26,8 +26,12 @@ from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
 from depth_perception.geometry.stereo import RectilinearStereo, SphericalStereo
 from depth_perception.systems.blindspot.estimator import BlindSpotOptions
 from depth_perception.training.blindspot import task as stereo
-from depth_perception.training.blindspot.augment import StereoAugmentation
-from depth_perception.training.blindspot.data import DataRecipe, PanoramaData, StereoData
+from depth_perception.training.blindspot.data import (
+    DataRecipe,
+    PanoramaData,
+    StereoAugmentation,
+    StereoData,
+)
 from depth_perception.training.omnidepth import task as omnidepth
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.run import train

@@ -14,8 +14,8 @@ from depth_perception.data.worlds import FolderOptions, WorldFolder, write_folde
 from depth_perception.geometry import Equirectangular
 from depth_perception.systems import load_network, weights_path
 from depth_perception.training.panda.frames import normalise
-from depth_perception.training.panda.networks import trainable_network
 from depth_perception.training.panda.student_task import StudentRecipe
+from depth_perception.training.panda.task import trainable_network
 from depth_perception.training.recipe import load_recipe, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, seeded

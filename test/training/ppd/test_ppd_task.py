@@ -25,9 +25,8 @@ from depth_perception.training.ppd.data import (
     without_sky,
 )
 from depth_perception.training.ppd.task import PpdRecipe, PpdTraining, prepare
-from depth_perception.training.recipe import load_recipe
+from depth_perception.training.recipe import Clock, load_recipe
 from depth_perception.training.run import train
-from depth_perception.training.schedules import Clock
 from depth_perception.training.stream import BatchStream
 from depth_perception.training.strict_mapping import RecipeError
 
