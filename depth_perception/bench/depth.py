@@ -55,11 +55,7 @@ def bench_estimator(options: Network) -> Result:
 
 
 def _result(
-    name: str,
-    bench: Comparison,
-    scene: Scene,
-    work: str,
-    runs: dict[str, Callable[[], Tensor]],
+    name: str, bench: Comparison, scene: Scene, work: str, runs: dict[str, Callable[[], Tensor]]
 ) -> Result:
     options = scene.options
 

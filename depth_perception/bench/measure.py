@@ -21,7 +21,7 @@ from .result import Difference, Measurement
 _UNCOUNTED = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: (
         lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value)
-    ),
+    )
 }
 if has_onednn():
     _UNCOUNTED[torch.ops.mkldnn._linear_pointwise] = lambda tokens, weight, *_, **__: (

@@ -10,13 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from ...geometry import Camera, Pinhole
@@ -283,10 +277,7 @@ class InferRun:
         return camera, f"field of view of {degrees:.1f} degrees from {found.source}"
 
     def _predict(
-        self,
-        image: np.ndarray,
-        output_size: OutputSize | None = None,
-        camera: Camera | None = None,
+        self, image: np.ndarray, output_size: OutputSize | None = None, camera: Camera | None = None
     ) -> Prediction:
         """Depth of one image, at the size of the input with ``--resize`` or on request."""
         height, width = image.shape[:2]
