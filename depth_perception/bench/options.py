@@ -258,7 +258,7 @@ class Soak(Saved):
     )
     model: str = option("identity", "name in the catalogue, or identity for no network.")
     image_height: int = option(128, "rows of the image; it has twice as many columns.")
-    height: int = option(64, "rows of the depth, or of the network's input (0: the model's default).")
+    height: int = option(64, "rows of the depth, or of the network's input (0: the default).")
 
 
 @documented

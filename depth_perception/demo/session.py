@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # From 102 to 214 the ports of DDS fall into the ephemeral range of Linux.
@@ -75,12 +74,7 @@ class Session:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for child in reversed(self._children):
             if child.process.poll() is None:
                 _end(child.process, grace_s=5.0)
@@ -154,18 +148,14 @@ class Session:
         """
         self._poll(lambda: False, seconds, needs)
 
-    def check(self, child: Child) -> None:
-        """Raise DemoError if a process that should run has ended."""
-        code = child.process.poll()
-        if code is not None:
-            raise DemoError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
-
     def _poll(self, done: Callable[[], bool], timeout_s: float, needs: Sequence[Child]) -> bool:
         """Wait until ``done`` while every process in ``needs`` runs; False when time is over."""
         deadline = time.monotonic() + timeout_s
         while not done():
             for child in needs:
-                self.check(child)
+                if (code := child.process.poll()) is not None:
+                    text = f"the {child.name} ended early, exit code {code}"
+                    raise DemoError(f"{text}\n{_logs(child)}")
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_S)

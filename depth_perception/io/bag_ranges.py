@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,12 @@ import torch
 from torch import Tensor
 
 from ..geometry.rotations import from_quaternion
-from .bags import STORE, BagReadError, open_bag, stamp_ns
+from .bags import STORE, BagFrame, BagReadError, messages_of, open_bag
 from .range_messages import RangeMessageError, cloud_points, scan_points
 
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 SCAN_TYPE = "sensor_msgs/msg/LaserScan"
 TRANSFORM_TYPE = "tf2_msgs/msg/TFMessage"
-_READERS = {CLOUD_TYPE: cloud_points, SCAN_TYPE: scan_points}
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,13 @@ class RangeReader:
         self._path = path
         self._tolerance_ns = round(tolerance_s * 1e9)
         self._stack = ExitStack()
-        self._messages: Iterator[tuple[int, Any, str]] = iter(())
-        self._waiting: deque[tuple[int, Any, str]] = deque()
+        self._messages: Iterator[BagFrame] = iter(())
+        self._waiting: deque[BagFrame] = deque()
         self._is_over = False
 
     def __enter__(self) -> RangeReader:
         reader = self._stack.enter_context(open_bag(self._path))
-        able = [c for c in reader.connections if c.msgtype in _READERS]
+        able = [c for c in reader.connections if c.msgtype in (CLOUD_TYPE, SCAN_TYPE)]
         found = [c for c in able if c.topic.strip("/") == self.topic.strip("/")]
         if not found:
             self._stack.close()
@@ -73,21 +71,10 @@ class RangeReader:
                 f"it has {names or 'none at all'}"
             )
         self.is_scan = found[0].msgtype == SCAN_TYPE
-
-        def messages() -> Iterator[tuple[int, Any, str]]:
-            for connection, recorded_ns, raw in reader.messages(found):
-                message = STORE.deserialize_cdr(raw, connection.msgtype)
-                yield stamp_ns(message) or recorded_ns, message, connection.msgtype
-
-        self._messages = messages()
+        self._messages = messages_of(reader, found)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def nearest(self, moment_ns: int) -> BagRanges:
@@ -98,26 +85,25 @@ class RangeReader:
             RangeMessageError: it is inconsistent.
         """
         while not self._is_over and (
-            not self._waiting or self._waiting[-1][0] <= moment_ns + self._tolerance_ns
+            not self._waiting or self._waiting[-1].stamp_ns <= moment_ns + self._tolerance_ns
         ):
             message = next(self._messages, None)
             if message is None:
                 self._is_over = True
             else:
                 self._waiting.append(message)
-        while self._waiting and self._waiting[0][0] < moment_ns - self._tolerance_ns:
+        while self._waiting and self._waiting[0].stamp_ns < moment_ns - self._tolerance_ns:
             self._waiting.popleft()
-        best = min(self._waiting, key=lambda item: abs(item[0] - moment_ns), default=None)
-        if best is None or abs(best[0] - moment_ns) > self._tolerance_ns:
+        best = min(self._waiting, key=lambda item: abs(item.stamp_ns - moment_ns), default=None)
+        if best is None or abs(best.stamp_ns - moment_ns) > self._tolerance_ns:
             raise LookupError(
                 f"nothing on {self.topic} within {self._tolerance_ns * 1e-9:g} s of the image"
             )
-        found_ns, message, type_name = best
         try:
-            points = _READERS[type_name](message)
+            points = (scan_points if self.is_scan else cloud_points)(best.message)
         except RangeMessageError as error:
             raise RangeMessageError(f"a message on {self.topic} was rejected: {error}") from error
-        return BagRanges(found_ns, message.header.frame_id, points)
+        return BagRanges(best.stamp_ns, best.frame_id, points)
 
 
 class StaticFrames:
@@ -135,7 +121,10 @@ class StaticFrames:
                      if c.topic == "/tf_static" and c.msgtype == TRANSFORM_TYPE]  # fmt: skip
             for connection, _, raw in reader.messages(found) if found else ():
                 for item in STORE.deserialize_cdr(raw, connection.msgtype).transforms:
-                    child, parent = (_plain(f) for f in (item.child_frame_id, item.header.frame_id))
+                    parent, child = (
+                        item.header.frame_id.lstrip("/"),
+                        item.child_frame_id.lstrip("/"),
+                    )
                     self._parents[child] = parent, _matrix(item.transform)
 
     def between(self, source: str, target: str) -> Tensor:
@@ -144,7 +133,7 @@ class StaticFrames:
         Raises:
             LookupError: the frames are not connected.
         """
-        above, below = self._chain(_plain(source)), self._chain(_plain(target))
+        above, below = (self._chain(name.lstrip("/")) for name in (source, target))
         common = next((frame for frame in above if frame in below), None)
         if common is None:
             raise LookupError(
@@ -163,10 +152,6 @@ class StaticFrames:
             chain[parent] = matrix @ chain[frame]
             frame = parent
         return chain
-
-
-def _plain(frame: str) -> str:
-    return frame.lstrip("/")
 
 
 def _matrix(transform: Any) -> Tensor:

@@ -92,7 +92,10 @@ def test_relative_differences() -> None:
         (["network", "moge-2-tiny"], "there is a baseline for depth_anything"),
         (["network", "no-such"], "no-such"),
         (["estimator", "panda-tiny", "--backends", "abacus"], "abacus"),
-        (["estimator", "panda-tiny", "--image-height", "0"], "image_height must lie between 1 and inf, got 0"),
+        (
+            ["estimator", "panda-tiny", "--image-height", "0"],
+            "image_height must lie between 1 and inf, got 0",
+        ),
         (["network", "panda-tiny", "--repeats", "0"], "repeats must lie between 1 and inf"),
     ],
 )

@@ -12,7 +12,6 @@ from depth_perception.bench import panoptic
 from depth_perception.bench.options import Panoptic
 from depth_perception.bench.panoptic import synthetic_scene
 from depth_perception.cli.main import main
-from depth_perception.systems.panopticdepth.config import PANOPTICDEPTH
 
 SMALL = ["--height", "96", "--width", "192", "--repeats", "1", "--device", "cpu"]
 
@@ -61,7 +60,7 @@ def test_pixels_that_differ_are_counted(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_scene_is_the_same_every_time_and_has_no_more_than_it_says() -> None:
     options = Panoptic(segments=7, height=64, width=128)
-    first, again = (synthetic_scene(options, PANOPTICDEPTH, torch.device("cpu")) for _ in "ab")
+    first, again = (synthetic_scene(options, torch.device("cpu")) for _ in "ab")
     assert torch.equal(first.features.masks, again.features.masks)
     assert first.features.masks.shape == (1, 256, 16, 32)
     assert len(first.things.scores) == 7
