@@ -121,11 +121,8 @@ class StaticFrames:
                      if c.topic == "/tf_static" and c.msgtype == TRANSFORM_TYPE]  # fmt: skip
             for connection, _, raw in reader.messages(found) if found else ():
                 for item in STORE.deserialize_cdr(raw, connection.msgtype).transforms:
-                    parent, child = (
-                        item.header.frame_id.lstrip("/"),
-                        item.child_frame_id.lstrip("/"),
-                    )
-                    self._parents[child] = parent, _matrix(item.transform)
+                    parent = item.header.frame_id.lstrip("/")
+                    self._parents[item.child_frame_id.lstrip("/")] = parent, _matrix(item.transform)
 
     def between(self, source: str, target: str) -> Tensor:
         """(4, 4) float64 transform of points from ``source`` to ``target``.
