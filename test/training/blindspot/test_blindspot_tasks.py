@@ -321,7 +321,7 @@ def test_panoramas_turn_with_their_range(places: str) -> None:
 @pytest.mark.parametrize(
     ("name", "override", "message"),
     [
-        ("blindspot-worlds", "model.name=panda-tiny", "not trained by task stereo"),
+        ("blindspot-worlds", "model.name=panda-tiny", "not trained by task blindspot"),
         ("blindspot-worlds", "data.height=96", "multiples of 64"),
         ("blindspot-worlds", "model.views=left", "must not change"),
         ("blindspot-worlds", "model.first_disparity=0.5", "first_disparity"),
