@@ -20,6 +20,7 @@ from .range_messages import RangeMessageError, cloud_points, scan_points
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 SCAN_TYPE = "sensor_msgs/msg/LaserScan"
 TRANSFORM_TYPE = "tf2_msgs/msg/TFMessage"
+_READERS = {CLOUD_TYPE: cloud_points, SCAN_TYPE: scan_points}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class RangeReader:
 
     def __enter__(self) -> RangeReader:
         reader = self._stack.enter_context(open_bag(self._path))
-        able = [c for c in reader.connections if c.msgtype in (CLOUD_TYPE, SCAN_TYPE)]
+        able = [c for c in reader.connections if c.msgtype in _READERS]
         found = [c for c in able if c.topic.strip("/") == self.topic.strip("/")]
         if not found:
             self._stack.close()
@@ -100,7 +101,7 @@ class RangeReader:
                 f"nothing on {self.topic} within {self._tolerance_ns * 1e-9:g} s of the image"
             )
         try:
-            points = (scan_points if self.is_scan else cloud_points)(best.message)
+            points = _READERS[best.message.__msgtype__](best.message)
         except RangeMessageError as error:
             raise RangeMessageError(f"a message on {self.topic} was rejected: {error}") from error
         return BagRanges(best.stamp_ns, best.frame_id, points)

@@ -105,7 +105,11 @@ class InferRun:
         Raises:
             StartError: the model cannot be loaded.
         """
-        process = dict(zip(InputKind, (self._image, self._video, self._bag), strict=True))
+        process = {
+            InputKind.IMAGE: self._image,
+            InputKind.VIDEO: self._video,
+            InputKind.BAG: self._bag,
+        }
         started = time.monotonic()
         interrupted = False
         with self._progress_bar() as self._bar, Background() as self._background:
