@@ -8,35 +8,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_EXPORTS = {
-    "Extrinsics": "options",
-    "FilterOptions": "options",
-    "FilterStatus": "filter",
-    "FitError": "fits",
-    "FitModel": "options",
-    "FitOptions": "options",
-    "Measurement": "metric",
-    "MetricScale": "metric",
-    "Recovered": "recovery",
-    "Reference": "reference",
-    "ScaleEstimate": "filter",
-    "ScaleFilter": "filter",
-    "ScaleFit": "fits",
-    "ScaleOptions": "options",
-    "ScaleRecovery": "recovery",
-    "ScaleReport": "recovery",
-    "ScaleSetup": "options",
-    "ScaleSource": "options",
-    "ScaleStatus": "recovery",
-    "SensorMount": "options",
-    "SourceError": "reference",
-    "align": "alignment",
-    "apply_fit": "alignment",
-    "default_model": "alignment",
-    "fit_depth": "fits",
-    "fit_prediction": "alignment",
-    "rigid": "metric",
+_NAMES = {
+    "alignment": "align apply_fit default_model fit_prediction",
+    "filter": "FilterStatus ScaleEstimate ScaleFilter",
+    "fits": "FitError ScaleFit fit_depth",
+    "metric": "Measurement MetricScale rigid",
+    "options": "Extrinsics FilterOptions FitModel FitOptions ScaleOptions ScaleSetup ScaleSource "
+    "SensorMount",
+    "recovery": "Recovered ScaleRecovery ScaleReport ScaleStatus",
+    "reference": "Reference SourceError",
 }
+_EXPORTS = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = sorted(_EXPORTS)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..prediction import AffineInvariantError, DepthSpace, Prediction, ScaleKind, Scene
+from ..prediction import AffineInvariantError, DepthSpace, Prediction, ScaleKind
 from .fits import FitModel, FitOptions, ScaleFit, fit_depth
 
 
@@ -45,8 +45,7 @@ def fit_prediction(
     """
     model = default_model(prediction) if model is None else FitModel(model)
     device = prediction.values.device
-    truth = depth_m.to(device)
-    truth = torch.where(prediction.valid, truth, torch.zeros_like(truth))
+    truth = torch.where(prediction.valid, depth_m.to(device), 0.0)
     weights = None if weights is None else weights.to(device)
     groups = None if block_px < 1 else blocks(*truth.shape, block_px, device)
     values = values_for(model, prediction)
@@ -68,13 +67,17 @@ def apply_fit(
     valid = prediction.valid & torch.isfinite(depth)
     if max_depth_m is not None:
         valid = valid & (depth <= max_depth_m)
+    scene = None  # with a shift, depth is no longer relative to the size of the scene
+    if prediction.scene is not None and not fit.model.has_shift:
+        metres = prediction.scene.scale_m * fit.scale
+        scene = replace(prediction.scene, scale_m=metres, is_at_floor=False)
     return replace(
         prediction,
         values=depth,
         valid=valid,
         space=DepthSpace.DEPTH,
         scale=ScaleKind.METRIC,
-        scene=_scaled(prediction.scene, fit),
+        scene=scene,
         fit=fit,
         note="",
     )
@@ -99,13 +102,6 @@ def blocks(height: int, width: int, size_px: int, device: torch.device | str) ->
     row = torch.arange(height, device=device)[:, None] // size_px
     column = torch.arange(width, device=device)[None] // size_px
     return row * (-(-width // size_px)) + column
-
-
-def _scaled(scene: Scene | None, fit: ScaleFit) -> Scene | None:
-    """The scene in the new metres; None if depth is no longer relative to its size."""
-    if scene is None or fit.model.has_shift:
-        return None
-    return replace(scene, scale_m=scene.scale_m * fit.scale, is_at_floor=False)
 
 
 def values_for(model: FitModel, prediction: Prediction) -> Tensor:

@@ -47,11 +47,9 @@ class _Normal:
 
     def corrected(self, other: _Normal) -> _Normal:
         """Product of both: the Kalman filter of a directly observed number."""
-        gain = self.variance / (self.variance + other.variance)
-        return _Normal(
-            self.mean + gain * (other.mean - self.mean),
-            self.variance * other.variance / (self.variance + other.variance),
-        )
+        total = self.variance + other.variance
+        mean = self.mean + self.variance / total * (other.mean - self.mean)
+        return _Normal(mean, self.variance * other.variance / total)
 
     def distance(self, other: _Normal) -> float:
         return abs(self.mean - other.mean) / math.sqrt(self.variance + other.variance)
@@ -156,13 +154,8 @@ class ScaleFilter:
     def _seen(self, fit: ScaleFit, stamp_s: float) -> _State:
         scale_sigma = math.hypot(fit.scale_sigma / fit.scale, self.options.scale_noise)
         shift_sigma = math.hypot(fit.shift_sigma, self.options.shift_noise)
-        return _State(
-            fit=fit,
-            log_scale=_Normal(math.log(fit.scale), scale_sigma**2),
-            shift=_Normal(fit.shift, shift_sigma**2),
-            stamp_s=stamp_s,
-            accepted_s=stamp_s,
-        )
+        log_scale = _Normal(math.log(fit.scale), scale_sigma**2)
+        return _State(fit, log_scale, _Normal(fit.shift, shift_sigma**2), stamp_s, stamp_s)
 
     def _is_jump(self, state: _State, seen: _State) -> bool:
         gate = self.options.gate_sigmas
@@ -176,12 +169,11 @@ class ScaleFilter:
 
 
 def _rebased(state: _State, factor: float, offset: float) -> _State:
-    scale, log_scale, shift = math.exp(state.log_scale.mean), state.log_scale, state.shift
+    log_scale, shift = state.log_scale, state.shift
     if state.fit.model.has_shift:
-        shift = replace(shift, mean=shift.mean + scale * offset)
-    return replace(
-        state, log_scale=replace(log_scale, mean=log_scale.mean + math.log(factor)), shift=shift
-    )
+        shift = replace(shift, mean=shift.mean + math.exp(log_scale.mean) * offset)
+    log_scale = replace(log_scale, mean=log_scale.mean + math.log(factor))
+    return replace(state, log_scale=log_scale, shift=shift)
 
 
 def _estimate(state: _State, status: FilterStatus) -> ScaleEstimate:

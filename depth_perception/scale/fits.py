@@ -76,7 +76,22 @@ def fit_depth(
     line, sigma = _refined(line, rows, wanted, weight, drawn)
     residual = rows @ line - wanted
     inlier = residual.abs() < _TUKEY * sigma
-    fit = _summary(model, line, rows, residual, x, depth, weight * inlier, inlier, group)
+    weight = weight * inlier
+    sigmas = _sigmas(rows, residual, weight, inlier, group)
+    fitted = model.space.to_depth(line[0] * x + line[1] if model.has_shift else line[0] * x)
+    error = torch.where(inlier, fitted - depth, 0.0)
+    total = weight.sum()
+    fit = ScaleFit(
+        model=model,
+        scale=float(line[0]),
+        shift=float(line[1]) if model.has_shift else 0.0,
+        scale_sigma=sigmas[0],
+        shift_sigma=sigmas[1] if model.has_shift else 0.0,
+        residual_m=float(((weight * error**2).sum() / total).sqrt()),
+        residual_ratio=float(((weight * (error / depth) ** 2).sum() / total).sqrt()),
+        inliers=int(inlier.sum()),
+        samples=x.numel(),
+    )
     _reject_unreliable(fit, depth[inlier], options)
     return fit
 
@@ -109,14 +124,15 @@ def _drawn(weight: Tensor) -> Tensor:
     if count <= _SCORED_SAMPLES and bool((weight == weight[0]).all()):
         return torch.arange(count, device=weight.device)
     share = weight.cpu().cumsum(0)
-    points = torch.rand(_SCORED_SAMPLES, generator=_generator(), dtype=torch.float64) * share[-1]
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(_SCORED_SAMPLES, generator=generator, dtype=torch.float64) * share[-1]
     return torch.searchsorted(share, points).clamp_(max=count - 1).to(weight.device)
 
 
 def _least_median(x: Tensor, rows: Tensor, wanted: Tensor) -> Tensor:
     """The line through one or two samples that has the least median residual."""
     count = x.numel()
-    generator = _generator()
+    generator = torch.Generator().manual_seed(0)
     if rows.shape[1] == 1:
         pick = torch.randint(count, (_HYPOTHESES,), generator=generator).to(x.device)
         lines = (wanted[pick] / rows[pick, 0])[:, None]
@@ -176,48 +192,24 @@ def _normal_equations(rows: Tensor, wanted: Tensor, trust: Tensor) -> tuple[Tens
     return normal, right
 
 
-def _summary(
-    model: FitModel,
-    line: Tensor,
-    rows: Tensor,
-    residual: Tensor,
-    x: Tensor,
-    depth: Tensor,
-    weight: Tensor,
-    inlier: Tensor,
-    group: Tensor | None,
-) -> ScaleFit:
+def _sigmas(
+    rows: Tensor, residual: Tensor, weight: Tensor, inlier: Tensor, group: Tensor | None
+) -> list[float]:
+    """Standard deviations of the numbers of the line."""
     normal, _ = _normal_equations(rows, residual, weight)
-    inliers = int(inlier.sum())
     # from the spread of the residuals, so that the assumed noise need not be correct
     # (White, "A Heteroskedasticity-Consistent Covariance Matrix Estimator", 1980)
-    pulls, independent = rows * (weight * residual)[:, None], inliers
-    if group is not None and inliers:
+    pulls, independent = rows * (weight * residual)[:, None], int(inlier.sum())
+    if group is not None and independent:
         # errors of a group add up (Liang and Zeger, "Longitudinal Data Analysis Using Generalized
         # Linear Models", 1986)
         found, member = group.unique(return_inverse=True)
         independent = int(member[inlier].unique().numel())
-        pulls = pulls.new_zeros((found.numel(), line.numel())).index_add_(0, member, pulls)
-    freedom = max(1, independent - line.numel())
+        pulls = pulls.new_zeros((found.numel(), rows.shape[1])).index_add_(0, member, pulls)
+    freedom = max(1, independent - rows.shape[1])
     inverse = torch.linalg.inv(normal)
     covariance = inverse @ (pulls.T @ pulls) @ inverse * (independent / freedom)
-    sigmas = covariance.diagonal().clamp(min=0).sqrt().tolist()
-    fitted = model.space.to_depth(line[0] * x + line[1] if model.has_shift else line[0] * x)
-    error = torch.where(inlier, fitted - depth, torch.zeros_like(depth))
-    total = weight.sum()
-    residual_m = ((weight * error**2).sum() / total).sqrt()
-    residual_ratio = ((weight * (error / depth) ** 2).sum() / total).sqrt()
-    return ScaleFit(
-        model=model,
-        scale=float(line[0]),
-        shift=float(line[1]) if model.has_shift else 0.0,
-        scale_sigma=sigmas[0],
-        shift_sigma=sigmas[1] if model.has_shift else 0.0,
-        residual_m=float(residual_m),
-        residual_ratio=float(residual_ratio),
-        inliers=inliers,
-        samples=x.numel(),
-    )
+    return covariance.diagonal().clamp(min=0).sqrt().tolist()
 
 
 def _reject_unreliable(fit: ScaleFit, depth_m: Tensor, options: FitOptions) -> None:
@@ -247,7 +239,3 @@ def _reject_unreliable(fit: ScaleFit, depth_m: Tensor, options: FitOptions) -> N
             f"inliers are off by {fit.residual_ratio:.0%} of their depth: need "
             f"{options.max_residual_ratio:.0%}"
         )
-
-
-def _generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..prediction import Prediction
 from .options import ScaleOptions, ScaleSource
 from .recovery import Recovered, ScaleRecovery
-from .reference import Reference, SourceError
+from .reference import SourceError
 from .sources.other_model import Predictor, predicted_reference
 from .sources.points import points_reference
 
@@ -82,7 +82,14 @@ class MetricScale:
         reference = None
         try:
             if self.options.source is ScaleSource.POINTS and measurement is not None:
-                reference = self._of_points(prediction, measurement)
+                reference = points_reference(
+                    measurement.points,
+                    measurement.to_camera,
+                    prediction.camera,
+                    prediction.kind,
+                    self.options.points,
+                    device=prediction.values.device,
+                )
             elif self.options.source is ScaleSource.REFERENCE and self._other is not None:
                 reference = predicted_reference(prediction, image, self._other)
         except (SourceError, ValueError) as error:
@@ -94,16 +101,6 @@ class MetricScale:
         if result.report.is_metric:
             named = replace(named, fit_source=self._name)
         return Recovered(named, replace(result.report, source=self._name))
-
-    def _of_points(self, prediction: Prediction, measurement: Measurement) -> Reference:
-        return points_reference(
-            measurement.points,
-            measurement.to_camera,
-            prediction.camera,
-            prediction.kind,
-            self.options.points,
-            device=prediction.values.device,
-        )
 
 
 def rigid(translation: tuple[float, float, float], rotation: Tensor) -> Tensor:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import astuple, dataclass, field, replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..depth_space import FitModel
 from ..options import check_options, option, shared
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _OPTICAL_OF_BODY = ((0.0, -1.0, 0.0), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0))
 _FARTHEST_M = 1000.0
@@ -35,7 +32,14 @@ class ScaleSource(str, Enum):
     NONE = "none"
 
 
-_SOURCES = tuple(source.value for source in ScaleSource)
+def _check_signs(values: object, positive: str, not_negative: str) -> None:
+    """Raise ValueError unless these numbers of an object, by name, have the right sign."""
+    for name in positive.split():
+        if not getattr(values, name) > 0:
+            raise ValueError(f"{name} must be positive, got {getattr(values, name)}")
+    for name in not_negative.split():
+        if not getattr(values, name) >= 0:
+            raise ValueError(f"{name} must not be negative, got {getattr(values, name)}")
 
 
 @dataclass(frozen=True)
@@ -104,14 +108,8 @@ class FilterOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
-        for name in ("scale_drift", "shift_drift"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("scale_noise", "shift_noise", "gate_sigmas"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.jumps_believed < 1:
-            raise ValueError(f"jumps_believed must be positive, got {self.jumps_believed}")
+        positive = "scale_noise shift_noise gate_sigmas jumps_believed"
+        _check_signs(self, positive, "scale_drift shift_drift")
 
 
 @dataclass(frozen=True)
@@ -143,10 +141,7 @@ class PointOptions:
                 "ranges must satisfy 0 < range_min_m < range_max_m, got "
                 f"{self.range_min_m} and {self.range_max_m}"
             )
-        if min(self.noise_m, self.noise_ratio) < 0:
-            raise ValueError(
-                f"noise must not be negative, got {self.noise_m} and {self.noise_ratio}"
-            )
+        _check_signs(self, "", "noise_m noise_ratio")
         if not 0 <= self.spacing < math.pi or not self.behind_ratio > 0:
             raise ValueError(
                 "spacing must lie in [0, pi) rad and behind_ratio be positive, got "
@@ -193,10 +188,7 @@ class GroundOptions:
         for name in ("tolerance_ratio", "min_ground_ratio"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        if self.height_sigma_ratio < 0:
-            raise ValueError(
-                f"height_sigma_ratio must not be negative, got {self.height_sigma_ratio}"
-            )
+        _check_signs(self, "", "height_sigma_ratio")
 
 
 def upward(pitch: float, roll: float) -> tuple[float, float, float]:
@@ -249,8 +241,8 @@ class Extrinsics:
         if not all(math.isfinite(number) for number in astuple(self)):
             raise ValueError(f"extrinsics must be finite, got {astuple(self)}")
 
-    def matrix(self) -> Tensor:
-        """(4, 4) float64, from the sensor to the optical frame of the camera."""
+    def matrix(self) -> Any:
+        """(4, 4) float64 tensor, from the sensor to the optical frame of the camera."""
         import torch
 
         from ..geometry.rotations import axis_rotation
@@ -293,17 +285,13 @@ class ScaleOptions:
         "Source of metric scale. model: the model itself. points: ranges of a lidar or depth "
         "camera. camera_height: flat ground below a camera of known height. reference: another, "
         "metric model. fixed: given scale and shift. none: no source, the depth stays relative.",
-        choices=_SOURCES,
+        choices=tuple(source.value for source in ScaleSource),
     )
     model: FitModel | None = None
     fit: FitOptions = field(default_factory=FitOptions)
     filter: FilterOptions = field(
         default_factory=lambda: FilterOptions(
-            scale_drift=0.1,
-            shift_drift=0.02,
-            scale_noise=0.05,
-            shift_noise=0.03,
-            gate_sigmas=5.0,
+            scale_drift=0.1, shift_drift=0.02, scale_noise=0.05, shift_noise=0.03, gate_sigmas=5.0
         )
     )
     follow: bool = option(
@@ -338,12 +326,8 @@ class ScaleOptions:
         if self.source is ScaleSource.FIXED and self.fixed is None:
             raise ValueError("source 'fixed' needs its scale: fixed=FixedOptions(scale=...)")
         check_options(self)
-        for name in ("follow_residual_ratio", "agree_ratio", "max_depth_m", "turn"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("block_px", "agreement_s", "check_turns_s"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        positive = "follow_residual_ratio agree_ratio max_depth_m turn"
+        _check_signs(self, positive, "block_px agreement_s check_turns_s")
 
 
 def _offset(text: str) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -10,15 +11,14 @@ import torch
 from torch import Tensor
 
 from ..prediction import Prediction, ScaleKind
-from .agreement import Turned, agreement, best_turn, loose_agreement
+from .agreement import agreement, best_turn, loose_agreement
 from .alignment import apply_fit, blocks, default_model, values_for
 from .filter import FilterStatus, ScaleFilter
 from .fits import FitError, FitModel, ScaleFit, fit_depth
 from .follow import Normalisation, follow
-from .options import ScaleOptions, ScaleSource
+from .options import FixedOptions, ScaleOptions, ScaleSource
 from .reference import Reference, SourceError
 from .sources.camera_height import ground_reference
-from .sources.fixed import fixed_fit
 
 _POOR_RESIDUAL, _POOR_SIGMA, _POOR_AGREEMENT = 0.2, 0.1, 0.5  # accepted with a warning
 _BETTER_TURNED = 0.05  # wrong extrinsics: a rotation agrees better by this fraction
@@ -76,11 +76,13 @@ class Recovered:
 
 
 @dataclass(frozen=True)
-class _Last:
-    """The last image, for comparison with the next one."""
+class _Image:
+    """A prediction that becomes metric; ``values`` are normalised, NaN where not valid."""
 
+    prediction: Prediction
+    model: FitModel
     norm: Normalisation
-    values: Tensor  # in the norm, NaN where not valid
+    values: Tensor
     stamp_s: float
 
 
@@ -98,13 +100,12 @@ class ScaleRecovery:
     def reset(self) -> None:
         """Clear all state, for a new scene or after a jump of the clock."""
         self._filter.reset()
-        self._last: _Last | None = None
+        self._last: _Image | None = None
         self._unit = 1.0
         self._model: FitModel | None = None
         self._accepted_s = math.nan
         self._agreement, self._agreement_s = math.nan, math.nan
-        self._turn_text, self._turn_s = "", math.nan
-        self._rotation_text, self._rotation_s = "", math.nan
+        self._turns = {"accepted": ("", math.nan), "rejected": ("", math.nan)}  # text, time
 
     def recover(
         self,
@@ -134,33 +135,36 @@ class ScaleRecovery:
             return _of_model(prediction)
         if source is ScaleSource.NONE:
             note = "the scale source is none: depth has no metric scale"
-            report = ScaleReport("none", ScaleStatus.NONE, warnings=(note,))
-            return Recovered(_unmetric(prediction, note), report)
+            return _unmetric(prediction, "none", note)
         model = default_model(prediction) if self.options.model is None else self.options.model
         if source is ScaleSource.FIXED:
-            return self._fixed(prediction, model)
-        if self._last is not None and stamp_s < self._last.stamp_s:
-            self.reset()
-        if model is not self._model:
+            fit = fixed_fit(model, self.options.fixed)
+            return self._metric(prediction, ScaleReport("fixed", ScaleStatus.FIXED, fit))
+        went_back = self._last is not None and stamp_s < self._last.stamp_s
+        if went_back or model is not self._model:
             self.reset()
             self._model = model
         name = source.value if reference is None else reference.source
-        warnings: list[str] = []
         values = values_for(model, prediction)
-        norm = self._norm(values, prediction, model)
+        if self._last is None or self.options.follow:
+            norm = Normalisation.of(values, prediction.valid, model.has_shift)
+        else:
+            norm = self._last.norm
         if norm is None:
             return self._unscaled(prediction, name, ["the predicted depth map is constant"])
-        self._follow(norm.apply(values), norm, prediction, model, stamp_s, warnings)
+        values = torch.where(prediction.valid, norm.apply(values), torch.nan)
+        image = _Image(prediction, model, norm, values, stamp_s)
+        warnings = self._follow(image)
         fit = None
         try:
             reference = self._reference(prediction, model, reference, missing)
-            fit = self._fit(prediction, reference, norm, model)
-            self._check(prediction, reference, fit, norm, stamp_s)
+            fit = self._fit(image, reference)
+            self._check(image, reference, fit)
         except FitError as error:
             fit = None
             warnings.append(str(error))
             if reference is not None and not isinstance(error, SourceError):
-                warnings += self._rotation_warning(prediction, reference, model, stamp_s)
+                warnings += filter(None, [self._rejected_turn(image, reference)])
         if fit is None:
             estimate = self._filter.at(stamp_s)
         else:
@@ -171,61 +175,54 @@ class ScaleRecovery:
                 warnings.append("scale jump rejected as an outlier")
         if estimate is None:
             return self._unscaled(prediction, name, warnings, stamp_s)
-        final = _of_values(_in_units(estimate.fit, self._unit), norm)
         sigma = estimate.fit.scale_sigma / estimate.fit.scale
         if model.has_shift:
-            middle = estimate.fit.shift
-            sigma = estimate.fit.shift_sigma
+            sigma, middle = estimate.fit.shift_sigma, estimate.fit.shift
             if model in (FitModel.SCALE_SHIFT, FitModel.INVERSE_DEPTH):
                 sigma = sigma / abs(middle) if middle else math.inf
-        status = ScaleStatus(estimate.status.value)
-        if status is ScaleStatus.HELD:
+        if estimate.status is FilterStatus.HELD:
             warnings.append(f"scale held for {estimate.age_s:.1f} s")
-        elif fit is not None:
-            warnings += _poor(fit, sigma, self._agreement)
-        limit = self.options.max_depth_m
+        elif fit is not None and (
+            fit.residual_ratio > _POOR_RESIDUAL
+            or sigma > _POOR_SIGMA
+            or self._agreement < _POOR_AGREEMENT
+        ):
+            warnings.append(
+                f"poor fit: {fit.inliers} of {fit.samples} known depths are inliers, with a "
+                f"residual of {fit.residual_ratio:.0%}; standard deviation of the scale {sigma:.0%}"
+            )
+        status = ScaleStatus(estimate.status.value)
+        final = _of_values(_in_units(estimate.fit, self._unit), norm)
         report = ScaleReport(
             name, status, final, sigma, estimate.age_s, self._agreement, tuple(warnings)
         )
-        metric = apply_fit(prediction, final, max_depth_m=limit if math.isfinite(limit) else None)
-        return Recovered(replace(metric, fit_source=name), report)
+        return self._metric(prediction, report)
 
-    def _norm(
-        self, values: Tensor, prediction: Prediction, model: FitModel
-    ) -> Normalisation | None:
-        """Of each image itself if images are followed, else of the first image."""
-        if not self.options.follow and self._last is not None:
-            return self._last.norm
-        return Normalisation.of(values, prediction.valid, model.has_shift)
+    def _metric(self, prediction: Prediction, report: ScaleReport) -> Recovered:
+        limit = self.options.max_depth_m
+        limit = limit if math.isfinite(limit) else None
+        metric = apply_fit(prediction, report.fit, max_depth_m=limit)
+        return Recovered(replace(metric, fit_source=report.source), report)
 
-    def _follow(
-        self,
-        values: Tensor,
-        norm: Normalisation,
-        prediction: Prediction,
-        model: FitModel,
-        stamp_s: float,
-        warnings: list[str],
-    ) -> None:
-        """Convert the filter from the values of the last image to those of this one."""
-        last, estimate = self._last, None
-        masked = torch.where(prediction.valid, values, torch.nan)
-        self._last = _Last(norm, masked, stamp_s)
-        if last is not None and self.options.follow:
-            estimate = self._filter.at(stamp_s)
-        if estimate is None or last is None:
-            return
+    def _follow(self, image: _Image) -> list[str]:
+        """Convert the filter from the values of the last image to those of this one; warnings."""
+        last, self._last = self._last, image
+        if last is None or not self.options.follow:
+            return []
+        estimate = self._filter.at(image.stamp_s)
+        if estimate is None:
+            return []
         before = _in_units(estimate.fit, self._unit)
         step = None
-        if last.values.shape == values.shape:
-            linear = before.scale * last.values + before.shift
-            step = follow(values, prediction.valid, linear, model, (before.scale, before.shift))
+        if last.values.shape == image.values.shape:
+            linear, start = before.scale * last.values + before.shift, (before.scale, before.shift)
+            step = follow(image.values, image.prediction.valid, linear, image.model, start)
         if step is None or step.residual_ratio > self.options.follow_residual_ratio:
             self._filter.reset()
             self._agreement = math.nan
-            warnings.append("scene cut detected: scale estimation restarted")
-            return
+            return ["scene cut detected: scale estimation restarted"]
         self._filter.rebase(step.scale / before.scale, (step.shift - before.shift) / before.scale)
+        return []
 
     def _reference(
         self, prediction: Prediction, model: FitModel, reference: Reference | None, missing: str
@@ -243,40 +240,28 @@ class ScaleRecovery:
             )
         return reference
 
-    def _fit(
-        self, prediction: Prediction, reference: Reference, norm: Normalisation, model: FitModel
-    ) -> ScaleFit:
+    def _fit(self, image: _Image, reference: Reference) -> ScaleFit:
         """The fit of this image alone, to its normalised values."""
-        options = self.options.fit
-        values = norm.apply(values_for(model, prediction))
-        truth = torch.where(prediction.valid, reference.depth_m.to(values), torch.nan)
+        options, block_px, values = self.options.fit, self.options.block_px, image.values
+        depth = torch.where(image.prediction.valid, reference.depth_m.to(values), torch.nan)
         weights = reference.weights(options.noise_m, options.noise_ratio).to(values)
-        groups = None
-        if self.options.block_px:
-            groups = blocks(*values.shape, self.options.block_px, values.device)
-        return fit_depth(values, truth, model, weights=weights, groups=groups, options=options)
+        groups = blocks(*values.shape, block_px, values.device) if block_px else None
+        return fit_depth(
+            values, depth, image.model, weights=weights, groups=groups, options=options
+        )
 
-    def _check(
-        self,
-        prediction: Prediction,
-        reference: Reference,
-        fit: ScaleFit,
-        norm: Normalisation,
-        stamp_s: float,
-    ) -> None:
+    def _check(self, image: _Image, reference: Reference, fit: ScaleFit) -> None:
         """Raise SourceError unless the known depths and the prediction show the same scene."""
         options = self.options
-        share = agreement(prediction, reference, _of_values(fit, norm), options.agree_ratio)
-        self._agreement = self._averaged(share, stamp_s)
-        if options.source is ScaleSource.POINTS and not (
-            stamp_s - self._turn_s < options.check_turns_s
-        ):
-            self._turn_s, self._turn_text = stamp_s, ""
-            turned = best_turn(prediction, reference, fit.model, options.agree_ratio, options.turn)
-            if turned.agreement > share + _BETTER_TURNED:
-                self._turn_text = _turn_sentence(turned, share)
-        if self._turn_text:
-            raise SourceError(self._turn_text)
+        fit = _of_values(fit, image.norm)
+        share = agreement(image.prediction, reference, fit, options.agree_ratio)
+        before_s, self._agreement_s = self._agreement_s, image.stamp_s
+        keep = 0.0
+        if math.isfinite(self._agreement) and options.agreement_s > 0:
+            keep = math.exp(-(image.stamp_s - before_s) / options.agreement_s)
+        self._agreement = keep * self._agreement + (1 - keep) * share if keep else share
+        if turn := self._turn("accepted", image, reference, lambda: share):
+            raise SourceError(turn)
         if self._agreement < options.min_agreement:
             raise SourceError(
                 f"only {self._agreement:.0%} of the known depths agree with the image within "
@@ -284,27 +269,40 @@ class ScaleRecovery:
                 "time stamps and the model"
             )
 
-    def _rotation_warning(
-        self, prediction: Prediction, reference: Reference, model: FitModel, stamp_s: float
-    ) -> list[str]:
-        """A warning if points that cannot be fitted agree with the image when rotated."""
-        options = self.options
-        if options.source is not ScaleSource.POINTS:
-            return []
-        if not (stamp_s - self._rotation_s < options.check_turns_s):
-            self._rotation_s, self._rotation_text = stamp_s, ""
-            share = loose_agreement(prediction, reference, model, options.agree_ratio)
-            turned = best_turn(prediction, reference, model, options.agree_ratio, options.turn)
-            if turned.agreement > max(share + _BETTER_TURNED, options.min_agreement):
-                self._rotation_text = _turn_sentence(turned, share)
-        return [self._rotation_text] if self._rotation_text else []
+    def _rejected_turn(self, image: _Image, reference: Reference) -> str:
+        """As :meth:`_turn`, for points that cannot be fitted."""
+        ratio = self.options.agree_ratio
+        return self._turn(
+            "rejected",
+            image,
+            reference,
+            lambda: loose_agreement(image.prediction, reference, image.model, ratio),
+            self.options.min_agreement,
+        )
 
-    def _averaged(self, share: float, stamp_s: float) -> float:
-        before, self._agreement_s = self._agreement_s, stamp_s
-        if not math.isfinite(self._agreement) or self.options.agreement_s == 0:
-            return share
-        keep = math.exp(-(stamp_s - before) / self.options.agreement_s)
-        return keep * self._agreement + (1 - keep) * share
+    def _turn(
+        self,
+        kind: str,
+        image: _Image,
+        reference: Reference,
+        share_of: Callable[[], float],
+        least: float = 0.0,
+    ) -> str:
+        """A sentence if points agree better with the image when rotated; checked periodically."""
+        options, (text, checked_s) = self.options, self._turns[kind]
+        if options.source is ScaleSource.POINTS and not (
+            image.stamp_s - checked_s < options.check_turns_s
+        ):
+            share, ratio = share_of(), options.agree_ratio
+            best, turn = best_turn(image.prediction, reference, image.model, ratio, options.turn)
+            text = ""
+            if best > max(share + _BETTER_TURNED, least):
+                text = (
+                    f"{best:.0%} of the points agree with the image when rotated by {turn}, but "
+                    f"only {share:.0%} as they are: check the extrinsics"
+                )
+            self._turns[kind] = text, image.stamp_s
+        return text
 
     def _take_unit(self, fit: ScaleFit) -> float:
         """The unit of the filter, so that shifts are relative to the depth at the median."""
@@ -313,69 +311,42 @@ class ScaleRecovery:
             self._unit = abs(fit.shift) if direct and fit.shift else 1.0
         return self._unit
 
-    def _fixed(self, prediction: Prediction, model: FitModel) -> Recovered:
-        if self.options.fixed is None:
-            raise ValueError("source 'fixed' needs its scale: fixed=FixedOptions(scale=...)")
-        fit = fixed_fit(model, self.options.fixed)
-        limit = self.options.max_depth_m
-        metric = apply_fit(prediction, fit, max_depth_m=limit if math.isfinite(limit) else None)
-        report = ScaleReport("fixed", ScaleStatus.FIXED, fit)
-        return Recovered(replace(metric, fit_source=report.source), report)
-
     def _unscaled(
-        self,
-        prediction: Prediction,
-        name: str,
-        reasons: list[str],
-        stamp_s: float = math.nan,
+        self, prediction: Prediction, name: str, reasons: list[str], stamp_s: float = math.nan
     ) -> Recovered:
         age_s = stamp_s - self._accepted_s
         if math.isfinite(age_s):
             reasons = [*reasons, f"no valid scale estimate for {age_s:.1f} s"]
-        report = ScaleReport(
-            name,
-            ScaleStatus.NONE,
-            age_s=age_s,
-            agreement=self._agreement,
-            warnings=tuple(reasons),
-        )
-        return Recovered(_unmetric(prediction, "; ".join(reasons)), report)
+        return _unmetric(prediction, name, *reasons, age_s=age_s, agreement=self._agreement)
+
+
+def fixed_fit(model: FitModel, options: FixedOptions) -> ScaleFit:
+    """Given scale and shift as a fit of no samples.
+
+    Raises:
+        ValueError: a shift for a model without one.
+    """
+    if options.shift and not model.has_shift:
+        raise ValueError(f"a fit of model {model.value!r} has no shift, got {options.shift}")
+    return ScaleFit(model, options.scale, options.shift, 0.0, 0.0, 0.0, 0.0, 0, 0)
 
 
 def _of_model(prediction: Prediction) -> Recovered:
     """The scale of the model itself, if it has one."""
     if not prediction.is_metric:
         note = prediction.note or "the model is not metric and no other source of scale is set"
-        prediction = replace(prediction, note=note)
-        return Recovered(prediction, ScaleReport("none", ScaleStatus.NONE, warnings=(note,)))
+        return _unmetric(prediction, "none", note)
     if prediction.scene is not None and prediction.scene.is_at_floor:
         note = "the model's scale is at its lower limit (floor), so it is not valid"
-        report = ScaleReport("model", ScaleStatus.NONE, warnings=(note,))
-        return Recovered(_unmetric(prediction, note), report)
+        return _unmetric(prediction, "model", note)
     return Recovered(prediction, ScaleReport("model", ScaleStatus.MODEL, prediction.fit))
 
 
-def _poor(fit: ScaleFit, sigma_ratio: float, agreement: float) -> list[str]:
-    is_poor = fit.residual_ratio > _POOR_RESIDUAL or sigma_ratio > _POOR_SIGMA
-    if not is_poor and not agreement < _POOR_AGREEMENT:
-        return []
-    return [
-        f"poor fit: {fit.inliers} of {fit.samples} known depths are inliers, with a residual of "
-        f"{fit.residual_ratio:.0%}; standard deviation of the scale {sigma_ratio:.0%}"
-    ]
-
-
-def _turn_sentence(turned: Turned, share: float) -> str:
-    return (
-        f"{turned.agreement:.0%} of the points agree with the image when rotated by {turned.text}, "
-        f"but only {share:.0%} as they are: check the extrinsics"
-    )
-
-
-def _unmetric(prediction: Prediction, note: str) -> Prediction:
-    """The prediction with a note; a metric one becomes scale-invariant."""
+def _unmetric(prediction: Prediction, name: str, *reasons: str, **numbers: float) -> Recovered:
+    """The prediction with the reasons in its note; a metric one becomes scale-invariant."""
     scale = ScaleKind.SCALE_INVARIANT if prediction.is_metric else prediction.scale
-    return replace(prediction, scale=scale, note=note)
+    report = ScaleReport(name, ScaleStatus.NONE, **numbers, warnings=reasons)
+    return Recovered(replace(prediction, scale=scale, note="; ".join(reasons)), report)
 
 
 def _in_units(fit: ScaleFit, factor: float) -> ScaleFit:

@@ -44,4 +44,4 @@ class Reference:
         """
         model = noise_m**2 + (noise_ratio * self.depth_m) ** 2
         trust = model / (model + self.sigma_m**2)
-        return torch.where(torch.isfinite(trust), trust, torch.zeros_like(trust))
+        return torch.where(torch.isfinite(trust), trust, 0.0)

@@ -17,7 +17,7 @@ from geometry_msgs.msg import TransformStamped
 from depth_perception.geometry import Camera, DepthKind, Equirectangular
 from depth_perception.geometry.rotations import to_quaternion
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
-from depth_perception.ros.compat.transforms import BufferLookup, TransformLookup
+from depth_perception.ros.compat.transforms import BufferLookup
 from depth_perception.ros.nodes.depth_node import Loaded
 from depth_perception.ros.nodes.panoramic import PanoramicNode
 from depth_perception.ros.nodes.pinhole import PinholeNode
@@ -84,7 +84,7 @@ class TruthMixin:
         self.load_reference(settings.scale, torch.device("cpu"), camera)
         return Loaded("truth", "cpu", settings.precision)
 
-    def make_lookup(self) -> TransformLookup | None:
+    def make_lookup(self) -> BufferLookup | None:
         if "tf" not in sys.argv:
             return super().make_lookup()
         return BufferLookup(Buffer(), UnknownFrameError)

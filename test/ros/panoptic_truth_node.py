@@ -19,7 +19,7 @@ from depth_perception.ros.nodes.depth_node import Loaded
 from depth_perception.ros.nodes.panoptic import PanopticNode
 from depth_perception.ros.nodes.runner import run
 from depth_perception.ros.nodes.segments import NodeSegments
-from depth_perception.ros.parameters.panoptic import PanopticSettings
+from depth_perception.ros.parameters.pinhole import PanopticSettings
 from depth_perception.segment_classes import CITYSCAPES
 from depth_perception.systems import card
 from depth_perception.systems.panopticdepth.config import PanopticLimits

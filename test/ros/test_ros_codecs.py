@@ -21,21 +21,27 @@ from depth_perception.geometry.rotations import from_quaternion, view_rotation
 from depth_perception.io.images import write_image
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
 from depth_perception.ros.inputs.masks import fit_mask
-from depth_perception.ros.messages import cloud_records
+from depth_perception.ros.messages import clouds
 from depth_perception.ros.messages.buffers import PayloadBuffer
-from depth_perception.ros.messages.camera_info import equirectangular_info, pinhole_info
-from depth_perception.ros.messages.cloud_records import CpuRecords, Grid
-from depth_perception.ros.messages.clouds import CloudPacker, _pack_on_device
-from depth_perception.ros.messages.colours import _halved, _halved_on_cpu
+from depth_perception.ros.messages.clouds import CloudPacker, CpuRecords, Grid, _pack_on_device
 from depth_perception.ros.messages.depth_scale import scale_message
 from depth_perception.ros.messages.frames import (
     UPRIGHT,
     derived_frame,
     derived_optical_frame,
+    equirectangular_info,
+    pinhole_info,
     rotation_message,
     static_transform,
 )
-from depth_perception.ros.messages.images import ImageError, depth_message, image_message, read_rgb
+from depth_perception.ros.messages.images import (
+    ImageError,
+    _halved,
+    _halved_on_cpu,
+    depth_message,
+    image_message,
+    read_rgb,
+)
 from depth_perception.ros.messages.scans import scan_message, scan_ranges
 from depth_perception.ros.nodes.panoramic import panorama_camera
 from depth_perception.ros.outputs.depth import Frame, kept_points
@@ -173,7 +179,7 @@ def test_cloud_holds_exactly_the_points_asked_for(
 
     packer = CloudPacker()
     for turned in (keep.flip(0), keep):  # memory is used again
-        with mock.patch.object(cloud_records, "_BAND_POINTS", band):
+        with mock.patch.object(clouds, "_BAND_POINTS", band):
             message = packer.message(
                 *(HEADER, rays, ranges, turned, colours if coloured else None, options),
                 labels if labelled else None,

@@ -19,7 +19,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 import depth_perception as dp
 from depth_perception.geometry import DepthKind, Pinhole
-from depth_perception.ros.messages.camera_info import pinhole_info
+from depth_perception.ros.messages.frames import pinhole_info
 
 HEIGHT, WIDTH = 72, 96
 CAMERA = Pinhole(HEIGHT, WIDTH, 78.0, 82.0, 51.3, 33.4)

@@ -24,8 +24,7 @@ from depth_perception.ros.parameters.common import (
     PanelSettings,
     PanoramicSettings,
 )
-from depth_perception.ros.parameters.panoptic import PanopticSettings
-from depth_perception.ros.parameters.pinhole import PinholeSettings
+from depth_perception.ros.parameters.pinhole import PanopticSettings, PinholeSettings
 from depth_perception.ros.parameters.table import ParameterTable
 
 

@@ -24,7 +24,7 @@ from depth_perception.data.worlds import Frame, World, make_world, render
 from depth_perception.data.worlds.lidar import Lidar, scan
 from depth_perception.geometry import Camera, Equirectangular, Pinhole
 from depth_perception.io.images import write_image
-from depth_perception.ros.messages.camera_info import pinhole_info
+from depth_perception.ros.messages.frames import pinhole_info
 
 PANORAMA = Equirectangular(48, 96)
 PINHOLE = Pinhole(60, 80, 50.0, 50.0, 40.0, 30.0)

@@ -29,9 +29,8 @@ from depth_perception.ros.nodes.segments import limits_of, renamed, selected
 from depth_perception.ros.outputs import segments
 from depth_perception.ros.outputs.depth import Frame
 from depth_perception.ros.outputs.segments import InstanceOutput, LabelledCloudOutput, SegmentOutput
-from depth_perception.ros.parameters.common import CloudSettings
-from depth_perception.ros.parameters.panoptic import PanopticSettings
-from depth_perception.ros.parameters.scale import ScaleSettings
+from depth_perception.ros.parameters.common import CloudSettings, ScaleSettings
+from depth_perception.ros.parameters.pinhole import PanopticSettings
 from depth_perception.ros.parameters.segments import (
     InstanceSettings,
     MarkerSettings,

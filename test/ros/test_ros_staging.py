@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from depth_perception.ros.messages import staging
-from depth_perception.ros.messages.buffers import PayloadBuffer
-from depth_perception.ros.messages.staging import Staging
+from depth_perception.ros.messages import buffers
+from depth_perception.ros.messages.buffers import PayloadBuffer, Staging
 
 CPU = torch.device("cpu")
 
@@ -35,7 +34,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             noted.append(f"lock {size[0]} bytes")
         return real(*size, **options)
 
-    monkeypatch.setattr(staging, "_DEVICES", ("cpu",))
+    monkeypatch.setattr(buffers, "_DEVICES", ("cpu",))
     monkeypatch.setattr(torch.cuda, "Event", Event)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: Stream())
     monkeypatch.setattr(torch, "empty", empty)

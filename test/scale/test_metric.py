@@ -11,7 +11,7 @@ from scale_rooms import CAMERA, HEIGHT_M, LIDAR_IN_CAMERA, lidar_points, predict
 
 from depth_perception.prediction import Prediction, ScaleKind
 from depth_perception.scale import Measurement, MetricScale, ScaleOptions, ScaleStatus
-from depth_perception.scale.sources import GroundOptions, upward
+from depth_perception.scale.options import GroundOptions, upward
 
 IMAGE = torch.zeros((112, 224, 3), dtype=torch.uint8)
 SEEN = Measurement(lidar_points(), LIDAR_IN_CAMERA)

@@ -22,7 +22,8 @@ from depth_perception.scale import (
     ScaleStatus,
     fit_prediction,
 )
-from depth_perception.scale.sources import FixedOptions, GroundOptions, points_reference
+from depth_perception.scale.options import FixedOptions, GroundOptions
+from depth_perception.scale.sources import points_reference
 
 FRAME_S = 0.1
 POINTS = ScaleOptions(source="points", filter=FilterOptions(hold_s=2.95))

@@ -12,10 +12,9 @@ from scale_rooms import CAMERA, HEIGHT_M, LIDAR_IN_CAMERA, lidar_points, predict
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
 from depth_perception.scale import Reference, SourceError, fit_prediction
+from depth_perception.scale.options import GroundOptions, PointOptions
 from depth_perception.scale.sources import (
-    GroundOptions,
     KnownObject,
-    PointOptions,
     ground_reference,
     model_reference,
     object_reference,

@@ -14,10 +14,9 @@ from torch import Tensor
 from ...geometry import Equirectangular
 from ...prediction import ScaleKind
 from ...ros.compat.allocator import keep_large_buffers
-from ...ros.messages.buffers import PayloadBuffer
+from ...ros.messages.buffers import PayloadBuffer, Staging
 from ...ros.messages.clouds import CloudPacker
 from ...ros.messages.images import depth_message, read_rgb
-from ...ros.messages.staging import Staging
 from ...ros.outputs.depth import Frame, cloud_message
 from ...ros.parameters.common import CloudSettings
 from ..comparison import Comparison, comparison

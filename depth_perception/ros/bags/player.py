@@ -61,9 +61,9 @@ class BagPlayer(Node):
         self._reader = Reader(bag)
         self._reader.open()
         self._publishers_by_connection = self._make_publishers()
-        self._clock_publisher = (
-            self.create_publisher(Clock, "/clock", 1) if options.clock_hz > 0 else None
-        )
+        self._clock_publisher = None
+        if options.clock_hz > 0:
+            self._clock_publisher = self.create_publisher(Clock, "/clock", 1)
         self._next_clock_s = 0.0
         self.published = 0
 
@@ -74,10 +74,9 @@ class BagPlayer(Node):
             return 0
         self._wait_for_subscribers()
         self._pause(self._options.delay_s)
-        while True:
+        self._play_once()
+        while self._options.loop:
             self._play_once()
-            if not self._options.loop:
-                break
         self._pause(self._options.linger_s)
         return self.published
 
@@ -114,17 +113,15 @@ class BagPlayer(Node):
     def _play_once(self) -> None:
         first_ns: int | None = None
         start_s = time.monotonic()
-        connections = [
-            c for c in self._reader.connections if c.id in self._publishers_by_connection
-        ]
+        played = self._publishers_by_connection
+        connections = [c for c in self._reader.connections if c.id in played]
         for connection, stamp_ns, raw in self._reader.messages(connections):
             first_ns = stamp_ns if first_ns is None else first_ns
             if 0 < self._options.duration_s * 1e9 < stamp_ns - first_ns:
                 break
-            self._wait_until(
-                start_s + (stamp_ns - first_ns) / 1e9 / self._options.rate, first_ns, start_s
-            )
-            self._publishers_by_connection[connection.id].publish(bytes(raw))
+            due_s = start_s + (stamp_ns - first_ns) / 1e9 / self._options.rate
+            self._wait_until(due_s, first_ns, start_s)
+            played[connection.id].publish(bytes(raw))
             self.published += 1
 
     def _wait_until(self, deadline_s: float, first_ns: int, start_s: float) -> None:
@@ -154,11 +151,11 @@ class BagPlayer(Node):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play a bag; 0 when played or interrupted, 1 when there was nothing to play."""
     arguments = list(sys.argv if arguments is None else ["bag_player", *arguments])
-    options = _parser().parse_args(remove_ros_args(arguments)[1:])
+    options = vars(_parser().parse_args(remove_ros_args(arguments)[1:]))
     with ros(arguments):
         player: BagPlayer | None = None
         try:
-            player = BagPlayer(options.bag, _play_options(options))
+            player = BagPlayer(options.pop("bag"), PlayOptions(**options))
             count = player.play()
             player.get_logger().info(f"played {count} messages")
             return 0 if count else 1
@@ -172,58 +169,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 player.destroy_node()
 
 
-def _play_options(options: argparse.Namespace) -> PlayOptions:
-    return PlayOptions(
-        rate=options.rate,
-        loop=options.loop,
-        clock_hz=options.clock,
-        topics=tuple(options.topics),
-        wait_s=options.wait,
-        wait_for=tuple(options.wait_for),
-        delay_s=options.delay,
-        duration_s=options.duration,
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "bag_player", description="Publish the messages of a bag (mcap or sqlite3)."
-    )
-    parser.add_argument("bag", type=Path, help="folder of the bag")
-    parser.add_argument(
-        "--rate", type=_positive, default=1.0, help="playback speed; 1 is as recorded"
-    )
-    parser.add_argument("--loop", action="store_true", help="start again at the end")
-    parser.add_argument(
-        "--clock",
-        nargs="?",
-        type=_positive,
-        const=100.0,
-        default=0.0,
-        metavar="HZ",
-        help="publish /clock with the time of the recording (100 Hz unless given)",
-    )
-    parser.add_argument("--topics", nargs="+", default=[], help="only these topics")
-    parser.add_argument(
-        "--wait",
-        type=float,
-        default=5.0,
-        metavar="S",
-        help="longest time to wait until every topic has a subscriber",
-    )
-    parser.add_argument(
-        "--wait-for",
-        nargs="+",
-        default=[],
-        metavar="TOPIC",
-        help="wait for subscribers of these topics only",
-    )
-    parser.add_argument(
-        "--delay", type=float, default=0.0, metavar="S", help="pause before the first message"
-    )
-    parser.add_argument(
-        "--duration", type=_positive, default=0.0, metavar="S", help="play only the first S seconds"
-    )
+    text = "Publish the messages of a bag (mcap or sqlite3)."
+    parser, seconds = argparse.ArgumentParser("bag_player", description=text), {"metavar": "S"}
+    add = parser.add_argument
+    add("bag", type=Path, help="folder of the bag")
+    add("--rate", type=_positive, default=1.0, help="playback speed; 1 is as recorded")
+    add("--loop", action="store_true", help="start again at the end")
+    text = "publish /clock with the time of the recording (100 Hz unless given)"
+    hertz = {"nargs": "?", "const": 100.0, "default": 0.0, "metavar": "HZ"}
+    add("--clock", dest="clock_hz", type=_positive, **hertz, help=text)
+    add("--topics", nargs="+", default=[], help="only these topics")
+    text = "longest time to wait until every topic has a subscriber"
+    add("--wait", dest="wait_s", type=float, default=5.0, **seconds, help=text)
+    text = "wait for subscribers of these topics only"
+    add("--wait-for", nargs="+", default=[], metavar="TOPIC", help=text)
+    text = "pause before the first message"
+    add("--delay", dest="delay_s", type=float, default=0.0, **seconds, help=text)
+    text = "play only the first S seconds"
+    add("--duration", dest="duration_s", type=_positive, default=0.0, **seconds, help=text)
     return parser
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.utilities import remove_ros_args
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
+from ..nodes.qos import profile
 from ..nodes.runner import INTERRUPTS, ignore_signals, ros
 from .types import UnknownTypeError, message_class, recording_store, register, to_bag_qos
 
@@ -61,13 +62,17 @@ class BagRecorder(Node):
             self.get_logger().error(f"cannot record {topic}: {error}")
             del self._missing[topic]
             return
-        profile = _common_profile([info.qos_profile for info in publishers], self._depth)
+        offered = [info.qos_profile for info in publishers]
+        common = profile(  # the strictest subscription that all of them are compatible with
+            self._depth,
+            reliable=all(p.reliability == ReliabilityPolicy.RELIABLE for p in offered),
+            latched=all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in offered),
+        )
         connection = self._writer.add_connection(
-            topic, type_name, typestore=self._store, offered_qos_profiles=[to_bag_qos(profile)]
+            topic, type_name, typestore=self._store, offered_qos_profiles=[to_bag_qos(common)]
         )
-        self.create_subscription(
-            message_type, topic, self._writing(topic, connection), profile, raw=True
-        )
+        write = self._writing(topic, connection)
+        self.create_subscription(message_type, topic, write, common, raw=True)
         del self._missing[topic]
         self.get_logger().info(f"recording {topic} ({type_name})")
         if not self._missing:
@@ -79,17 +84,6 @@ class BagRecorder(Node):
             self.counts[topic] += 1
 
         return write
-
-
-def _common_profile(offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
-    """The strictest subscription that all ``offered`` profiles are compatible with."""
-    reliable = all(p.reliability == ReliabilityPolicy.RELIABLE for p in offered)
-    latched = all(p.durability == DurabilityPolicy.TRANSIENT_LOCAL for p in offered)
-    return QoSProfile(
-        depth=depth,
-        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,15 +129,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "bag_recorder", description="Write topics to a bag until interrupted."
     )
-    parser.add_argument("bag", type=Path, help="folder of the new bag; must not exist")
-    parser.add_argument("--topics", nargs="+", required=True, help="topics to record")
-    parser.add_argument("--storage", choices=("mcap", "sqlite3"), default="mcap")
-    parser.add_argument(
-        "--version", type=int, choices=(8, 9), default=9, help="8 for readers before Jazzy"
-    )
-    parser.add_argument(
-        "--duration", type=float, default=0.0, metavar="S", help="end after this time (0: never)"
-    )
+    add = parser.add_argument
+    add("bag", type=Path, help="folder of the new bag; must not exist")
+    add("--topics", nargs="+", required=True, help="topics to record")
+    add("--storage", choices=("mcap", "sqlite3"), default="mcap")
+    add("--version", type=int, choices=(8, 9), default=9, help="8 for readers before Jazzy")
+    add("--duration", type=float, default=0.0, metavar="S", help="end after this time (0: never)")
     return parser
 
 

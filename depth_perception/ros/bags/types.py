@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosbags.interfaces import (
     Qos,
     QosDurability,
@@ -20,6 +20,8 @@ from rosbags.interfaces import (
 )
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
+
+from ..nodes.qos import profile
 
 _FOREVER = QosTime(9223372036, 854775807)
 _OWN_MESSAGES = Path(__file__).resolve().parents[2] / "msg"
@@ -66,13 +68,13 @@ def register(store: Typestore, type_name: str) -> None:
     store.register(found)
 
 
-def to_bag_qos(profile: QoSProfile) -> Qos:
-    """The profile as rosbags writes it into a bag."""
-    latched = profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
-    reliable = profile.reliability == ReliabilityPolicy.RELIABLE
+def to_bag_qos(played: QoSProfile) -> Qos:
+    """A profile as rosbags writes it into a bag."""
+    latched = played.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    reliable = played.reliability == ReliabilityPolicy.RELIABLE
     return Qos(
         QosHistory.KEEP_LAST,
-        profile.depth,
+        played.depth,
         QosReliability.RELIABLE if reliable else QosReliability.BEST_EFFORT,
         QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
         _FOREVER,
@@ -86,15 +88,11 @@ def to_bag_qos(profile: QoSProfile) -> Qos:
 def from_bag_qos(offered: Iterable[Qos], depth: int = 10) -> QoSProfile:
     """A profile for playing a topic: reliable unless all recorded publishers were best effort."""
     profiles = list(offered)
-    best_effort = bool(profiles) and all(
-        p.reliability == QosReliability.BEST_EFFORT for p in profiles
-    )
-    latched = any(p.durability == QosDurability.TRANSIENT_LOCAL for p in profiles)
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=max([depth, *(p.depth for p in profiles if p.history == QosHistory.KEEP_LAST)]),
-        reliability=ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    best_effort = [p.reliability == QosReliability.BEST_EFFORT for p in profiles]
+    return profile(
+        max([depth, *(p.depth for p in profiles if p.history == QosHistory.KEEP_LAST)]),
+        reliable=not (profiles and all(best_effort)),
+        latched=any(p.durability == QosDurability.TRANSIENT_LOCAL for p in profiles),
     )
 
 

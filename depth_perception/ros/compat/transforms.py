@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import TransformStamped
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
+
+from ..nodes.qos import profile
 
 try:
     from tf2_ros.static_transform_broadcaster import StaticTransformBroadcaster
@@ -29,51 +30,29 @@ except ImportError:
     TFMessage = None
 
 
-class Broadcaster(Protocol):
-    """The part of ``tf2_ros.StaticTransformBroadcaster`` that is used."""
-
-    def sendTransform(self, transform: TransformStamped | list[TransformStamped]) -> None:
-        """Publish transforms in addition to those sent before."""
-
-
 class LatchedTransforms:
     """A static broadcaster without tf2_ros: one latched message with all transforms."""
 
     def __init__(self, node: Node) -> None:
-        profile = QoSProfile(
-            depth=1,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        )
-        self._publisher = node.create_publisher(TFMessage, "/tf_static", profile)
+        latched = profile(1, latched=True)
+        self._publisher = node.create_publisher(TFMessage, "/tf_static", latched)
         self._sent: dict[str, TransformStamped] = {}
 
     def sendTransform(self, transform: TransformStamped | Iterable[TransformStamped]) -> None:
-        """See :class:`Broadcaster`; a child frame sent again replaces its former transform."""
+        """Publish transforms in addition to those sent before.
+
+        A child frame sent again replaces its former transform.
+        """
         added = [transform] if isinstance(transform, TransformStamped) else list(transform)
         self._sent.update({item.child_frame_id: item for item in added})
         self._publisher.publish(TFMessage(transforms=list(self._sent.values())))
 
 
-def static_broadcaster(node: Node) -> Broadcaster | None:
-    """The broadcaster of ``node``, or None where no transform message is installed."""
+def static_broadcaster(node: Node) -> Any:
+    """A broadcaster with ``sendTransform``, or None where no transform message is installed."""
     if StaticTransformBroadcaster is not None:
         return StaticTransformBroadcaster(node)
     return LatchedTransforms(node) if TFMessage is not None else None
-
-
-class TransformLookup(Protocol):
-    """Transforms between frames, as far as known."""
-
-    def find(self, target: str, source: str, stamp: TimeMessage) -> TransformStamped:
-        """The transform of points from ``source`` to ``target``; does not wait.
-
-        Raises:
-            LookupError: it is not known at this time; the text has the reason.
-        """
-
-    def forget(self) -> None:
-        """Clear dynamic transforms after a jump of the clock."""
 
 
 class BufferLookup:
@@ -93,18 +72,22 @@ class BufferLookup:
         self._listener = listener
 
     def find(self, target: str, source: str, stamp: TimeMessage) -> TransformStamped:
-        """See :class:`TransformLookup`."""
+        """The transform of points from ``source`` to ``target``; does not wait.
+
+        Raises:
+            LookupError: it is not known at this time; the text has the reason.
+        """
         try:  # without a timeout it does not wait
             return self._buffer.lookup_transform(target, source, Time.from_msg(stamp))
         except self._expected as error:
             raise LookupError(f"no transform from {source!r} to {target!r}: {error}") from error
 
     def forget(self) -> None:
-        """See :class:`TransformLookup`; static transforms stay."""
+        """Clear dynamic transforms after a jump of the clock; static ones stay."""
         self._buffer.clear()
 
 
-def transform_lookup(node: Node) -> TransformLookup | None:
+def transform_lookup(node: Node) -> BufferLookup | None:
     """A lookup filled by the executor of ``node``, or None where ``tf2_ros`` is not installed."""
     if tf2_ros is None:
         return None

@@ -62,7 +62,10 @@ class InfoMatcher:
             return None, 1
         self._images.pop(stamp, None)
         self._images[stamp] = arrival
-        return None, self._shorten()
+        dropped = max(0, len(self._images) - _WAITING_IMAGES)
+        for _ in range(dropped):
+            self._images.popitem(last=False)
+        return None, dropped
 
     def add_info(self, info: CameraInfo) -> tuple[Arrival | None, int]:
         """The image that this CameraInfo completes, and the number of older ones dropped."""
@@ -93,18 +96,10 @@ class InfoMatcher:
     ) -> tuple[Arrival | None, int]:
         self.unmatched_since_s = None
         self._images.pop(stamp, None)
-        older = [other for other, image in self._images.items()
-                 if image.arrived_s <= arrival.arrived_s]  # fmt: skip
+        older = [k for k, image in self._images.items() if image.arrived_s <= arrival.arrived_s]
         for other in older:
             del self._images[other]
         return replace(arrival, info=info), len(older)
-
-    def _shorten(self) -> int:
-        count = 0
-        while len(self._images) > _WAITING_IMAGES:
-            self._images.popitem(last=False)
-            count += 1
-        return count
 
 
 def stamp_ns(header: Header) -> int:

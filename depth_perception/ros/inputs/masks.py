@@ -37,8 +37,10 @@ def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
     return on_grid(mask, height, width)
 
 
-def hide(prediction: Prediction, mask: Tensor) -> Prediction:
+def hide(prediction: Prediction, mask: Tensor | None) -> Prediction:
     """The prediction with invalid depth where a mask (H, W) of the same view is true."""
+    if mask is None:
+        return prediction
     hidden = on_grid(mask, *prediction.values.shape).to(prediction.valid.device)
     return replace(prediction, valid=prediction.valid & ~hidden)
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from ...geometry.rotations import from_quaternion
 from ...io.range_messages import RangeMessageError, cloud_points, scan_points
 from ...scale import Measurement, rigid
-from ..compat.transforms import TransformLookup
-from ..parameters.scale import ScaleSettings
+from ..compat.transforms import BufferLookup
+from ..parameters.common import ScaleSettings
 from .camera_info_sync import stamp_ns
 
 _KEPT_MESSAGES = 64
@@ -36,7 +36,7 @@ class RangeInput:
         refusal: why the last one used was rejected; empty if it was not.
     """
 
-    def __init__(self, kind: type[Any], topic: str, lookup: TransformLookup | None = None) -> None:
+    def __init__(self, kind: type[Any], topic: str, lookup: BufferLookup | None = None) -> None:
         self.kind = kind
         self.topic = topic
         self.received = self.refused = 0

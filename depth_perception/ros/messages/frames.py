@@ -1,16 +1,20 @@
-"""Frames derived from the frame of the camera."""
+"""Frames derived from the frame of the camera, and CameraInfo of the published images."""
 
 from __future__ import annotations
 
 from geometry_msgs.msg import Quaternion, TransformStamped
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 from torch import Tensor
 
+from ...geometry import Equirectangular, Pinhole
 from ...geometry.rotations import to_quaternion
 
 _OPTICAL_SUFFIXES = ("_optical_frame", "_optical", "_frame")
 
 # Orientation of a frame with x forward, y left, z up in the optical frame (REP-103).
 UPRIGHT = Quaternion(x=0.5, y=-0.5, z=0.5, w=0.5)
+_IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
 
 
 def derived_frame(camera_frame: str, name: str) -> str:
@@ -38,3 +42,37 @@ def static_transform(parent: str, child: str, orientation: Quaternion) -> Transf
     transform.header.frame_id = parent
     transform.transform.rotation = orientation
     return transform
+
+
+def equirectangular_info(header: Header, camera: Equirectangular) -> CameraInfo:
+    """A panorama: ``distortion_model`` "equirectangular" and K = 0.
+
+    ROS has no standard for panoramas. K[0] = 0 means "uncalibrated", so that nodes for pinhole
+    cameras do not misinterpret the image. ``d`` holds the borders of the view in radians:
+    left and right longitude (0 forward, growing to the right), top and bottom latitude (0 on the
+    horizon, growing downward).
+    """
+    return CameraInfo(
+        header=header,
+        height=camera.height,
+        width=camera.width,
+        distortion_model="equirectangular",
+        d=[camera.longitude_min, camera.longitude_max, camera.latitude_min, camera.latitude_max],
+        r=_IDENTITY,
+    )
+
+
+def pinhole_info(header: Header, camera: Pinhole) -> CameraInfo:
+    """An ideal pinhole: ``plumb_bob`` without distortion."""
+    k = camera.to_k()
+    projection = [*k[0:3], 0.0, *k[3:6], 0.0, *k[6:9], 0.0]
+    return CameraInfo(
+        header=header,
+        height=camera.height,
+        width=camera.width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=k,
+        r=_IDENTITY,
+        p=projection,
+    )

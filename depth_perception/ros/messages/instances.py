@@ -18,7 +18,7 @@ from depth_perception.msg import InstanceDepth, InstanceDepthArray
 from ...geometry import DepthKind
 from ...io.segment_colours import Colour, segment_colour
 from ...prediction import Prediction
-from ..compat.detections import (
+from ..compat.optional import (
     BoundingBox3D,
     Detection3D,
     Detection3DArray,
@@ -80,12 +80,7 @@ def _masks(header: Header, found: Sequence[InstanceStatistics]) -> Iterator[Imag
         payload = array("B")
         payload.frombytes(data[: height * width])  # one copy; array(memoryview) copies byte by byte
         yield Image(
-            header=header,
-            height=height,
-            width=width,
-            encoding="mono8",
-            step=width,
-            data=payload,
+            header=header, height=height, width=width, encoding="mono8", step=width, data=payload
         )
         data = data[height * width :]
 

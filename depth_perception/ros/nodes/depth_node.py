@@ -33,7 +33,7 @@ from ..parameters.common import NodeSettings
 from ..parameters.table import ParameterTable
 from .diagnostics import NodeState, Statistics, prediction_warnings, status_message
 from .mailbox import Worker
-from .qos import QosWatch, input_profile, output_profile, overridable, silent_events
+from .qos import OVERRIDABLE, SILENT_EVENTS, QosWatch, input_profile, output_profile
 
 S = TypeVar("S", bound=NodeSettings)
 
@@ -50,11 +50,6 @@ class Loaded:
     device: str
     precision: str
     backend: str = "torch"
-
-    @classmethod
-    def by(cls, settings: NodeSettings, device: torch.device) -> Loaded:
-        """The model of the parameters on a device."""
-        return cls(settings.model, str(device), settings.precision, settings.backend)
 
 
 def load_chosen(settings: NodeSettings, **options: object) -> Estimator:
@@ -105,11 +100,10 @@ class DepthNode(LifecycleNode, Generic[S]):
         )
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_service(Trigger, "~/reset_scale", self._on_reset_scale)
-        threshold = JumpThreshold(
-            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
+        back = Duration(nanoseconds=-1)
         self._jump_handle = self.get_clock().create_jump_callback(
-            threshold, post_callback=self._on_clock_jump
+            JumpThreshold(min_forward=None, min_backward=back, on_clock_change=True),
+            post_callback=self._on_clock_jump,
         )
 
     @property
@@ -183,7 +177,7 @@ class DepthNode(LifecycleNode, Generic[S]):
             topic,
             output_profile(),
             event_callbacks=self._qos_watch.publisher_events(self.resolve_topic_name(topic)),
-            qos_overriding_options=overridable(),
+            qos_overriding_options=OVERRIDABLE,
         )
         self._output_publishers.append(publisher)
         return publisher
@@ -208,8 +202,8 @@ class DepthNode(LifecycleNode, Generic[S]):
             topic,
             callback,
             profile,
-            event_callbacks=silent_events() if is_optional else events,
-            qos_overriding_options=None if is_optional else overridable(),
+            event_callbacks=SILENT_EVENTS if is_optional else events,
+            qos_overriding_options=None if is_optional else OVERRIDABLE,
         )
         self._inputs.append(subscription)
 
@@ -230,7 +224,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         settings = self.settings
         self._fault = self._setup_error = None
         self.statistics.clear_failures()
-        self._reset_diagnostics_timer(settings.diagnostics_period_s)
+        self._diagnostics_timer.timer_period_ns = int(settings.diagnostics_period_s * 1e9)
         try:
             self._loaded = self._load_in_background(settings)
             self.outputs = self.make_outputs(settings)
@@ -309,9 +303,8 @@ class DepthNode(LifecycleNode, Generic[S]):
         for publisher in self._output_publishers:
             self.destroy_lifecycle_publisher(publisher)
         self._output_publishers.clear()
-        self.outputs = ()
+        self.outputs = self._warnings = ()
         self._qos_watch.clear()
-        self._warnings = ()
         self.unload()
         if self._loaded is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -396,20 +389,13 @@ class DepthNode(LifecycleNode, Generic[S]):
         response.success, response.message = True, self.reset_scale()
         return response
 
-    def _reset_diagnostics_timer(self, period_s: float) -> None:
-        self._diagnostics_timer.timer_period_ns = int(period_s * 1e9)
-
     def _publish_diagnostics(self) -> None:
-        loaded = self._loaded or Loaded("", "", "", "")
         faults = tuple(text for text in (self._setup_error, *self.table.problems) if text)
         state = NodeState(
             name=f"{self.get_fully_qualified_name().lstrip('/')}: depth",
             lifecycle=self._lifecycle_label(),
             enabled=self._enabled,
-            model=loaded.model or self.settings.model,
-            device=loaded.device,
-            precision=loaded.precision,
-            backend=loaded.backend,
+            **vars(self._loaded or Loaded(self.settings.model, "", "", "")),
             faults=faults,
             warnings=(*self._qos_watch.mismatches, *self.warnings(), *self._warnings),
             input_timeout_s=self.settings.input_timeout_s,

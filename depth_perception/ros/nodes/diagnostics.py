@@ -36,8 +36,6 @@ class Snapshot:
         failures_in_a_row: consecutive failed images.
     """
 
-    frames_in: int
-    frames_out: int
     drops: Mapping[str, int]
     input_rate_hz: float
     output_rate_hz: float
@@ -47,7 +45,9 @@ class Snapshot:
     age_p99_ms: float
     since_input_s: float
     last_error: str
-    failures_in_a_row: int
+    frames_in: int = 0
+    frames_out: int = 0
+    failures_in_a_row: int = 0
 
 
 class Statistics:
@@ -55,11 +55,9 @@ class Statistics:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._frames_in = 0
-        self._frames_out = 0
+        self._counts: Counter[str] = Counter()
         self._drops: Counter[str] = Counter()
         self._last_error = ""
-        self._failures_in_a_row = 0
         self._last_input_s = -math.inf
         self._inputs: deque[float] = deque(maxlen=2000)
         self._outputs: deque[float] = deque(maxlen=2000)
@@ -69,7 +67,7 @@ class Statistics:
     def arrived(self, now_s: float) -> None:
         """An image arrived."""
         with self._lock:
-            self._frames_in += 1
+            self._counts["frames_in"] += 1
             self._inputs.append(now_s)
             self._last_input_s = now_s
 
@@ -83,8 +81,8 @@ class Statistics:
         with self._lock:
             self._drops[reason] += 1
             self._last_error = error
-            self._failures_in_a_row += 1
-            return self._failures_in_a_row
+            self._counts["failures_in_a_row"] += 1
+            return self._counts["failures_in_a_row"]
 
     def published(self, arrived_s: float, now_s: float, age_s: float) -> None:
         """The outputs of an image were published.
@@ -93,8 +91,8 @@ class Statistics:
         clock) are ignored.
         """
         with self._lock:
-            self._frames_out += 1
-            self._failures_in_a_row = 0
+            self._counts["frames_out"] += 1
+            self._counts["failures_in_a_row"] = 0
             self._outputs.append(now_s)
             self._latencies_s.append(now_s - arrived_s)
             if abs(age_s) < _PLAUSIBLE_AGE_S:
@@ -103,7 +101,7 @@ class Statistics:
     def clear_failures(self) -> None:
         """Clear failures and the last error, for a new configuration."""
         with self._lock:
-            self._failures_in_a_row = 0
+            self._counts["failures_in_a_row"] = 0
             self._last_error = ""
 
     def clear_times(self) -> None:
@@ -116,18 +114,16 @@ class Statistics:
         """The statistics at ``now_s``."""
         with self._lock:
             return Snapshot(
-                self._frames_in,
-                self._frames_out,
-                dict(self._drops),
-                _rate(self._inputs, now_s),
-                _rate(self._outputs, now_s),
-                1e3 * quantile(self._latencies_s, 0.50),
-                1e3 * quantile(self._latencies_s, 0.99),
-                1e3 * quantile(self._ages_s, 0.50),
-                1e3 * quantile(self._ages_s, 0.99),
-                now_s - self._last_input_s,
-                self._last_error,
-                self._failures_in_a_row,
+                **self._counts,
+                drops=dict(self._drops),
+                input_rate_hz=_rate(self._inputs, now_s),
+                output_rate_hz=_rate(self._outputs, now_s),
+                latency_p50_ms=1e3 * quantile(self._latencies_s, 0.50),
+                latency_p99_ms=1e3 * quantile(self._latencies_s, 0.99),
+                age_p50_ms=1e3 * quantile(self._ages_s, 0.50),
+                age_p99_ms=1e3 * quantile(self._ages_s, 0.99),
+                since_input_s=now_s - self._last_input_s,
+                last_error=self._last_error,
             )
 
 
@@ -165,10 +161,7 @@ def status_message(state: NodeState, figures: Snapshot) -> DiagnosticStatus:
     values = {
         "state": state.lifecycle,
         "enabled": str(state.enabled).lower(),
-        "model": state.model,
-        "device": state.device,
-        "precision": state.precision,
-        "backend": state.backend,
+        **{name: getattr(state, name) for name in ("model", "device", "precision", "backend")},
         "frames in": str(figures.frames_in),
         "frames out": str(figures.frames_out),
         "frames dropped": str(sum(figures.drops.values())),

@@ -12,40 +12,32 @@ from ..inputs.masks import hide
 from ..outputs.depth import DepthOutput, Frame, Output
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.models import estimator_options
-from ..parameters.panoptic import PanopticSettings
+from ..parameters.pinhole import PanopticSettings
 from .depth_node import Loaded, load_chosen
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
 from .segments import NodeSegments, segment_details
-
-_WARM_UP_SIZE = (480, 640)
 
 
 class PanopticNode(ScaledNode[PanopticSettings], PinholeCameraNode[PanopticSettings]):
     """Segments, distances, depth and cloud from an image and its CameraInfo."""
 
     def __init__(self, **options: Any) -> None:
-        self._estimator: PanopticDepthEstimator | None = None
         self._segments: NodeSegments | None = None
         super().__init__("panoptic_depth", PanopticSettings, **options)
 
     def load(self, settings: PanopticSettings) -> Loaded:
         estimator = load_panoptic(settings)
-        segments = NodeSegments(estimator, settings.classes_file, settings.segments)
-        estimator.warm_up(*_WARM_UP_SIZE)
-        self.load_reference(settings.scale, estimator.device, "pinhole")
-        self._estimator, self._segments = estimator, segments
-        return Loaded.by(settings, estimator.device)
+        self._segments = NodeSegments(estimator, settings.classes_file, settings.segments)
+        return self.use(estimator, settings, "pinhole", 480, 640)
 
     def unload(self) -> None:
         super().unload()
-        self._estimator = self._segments = None
+        self._segments = None
 
     def make_outputs(self, settings: PanopticSettings) -> Sequence[Output]:
-        assert self._estimator is not None
-        assert self._segments is not None
         segments = self._segments.outputs(self.make_publisher, lambda: self.settings)
-        if not self._estimator.card.has_depth:
+        if not self.estimator.card.has_depth:
             return segments
         return (
             DepthOutput(self.make_publisher),
@@ -54,17 +46,14 @@ class PanopticNode(ScaledNode[PanopticSettings], PinholeCameraNode[PanopticSetti
         )
 
     def work(self, arrival: Arrival, settings: PanopticSettings) -> Frame:
-        if self._estimator is None or self._segments is None:
-            raise RuntimeError("no model is loaded")
+        estimator = self.estimator
         if (limits := self._segments.changed_limits(settings.segments)) is not None:
-            self._estimator = self._estimator.with_options(limits=limits)
-        found = self.pinhole_image(arrival, settings, self._estimator.device)
-        prediction = self._estimator(found.image, found.camera)
-        if found.unseen is not None:
-            prediction = hide(prediction, found.unseen)
+            self._estimator = estimator = estimator.with_options(limits=limits)
+        found = self.pinhole_image(arrival, settings, estimator.device)
+        prediction = hide(estimator(found.image, found.camera), found.unseen)
         prediction = self._segments.chosen(prediction, settings.segments, found.unseen)
         header = arrival.message.header
-        if not self._estimator.card.has_depth:
+        if not estimator.card.has_depth:
             return Frame(header, found.image, prediction)
         return self.in_metres(header, found.image, prediction, settings)
 

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, cast
 
-from geometry_msgs.msg import TransformStamped
+from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Equirectangular
 from ...geometry.panel_merge import surrounding_panels
 from ...systems import Estimator, PanelsEstimator, PanopticDepthEstimator, card, options_of
 from ...systems.card import panels_card
-from ..compat.transforms import Broadcaster, static_broadcaster
+from ..compat.transforms import static_broadcaster
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import fit_mask, hide, read_mask
+from ..messages.buffers import Staging
 from ..messages.frames import UPRIGHT, rotation_message, static_transform
 from ..messages.images import read_rgb
-from ..messages.staging import Staging
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.common import PanoramicSettings
@@ -39,13 +39,12 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     """
 
     def __init__(self, **options: Any) -> None:
-        self._estimator: Estimator | PanelsEstimator | None = None
         self._segments: NodeSegments | None = None
         self._staging = Staging()
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
         self._panels: tuple[PanelOutput, ...] = ()
-        self._broadcaster: Broadcaster | None = None
+        self._broadcaster: Any = None
         self._known_frames: set[tuple[str, str]] = set()
         super().__init__("panoramic_depth", PanoramicSettings, **options)
 
@@ -58,14 +57,11 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
             self._segments = NodeSegments(model, file, settings.segments)
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
         height = settings.height or estimator.card.default_height
-        estimator.warm_up(height, 2 * height)
-        self.load_reference(settings.scale, estimator.device, "equirectangular")
-        self._estimator = estimator
-        return Loaded.by(settings, estimator.device)
+        return self.use(estimator, settings, "equirectangular", height, 2 * height)
 
     def unload(self) -> None:
         super().unload()
-        self._estimator = self._segments = self._mask = self._scan = None
+        self._segments = self._mask = self._scan = None
         self._panels = ()
         self._known_frames.clear()
 
@@ -92,19 +88,14 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         )
 
     def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
-        if self._estimator is None:
-            raise RuntimeError("no model is loaded")
-        image = self._staging.upload(read_rgb(arrival.message), self._estimator.device)
-        height, width = image.shape[:2]
-        camera = panorama_camera(
-            height, width, settings.horizontal_fov_deg, settings.vertical_fov_deg
-        )
-        if self._segments is not None and isinstance(self._estimator, PanelsEstimator):
+        image = self._staging.upload(read_rgb(arrival.message), self.estimator.device)
+        fov = (settings.horizontal_fov_deg, settings.vertical_fov_deg)
+        camera = panorama_camera(*image.shape[:2], *fov)
+        if self._segments is not None:
             limits = self._segments.changed_limits(settings.segments)
             if limits is not None:
-                self._estimator = self._estimator.with_model_options(limits=limits)
-        prediction = self._estimator(image, camera)
-        mask = None
+                self._estimator = self.estimator.with_model_options(limits=limits)
+        prediction, mask = self.estimator(image, camera), None
         if self._mask is not None:
             mask = fit_mask(self._mask, *prediction.values.shape)
             prediction = hide(prediction, mask)
@@ -125,13 +116,12 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         if not camera_frame or key in self._known_frames:
             return
         self._known_frames.add(key)
-        transforms: list[TransformStamped] = []
+        transforms = []
         scan_frame = self._scan.frame_id(camera_frame)
         if scan_frame != camera_frame:
             transforms.append(static_transform(camera_frame, scan_frame, UPRIGHT))
         for output in self._panels:
-            source = static_transform(camera_frame, "", UPRIGHT).header
-            child = output.header(source).frame_id
+            child = output.header(Header(frame_id=camera_frame)).frame_id
             orientation = rotation_message(output.panel.rotation)
             transforms.append(static_transform(camera_frame, child, orientation))
         self._broadcaster.sendTransform(transforms)
@@ -143,14 +133,9 @@ def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
     Raises:
         KeyError, ValueError, OSError: no such model, it does not suit, or it cannot be loaded.
     """
-    if card(settings.model).camera == "pinhole":
-        return _load_on_panels(settings)
-    _reject_panoptic(settings)
-    return load_chosen(settings, **estimator_options(settings))
-
-
-def _load_on_panels(settings: PanoramicSettings) -> PanelsEstimator:
-    """The pinhole model of the parameters, run on overlapping views of panoramas."""
+    if card(settings.model).camera != "pinhole":
+        _reject_panoptic(settings)
+        return load_chosen(settings, **estimator_options(settings))
     model = panels_card(card(settings.model))
     if not model.is_panoptic:
         _reject_panoptic(settings)
@@ -193,6 +178,5 @@ def panorama_camera(
             "wide as high. If it is a partial panorama, set horizontal_fov_deg and "
             "vertical_fov_deg to what it sees; if it is a pinhole image, use pinhole_depth"
         )
-    return Equirectangular.partial(
-        height, width, math.radians(horizontal_fov_deg), math.radians(vertical_fov_deg)
-    )
+    fov = map(math.radians, (horizontal_fov_deg, vertical_fov_deg))
+    return Equirectangular.partial(height, width, *fov)

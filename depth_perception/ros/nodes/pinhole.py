@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...systems import Estimator
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output
@@ -15,26 +14,16 @@ from .depth_node import Loaded, load_chosen
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
 
-_WARM_UP_SIZE = (480, 640)
-
 
 class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings]):
     """Depth and cloud from an image and its CameraInfo, by any pinhole model."""
 
     def __init__(self, **options: Any) -> None:
-        self._estimator: Estimator | None = None
         super().__init__("pinhole_depth", PinholeSettings, **options)
 
     def load(self, settings: PinholeSettings) -> Loaded:
         estimator = load_chosen(settings, **model_options(settings))
-        estimator.warm_up(*_WARM_UP_SIZE)
-        self.load_reference(settings.scale, estimator.device, "pinhole")
-        self._estimator = estimator
-        return Loaded.by(settings, estimator.device)
-
-    def unload(self) -> None:
-        super().unload()
-        self._estimator = None
+        return self.use(estimator, settings, "pinhole", 480, 640)
 
     def make_outputs(self, settings: PinholeSettings) -> Sequence[Output]:
         return (
@@ -43,12 +32,8 @@ class PinholeNode(ScaledNode[PinholeSettings], PinholeCameraNode[PinholeSettings
         )
 
     def work(self, arrival: Arrival, settings: PinholeSettings) -> Frame:
-        if self._estimator is None:
-            raise RuntimeError("no model is loaded")
-        found = self.pinhole_image(arrival, settings, self._estimator.device)
-        prediction = self._estimator(found.image, found.camera)
-        if found.unseen is not None:
-            prediction = hide(prediction, found.unseen)
+        found = self.pinhole_image(arrival, settings, self.estimator.device)
+        prediction = hide(self.estimator(found.image, found.camera), found.unseen)
         return self.in_metres(arrival.message.header, found.image, prediction, settings)
 
 

@@ -15,11 +15,11 @@ from torch import Tensor
 from ...geometry import Pinhole
 from ..inputs.calibration import Calibration, View
 from ..inputs.camera_info_sync import Arrival, InfoMatcher
+from ..messages.buffers import Staging
 from ..messages.images import read_rgb
-from ..messages.staging import Staging
 from ..parameters.pinhole import PinholeCameraSettings, Sync
 from .depth_node import DepthNode
-from .qos import info_profile, latched_profile
+from .qos import input_profile, profile
 
 S = TypeVar("S", bound=PinholeCameraSettings)
 
@@ -54,11 +54,10 @@ class PinholeCameraNode(DepthNode[S]):
 
     def subscribe(self, settings: S) -> None:
         self._matcher = InfoMatcher(Sync(settings.camera_info.sync))
-        self.make_subscription(CameraInfo, "camera_info", self._on_info, info_profile())
+        topic = (CameraInfo, "camera_info", self._on_info)
+        self.make_subscription(*topic, input_profile(30))  # an image may wait for any of them
         if self._matcher.sync is Sync.LATEST:  # latched messages need a latched subscription
-            self.make_subscription(
-                CameraInfo, "camera_info", self._on_info, latched_profile(), is_optional=True
-            )
+            self.make_subscription(*topic, profile(1, latched=True), is_optional=True)
         super().subscribe(settings)
 
     def receive(self, arrival: Arrival) -> None:

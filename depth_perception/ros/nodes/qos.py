@@ -18,65 +18,38 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from ..compat.qos_events import PublisherEventCallbacks, SubscriptionEventCallbacks
+from ..compat.optional import PublisherEventCallbacks, SubscriptionEventCallbacks
+
+# Parameters may override these.
+OVERRIDABLE = QoSOverridingOptions(
+    policy_kinds=(
+        QoSPolicyKind.HISTORY,
+        QoSPolicyKind.DEPTH,
+        QoSPolicyKind.RELIABILITY,
+        QoSPolicyKind.DURABILITY,
+    )
+)
+# Publishers that do not match are ignored.
+SILENT_EVENTS = SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
 
 
-def input_profile() -> QoSProfile:
-    """Sensor data, newest message only; matches every publisher."""
-    return _sensor_data(1)
-
-
-def info_profile() -> QoSProfile:
-    """CameraInfo, any of which an image may wait for; matches every publisher."""
-    return _sensor_data(30)
-
-
-def range_profile() -> QoSProfile:
-    """Range measurements, any of which may belong to an image; matches every publisher."""
-    return _sensor_data(5)
-
-
-def _sensor_data(depth: int) -> QoSProfile:
+def profile(depth: int, *, reliable: bool = True, latched: bool = False) -> QoSProfile:
+    """The newest ``depth`` messages; ``latched`` includes those from before the subscription."""
     return QoSProfile(
         depth=depth,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
 
 
-def latched_profile() -> QoSProfile:
-    """Includes messages from before the subscription; matches latched publishers only."""
-    return QoSProfile(
-        depth=1,
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL,
-    )
-
-
-def silent_events() -> SubscriptionEventCallbacks:
-    """Callbacks that ignore publishers that do not match."""
-    return SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
+def input_profile(depth: int = 1) -> QoSProfile:
+    """Sensor data; matches every publisher."""
+    return profile(depth, reliable=False)
 
 
 def output_profile() -> QoSProfile:
     """Reliable; matches reliable and best-effort subscriptions."""
-    return QoSProfile(
-        depth=2,
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.VOLATILE,
-    )
-
-
-def overridable() -> QoSOverridingOptions:
-    """Let parameters override history, depth, reliability and durability."""
-    return QoSOverridingOptions(
-        policy_kinds=(
-            QoSPolicyKind.HISTORY,
-            QoSPolicyKind.DEPTH,
-            QoSPolicyKind.RELIABILITY,
-            QoSPolicyKind.DURABILITY,
-        )
-    )
+    return profile(2)
 
 
 class QosWatch:

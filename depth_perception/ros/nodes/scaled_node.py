@@ -15,14 +15,13 @@ from ...scale import MetricScale, ScaleReport
 from ...scale.sources.other_model import Predictor
 from ...systems import PanelsEstimator, load
 from ...systems.catalog import card
-from ..compat.transforms import TransformLookup, transform_lookup
+from ..compat.transforms import BufferLookup, transform_lookup
 from ..inputs.camera_info_sync import stamp_ns
 from ..inputs.range_sensor import RangeInput
 from ..outputs.depth import Frame
-from ..parameters.common import NodeSettings
-from ..parameters.scale import ScaleSettings
-from .depth_node import DepthNode
-from .qos import range_profile
+from ..parameters.common import NodeSettings, ScaleSettings
+from .depth_node import DepthNode, Loaded
+from .qos import input_profile
 
 S = TypeVar("S", bound=NodeSettings)
 
@@ -35,13 +34,33 @@ class ScaledNode(DepthNode[S]):
     """
 
     def __init__(self, name: str, settings_type: type[S], **options: Any) -> None:
+        self._estimator: Any = None
         self._ranges: RangeInput | None = None
-        self._lookup: TransformLookup | None = None
+        self._lookup: BufferLookup | None = None
         self._reference: Predictor | None = None
         self._recovery: tuple[ScaleSettings, MetricScale] | None = None
         self._is_reset_wanted = False
         self._report: ScaleReport | None = None
         super().__init__(name, settings_type, **options)
+
+    @property
+    def estimator(self) -> Any:
+        """The model. Raises RuntimeError if none is loaded."""
+        if self._estimator is None:
+            raise RuntimeError("no model is loaded")
+        return self._estimator
+
+    def use(self, estimator: Any, settings: S, camera: str, height: int, width: int) -> Loaded:
+        """Use a model, warmed up at a size, and load that of the source ``reference`` if needed.
+
+        Raises:
+            KeyError, ValueError, OSError: see :meth:`load_reference`.
+        """
+        estimator.warm_up(height, width)
+        self.load_reference(_scale(settings), estimator.device, camera)
+        self._estimator = estimator
+        device = str(estimator.device)
+        return Loaded(settings.model, device, settings.precision, settings.backend)
 
     def load_reference(self, settings: ScaleSettings, device: torch.device, camera: str) -> None:
         """Load the model of the source ``reference``, as a part of :meth:`load`.
@@ -73,7 +92,7 @@ class ScaledNode(DepthNode[S]):
                 f"{camera} model"
             )
 
-    def make_lookup(self) -> TransformLookup | None:
+    def make_lookup(self) -> BufferLookup | None:
         """Lookup of transforms; None where TF is not installed."""
         return transform_lookup(self)
 
@@ -87,11 +106,12 @@ class ScaledNode(DepthNode[S]):
         kind = PointCloud2 if scale.source == "points" else LaserScan
         topic = f"scale/{scale.source}"
         self._ranges = RangeInput(kind, self.resolve_topic_name(topic), self._lookup)
-        self.make_subscription(kind, topic, self._ranges.add, range_profile())
+        self.make_subscription(kind, topic, self._ranges.add, input_profile(5))
 
     def unload(self) -> None:
         super().unload()
-        self._ranges = self._recovery = self._report = self._reference = None
+        self._estimator = self._reference = None
+        self._ranges = self._recovery = self._report = None
 
     def forget(self) -> None:
         super().forget()

@@ -19,7 +19,7 @@ from ..inputs.masks import on_grid
 from ..outputs.depth import MakePublisher, Output
 from ..outputs.segments import InstanceOutput, SegmentOutput
 from ..parameters.common import PanoramicSettings
-from ..parameters.panoptic import PanopticSettings
+from ..parameters.pinhole import PanopticSettings
 from ..parameters.segments import SegmentSettings
 
 

@@ -21,12 +21,15 @@ from ...geometry import DepthKind, Equirectangular, Panel, Pinhole, edge_mask
 from ...prediction import Prediction
 from ...scale import ScaleReport
 from ..messages.buffers import PayloadBuffer
-from ..messages.camera_info import equirectangular_info, pinhole_info
 from ..messages.clouds import CloudPacker
-from ..messages.colours import colours_on_grid
 from ..messages.depth_scale import scale_message
-from ..messages.frames import derived_frame, derived_optical_frame
-from ..messages.images import depth_message, image_message
+from ..messages.frames import (
+    derived_frame,
+    derived_optical_frame,
+    equirectangular_info,
+    pinhole_info,
+)
+from ..messages.images import colours_on_grid, depth_message, image_message
 from ..messages.scans import scan_message, scan_ranges
 from ..parameters.common import CloudSettings, ScanSettings
 

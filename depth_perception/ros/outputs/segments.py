@@ -17,7 +17,7 @@ from depth_perception.msg import InstanceDepthArray
 from ...io.segment_colours import overlay, segment_palette
 from ...prediction import Prediction
 from ...segment_classes import PanopticClass
-from ..compat.detections import Detection3DArray
+from ..compat.optional import Detection3DArray
 from ..messages.buffers import PayloadBuffer
 from ..messages.images import image_message
 from ..messages.instance_depth import instance_statistics

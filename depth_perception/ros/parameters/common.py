@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ...depth_space import ScaleKind
 from ...geometry import Panel
 from ...options import option, shared
+from ...scale.options import ScaleOptions, ScaleSetup
 from ...systems import EstimatorOptions, ModelCard
 from .models import with_models
-from .scale import ScaleSettings
 from .segments import InstanceSettings, MarkerSettings, SegmentSettings
 
-_LONGEST_M = 1000.0
+# Ranges that several options share.
+_RATE = {"unit": "Hz", "minimum": 0.0, "maximum": 1e3}
+_DISTANCE = {"unit": "m", "minimum": 0.0, "maximum": 1000.0}
+TIMEOUT = {"unit": "s", "minimum": 0.1, "maximum": 3600.0}
+
+_SIDE = {"unit": "px", "minimum": 8, "maximum": 4096, "reload": True}
+
+
+@dataclass(frozen=True)
+class ScaleSettings(ScaleSetup):
+    """Source of metric scale."""
+
+    source: str = shared(
+        ScaleSetup,
+        "source",
+        note="points listens to scale/points (PointCloud2), scan to scale/scan (LaserScan).",
+        choices=("model", "points", "scan", "camera_height", "reference", "fixed", "none"),
+    )
+    transform: str = option(
+        "tf",
+        "Source of the pose of the range sensor. tf: the transform from its frame to the frame of "
+        "the image. given: scale.extrinsics.",
+        choices=("tf", "given"),
+        reload=True,
+    )
+
+    @property
+    def measures(self) -> bool:
+        """Whether the node listens to a range sensor."""
+        return self.source in ("points", "scan")
+
+    def options(self) -> ScaleOptions:
+        """The options of the library, where a scan is points."""
+        chosen = replace(self, source="points") if self.source == "scan" else self
+        return ScaleSetup.options(chosen)
+
+
+def _angle(minimum: float, maximum: float, **properties: bool) -> dict[str, Any]:
+    return {"unit": "deg", "minimum": minimum, "maximum": maximum, **properties}
 
 
 def _check_range(group: str, settings: CloudSettings | ScanSettings) -> None:
@@ -30,9 +69,7 @@ class NodeSettings:
     """Parameters of every depth node."""
 
     model: str = option(
-        "panda-tiny-metric",
-        "Name of the model; `depth-perception models` lists them.",
-        reload=True,
+        "panda-tiny-metric", "Name of the model; `depth-perception models` lists them.", reload=True
     )
     checkpoint: str = option(
         "",
@@ -58,13 +95,7 @@ class NodeSettings:
         "Configure and activate the node at start, without a lifecycle manager.",
         read_only=True,
     )
-    max_rate_hz: float = option(
-        0.0,
-        "Maximum rate of processed images; 0: no limit.",
-        unit="Hz",
-        minimum=0.0,
-        maximum=1e3,
-    )
+    max_rate_hz: float = option(0.0, "Maximum rate of processed images; 0: no limit.", **_RATE)
     max_consecutive_failures: int = option(
         30,
         "Number of consecutive failed images after which the node becomes unconfigured; it can be "
@@ -75,17 +106,10 @@ class NodeSettings:
     diagnostics_period_s: float = option(
         1.0,
         "Period of the messages on /diagnostics.",
-        unit="s",
-        minimum=0.1,
-        maximum=60.0,
-        reload=True,
+        **{**TIMEOUT, "maximum": 60.0, "reload": True},
     )
     input_timeout_s: float = option(
-        3.0,
-        "Time without an image after which the diagnostics warn.",
-        unit="s",
-        minimum=0.1,
-        maximum=3600.0,
+        3.0, "Time without an image after which the diagnostics warn.", **TIMEOUT
     )
 
 
@@ -98,22 +122,11 @@ class CloudSettings:
         1, "Publish every n-th row and column of the depth image.", minimum=1, maximum=64
     )
     organised: bool = option(
-        False,
-        "True: height x width points, NaN where invalid. False: one row of the valid points.",
+        False, "True: height x width points, NaN where invalid. False: one row of the valid points."
     )
-    min_range_m: float = option(
-        0.1, "Nearer points are omitted.", unit="m", minimum=0.0, maximum=_LONGEST_M
-    )
-    max_range_m: float = option(
-        _LONGEST_M, "Farther points are omitted.", unit="m", minimum=0.0, maximum=_LONGEST_M
-    )
-    max_rate_hz: float = option(
-        0.0,
-        "Maximum rate of clouds; 0: one for every image.",
-        unit="Hz",
-        minimum=0.0,
-        maximum=1e3,
-    )
+    min_range_m: float = option(0.1, "Nearer points are omitted.", **_DISTANCE)
+    max_range_m: float = option(1000.0, "Farther points are omitted.", **_DISTANCE)
+    max_rate_hz: float = option(0.0, "Maximum rate of clouds; 0: one for every image.", **_RATE)
     colour: bool = option(True, "Add the colour of the pixel to every point (field rgb).")
     edge_threshold: float = option(
         0.1,
@@ -143,29 +156,18 @@ class PanelSettings:
     yaw_deg: tuple[float, ...] = option(
         (0.0, 90.0, 180.0, -90.0),
         "Yaw of each panel relative to the image centre; positive is to the right.",
-        unit="deg",
-        minimum=-360.0,
-        maximum=360.0,
-        reload=True,
+        **_angle(-360.0, 360.0, reload=True),
     )
     pitch_deg: tuple[float, ...] = option(
         (0.0, 0.0, 0.0, 0.0),
         "Pitch of each panel relative to the horizon; positive is up.",
-        unit="deg",
-        minimum=-90.0,
-        maximum=90.0,
-        reload=True,
+        **_angle(-90.0, 90.0, reload=True),
     )
     fov_deg: float = option(
-        90.0,
-        "Horizontal field of view of the panels.",
-        unit="deg",
-        minimum=1.0,
-        maximum=170.0,
-        reload=True,
+        90.0, "Horizontal field of view of the panels.", **_angle(1.0, 170.0, reload=True)
     )
-    width: int = option(320, "Width of a panel.", unit="px", minimum=8, maximum=4096, reload=True)
-    height: int = option(320, "Height of a panel.", unit="px", minimum=8, maximum=4096, reload=True)
+    width: int = option(320, "Width of a panel.", **_SIDE)
+    height: int = option(320, "Height of a panel.", **_SIDE)
 
     def check(self) -> None:
         """Raise ValueError if the lists differ in length or a name cannot be part of a topic."""
@@ -173,7 +175,7 @@ class PanelSettings:
         if len(set(counts)) != 1:
             raise ValueError(
                 "panels.names, panels.yaw_deg and panels.pitch_deg must have the same length, got "
-                f"{counts[0]}, {counts[1]} and {counts[2]}"
+                "{}, {} and {}".format(*counts)
             )
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"panels.names must differ, got {', '.join(self.names)}")
@@ -185,17 +187,9 @@ class PanelSettings:
 
     def panels(self) -> tuple[Panel, ...]:
         """The panels."""
-        return tuple(
-            Panel(
-                name,
-                math.radians(yaw),
-                math.radians(pitch),
-                math.radians(self.fov_deg),
-                self.height,
-                self.width,
-            )
-            for name, yaw, pitch in zip(self.names, self.yaw_deg, self.pitch_deg, strict=True)
-        )
+        yaws, pitches = map(math.radians, self.yaw_deg), map(math.radians, self.pitch_deg)
+        view = (math.radians(self.fov_deg), self.height, self.width)
+        return tuple(Panel(*each, *view) for each in zip(self.names, yaws, pitches, strict=True))
 
 
 @dataclass(frozen=True)
@@ -207,16 +201,10 @@ class ScanSettings:
         10.0,
         "Height of the band around the horizon within which the nearest surface of each column is "
         "the range. The camera is assumed to be upright.",
-        unit="deg",
-        minimum=0.1,
-        maximum=180.0,
+        **_angle(0.1, 180.0),
     )
-    min_range_m: float = option(
-        0.1, "Nearer ranges become -inf.", unit="m", minimum=0.0, maximum=_LONGEST_M
-    )
-    max_range_m: float = option(
-        30.0, "Farther ranges become +inf.", unit="m", minimum=0.0, maximum=_LONGEST_M
-    )
+    min_range_m: float = option(0.1, "Nearer ranges become -inf.", **_DISTANCE)
+    max_range_m: float = option(30.0, "Farther ranges become +inf.", **_DISTANCE)
     frame_id: str = option(
         "",
         "Frame of the scan, with x forward, y left and z up. Empty: the frame of the image with "
@@ -254,18 +242,12 @@ class _PanoramicSettings(NodeSettings):
     flip: bool = shared(EstimatorOptions, "flip")
     seam: str = shared(EstimatorOptions, "seam", default="circular")
     horizontal_fov_deg: float = option(
-        360.0,
-        "Horizontal field of view of the image.",
-        unit="deg",
-        minimum=1.0,
-        maximum=360.0,
+        360.0, "Horizontal field of view of the image.", **_angle(1.0, 360.0)
     )
     vertical_fov_deg: float = option(
         180.0,
         "Vertical field of view of the image; the horizon is in the middle.",
-        unit="deg",
-        minimum=1.0,
-        maximum=180.0,
+        **_angle(1.0, 180.0),
     )
     mask_file: str = option(
         "",

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ...options import option, shared
-from ...systems import EstimatorOptions
-from .common import CloudSettings, NodeSettings
+from ...systems import EstimatorOptions, PanopticDepthOptions
+from .common import TIMEOUT, CloudSettings, NodeSettings, PanopticGroup, ScaleSettings
 from .models import with_models
-from .scale import ScaleSettings
+from .segments import InstanceSettings, MarkerSettings, SegmentSettings
 
 DEFAULT_MODEL = "moge-2-vits-normal"
 
@@ -36,9 +36,7 @@ class CameraInfoSettings:
         3.0,
         "Time without a camera_info, while images arrive, after which the diagnostics warn and "
         "camera_info.fallback_fov_deg is used.",
-        unit="s",
-        minimum=0.1,
-        maximum=3600.0,
+        **TIMEOUT,
     )
     fallback_fov_deg: float = option(
         0.0,
@@ -89,3 +87,25 @@ class _PinholeSettings(PinholeCameraSettings):
 PinholeSettings = with_models(
     _PinholeSettings, lambda card: card.camera == "pinhole" and not card.is_panoptic
 )
+
+
+@dataclass(frozen=True)
+class _PanopticSettings(PinholeCameraSettings):
+    """Parameters of ``panoptic_depth``, at their defaults."""
+
+    model: str = option(
+        "panopticdepth-tiny",
+        "Name of a panoptic pinhole model; `depth-perception models` lists them. Without depth "
+        "(panopticdepth-r50-seg) it gives segments alone.",
+        reload=True,
+    )
+    classes_file: str = shared(PanopticGroup, "classes_file")
+    reference_focal_px: float | None = shared(PanopticDepthOptions, "reference_focal_px")
+    segments: SegmentSettings = field(default_factory=SegmentSettings)
+    instances: InstanceSettings = field(default_factory=InstanceSettings)
+    markers: MarkerSettings = field(default_factory=MarkerSettings)
+    cloud: CloudSettings = field(default_factory=CloudSettings)
+    scale: ScaleSettings = field(default_factory=ScaleSettings)
+
+
+PanopticSettings = with_models(_PanopticSettings, lambda card: card.is_panoptic)

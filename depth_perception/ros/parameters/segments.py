@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from ...geometry.segments import StatisticsOptions
 from ...options import option
 
+_FRACTION = {"minimum": 0.0, "maximum": 1.0}
+_AREA = {"unit": "px", "minimum": 0, "maximum": 2**31 - 1}
+
 
 @dataclass(frozen=True)
 class SegmentSettings:
@@ -22,31 +25,23 @@ class SegmentSettings:
         None,
         "Minimum score of a thing; -1: that of the model (0.2 for the published models).",
         unset=-1.0,
-        minimum=0.0,
-        maximum=1.0,
+        **_FRACTION,
     )
     min_thing_area_px: int = option(
-        0,
-        "Minimum area of a thing instance in panoptic/image.",
-        unit="px",
-        minimum=0,
-        maximum=2**31 - 1,
+        0, "Minimum area of a thing instance in panoptic/image.", **_AREA
     )
     min_stuff_area_px: int | None = option(
         None,
         "Minimum area of a stuff class, summed over its regions (in panoramas: within one panel, "
         "in pixels of its network input); -1: that of the model (2048 for the published models).",
-        unit="px",
         unset=-1,
-        minimum=0,
-        maximum=2**31 - 1,
+        **_AREA,
     )
     overlay_opacity: float = option(
         0.5,
         "Opacity of the segment colours in panoptic/overlay: 0 shows only the image, 1 only the "
         "colours.",
-        minimum=0.0,
-        maximum=1.0,
+        **_FRACTION,
     )
 
     @property
@@ -104,7 +99,7 @@ class MarkerSettings:
     """Markers of instances for RViz."""
 
     stuff: bool = option(False, "Also publish boxes of stuff, such as road and building.")
-    opacity: float = option(0.35, "Opacity of the boxes.", minimum=0.0, maximum=1.0)
+    opacity: float = option(0.35, "Opacity of the boxes.", **_FRACTION)
     text_height_m: float = option(0.3, "Height of the text.", unit="m", minimum=0.01, maximum=10.0)
     lifetime_s: float = option(
         1.0,

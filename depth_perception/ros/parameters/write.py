@@ -18,15 +18,10 @@ from typing import Any
 
 from ...options import Option, option_of, options
 from .common import NodeSettings, PanoramicSettings
-from .panoptic import PanopticSettings
-from .pinhole import PinholeSettings
+from .pinhole import PanopticSettings, PinholeSettings
 
 NODES = MappingProxyType(
-    {
-        "panoramic": PanoramicSettings,
-        "pinhole": PinholeSettings,
-        "panoptic": PanopticSettings,
-    }
+    {"panoramic": PanoramicSettings, "pinhole": PinholeSettings, "panoptic": PanopticSettings}
 )
 """Parameters by stem: the node is called STEM_depth."""
 

@@ -45,13 +45,12 @@ def ground_reference(
     if model is FitModel.SCALE:
         candidate = candidate & (values > 0)
     count = int(candidate.sum())
-    if count < 2 * _least_pixels(model):
+    if count < (80 if model.has_shift else 40):
         raise SourceError(f"only {count} pixels may see the ground: too few for its plane")
     solid_angle = _solid_angle(prediction)
     x, depth, share = (exact(t[candidate]) for t in (values, plane, solid_angle))
     scale, shift = _most_ground(x, depth, share, model, options.tolerance_ratio).tolist()
-    linear = scale * values + shift
-    off = (model.space.to_depth(linear) / plane - 1).abs()
+    off = (model.space.to_depth(scale * values + shift) / plane - 1).abs()
     ground = candidate & (off < options.tolerance_ratio)
     ratio = float((solid_angle * ground).sum()) / float(share.sum())
     if ratio < options.min_ground_ratio:
@@ -59,7 +58,7 @@ def ground_reference(
             f"only {ratio:.0%} of the pixels below the horizon can lie on one ground plane: need "
             f"{options.min_ground_ratio:.0%}"
         )
-    depth_m = torch.where(ground, plane, torch.full_like(plane, torch.nan))
+    depth_m = torch.where(ground, plane, torch.nan)
     return Reference(depth_m, options.height_sigma_ratio * depth_m, "camera_height")
 
 
@@ -75,10 +74,6 @@ def plane_depth(prediction: Prediction, options: GroundOptions) -> tuple[Tensor,
         plane = plane * rays[..., 2]
         below = below & (plane > 0)
     return plane, below
-
-
-def _least_pixels(model: FitModel) -> int:
-    return 40 if model.has_shift else 20
 
 
 def _solid_angle(prediction: Prediction) -> Tensor:
@@ -113,11 +108,7 @@ def _most_ground(
     if not bool(usable.any()):
         raise SourceError("the values below the horizon do not increase with the depth of a plane")
     lines = lines[usable]
-    cost = _cost(lines, x[scored], depth[scored], model, tolerance)
+    fitted = model.space.to_depth(lines[:, :1] * x[scored] + lines[:, 1:])
+    error = ((fitted / depth[scored] - 1) / tolerance).square()
+    cost = torch.nan_to_num(error, nan=1.0).clamp_max_(1.0).mean(1)
     return lines[cost.argmin()]
-
-
-def _cost(lines: Tensor, x: Tensor, depth: Tensor, model: FitModel, tolerance: float) -> Tensor:
-    fitted = model.space.to_depth(lines[:, :1] * x + lines[:, 1:])
-    error = ((fitted / depth - 1) / tolerance).square()
-    return torch.nan_to_num(error, nan=1.0).clamp_max_(1.0).mean(1)

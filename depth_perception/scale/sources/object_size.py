@@ -13,8 +13,6 @@ from ...geometry import DepthKind
 from ...prediction import Prediction
 from ..reference import Reference, SourceError
 
-_UPRIGHT = (0.0, -1.0, 0.0)
-
 
 @dataclass(frozen=True)
 class KnownObject:
@@ -53,7 +51,7 @@ def object_reference(
     prediction: Prediction,
     objects: Sequence[KnownObject],
     *,
-    up: tuple[float, float, float] = _UPRIGHT,
+    up: tuple[float, float, float] = (0.0, -1.0, 0.0),
 ) -> Reference:
     """Known depths at the pixels of objects.
 
@@ -88,7 +86,11 @@ def object_reference(
         seen = rays[top:bottom, left:right]
         range_m = distance / (1 - (seen @ upward).square()).clamp_min(1e-6).sqrt()
         depth = range_m if prediction.kind is DepthKind.RANGE else range_m * seen[..., 2]
-        mask = _middle(bottom - top, right - left) if known.mask is None else known.mask
+        mask = known.mask
+        if mask is None:
+            height, width = depth.shape
+            mask = torch.zeros(depth.shape, dtype=torch.bool)
+            mask[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
         mask = mask.to(depth.device)
         part = (slice(top, bottom), slice(left, right))
         depth_m[part] = torch.where(mask, depth, depth_m[part])
@@ -98,11 +100,10 @@ def object_reference(
 
 def _horizontal_distance(prediction: Prediction, known: KnownObject, upward: Tensor) -> float:
     left, top, right, bottom = known.box
-    middle_u, middle_v = (left + right) / 2, (top + bottom) / 2
     if known.height_m is not None:
-        u, v = (middle_u, middle_u), (top, bottom)
+        u, v = [(left + right) / 2] * 2, (top, bottom)
     else:
-        u, v = (left, right), (middle_v, middle_v)
+        u, v = (left, right), [(top + bottom) / 2] * 2
     ends = prediction.camera.directions(
         *(torch.tensor(place, dtype=torch.float64) for place in (u, v))
     )
@@ -119,9 +120,3 @@ def _horizontal_distance(prediction: Prediction, known: KnownObject, upward: Ten
     if not extent > 1e-6:
         raise SourceError(f"the object in box {known.box} has no extent along its known size")
     return size / extent
-
-
-def _middle(height: int, width: int) -> Tensor:
-    mask = torch.zeros((height, width), dtype=torch.bool)
-    mask[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
-    return mask

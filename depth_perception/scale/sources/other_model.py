@@ -44,13 +44,12 @@ def model_reference(
         raise ValueError(f"sigma_ratio must not be negative, got {sigma_ratio}")
     device = prediction.values.device
     rays = prediction.camera.rays(device=device)
-    turned = rays if to_other is None else rays @ to_other.to(rays).T
-    u, v = other.camera.project(turned)
+    u, v = other.camera.project(rays if to_other is None else rays @ to_other.to(rays).T)
     depth = torch.where(other.valid, other.depth, torch.nan).to(device)
     depth = other.camera.convert(depth, other.kind, DepthKind.RANGE)
     inside = (u >= 0) & (u < other.camera.width) & (v >= 0) & (v < other.camera.height)
     grid = torch.stack((u / other.camera.width, v / other.camera.height), -1) * 2 - 1
-    grid = torch.where(inside[..., None], grid, torch.zeros_like(grid))
+    grid = torch.where(inside[..., None], grid, 0.0)
     # nearest: interpolation would make points between two surfaces
     sampled = functional.grid_sample(
         depth[None, None], grid[None], mode="nearest", padding_mode="border", align_corners=False
