@@ -125,6 +125,11 @@ def option(default: Any, text: str, **properties: Any) -> Any:
     return field(default=default, metadata={_KEY: Option(text, **properties)})
 
 
+def model_option(default: Any, text: str, **properties: Any) -> Any:
+    """An option of a model, which a node reads when it is configured (``reload``)."""
+    return option(default, text, reload=True, **properties)
+
+
 def option_text(kind: type[Any], name: str) -> str:
     """The text of an option of a dataclass."""
     return next(said.text for found, said, _ in options(kind) if found == name)
@@ -188,11 +193,7 @@ def options(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Option, An
 
 
 def check_options(values: Any) -> None:
-    """Check all options of a dataclass object; for its ``__post_init__``.
-
-    Raises:
-        TypeError, ValueError: see :meth:`Option.check`.
-    """
+    """Check all options of a dataclass object, for its ``__post_init__``; :meth:`Option.check`."""
     for item in fields(values):
         if (said := option_of(item)) is not None:
             said.check(item.name, getattr(values, item.name), item.default)

@@ -17,7 +17,7 @@ class PanopticClass:
     Attributes:
         name: what people call it.
         is_thing: whether its objects are counted.
-        colour: RGB, 0..255, for pictures.
+        colour: RGB, 0..255, for visualisation.
     """
 
     name: str
@@ -25,7 +25,7 @@ class PanopticClass:
     colour: tuple[int, int, int]
 
 
-# In the order of Cityscapes' trainIds, with the colours of its pictures.
+# In the order of Cityscapes' trainIds, with its colours.
 CITYSCAPES: tuple[PanopticClass, ...] = (
     PanopticClass("road", False, (128, 64, 128)),
     PanopticClass("sidewalk", False, (244, 35, 232)),

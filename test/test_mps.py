@@ -11,6 +11,7 @@ import torch
 from golden.panopticdepth_reference import case
 from golden.ppd_reference import case as ppd_case
 from pretend_mps import MPS, MpsTensor, pretend_mps
+from published.video_windows import joined_windows
 
 import depth_perception as dp
 from depth_perception.data.worlds.make import make_world
@@ -23,7 +24,6 @@ from depth_perception.scale.follow import Normalisation, follow
 from depth_perception.scale.sources.camera_height import GroundOptions, ground_reference
 from depth_perception.systems import build_network, card, save_network
 from depth_perception.systems.moge.geometry import recover_focal_shift
-from depth_perception.systems.ppd.windows import joined_windows
 
 TINY = (
     "panda-tiny",

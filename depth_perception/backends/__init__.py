@@ -4,19 +4,9 @@ A backend replaces the call of the network and nothing else: what comes before a
 the code of the estimators.
 """
 
+# ruff: noqa: F401
 from __future__ import annotations
 
 from .engines import BACKENDS, Backend, BackendError, Precision, check_backend
 from .forward import GraphForward
 from .store import GRAPHS_VARIABLE, graphs_folder
-
-__all__ = [
-    "BACKENDS",
-    "GRAPHS_VARIABLE",
-    "Backend",
-    "BackendError",
-    "GraphForward",
-    "Precision",
-    "check_backend",
-    "graphs_folder",
-]

@@ -36,11 +36,7 @@ class Capture(nn.Module):
 
 
 def input_range(network: nn.Module) -> tuple[float, float]:
-    """Smallest and largest value of the input images of a network.
-
-    Raises:
-        BackendError: the network is not a supported feed-forward network.
-    """
+    """Least and largest input value of a network; BackendError if it is not feed-forward."""
     values = getattr(network, "input_range", None)
     if values is None:
         raise BackendError(

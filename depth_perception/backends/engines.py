@@ -72,50 +72,25 @@ class Traits:
     precisions: tuple[Precision, ...]
 
 
+_HALVES: tuple[Precision, ...] = ("float32", "float16", "bfloat16")
+_ONNX = ("onnxruntime", "onnx", "onnxscript")
+_ONNX_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+_BOTH = ("cpu", "cuda")
+
 BACKENDS: Mapping[str, Traits] = MappingProxyType(
     {
-        "openvino": Traits(
-            "openvino",
-            ("openvino",),
-            "openvino",
-            ("openvino",),
-            ("cpu",),
-            ("float32", "float16", "bfloat16"),
-        ),
+        "openvino": Traits("openvino", ("openvino",), "openvino", ("openvino",), ("cpu",), _HALVES),
         "onnxruntime": Traits(
-            "onnx",
-            ("onnxruntime", "onnx", "onnxscript"),
-            "onnx onnxscript onnxruntime",
-            ("onnxruntime", "onnxruntime-gpu"),
-            ("cpu", "cuda"),
-            ("float32",),
+            "onnx", _ONNX, "onnx onnxscript onnxruntime", _ONNX_RUNTIMES, _BOTH, ("float32",)
         ),
-        "tensorrt": Traits(
-            "onnx",
-            ("onnxruntime", "onnx", "onnxscript"),
-            _GPU_PACKAGES,
-            ("onnxruntime-gpu", "onnxruntime"),
-            ("cuda",),
-            ("float32", "float16", "bfloat16"),
-        ),
-        "inductor": Traits(
-            "inductor",
-            ("torch._inductor",),
-            "torch",
-            ("torch",),
-            ("cpu", "cuda"),
-            ("float32", "float16", "bfloat16"),
-        ),
+        "tensorrt": Traits("onnx", _ONNX, _GPU_PACKAGES, _ONNX_RUNTIMES[::-1], ("cuda",), _HALVES),
+        "inductor": Traits("inductor", ("torch._inductor",), "torch", ("torch",), _BOTH, _HALVES),
     }
 )
 
 
 def check_backend(backend: Backend, device: torch.device, precision: Precision) -> None:
-    """Reject a missing backend or an unsupported request; ``torch`` is always accepted.
-
-    Raises:
-        BackendError: the message names the packages or the choices.
-    """
+    """Raise BackendError for a missing backend or an unsupported request; ``torch`` passes."""
     if backend == "torch":
         return
     traits = BACKENDS[backend]

@@ -15,15 +15,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from .capture import Capture, fingerprint, input_range, trial_images
-from .engines import (
-    Backend,
-    BackendError,
-    Precision,
-    Run,
-    check_backend,
-    engine,
-    engine_version,
-)
+from .engines import Backend, BackendError, Precision, Run, check_backend, engine, engine_version
 from .fidelity import TOLERANCE, Fidelity, check, compare
 from .store import about, filling, graphs_folder
 from .structure import Layout, flatten, names, rebuild
@@ -73,11 +65,7 @@ class GraphForward:
         self._lock = threading.Lock()  # a graph has one set of buffers
 
     def __call__(self, images: Tensor, **arguments: Any) -> Any:
-        """The result of ``network(images, **arguments)``.
-
-        Raises:
-            BackendError: the graph cannot be made, or its results are not those of the network.
-        """
+        """``network(images, **arguments)``; BackendError if the graph fails or differs."""
         with self._lock:
             layout, run = self._graph(tuple(images.shape), arguments)
             found = self._found(run, images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -68,11 +68,7 @@ def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precisio
 
 
 def find_compiler() -> str:
-    """The C++ compiler: ``$CXX``, else g++, else clang++.
-
-    Raises:
-        BackendError: there is none.
-    """
+    """The C++ compiler: ``$CXX``, else g++, else clang++; BackendError if there is none."""
     given = os.environ.get("CXX")
     names = (given,) if given else ("g++", "clang++")
     for name in names:
@@ -94,8 +90,4 @@ def open_graph(folder: Path, backend: Backend, device: torch.device, precision: 
     loader = torch._C._aoti.AOTIModelPackageLoader(
         str(folder / _FILE), _MODEL, False, 1, index if device.type == "cuda" else -1
     )
-
-    def run(images: Tensor) -> Sequence[Tensor]:
-        return loader.boxed_run([images])
-
-    return run
+    return lambda images: loader.boxed_run([images])

@@ -14,11 +14,7 @@ Layout = list  # [kind, part, part, ...], of what JSON can hold
 
 
 def flatten(value: Any) -> tuple[Layout, list[Tensor]]:
-    """The layout of a result and its tensors in order.
-
-    Raises:
-        TypeError: a part is none of tensor, None, tuple, named tuple, dataclass.
-    """
+    """The layout of a result and its tensors in order; TypeError for parts of other types."""
     if isinstance(value, Tensor):
         return [_TENSOR], [value]
     if value is None:

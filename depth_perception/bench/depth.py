@@ -27,7 +27,7 @@ from .identity import bench_image
 from .measure import Variant
 from .options import Network
 from .plain_depth import plain_estimate, plain_network, plain_values
-from .result import Difference, Result, Stage
+from .result import Difference, Result
 
 _PLAIN = (
     "plain: adapters apart from the weights, attention written out, float32, row-major maps, "
@@ -55,11 +55,7 @@ def bench_estimator(options: Network) -> Result:
 
 
 def _result(
-    name: str,
-    bench: Comparison,
-    scene: Scene,
-    work: str,
-    runs: dict[str, Callable[[], Tensor]],
+    name: str, bench: Comparison, scene: Scene, work: str, runs: dict[str, Callable[[], Tensor]]
 ) -> Result:
     options = scene.options
 
@@ -68,7 +64,11 @@ def _result(
         return [d for key, found in others for d in relative_differences(key, expected, found)]
 
     variants = [Variant(key, lambda run=run: (run(),), 1) for key, run in runs.items()]
-    stage = _flop_of_torch(bench.stage(work, variants, apart))
+    stage = bench.stage(work, variants, apart)
+    # Other runtimes hide their operations: where none are seen, those of torch count.
+    seen = min((m.flop for m in stage.measurements if m.flop), default=0)
+    filled = tuple(m if m.flop else replace(m, flop=seen) for m in stage.measurements)
+    stage = replace(stage, measurements=filled)
     settings = scene.settings() | {"backends": list(options.backends), "repeats": options.repeats}
     if name == "network":
         del settings["image"]
@@ -84,10 +84,16 @@ class Scene:
         self.plain = plain_network(network) if options.with_plain else None
         if isinstance(network, Panda) and network.lora_rank is not None:
             network.merge_lora()
-        self.estimators = {
-            name: _estimator(options, copy.deepcopy(network), name, device)
-            for name in options.backends
-        }
+        self.estimators = {}
+        for name in options.backends:
+            backend, _, precision = name.partition(":")
+            built = EstimatorOptions(
+                height=options.size[0],
+                precision=precision or options.precision,  # type: ignore[arg-type]
+                backend=backend,  # type: ignore[arg-type]
+            )
+            given = (card(options.model), copy.deepcopy(network))
+            self.estimators[name] = DenseEstimator(*given, device=device, options=built)
         self.image = bench_image(options.image_height, 2 * options.image_height)
         generator = torch.Generator().manual_seed(options.seed)
         self.inputs = torch.randn(1, 3, *options.size, generator=generator).to(device)
@@ -151,22 +157,3 @@ def networks(options: Network, device: torch.device) -> tuple[DepthAnything, str
         spread = network.eval().logits(torch.randn(1, 3, 4 * patch, 8 * patch)).std()
         network.head.out[2].weight.div_(spread)
     return network.to(device).eval().requires_grad_(False), "random"
-
-
-def _estimator(
-    options: Network, network: DepthAnything, backend: str, device: torch.device
-) -> DenseEstimator:
-    runtime, _, precision = backend.partition(":")
-    built = EstimatorOptions(
-        height=options.size[0],
-        precision=precision or options.precision,  # type: ignore[arg-type]
-        backend=runtime,  # type: ignore[arg-type]
-    )
-    return DenseEstimator(card(options.model), network, device=device, options=built)
-
-
-def _flop_of_torch(stage: Stage) -> Stage:
-    """Other runtimes hide their operations: where none are seen, those of torch count."""
-    seen = min((m.flop for m in stage.measurements if m.flop), default=0)
-    filled = tuple(m if m.flop else replace(m, flop=seen) for m in stage.measurements)
-    return replace(stage, measurements=filled)

@@ -6,7 +6,7 @@ figures then mean nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,11 +14,11 @@ import torch
 from ..systems.catalog import DEFAULT_MODEL
 from .depth import Scene, bench_estimator, relative_differences
 from .machine import bench_device, hardware
+from .measure import size_bytes
 from .options import Estimator, Gpu, Network, Ppd, Precision
 from .ppd import bench_ppd
-from .result import Result, Stage
+from .result import Result
 
-_GB = 1e9
 _HALF_MEDIAN, _HALF_P99 = 0.005, 0.02
 
 
@@ -99,7 +99,12 @@ def bench_gpu(options: Gpu) -> Iterator[Result]:
         ValueError: there is no such GPU.
     """
     plan = TINY if options.tiny else GpuPlan(device=options.device, repeats=options.repeats)
-    overhead = _overhead_bench()
+    overhead: Overhead | None = None
+    try:
+        from .ros.cloud import bench_overhead as overhead
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("sensor_msgs", "std_msgs", "rclpy"):
+            raise
     if options.plan:
         told = (f"would run on {plan.device}: {job.what}"
                 for job in jobs(replace(plan, device="cpu"), overhead))  # fmt: skip
@@ -123,15 +128,10 @@ def bench_gpu(options: Gpu) -> Iterator[Result]:
         results += full
         for result in full:
             yield replace(result, name="", lines=("; ".join(result.lines[:2]),))
-    yield summary(findings, results, plan)
-
-
-def summary(findings: Sequence[Finding], results: Sequence[Result], plan: GpuPlan) -> Result:
-    """Every figure beside what is wanted of it."""
     verdicts = ("MISSED", "holds")
-    return Result(
+    yield Result(
         "gpu",
-        hardware(bench_device(plan.device)),
+        machine,
         ("figure", "found", "wanted", ""),
         tuple((f.what, f.value, f.wanted, verdicts[f.holds]) for f in findings),
         figures={
@@ -194,8 +194,8 @@ def _memory(options: Estimator, limit_gb: float) -> tuple[list[Finding], list[Re
     result = bench_estimator(options)
     scene = Scene(options, bench_device(options.device))
     network = scene.estimators["torch"].network
-    weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    used = (result.stages[0].measurements[0].peak_bytes + weights) / _GB
+    weights = size_bytes(network.parameters())
+    used = (result.stages[0].measurements[0].peak_bytes + weights) / 1e9
     what = f"memory at {options.size[1]}x{options.size[0]}, with weights"
     return [Finding(what, f"{used:.2f} GB", f"< {limit_gb:g} GB", used < limit_gb)], [result]
 
@@ -210,14 +210,10 @@ def _ppd(plan: GpuPlan) -> tuple[list[Finding], list[Result]]:
         device=plan.device,
     )
     plain, half = bench_ppd(options), bench_ppd(replace(options, precision=plan.half))
-    slow, fast = (_whole(result).measurements[k].median_s for k, result in enumerate((plain, half)))
-    times = slow / fast
+    whole = [next(s for s in r.stages if s.work == "image to depth") for r in (plain, half)]
+    times = whole[0].measurements[0].median_s / whole[1].measurements[1].median_s
     what = f"{plan.ppd} in {plan.half}, times the plain float32"
     return [Finding(what, f"{times:.2f} x", ">= 4 x", times >= 4)], [plain, half]
-
-
-def _whole(result: Result) -> Stage:
-    return next(stage for stage in result.stages if stage.work == "image to depth")
 
 
 def _overhead(result: Result) -> tuple[list[Finding], list[Result]]:
@@ -244,13 +240,3 @@ def _half(options: Estimator) -> list[Finding]:
         )
         for what, found, limit in (("median", middle, _HALF_MEDIAN), ("p99", high, _HALF_P99))
     ]
-
-
-def _overhead_bench() -> Overhead | None:
-    try:
-        from .ros.overhead import bench_overhead
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("sensor_msgs", "std_msgs", "rclpy"):
-            raise
-        return None
-    return bench_overhead

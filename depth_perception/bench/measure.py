@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from ..networks.cpu_products import has_onednn
 from .result import Difference, Measurement
 
+T = TypeVar("T", bound=nn.Module)
+
 # what torch does not count, or not in all releases: fused attention, products by oneDNN
 _UNCOUNTED = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: (
         lambda query, key, value, *_, **__: sdpa_flop_count(query, key, value)
-    ),
+    )
 }
 if has_onednn():
     _UNCOUNTED[torch.ops.mkldnn._linear_pointwise] = lambda tokens, weight, *_, **__: (
@@ -138,6 +141,17 @@ def differences(
         Difference(what, float((a - b).abs().max()), float(a.abs().max()))
         for what, a, b in zip(names, expected, found, strict=True)
     )
+
+
+def size_bytes(tensors: Iterable[Tensor]) -> int:
+    """Bytes of tensors, such as the parameters of a network."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def frozen(network: T, device: torch.device) -> T:
+    """A network on a device, ready for inference, in the memory layout of the estimators."""
+    network.to(device, memory_format=torch.channels_last)
+    return network.eval().requires_grad_(False)
 
 
 def _wait(device: torch.device) -> None:

@@ -11,29 +11,28 @@ from typing import ClassVar, Literal, get_args
 
 import tyro
 
-from ..options import Precision
+from ..options import Precision, check_options, documented, option, shared
 
 Size = Literal["small", "large"]
 SIZES: dict[str, tuple[int, int]] = {"small": (960, 504), "large": (1920, 1008)}
 """Rows of the panorama and rows of its depth; there are twice as many columns."""
 _WITH_BASELINE = ("depth_anything", "panda")  # systems of `bench network` and `estimator`
+_SIZE_TEXT = "small is 1920x960 with 0.5 million points, large 3840x1920 with 2 million."
 Hidden = tyro.conf.Suppress  # an option of the library, not of the command line
 
 
+@documented
 @dataclass(frozen=True)
 class Output:
-    """Where results go besides the terminal.
+    """Where results go besides the terminal."""
 
-    Attributes:
-        json: write all numbers to this file.
-        markdown: write the table to this file.
-        folder: write all numbers into this folder, in a file named by bench, model, size and
-            hardware, and by precision and backends if they are not the defaults.
-    """
-
-    json: Path | None = None
-    markdown: Path | None = None
-    folder: Path | None = None
+    json: Path | None = option(None, "write all numbers to this file.")
+    markdown: Path | None = option(None, "write the table to this file.")
+    folder: Path | None = option(
+        None,
+        "write all numbers into this folder, in a file named by bench, model, size and hardware, "
+        "and by precision and backends if they are not the defaults.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,74 +47,71 @@ class Saved:
 
     def check(self) -> None:
         """Raise ValueError for a value that cannot be."""
+        check_options(self)
 
-    def _check_positive(self, *names: str) -> None:
-        for name in names:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+    def _check_multiples(self, of: int, least: int) -> None:
+        for name in ("height", "width"):
+            side = getattr(self, name)
+            if side < least or side % of:
+                raise ValueError(f"{name} must be a multiple of {of}, at least {least}, got {side}")
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Machine(Saved):
-    """The hardware alone: rates of a matrix product and of a copy.
+    """The hardware alone: rates of a matrix product and of a copy."""
 
-    Attributes:
-        device: cpu, cuda or cuda:N; by default CUDA where it is available, else the CPU.
-        precision: of matrix products. Baselines of the Depth Anything family are in float32.
-        threads: threads of PyTorch on the CPU; by default PyTorch's choice.
-    """
-
-    device: str | None = None
-    precision: Precision = "float32"
-    threads: int | None = None
-
-    def check(self) -> None:
-        if self.precision not in get_args(Precision):
-            raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}")
+    device: str | None = option(
+        None, "cpu, cuda or cuda:N; by default CUDA where it is available, else the CPU."
+    )
+    precision: Precision = option(
+        "float32",
+        "of matrix products. Baselines of the Depth Anything family are in float32.",
+        choices=get_args(Precision),
+    )
+    threads: int | None = option(
+        None, "threads of PyTorch on the CPU; by default PyTorch's choice.", minimum=1
+    )
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Repeated(Machine):
-    """A bench that compares variants.
+    """A bench that compares variants."""
 
-    Attributes:
-        repeats: timed runs of each variant.
-        warm_up: runs of each variant before them.
-    """
-
-    repeats: int = 5
-    warm_up: int = 1
-
-    def check(self) -> None:
-        super().check()
-        for name in ("repeats", "warm_up"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+    repeats: int = option(5, "timed runs of each variant.", minimum=1)
+    warm_up: int = option(1, "runs of each variant before them.", minimum=1)
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Network(Repeated):
     """A network of the Depth Anything family: the published program against ours.
 
     Attributes:
         model: name in the catalogue.
-        checkpoint: weights file; by default the downloaded or bundled weights, else random ones.
-        random_weights: use random weights in any case.
-        height: rows of the network's input; by default those of the model.
-        width: columns of the network's input; by default twice the rows.
-        backends: backends of ours, one variant each; openvino:bfloat16 sets a precision.
         image_height: rows of the image of an estimator; it has twice as many columns.
         with_plain: False leaves out the baseline, at sizes for which its memory does not suffice.
         seed: of random weights and of the input.
     """
 
     model: tyro.conf.Positional[str]
-    checkpoint: str | None = None
-    random_weights: bool = False
-    height: int | None = None
-    width: int | None = None
-    backends: tuple[str, ...] = ("torch",)
-    image_height: Hidden[int] = 960
+    checkpoint: str | None = option(
+        None, "weights file; by default the downloaded or bundled weights, else random ones."
+    )
+    random_weights: bool = option(False, "use random weights in any case.")
+    height: int | None = option(
+        None, "rows of the network's input; by default those of the model.", minimum=1
+    )
+    width: int | None = option(
+        None, "columns of the network's input; by default twice the rows.", minimum=1
+    )
+    backends: tuple[str, ...] = option(
+        ("torch",), "backends of ours, one variant each; openvino:bfloat16 sets a precision."
+    )
+    image_height: Hidden[int] = option(
+        960, "rows of the image; it has twice as many columns.", minimum=1
+    )
     with_plain: Hidden[bool] = True
     seed: Hidden[int] = 0
 
@@ -131,7 +127,6 @@ class Network(Repeated):
             )
         if not self.backends:
             raise ValueError("backends must name at least one")
-        self._check_positive("image_height")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -142,15 +137,12 @@ class Network(Repeated):
         return height, self.width or 2 * height
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Estimator(Network):
-    """An estimator of the Depth Anything family, image to depth: the published program and ours.
+    """An estimator of the Depth Anything family, image to depth: the published program and ours."""
 
-    Attributes:
-        image_height: rows of the image; it has twice as many columns.
-    """
-
-    image_height: int = 960
+    image_height: int = shared(Network, "image_height")
 
     def check(self) -> None:
         super().check()
@@ -158,15 +150,12 @@ class Estimator(Network):
             raise ValueError("width is for `bench network`: an estimator takes twice the height")
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Profile(Network):
-    """Where the time of a network of the Depth Anything family goes: published program and ours.
+    """Where the time of a network of the Depth Anything family goes: published program and ours."""
 
-    Attributes:
-        picture: draw the times to this file (PNG, SVG, PDF).
-    """
-
-    picture: Path | None = None
+    picture: Path | None = option(None, "draw the times to this file (PNG, SVG, PDF).")
     backends: Hidden[tuple[str, ...]] = ("torch",)
     repeats: Hidden[int] = 1
     warm_up: Hidden[int] = 1
@@ -177,61 +166,44 @@ class Profile(Network):
             raise ValueError("the profiler sees inside of torch only: leave backends out")
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Ppd(Repeated):
     """Pixel-Perfect Depth: the published program against ours.
 
     Attributes:
         model: name in the catalogue.
-        random_weights: use random weights even if weights were downloaded.
-        height: rows of the network's input, a multiple of 16.
-        width: columns of the network's input, a multiple of 16.
-        steps: evaluations of the transformer per image.
-        seed: of image, noise and random weights.
     """
 
-    MULTIPLE: ClassVar[int] = 16
-
     model: Literal["ppd-tiny", "ppd-large", "ppd-large-moge"] = "ppd-tiny"
-    random_weights: bool = False
-    height: int = 192
-    width: int = 256
-    steps: int = 4
-    seed: int = 0
+    random_weights: bool = option(False, "use random weights even if weights were downloaded.")
+    height: int = option(192, "rows of the network's input, a multiple of 16.")
+    width: int = option(256, "columns of the network's input, a multiple of 16.")
+    steps: int = option(4, "evaluations of the transformer per image.")
+    seed: int = option(0, "of image, noise and random weights.")
 
     def check(self) -> None:
         from ..systems.ppd.flow import sampling_times
 
         super().check()
-        for name in ("height", "width"):
-            side = getattr(self, name)
-            if side < self.MULTIPLE or side % self.MULTIPLE:
-                raise ValueError(
-                    f"{name} must be a positive multiple of {self.MULTIPLE}, got {side}"
-                )
+        self._check_multiples(of=16, least=16)
         sampling_times(self.steps)  # checks the number of steps
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Panoptic(Repeated):
-    """PanopticDepth, from kernels of segments to maps: the authors' way against ours.
+    """PanopticDepth, from kernels of segments to maps: the authors' way against ours."""
 
-    Attributes:
-        segments: proposed things, 200 at most; most of them survive.
-        height: rows of image and maps, a multiple of 32.
-        width: columns of image and maps, a multiple of 32.
-        whole: also measure the peak memory of a whole frame of this model, with random weights.
-        seed: of the synthetic scene.
-    """
-
-    MULTIPLE: ClassVar[int] = 32
-
-    segments: int = 60
-    height: int = 1024
-    width: int = 2048
-    whole: Literal["panopticdepth-r50", "panopticdepth-tiny"] | None = None
-    repeats: int = 3
-    seed: int = 0
+    segments: int = option(60, "proposed things, 200 at most; most of them survive.")
+    height: int = option(1024, "rows of image and maps, a multiple of 32.")
+    width: int = option(2048, "columns of image and maps, a multiple of 32.")
+    whole: Literal["panopticdepth-r50", "panopticdepth-tiny"] | None = option(
+        None,
+        "also measure the peak memory of a whole frame of this model, with random weights.",
+    )
+    repeats: int = shared(Repeated, "repeats", default=3)
+    seed: int = option(0, "of the synthetic scene.")
 
     def check(self) -> None:
         from ..systems.panopticdepth.config import PanopticLimits
@@ -239,87 +211,64 @@ class Panoptic(Repeated):
         super().check()
         if not 0 <= self.segments <= (top := PanopticLimits().top):
             raise ValueError(f"segments must lie in 0..{top}, got {self.segments}")
-        least = 2 * self.MULTIPLE
-        for name in ("height", "width"):
-            side = getattr(self, name)
-            if side < least or side % self.MULTIPLE:
-                raise ValueError(
-                    f"{name} must be a multiple of {self.MULTIPLE}, at least {least}, got {side}"
-                )
+        self._check_multiples(of=32, least=64)
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Cloud(Repeated):
-    """Messages without a network, image in, depth and cloud out: plain conversion against ours.
+    """Messages without a network, image in, depth and cloud out: plain conversion against ours."""
 
-    Attributes:
-        sizes: small is 1920x960 with 0.5 million points, large 3840x1920 with 2 million.
-        by_point: also pack the cloud point by point, which takes seconds.
-    """
-
-    sizes: tuple[Size, ...] = ("small", "large")
-    by_point: bool = True
+    sizes: tuple[Size, ...] = option(("small", "large"), _SIZE_TEXT)
+    by_point: bool = option(True, "also pack the cloud point by point, which takes seconds.")
     device: Hidden[str] = "cpu"
     precision: Hidden[Precision] = "float32"
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Node(Saved):
-    """The whole node without a network, over DDS, against a plain node.
+    """The whole node without a network, over DDS, against a plain node."""
 
-    Attributes:
-        size: small is 1920x960 with 0.5 million points, large 3840x1920 with 2 million.
-        rate_hz: rate of the images.
-        frames: images of one round.
-        rounds: rounds of each node, in alternation.
-        tune_dds: use the settings of the launch files: shared memory, allocator, idle threads.
-    """
-
-    size: Size = "small"
-    rate_hz: float = 30.0
-    frames: int = 150
-    rounds: int = 2
-    tune_dds: bool = True
+    size: Size = option("small", _SIZE_TEXT)
+    rate_hz: float = option(30.0, "rate of the images.")
+    frames: int = option(150, "images of one round.", minimum=1)
+    rounds: int = option(2, "rounds of each node, in alternation.", minimum=1)
+    tune_dds: bool = option(
+        True, "use the settings of the launch files: shared memory, allocator, idle threads."
+    )
 
     def check(self) -> None:
-        self._check_positive("frames", "rounds", "rate_hz")
+        super().check()
+        if not self.rate_hz > 0:
+            raise ValueError(f"rate_hz must be positive, got {self.rate_hz}")
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Soak(Saved):
-    """Whether the memory of the node stays constant over many frames.
-
-    Attributes:
-        frames: number of frames; with fewer than 8000 the node's statistics still grow.
-        model: name in the catalogue, or identity for no network.
-        image_height: rows of the image; it has twice as many columns.
-        height: rows of the depth, or of the network's input (0: the model's default).
-    """
+    """Whether the memory of the node stays constant over many frames."""
 
     SAMPLES: ClassVar[int] = 40
 
-    frames: int = 10_000
-    model: str = "identity"
-    image_height: int = 128
-    height: int = 64
+    frames: int = option(
+        10_000,
+        "number of frames; with fewer than 8000 the node's statistics still grow.",
+        minimum=2 * SAMPLES,
+    )
+    model: str = option("identity", "name in the catalogue, or identity for no network.")
+    image_height: int = option(128, "rows of the image; it has twice as many columns.")
+    height: int = option(64, "rows of the depth, or of the network's input (0: the default).")
 
-    def check(self) -> None:
-        if self.frames < 2 * self.SAMPLES:
-            raise ValueError(f"frames must be at least {2 * self.SAMPLES}, got {self.frames}")
 
-
+@documented
 @dataclass(frozen=True, kw_only=True)
 class Gpu(Saved):
-    """Everything that is asked of a GPU in one run: speed, memory, overhead, half precision.
+    """Everything that is asked of a GPU in one run: speed, memory, overhead, half precision."""
 
-    Attributes:
-        device: which GPU.
-        plan: only print what would be run.
-        tiny: small models on the CPU, to try the script; the figures mean nothing.
-        repeats: timed runs of each variant.
-    """
-
-    device: str = "cuda"
-    plan: bool = False
-    tiny: bool = False
-    repeats: int = 10
+    device: str = option("cuda", "which GPU.")
+    plan: bool = option(False, "only print what would be run.")
+    tiny: bool = option(
+        False, "small models on the CPU, to try the script; the figures mean nothing."
+    )
+    repeats: int = option(10, "timed runs of each variant.")

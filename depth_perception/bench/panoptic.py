@@ -11,18 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..systems import build_network
-from ..systems.panopticdepth.config import (
-    PANOPTICDEPTH,
-    STRIDE,
-    PanopticDepthConfig,
-    PanopticLimits,
-)
+from ..systems.panopticdepth.config import PANOPTICDEPTH, STRIDE, PanopticLimits
 from ..systems.panopticdepth.kernels import SegmentKernels, segment_kernels
 from ..systems.panopticdepth.lean_maps import lean_map
 from ..systems.panopticdepth.maps import View, plain_map
 from ..systems.panopticdepth.network import PanopticDepth, PanopticFeatures
 from .comparison import Comparison, comparison
-from .measure import Variant, peak_bytes
+from .measure import Variant, frozen, peak_bytes, size_bytes
 from .options import Panoptic
 from .result import Difference, Result, Stage
 
@@ -51,24 +46,20 @@ class SyntheticScene:
 
     def without_depth(self) -> SyntheticScene:
         """The output of a model without depth."""
-        none = {"depth_kernels": self.things.depth_kernels[:, :0]}
-        of_stuff = {"depth_kernels": self.stuff.depth_kernels[:, :0]}
-        return SyntheticScene(
-            self.things._replace(**none),
-            self.stuff._replace(**of_stuff),
-            self.features._replace(depths=None),
+        kernels = (
+            found._replace(depth_kernels=found.depth_kernels[:, :0])
+            for found in (self.things, self.stuff)
         )
+        return SyntheticScene(*kernels, self.features._replace(depths=None))
 
     def arguments(self, view: View, limits: PanopticLimits) -> tuple[Any, ...]:
         """Those of :func:`plain_map` and :func:`lean_map`."""
         return self.things, self.stuff, self.features, view, PANOPTICDEPTH, limits
 
 
-def synthetic_scene(
-    options: Panoptic, config: PanopticDepthConfig, device: torch.device
-) -> SyntheticScene:
+def synthetic_scene(options: Panoptic, device: torch.device) -> SyntheticScene:
     """Ellipses of many sizes, some of which cover each other, before a mosaic of stuff."""
-    generator = torch.Generator().manual_seed(options.seed)
+    generator, config = torch.Generator().manual_seed(options.seed), PANOPTICDEPTH
     height, width = options.height // STRIDE, options.width // STRIDE
     count, classes = options.segments, len(config.classes)
 
@@ -91,22 +82,13 @@ def synthetic_scene(
     vectors = torch.randn((count + classes, 2 + config.depth_channels), generator=generator)
     scores = (0.2 + 0.8 * uniform(count)).sort(descending=True).values
     precision = getattr(torch, options.precision)
-    things = SegmentKernels(
-        torch.arange(count) % config.things, scores, kernels[:count], vectors[:count]
-    )
-    stuff = SegmentKernels(
-        torch.arange(classes),
-        0.5 + 0.5 * uniform(classes),
-        kernels[count : count + classes],
-        vectors[count:],
-    )
+    things = (torch.arange(count) % config.things, scores, kernels[:count], vectors[:count])
+    stuff = (torch.arange(classes), 0.5 + 0.5 * uniform(classes))
+    stuff += (kernels[count : count + classes], vectors[count:])
     depths = smooth(config.depth_channels)[None].to(device)
     features = PanopticFeatures((), (), (), (), masks[None].to(device, precision), depths)
-    return SyntheticScene(
-        SegmentKernels(*(value.to(device) for value in things)),
-        SegmentKernels(*(value.to(device) for value in stuff)),
-        features,
-    )
+    found = (SegmentKernels(*(v.to(device) for v in values)) for values in (things, stuff))
+    return SyntheticScene(*found, features)
 
 
 def bench_panoptic(options: Panoptic) -> Result:
@@ -120,7 +102,7 @@ def bench_panoptic(options: Panoptic) -> Result:
         limits = PanopticLimits()
         area = limits.stuff_area_px * math.prod(size) // (1024 * 2048)
         limits = replace(limits, stuff_area_px=area)
-        scene = synthetic_scene(options, PANOPTICDEPTH, bench.device)
+        scene = synthetic_scene(options, bench.device)
         stages, notes = [], []
         for work, given in (
             ("masks and depth", scene), ("masks alone", scene.without_depth()),
@@ -171,8 +153,7 @@ def _whole(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         network: PanopticDepth = build_network(model)
-    network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    network.set_precision(getattr(torch, options.precision))
+    frozen(network, device).set_precision(getattr(torch, options.precision))
     size = (options.height, options.width)
     images = torch.zeros((1, 3, *size), device=device)
 
@@ -181,7 +162,7 @@ def _whole(
         return lean_map(*scene.arguments(View(size, size), limits)).ids
 
     peak = peak_bytes(frame, device)
-    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    weights = size_bytes(network.parameters())
     within = "within" if peak + weights <= BUDGET_BYTES else "beyond"
     return (
         f"a whole frame of {model}: {peak / 1e9:.2f} GB beside {weights / 1e9:.2f} GB of weights, "

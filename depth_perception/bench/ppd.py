@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +14,14 @@ from ..systems.moge.network import Moge
 from ..systems.ppd.flow import noise_field, sampling_times
 from ..systems.ppd.network import PixelPerfectDepth
 from ..systems.ppd.semantics import semantics_of
-from ..systems.ppd.transformer import STRIDE, SpDit
+from ..systems.ppd.transformer import STRIDE
 from .comparison import Comparison, comparison
-from .measure import Variant, differences, elapsed
+from .measure import Variant, differences, elapsed, frozen, size_bytes
 from .options import Ppd
 from .plain_ppd import plain_sample, plain_times, plain_velocity
-from .result import Difference, Result, Stage
+from .result import Result, Stage
 
 Results = tuple[Tensor, ...]
-Variants = tuple[Callable[[tuple[int, ...]], Results], Callable[[], Results]]
-"""The plain way, which takes its time-steps, and ours."""
 
 _WHAT_PLAIN_IS = (
     "plain: as published, adaLN vectors, rotations, image and semantic parts made again in every "
@@ -41,16 +39,7 @@ def bench_ppd(options: Ppd) -> Result:
     with comparison(options) as bench:
         network, moge, weights = _networks(options, bench.device)
         scene = _Scene(bench, options, network, moge)
-        stages = [
-            scene.stage("one evaluation", (1, 1), ("velocity",), *scene.evaluation()),
-            scene.stage("sampler", scene.counts, ("depth",), *scene.sampler()),
-            scene.stage("image to depth", scene.counts, ("depth",), *scene.whole()),
-        ]
-        if moge is not None:
-            names = ("depth", "MoGe-2 z")
-            stages.append(
-                scene.stage("image to depth + MoGe-2", scene.counts, names, *scene.with_moge())
-            )
+        stages = list(scene.stages())
         settings = {
             "model": options.model,
             "weights": weights,
@@ -78,78 +67,78 @@ class _Scene:
         self.counts = (len(self.published), options.steps)
         self.semantics = network.semantics(self.images)
 
-    def stage(
-        self,
-        work: str,
-        evaluations: tuple[int, int],
-        names: tuple[str, ...],
-        plain: Callable[[tuple[int, ...]], Results],
-        ours: Callable[[], Results],
-    ) -> Stage:
-        """Measure both; results are compared on a schedule of equal length."""
-
-        def as_estimators_do() -> Results:
-            with products_for(self.network):
-                return ours()
-
-        variants = (
-            Variant("plain", self._in_precision(lambda: plain(self.published)), evaluations[0]),
-            Variant("ours", self._in_precision(as_estimators_do), evaluations[1]),
-        )
-        equal_times = self.published[: self.options.steps]
-
-        def apart() -> tuple[Difference, ...]:
-            expected = self._in_precision(lambda: plain(equal_times))()
-            return differences(names, expected, variants[1].run())
-
-        return self.bench.stage(work, variants, apart)
-
-    def evaluation(self) -> Variants:
-        """One velocity of the transformer."""
-        dit, now = self.network.dit, torch.tensor([self.published[0]], device=self.device)
-        scene = dit.scene(self.images - 0.5, self.semantics)
+    def stages(self) -> Iterator[Stage]:
+        """Parts of the work, and the whole from an image."""
+        dit, images, semantics = self.network.dit, self.images, self.semantics
+        now = torch.tensor([self.published[0]], device=self.device)
+        scene = dit.scene(images - 0.5, semantics)
         plan = self.network.schedule(sampling_times(self.options.steps), self.precision)[0]
-        x = torch.cat((self.noise, self.images - 0.5), 1)
-        return (
-            lambda _times: (plain_velocity(dit, x, self.semantics, now).float(),),
+        x = torch.cat((self.noise, images - 0.5), 1)
+        yield self._stage(
+            "one evaluation",
+            lambda _times: (plain_velocity(dit, x, semantics, now).float(),),
             lambda: (dit.velocity(self.noise, scene, plan).float(),),
+            ("velocity",),
+            (1, 1),
         )
-
-    def sampler(self) -> Variants:
-        """All evaluations of an image whose semantic tokens are there."""
-        return (
-            lambda times: (self._plain_depth(self.semantics, times),),
-            lambda: (self._our_depth(self.semantics),),
+        yield self._stage(
+            "sampler",
+            lambda times: (self._plain_depth(semantics, times),),
+            lambda: (self._our_depth(semantics),),
         )
-
-    def whole(self) -> Variants:
-        """Semantic tokens and all evaluations."""
-        return (
-            lambda times: (self._plain_depth(self.network.semantics(self.images), times),),
+        yield self._stage(
+            "image to depth",
+            lambda times: (self._plain_depth(self.network.semantics(images), times),),
             lambda: (self._our_depth(None),),
         )
-
-    def with_moge(self) -> Variants:
-        """The same and the maps of MoGe-2, whose encoder also gives the semantic tokens."""
-        moge, images = self.moge, self.images
+        if (moge := self.moge) is None:
+            return
         grid = (self.options.height // STRIDE, self.options.width // STRIDE)
 
         def plain(times: tuple[int, ...]) -> Results:
             depth = self._plain_depth(self.network.semantics(images), times)
             return depth, moge(images, grid[0] * grid[1]).points[..., 2]
 
-        def ours() -> Results:
+        def ours() -> Results:  # its encoder also gives the semantic tokens
             features, class_token = moge.encoder(images, grid)
             depth = self._our_depth(features.flatten(2).mT.float())
             return depth, moge.decode(features, class_token, images.shape[-2:]).points[..., 2]
 
-        return plain, ours
+        yield self._stage("image to depth + MoGe-2", plain, ours, ("depth", "MoGe-2 z"))
+
+    def _stage(
+        self,
+        work: str,
+        plain: Callable[[tuple[int, ...]], Results],
+        ours: Callable[[], Results],
+        names: tuple[str, ...] = ("depth",),
+        evaluations: tuple[int, int] | None = None,
+    ) -> Stage:
+        """Measure both; results are compared on a schedule of equal length."""
+
+        def as_estimators_do() -> Results:
+            with self._autocast(), products_for(self.network):
+                return ours()
+
+        def as_published(times: tuple[int, ...]) -> Results:
+            with self._autocast():
+                return plain(times)
+
+        counts = evaluations or self.counts
+        variants = (
+            Variant("plain", lambda: as_published(self.published), counts[0]),
+            Variant("ours", as_estimators_do, counts[1]),
+        )
+        equal_times = self.published[: self.options.steps]
+        return self.bench.stage(
+            work, variants, lambda: differences(names, as_published(equal_times), variants[1].run())
+        )
 
     def notes(self) -> tuple[str, ...]:
         """What the numbers leave open."""
         dit, options = self.network.dit, self.options
         times = torch.tensor(sampling_times(options.steps), device=self.device)
-        with torch.autocast(self.device.type, self.precision, self.precision != torch.float32):
+        with self._autocast():
             once, _ = elapsed(lambda: dit.modulations(times), self.device)
             scene = dit.scene(self.images - 0.5, self.semantics)
             plans = self.network.schedule(sampling_times(options.steps), self.precision)
@@ -157,8 +146,8 @@ class _Scene:
         notes = [
             _WHAT_PLAIN_IS,
             f"ours makes the adaLN vectors of {options.steps} steps once for all images, in "
-            f"{1e3 * once:.1f} ms; they and the rotations, {_mib(kept):.1f} MiB, stay; neither is "
-            "in its numbers",
+            f"{1e3 * once:.1f} ms; they and the rotations, {size_bytes(kept) / 2**20:.1f} MiB, "
+            "stay; neither is in its numbers",
         ]
         if self.counts[0] != self.counts[1]:
             notes.append(
@@ -170,30 +159,21 @@ class _Scene:
             held = list({id(p): p for p in (*held, *self.moge.parameters())}.values())
             notes.append(
                 "with MoGe-2, plain runs its encoder twice and would hold its weights twice "
-                f"({_mib(self.moge.parameters()):.0f} MiB more); both run it on the grid of the "
-                "semantic tokens"
+                f"({size_bytes(self.moge.parameters()) / 2**20:.0f} MiB more); both run it on the "
+                "grid of the semantic tokens"
             )
-        notes.append(f"weights take {_mib(held):.0f} MiB besides the working memory")
+        notes.append(f"weights take {size_bytes(held) / 2**20:.0f} MiB besides the working memory")
         return tuple(notes)
 
     def _plain_depth(self, semantics: Tensor, times: tuple[int, ...]) -> Tensor:
         return plain_sample(self.network.dit, self.images, semantics, self.noise, times)
 
     def _our_depth(self, semantics: Tensor | None) -> Tensor:
-        return self.network(
-            self.images,
-            self.noise,
-            self.options.steps,
-            semantics=semantics,
-            precision=self.precision,
-        )
+        given = {"semantics": semantics, "precision": self.precision}
+        return self.network(self.images, self.noise, self.options.steps, **given)
 
-    def _in_precision(self, run: Callable[[], Results]) -> Callable[[], Results]:
-        def within() -> Results:
-            with torch.autocast(self.device.type, self.precision, self.precision != torch.float32):
-                return run()
-
-        return within
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.precision, self.precision != torch.float32)
 
 
 def _networks(options: Ppd, device: torch.device) -> tuple[PixelPerfectDepth, Moge | None, str]:
@@ -206,24 +186,14 @@ def _networks(options: Ppd, device: torch.device) -> tuple[PixelPerfectDepth, Mo
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
             dit, prompting = (build_network(name) for name in (options.model, source))
-            _wake(dit)
+            # Random weights for the layers that start at zero, whose output is constant.
+            silent = [block.adaLN_modulation[1] for block in dit.blocks]
+            for layer in (*silent, dit.final_layer.adaLN_modulation[1], dit.final_layer.linear):
+                nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
         weights = "random"
     moge, semantics = prompting if isinstance(prompting, Moge) else None, semantics_of(prompting)
     if moge is not None:
-        moge.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
-    network = PixelPerfectDepth(dit, semantics)
-    network = network.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        frozen(moge, device)
+    network = frozen(PixelPerfectDepth(dit, semantics), device)
     semantics.backbone.to(getattr(torch, options.precision))
     return network, moge, weights
-
-
-def _wake(dit: SpDit) -> None:
-    """Give random weights to the layers that start at zero, whose output is constant."""
-    silent = [block.adaLN_modulation[1] for block in dit.blocks]
-    silent += [dit.final_layer.adaLN_modulation[1], dit.final_layer.linear]
-    for layer in silent:
-        nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-
-
-def _mib(tensors: Iterable[Tensor]) -> float:
-    return sum(t.numel() * t.element_size() for t in tensors) / 2**20

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from ..data.names import check_name
+from ..options import documented, option
 from .terminal import failed, plain_table, table_console
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
+@documented
 @dataclass(frozen=True)
 class List:
-    """List the data sets that can be read, or describe the layout of one.
+    """List the data sets that can be read, or describe the layout of one."""
 
-    Attributes:
-        name: a data set; without it all are listed.
-    """
-
-    name: tyro.conf.Positional[str | None] = None
+    name: tyro.conf.Positional[str | None] = option(None, "a data set; without it all are listed.")
 
     def run(self, console: Console) -> int:
         if self.name is not None:
@@ -57,25 +55,23 @@ class List:
         return 0
 
 
+@documented
 @dataclass(frozen=True)
 class Check:
-    """Verify that a data set is complete and plausible. Nothing is written.
+    """Verify that a data set is complete and plausible. Nothing is written."""
 
-    Attributes:
-        name: a data set, see `depth-perception data list`.
-        root: folder of the data set.
-        split: require this split; by default any.
-        listing: list of frames; by default the official one.
-        sample: number of frames to read of each split; 0 reads all.
-        json_file: also write the result to this file.
-    """
-
-    name: tyro.conf.Positional[str]
-    root: tyro.conf.Positional[Path]
-    split: str | None = None
-    listing: Annotated[Path | None, tyro.conf.arg(name="list")] = None
-    sample: int = 6
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None
+    name: tyro.conf.Positional[str] = option(
+        MISSING, "a data set, see `depth-perception data list`."
+    )
+    root: tyro.conf.Positional[Path] = option(MISSING, "folder of the data set.")
+    split: str | None = option(None, "require this split; by default any.")
+    listing: Annotated[Path | None, tyro.conf.arg(name="list")] = option(
+        None, "list of frames; by default the official one."
+    )
+    sample: int = option(6, "number of frames to read of each split; 0 reads all.")
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = option(
+        None, "also write the result to this file."
+    )
 
     def run(self, console: Console) -> int:
         check_name(self.name)
@@ -112,17 +108,15 @@ class Check:
         return 0 if result.usable else 1
 
 
+@documented
 @dataclass(frozen=True)
 class Tiny:
-    """Write a few small frames of synthetic worlds in the layout of a data set.
+    """Write a few small frames of synthetic worlds in the layout of a data set."""
 
-    Attributes:
-        name: a data set, see `depth-perception data list`.
-        out: folder to write, empty or missing.
-    """
-
-    name: tyro.conf.Positional[str]
-    out: tyro.conf.Positional[Path]
+    name: tyro.conf.Positional[str] = option(
+        MISSING, "a data set, see `depth-perception data list`."
+    )
+    out: tyro.conf.Positional[Path] = option(MISSING, "folder to write, empty or missing.")
 
     def run(self, console: Console) -> int:
         check_name(self.name)
@@ -135,17 +129,13 @@ class Tiny:
         return 0
 
 
+@documented
 @dataclass(frozen=True)
 class Index:
-    """Write the list of frames of a Cityscapes-DVPS split, like PanopticDepth's converter.
+    """Write the list of frames of a Cityscapes-DVPS split, like PanopticDepth's converter."""
 
-    Attributes:
-        root: the folder `video_sequence`.
-        split: train, val or test.
-    """
-
-    root: tyro.conf.Positional[Path]
-    split: str = "train"
+    root: tyro.conf.Positional[Path] = option(MISSING, "the folder `video_sequence`.")
+    split: str = option("train", "train, val or test.")
 
     def run(self, console: Console) -> int:
         from ..data.dvps import index_path, write_index

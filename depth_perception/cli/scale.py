@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
+
+from .terminal import failed, plain_console
 
 SPEED_MPS = {"street": 3.0, "courtyard": 1.5, "corridor": 1.0, "room": 0.8}
 Source = Literal["points", "points alone", "camera_height", "camera_height alone"]
@@ -47,43 +47,37 @@ def main(
         json_file: write all numbers to this file.
         markdown: write the table to this file.
     """
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = plain_console()
     try:
         if frames < 2:
             raise ValueError(f"--frames must be at least 2, got {frames}")
         from ..systems import card
 
         card(model)  # reject an unknown name before the networks are imported
-        from ..evaluation.drive import DriveOptions, drive
-        from ..evaluation.scale_drive import DriveProtocol, DriveScore, score_drive
-        from ..evaluation.scale_drive import markdown as as_markdown
+        from ..evaluation import scale_drive
         from ..systems import load
 
-        protocol = DriveProtocol(seed=seed, steady=steady)
-        scores: list[DriveScore] = []
+        protocol = scale_drive.DriveProtocol(seed=seed, steady=steady)
+        scores: list[scale_drive.DriveScore] = []
         estimator = load(model, None, device)
         for kind in kinds:
-            options = DriveOptions(kind=kind, seed=seed, frames=frames, speed_mps=SPEED_MPS[kind])
+            options = scale_drive.DriveOptions(kind, seed, frames, speed_mps=SPEED_MPS[kind])
             with console.status(f"{action} through a {kind}") as status:
 
                 def show(index: int, kind: str = kind) -> None:
                     status.update(f"{kind}: frame {index + 1} of {frames}")
 
-                recorded = drive(options, cache, show)
-                scores += score_drive(estimator, options, recorded, ways, protocol)
-        table = as_markdown(scores)
+                recorded = scale_drive.drive(options, cache, show)
+                scores += scale_drive.score_drive(estimator, options, recorded, ways, protocol)
+        table = scale_drive.markdown(scores)
         console.print(table)
         if json_file is not None:
             document = {"protocol": asdict(protocol), "rows": [score.row() for score in scores]}
             _write(json_file, json.dumps(document, indent=2) + "\n")
         if markdown is not None:
             _write(markdown, table)
-    except KeyError as error:  # no such model; str() of a KeyError would put quotes around it
-        print(f"depth-perception scale: {error.args[0]}", file=sys.stderr)
-        return 1
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"depth-perception scale: {error}", file=sys.stderr)
-        return 1
+    except (KeyError, OSError, ValueError, RuntimeError) as error:  # KeyError: no such model
+        return failed("scale", error)
     return 0
 
 

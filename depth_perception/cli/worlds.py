@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from ..data.world_options import BASELINE_M, FolderOptions, Kind, Look, Walk
+from ..options import documented, option
 from .terminal import failed, plain_console
 
 if TYPE_CHECKING:
@@ -21,21 +22,17 @@ if TYPE_CHECKING:
     from ..geometry import Camera
 
 
+@documented
 @dataclass(frozen=True)
 class Lens:
-    """The camera: a full panorama, or a pinhole camera.
+    """The camera: a full panorama, or a pinhole camera."""
 
-    Attributes:
-        model: projection of the camera.
-        height: rows of the image.
-        width: columns; 0 takes 2:1 for panoramas and 4:3 for pinholes.
-        fov: horizontal field of view of a pinhole, degrees.
-    """
-
-    model: Literal["equirectangular", "pinhole"] = "equirectangular"
-    height: int = 168
-    width: int = 0
-    fov: float = 90.0
+    model: Literal["equirectangular", "pinhole"] = option(
+        "equirectangular", "projection of the camera."
+    )
+    height: int = option(168, "rows of the image.")
+    width: int = option(0, "columns; 0 takes 2:1 for panoramas and 4:3 for pinholes.")
+    fov: float = option(90.0, "horizontal field of view of a pinhole, degrees.")
 
     def camera(self) -> Camera:
         """The camera on its grid."""
@@ -47,27 +44,19 @@ class Lens:
         return Pinhole.from_fov(self.height, width, self.fov * math.pi / 180)
 
 
+@documented
 @dataclass(frozen=True)
 class Sheet:
-    """Draw image, range and classes of some worlds side by side into a PNG.
+    """Draw image, range and classes of some worlds side by side into a PNG."""
 
-    Attributes:
-        out: PNG to write.
-        kind: kind of world.
-        seed: first seed.
-        count: number of worlds.
-        columns: worlds per row.
-        look: usual, or wild: with other materials, light and air.
-        lens: the camera.
-    """
-
-    out: tyro.conf.Positional[Path]
-    kind: Kind = "any"
-    seed: int = 0
-    count: int = 8
-    columns: int = 2
-    look: Look = "usual"
+    out: tyro.conf.Positional[Path] = option(MISSING, "PNG to write.")
+    kind: Kind = option("any", "kind of world.")
+    seed: int = option(0, "first seed.")
+    count: int = option(8, "number of worlds.")
+    columns: int = option(2, "worlds per row.")
+    look: Look = option("usual", "usual, or wild: with other materials, light and air.")
     lens: Lens = field(default_factory=Lens)
+    """the camera."""
 
     def run(self, console: Console) -> None:
         from ..data.worlds.sheet import contact_sheet
@@ -78,25 +67,19 @@ class Sheet:
         console.print(f"{self.out}: {self.count} worlds from seed {self.seed}")
 
 
+@documented
 @dataclass(frozen=True)
 class Folder:
-    """Write a data set, or continue an interrupted one.
+    """Write a data set, or continue an interrupted one."""
 
-    Attributes:
-        out: folder of the data set.
-        seed: first seed; each world has its own.
-        count: number of worlds.
-        workers: number of processes; 0 renders in this one.
-        lens: the camera.
-        options: what to write.
-    """
-
-    out: tyro.conf.Positional[Path]
-    seed: int = 0
-    count: int = 100
-    workers: int = 0
+    out: tyro.conf.Positional[Path] = option(MISSING, "folder of the data set.")
+    seed: int = option(0, "first seed; each world has its own.")
+    count: int = option(100, "number of worlds.")
+    workers: int = option(0, "number of processes; 0 renders in this one.")
     lens: Lens = field(default_factory=Lens)
+    """the camera."""
     options: FolderOptions = field(default_factory=FolderOptions)
+    """what to write."""
 
     def run(self, console: Console) -> None:
         from rich.progress import track
@@ -110,23 +93,18 @@ class Folder:
         console.print(f"{self.out}: {self.count} worlds from seed {self.seed}")
 
 
+@documented
 @dataclass(frozen=True)
 class Bag:
-    """Write a bag of a walk through one world, with exact depth and TF.
+    """Write a bag of a walk through one world, with exact depth and TF."""
 
-    Attributes:
-        out: folder of the bag; it must not exist.
-        kind: kind of world.
-        seed: seed of the world.
-        lens: the camera.
-        walk: how the camera moves.
-    """
-
-    out: tyro.conf.Positional[Path]
-    kind: Kind = "any"
-    seed: int = 0
+    out: tyro.conf.Positional[Path] = option(MISSING, "folder of the bag; it must not exist.")
+    kind: Kind = option("any", "kind of world.")
+    seed: int = option(0, "seed of the world.")
     lens: Lens = field(default_factory=Lens)
+    """the camera."""
     walk: Walk = field(default_factory=Walk)
+    """how the camera moves."""
 
     def run(self, console: Console) -> None:
         from ..data.worlds import make_world, write_bag
@@ -137,32 +115,29 @@ class Bag:
         console.print(f"{self.out}: {self.walk.frames} images of a {world.kind} (seed {self.seed})")
 
 
+@documented
 @dataclass(frozen=True)
 class Stereo:
-    """Write panorama triplets with exact range, in the layout of 3D60.
+    """Write panorama triplets with exact range, in the layout of 3D60."""
 
-    Attributes:
-        out: folder of the data set; its list of frames is split.txt.
-        kind: kind of world.
-        seed: first seed; each world has its own.
-        count: number of worlds.
-        places: triplets in each world; those with an obstacle at one of the views are left out.
-        height: rows of the panoramas; they are twice as wide.
-        baseline: distance of the right and upper view from the centre, metres.
-    """
-
-    out: tyro.conf.Positional[Path]
-    kind: Kind = "any"
-    seed: int = 0
-    count: int = 100
-    places: int = 2
-    height: int = 128
-    baseline: float = BASELINE_M
+    out: tyro.conf.Positional[Path] = option(
+        MISSING, "folder of the data set; its list of frames is split.txt."
+    )
+    kind: Kind = option("any", "kind of world.")
+    seed: int = option(0, "first seed; each world has its own.")
+    count: int = option(100, "number of worlds.")
+    places: int = option(
+        2, "triplets in each world; those with an obstacle at one of the views are left out."
+    )
+    height: int = option(128, "rows of the panoramas; they are twice as wide.")
+    baseline: float = option(
+        BASELINE_M, "distance of the right and upper view from the centre, metres."
+    )
 
     def run(self, console: Console) -> None:
         from rich.progress import track
 
-        from ..data.threed60_write import write_threed60
+        from ..data.threed60 import write_threed60
         from ..data.worlds import make_world
         from ..data.worlds.folder import frame_pose
         from ..data.worlds.stereo import render_triplet
@@ -184,38 +159,26 @@ class Stereo:
         console.print(f"{listing}: panoramas of {self.count} worlds from seed {self.seed}")
 
 
+@documented
 @dataclass(frozen=True)
 class Dvps:
-    """Write short videos of streets with segments and depth, in the layout of Cityscapes-DVPS.
+    """Write short videos of streets with segments and depth, in the layout of Cityscapes-DVPS."""
 
-    Attributes:
-        out: folder of the data set.
-        split: train, val or test.
-        seed: first seed; each video has its own street.
-        count: number of videos.
-        frames: number of frames of each video.
-        step: distance between two frames, metres.
-        height: rows of the images.
-        width: columns of the images.
-        fov: horizontal field of view, degrees.
-        sensor: strength of noise and blur, 0 to 1.
-    """
-
-    out: tyro.conf.Positional[Path]
-    split: str = "train"
-    seed: int = 0
-    count: int = 100
-    frames: int = 6
-    step: float = 0.5
-    height: int = 128
-    width: int = 256
-    fov: float = 90.0
-    sensor: float = 0.0
+    out: tyro.conf.Positional[Path] = option(MISSING, "folder of the data set.")
+    split: str = option("train", "train, val or test.")
+    seed: int = option(0, "first seed; each video has its own street.")
+    count: int = option(100, "number of videos.")
+    frames: int = option(6, "number of frames of each video.")
+    step: float = option(0.5, "distance between two frames, metres.")
+    height: int = option(128, "rows of the images.")
+    width: int = option(256, "columns of the images.")
+    fov: float = option(90.0, "horizontal field of view, degrees.")
+    sensor: float = option(0.0, "strength of noise and blur, 0 to 1.")
 
     def run(self, console: Console) -> None:
         from rich.progress import track
 
-        from ..data.dvps_write import street_sequences, write_cityscapes_dvps
+        from ..data.dvps import street_sequences, write_cityscapes_dvps
         from ..geometry import Pinhole
 
         camera = Pinhole.from_fov(self.height, self.width, math.radians(self.fov))

@@ -1,4 +1,4 @@
-"""Whether a data set is there, whole and plausible: reads only, and only a sample of its frames."""
+"""Verification of a data set: presence, completeness and plausibility of a sample of its frames."""
 
 from __future__ import annotations
 
@@ -19,13 +19,7 @@ _READ_ERRORS = (OSError, ValueError, LookupError, ImportError, TypeError, Attrib
 
 @dataclass(frozen=True)
 class SplitCheck:
-    """What was found of one split.
-
-    Attributes:
-        name: of the split.
-        frames: how many there are; 0 where it cannot be opened.
-        absent: why it cannot be opened.
-    """
+    """One split: its name, number of frames (0 if it cannot be opened), and why it is absent."""
 
     name: str
     frames: int
@@ -52,11 +46,10 @@ class DataCheck:
     """The result.
 
     Attributes:
-        name, root: of the data set.
-        splits: each of its parts.
-        sizes: (height, width) of the sampled pictures, and how many have it.
-        read: frames that were read. depth: what they say, None where there is none.
-        problems: why it cannot be used as it is. oddities: what looks wrong, but may be right.
+        name, root, splits: of the data set.
+        sizes: (height, width) of the sampled images, and how many have it.
+        read: number of frames read. depth: their statistics, None without depth.
+        problems: errors that make it unusable. oddities: suspicious values that may be right.
     """
 
     name: str
@@ -95,18 +88,17 @@ def check(
     listing: str | Path | None = None,
     sample: int = 6,
 ) -> DataCheck:
-    """Look at a data set.
+    """Verify a data set.
 
-    Every file that a reader's frames need must be there; ``sample`` frames of each split, spread
-    evenly, are read. A split that is not there is no problem unless it was asked for, but one
-    of them must be there.
+    Every file of the frames must exist; ``sample`` evenly spaced frames of each split are read.
+    An absent split is a problem only if it was requested, or if all are absent.
 
     Args:
-        entry: what should be there.
-        root: where.
-        splits: those that must be there; None for any.
-        listing: a list of the frames instead of the usual one; then there is but one split.
-        sample: frames of a split to read; 0 reads all of them.
+        entry: the expected data set.
+        root: its folder.
+        splits: those that must exist; None for any.
+        listing: a list of the frames instead of the usual one, for a single split.
+        sample: number of frames to read of each split; 0 reads all.
 
     Raises:
         ValueError: no such split.
@@ -115,9 +107,7 @@ def check(
     if not root.exists():
         return DataCheck(entry.name, root, problems=(f"no folder {root}",))
     wanted = tuple(splits or ())
-    names = wanted or entry.splits
-    if listing is not None:
-        names = names[:1]
+    names = (wanted or entry.splits)[: None if listing is None else 1]
     checked, readers = [], []
     for name in names:
         try:
@@ -135,20 +125,18 @@ def check(
         if not found.problems:
             found.problems += dict.fromkeys(split.absent for split in checked)
         found.problems.append(f"expected below {root}: {entry.layout}")
-    _missing(entry, readers, root, found, listing is None and not wanted)
+    lost = [path for reader in readers for path in entry.files_of(reader) if not path.is_file()]
+    _tell_missing(lost, found)
+    if listing is None and not wanted and entry.partners is not None:
+        pattern, partner = entry.partners
+        needed = map(partner, sorted(root.glob(pattern)))
+        _tell_missing([path for path in needed if not path.is_file()], found)
     for reader in readers:
         _read(entry, reader, sample, found)
     _judge(entry, found)
-    return DataCheck(
-        entry.name,
-        root,
-        tuple(checked),
-        tuple(sorted(found.sizes.items())),
-        found.read,
-        _statistics(found),
-        tuple(found.problems),
-        tuple(found.oddities),
-    )
+    sizes, texts = tuple(sorted(found.sizes.items())), (found.problems, found.oddities)
+    depth = _statistics(found)
+    return DataCheck(entry.name, root, tuple(checked), sizes, found.read, depth, *map(tuple, texts))
 
 
 def _is_broken(error: Exception) -> bool:
@@ -159,27 +147,12 @@ def _is_broken(error: Exception) -> bool:
     return "has no list" not in reason
 
 
-def _missing(
-    entry: DataSet, readers: list[Reader], root: Path, found: _Findings, orphans: bool
-) -> None:
-    """Files that frames need and that are not there, and what its partners show to be missing."""
-    lost = [path for reader in readers for path in entry.files_of(reader) if not path.is_file()]
-    _tell(lost, "missing", found)
-    if not orphans or entry.partners is None:
-        return
-    pattern, partner = entry.partners
-    _tell(
-        [p for p in map(partner, sorted(root.glob(pattern))) if not p.is_file()], "missing", found
-    )
-
-
-def _tell(paths: list[Path], what: str, found: _Findings) -> None:
-    if not paths:
-        return
-    more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
-    noun = "file is" if len(paths) == 1 else "files are"
-    names = ", ".join(map(str, paths[:_FEW]))
-    found.problems.append(f"{len(paths)} {noun} {what}: {names}{more}")
+def _tell_missing(paths: list[Path], found: _Findings) -> None:
+    if paths:
+        more = f" and {len(paths) - _FEW} more" if len(paths) > _FEW else ""
+        noun = "file is" if len(paths) == 1 else "files are"
+        names = ", ".join(map(str, paths[:_FEW]))
+        found.problems.append(f"{len(paths)} {noun} missing: {names}{more}")
 
 
 def _read(entry: DataSet, reader: Reader, sample: int, found: _Findings) -> None:
@@ -210,26 +183,24 @@ def _judge(entry: DataSet, found: _Findings) -> None:
         if wrong:
             height, width = wrong[0]
             found.problems.append(f"pictures of {width} x {height} are no panoramas: not 2 to 1")
-    if found.depths and not any(len(depth) for depth in found.depths) and _has_depth(entry):
+    if not found.depths or entry.unit.startswith("no depth"):
+        return
+    empty = sum(len(depth) == 0 for depth in found.depths)
+    if empty == len(found.depths):
         found.problems.append(
             f"no depth: all of {found.read} frames that were read are 0 or unknown everywhere; "
             f"expected {entry.unit}"
         )
-    elif found.depths and _has_depth(entry):
-        low, high = entry.usual_m
-        median = float(torch.cat(found.depths).median())
-        if not low <= median <= high:
-            found.oddities.append(
-                f"the median depth is {median:.3g} m, which is unusual here ({low:g} to {high:g} "
-                f"m): is the unit right? Expected {entry.unit}"
-            )
-        empty = sum(len(depth) == 0 for depth in found.depths)
-        if empty:
-            found.oddities.append(f"{empty} of {found.read} frames that were read have no depth")
-
-
-def _has_depth(entry: DataSet) -> bool:
-    return not entry.unit.startswith("no depth")
+        return
+    low, high = entry.usual_m
+    median = float(torch.cat(found.depths).median())
+    if not low <= median <= high:
+        found.oddities.append(
+            f"the median depth is {median:.3g} m, which is unusual here ({low:g} to {high:g} "
+            f"m): is the unit right? Expected {entry.unit}"
+        )
+    if empty:
+        found.oddities.append(f"{empty} of {found.read} frames that were read have no depth")
 
 
 def _statistics(found: _Findings) -> DepthSample | None:

@@ -63,9 +63,8 @@ class CityscapesPanoptic:
         self.root, self.split = Path(root), split
         listing = self.root / "gtFine" / f"cityscapes_panoptic_{split}.json"
         if not listing.is_file():
-            raise FileNotFoundError(
-                f"no list {listing}: make it with createPanopticImgs of cityscapesScripts"
-            )
+            fix = "make it with createPanopticImgs of cityscapesScripts"
+            raise FileNotFoundError(f"no list {listing}: {fix}")
         entries = json.loads(listing.read_text(encoding="utf-8")).get("annotations")
         if not isinstance(entries, list):
             raise ValueError(f"{listing} has no annotations in the panoptic format of COCO")
@@ -96,17 +95,12 @@ class CityscapesPanoptic:
         check_sizes(name, image=image, labels=colours)
         ids = torch.from_numpy(colours @ np.array((1, 256, 65536), np.int32))
         segments = train_ids(ids)
-        classes = segments // 1000
         groups = [s["id"] for s in entry["segments_info"] if s["iscrowd"]]
         found = train_ids(torch.tensor(groups, dtype=torch.int64)).tolist()
-        return PanopticFrame(
-            rgb_tensor(image),
-            torch.where(segments == VOID_SEGMENT, VOID_CLASS, classes).to(torch.uint8),
-            (segments % 1000).int(),
-            torch.zeros(ids.shape),
-            name,
-            tuple((segment // 1000, segment % 1000) for segment in found),
-        )
+        classes = torch.where(segments == VOID_SEGMENT, VOID_CLASS, segments // 1000)
+        maps = classes.to(torch.uint8), (segments % 1000).int(), torch.zeros(ids.shape)
+        crowds = tuple((segment // 1000, segment % 1000) for segment in found)
+        return PanopticFrame(rgb_tensor(image), *maps, name, crowds)
 
 
 def _names(entry: dict[str, Any]) -> tuple[str, str]:

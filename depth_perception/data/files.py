@@ -47,14 +47,18 @@ def depth_samples(path: str | Path) -> np.ndarray:
     Raises:
         DepthReadError: the file is missing, damaged, or not a 16-bit PNG of one channel.
     """
+    samples = png_samples(path, DepthReadError)
+    if samples.dtype != np.uint16 or samples.ndim != 2:
+        found = f"{path} holds {samples.dtype} of shape {samples.shape}"
+        raise DepthReadError(f"{found}; a depth PNG has one 16-bit channel")
+    return samples
+
+
+def png_samples(path: str | Path, error: type[Exception]) -> np.ndarray:
+    """The samples of a PNG as OpenCV reads them; raises ``error`` if it is missing or damaged."""
     samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if Path(path).is_file() else None
     if samples is None:
-        raise DepthReadError(f"cannot read {path}: missing, or no readable PNG")
-    if samples.dtype != np.uint16 or samples.ndim != 2:
-        raise DepthReadError(
-            f"{path} holds {samples.dtype} of shape {samples.shape}; a depth PNG has one 16-bit "
-            "channel"
-        )
+        raise error(f"cannot read {path}: missing, or no readable PNG")
     return samples
 
 

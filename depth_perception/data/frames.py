@@ -1,39 +1,62 @@
-"""What every reader of a data set gives, for training and evaluation."""
+"""What readers of data sets give, for training and evaluation."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
 from ..geometry import Pinhole
 
+FrameT = TypeVar("FrameT", covariant=True)
+
+
+class Reader(Protocol[FrameT]):
+    """A data set."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> FrameT: ...
+
 
 class Frame(Protocol):
-    """rgb (3, H, W) uint8; range_m (H, W) float32 metres, 0 where there is no surface."""
+    """A panorama: rgb (3, H, W) uint8; range_m (H, W) float32 metres, 0 without a surface."""
 
     rgb: Tensor
     range_m: Tensor
 
 
-class FrameReader(Protocol):
-    """A data set of panoramas."""
+@dataclass(frozen=True)
+class PanoramaFrame:
+    """A full panorama and its range.
 
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Frame: ...
+    Attributes:
+        rgb: (3, H, W) uint8.
+        range_m: (H, W) float32 metres along the ray, 0 where unknown or without a surface.
+        name: of the image, relative to the root, or of the frame of a synthetic world.
+    """
+
+    rgb: Tensor
+    range_m: Tensor
+    name: str
 
 
-class PinholeFrame(Protocol):
-    """rgb (3, H, W) uint8; depth_m (H, W) float32 z-depth in metres, 0 where unknown; camera, None
-    where the data set does not say."""
+@dataclass(frozen=True)
+class PinholeFrame:
+    """A pinhole image and its depth.
+
+    Attributes:
+        rgb: (3, H, W) uint8.
+        depth_m: (H, W) float32 z-depth in metres, 0 where unknown, infinite for known sky.
+        camera: None where the data set does not say, or where it is not read.
+        name: path of the image below the root, where the reader says it.
+    """
 
     rgb: Tensor
     depth_m: Tensor
-    camera: Pinhole | None
+    camera: Pinhole | None = None
+    name: str = ""
 
 
-class PinholeReader(Protocol):
-    """A data set of pinhole pictures."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> PinholeFrame: ...
+FrameReader = Reader[Frame]
+PinholeReader = Reader[PinholeFrame]

@@ -24,7 +24,7 @@ from ..geometry import DepthKind, Pinhole
 from ..io.atomic import replacing
 from ..io.depth_files import DepthReadError
 from .files import check_depth_size, list_rows, read_rgb
-from .rendered import RenderedFrame
+from .frames import PinholeFrame
 
 CAMERA = Pinhole(768, 1024, 886.81, 886.81, 512.0, 384.0)
 _PICTURE, _DEPTH = "_final_preview", "_geometry_hdf5"
@@ -61,7 +61,7 @@ class HypersimArchive:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> RenderedFrame:
+    def __getitem__(self, index: int) -> PinholeFrame:
         """Read a frame.
 
         Raises:
@@ -73,7 +73,7 @@ class HypersimArchive:
         check_depth_size(depth, range_m, rgb.shape[1:])
         camera = CAMERA.resize(*range_m.shape)
         depth_m = camera.convert(range_m.nan_to_num(0), DepthKind.RANGE, DepthKind.Z)
-        return RenderedFrame(rgb, depth_m, camera)
+        return PinholeFrame(rgb, depth_m, camera)
 
 
 def depth_path(picture: Path) -> Path:

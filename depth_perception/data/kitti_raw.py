@@ -1,4 +1,7 @@
-"""KITTI raw: rectified stereo pairs, DATE/DRIVE/image_02/data/FRAME.png and image_03 beside it."""
+"""KITTI raw (Geiger et al., IJRR 2013): rectified stereo pairs with lidar and calibration.
+
+The images are DATE/DRIVE/image_02/data/FRAME.png, and image_03 beside it.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,75 @@ from torch import Tensor
 
 from ..geometry import DepthKind, Pinhole
 from ..io.images import read_image
-from .files import list_rows, rgb_tensor, write_rgb
-from .kitti_calibration import KittiCalibration, read_calibration, write_calibration
+from .files import list_rows, rgb_tensor, write_lines, write_rgb
 from .stereo import StereoFrame
 
 _LEFT, _RIGHT = "image_02", "image_03"
 _PICTURES = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True, eq=False)
+class KittiCalibration:
+    """Calibration of one recording day.
+
+    Attributes:
+        left, right: (3, 4) projections ``P_rect_02`` and ``P_rect_03`` of the colour cameras.
+        rectify: (3, 3) ``R_rect_00``.
+        rotation, translation: (3, 3) and (3,), lidar to camera 0.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    rectify: np.ndarray
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    def __post_init__(self) -> None:
+        shapes = ((3, 4), (3, 4), (3, 3), (3, 3), (3,))
+        for name, shape in zip(vars(self), shapes, strict=True):
+            if np.shape(getattr(self, name)) != shape:
+                raise ValueError(f"{name} must be {shape}, got {np.shape(getattr(self, name))}")
+
+    @property
+    def focal_px(self) -> float:
+        """Focal length of the left camera at its own size, pixels."""
+        return float(self.left[0, 0])
+
+    @property
+    def baseline_m(self) -> float:
+        """Distance of the colour cameras, metres."""
+        places = [-p[0, 3] / p[0, 0] for p in (self.left, self.right)]
+        return float(places[1] - places[0])
+
+    def camera(self, height: int, width: int, native: tuple[int, int]) -> Pinhole:
+        """The left camera resized from its ``native`` (height, width) to another size."""
+        k = self.left[:, :3]
+        return Pinhole.from_k(*native, [float(v) for v in k.reshape(-1)]).resize(height, width)
+
+    def depth(
+        self, points: np.ndarray, height: int, width: int, *, of_camera: bool = False
+    ) -> np.ndarray:
+        """Sparse depth (H, W) float32 in the left image, metres, 0 where no point falls.
+
+        As the evaluation of Eigen et al. has it: points behind the lidar are excluded, positions
+        are rounded and one is subtracted, the nearest point of a pixel stays, and its depth is the
+        lidar's forward coordinate.
+
+        Args:
+            points: (N, 4) or (N, 3) of the lidar: x forward, y left, z up, metres.
+            of_camera: take the z-depth of the camera, which is 0.27 m less.
+        """
+        points = points[points[:, 0] >= 0, :3].astype(np.float64)
+        to_camera = self.rectify @ (self.rotation @ points.T + self.translation[:, None])
+        u, v, z = self.left[:, :3] @ to_camera + self.left[:, 3:]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            column, row = np.round(u / z) - 1, np.round(v / z) - 1
+        inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+        values = (z if of_camera else points[:, 0])[inside]
+        depth = np.full((height, width), np.inf)
+        at = (row[inside].astype(int), column[inside].astype(int))
+        np.minimum.at(depth, at, values)
+        return np.where(np.isfinite(depth), depth, 0).clip(0).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -69,9 +135,8 @@ def read_pairs(path: str | Path, root: str | Path) -> tuple[PairFiles, ...]:
         ValueError: a line does not have two columns.
     """
     rows = list_rows(path, (2,), "left right")
-    return tuple(
-        PairFiles(*(_present(Path(root) / word.lstrip("/")) for word in words)) for words in rows
-    )
+    places = ([_present(Path(root) / word.lstrip("/")) for word in words] for words in rows)
+    return tuple(PairFiles(*pair) for pair in places)
 
 
 class KittiRaw:
@@ -81,7 +146,7 @@ class KittiRaw:
         pairs: see :func:`find_pairs` and :func:`read_pairs`.
         size: (height, width) of the images; None keeps their sizes, which differ between days.
         truth: project the lidar into the left image; otherwise the depth is 0.
-        of_camera: see :meth:`~.kitti_calibration.KittiCalibration.depth`.
+        of_camera: see :meth:`KittiCalibration.depth`.
     """
 
     def __init__(
@@ -115,31 +180,22 @@ class KittiRaw:
             raise ValueError(f"{files.left} is {left.shape[:2]}, its partner {right.shape[:2]}")
         native = left.shape[:2]
         size = native if self.size is None else self.size
-        calibration = self._calibration(files.day)
+        if files.day not in self._calibrations:
+            self._calibrations[files.day] = read_calibration(files.day)
+        calibration = self._calibrations[files.day]
         depth = np.zeros(size, np.float32)
         if self.truth:
             points = read_lidar(files.lidar)
             depth = calibration.depth(points, *native, of_camera=self.of_camera)
-        return StereoFrame(
-            resized(left, size),
-            resized(right, size),
-            torch.from_numpy(depth),
-            DepthKind.Z,
-            calibration.camera(*size, native),
-            calibration.baseline_m,
-        )
-
-    def _calibration(self, day: Path) -> KittiCalibration:
-        if day not in self._calibrations:
-            self._calibrations[day] = read_calibration(day)
-        return self._calibrations[day]
+        views, depth_m = (resized(view, size) for view in (left, right)), torch.from_numpy(depth)
+        rig = calibration.camera(*size, native), calibration.baseline_m
+        return StereoFrame(*views, depth_m, DepthKind.Z, *rig)
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> Tensor:
     """An image (H, W, 3) uint8 as a tensor (3, h, w), resized by Pillow (antialiased bilinear)."""
     if image.shape[:2] != tuple(size):
-        bilinear = Image.BILINEAR
-        image = np.asarray(Image.fromarray(image).resize((size[1], size[0]), bilinear))
+        image = np.asarray(Image.fromarray(image).resize((size[1], size[0]), Image.BILINEAR))
     return rgb_tensor(image)
 
 
@@ -196,12 +252,14 @@ def write_kitti_raw(
             write_rgb(root / name, rgb)
         lidar = root / folder / "velodyne_points" / "data" / f"{number:010d}.bin"
         lidar.parent.mkdir(parents=True, exist_ok=True)
-        _lidar_points(frame).tofile(lidar)
-        lines.append(" ".join(names) + "\n")
+        points = frame.camera.unproject(frame.depth_m.double(), frame.kind)
+        x, y, z = points[frame.depth_m > 0].unbind(-1)
+        torch.stack((z, -x, -y, torch.zeros_like(z)), -1).float().numpy().tofile(lidar)
+        lines.append(" ".join(names))
     if first is None:
         raise ValueError("there are no frames to write")
     write_calibration(root / day, _calibration(*first))
-    (root / listing).write_text("".join(lines), encoding="utf-8")
+    write_lines(root / listing, lines)
     return root / listing
 
 
@@ -220,7 +278,47 @@ def _calibration(camera: Pinhole, baseline_m: float) -> KittiCalibration:
     return KittiCalibration(left, right, np.eye(3), axes, np.zeros(3))
 
 
-def _lidar_points(frame: StereoFrame) -> np.ndarray:
-    points = frame.camera.unproject(frame.depth_m.double(), frame.kind)
-    x, y, z = points[frame.depth_m > 0].unbind(-1)
-    return torch.stack((z, -x, -y, torch.zeros_like(z)), -1).float().numpy()
+def read_calibration(folder: str | Path) -> KittiCalibration:
+    """Read ``calib_cam_to_cam.txt`` and ``calib_velo_to_cam.txt`` of a recording day.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: an entry is missing or has another size.
+    """
+    cameras = _entries(Path(folder) / "calib_cam_to_cam.txt")
+    lidar = _entries(Path(folder) / "calib_velo_to_cam.txt")
+    try:
+        return KittiCalibration(
+            cameras["P_rect_02"].reshape(3, 4),
+            cameras["P_rect_03"].reshape(3, 4),
+            cameras["R_rect_00"].reshape(3, 3),
+            lidar["R"].reshape(3, 3),
+            lidar["T"],
+        )
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"calibration in {folder} is not complete: {error}") from error
+
+
+def write_calibration(folder: str | Path, calibration: KittiCalibration) -> None:
+    """Write the two files that :func:`read_calibration` reads."""
+    folder, c = Path(folder), calibration
+    folder.mkdir(parents=True, exist_ok=True)
+    cameras = {"P_rect_02": c.left, "P_rect_03": c.right, "R_rect_00": c.rectify}
+    lidar = {"R": c.rotation, "T": c.translation}
+    for name, entries in (("calib_cam_to_cam.txt", cameras), ("calib_velo_to_cam.txt", lidar)):
+        lines = {key: " ".join(repr(float(v)) for v in np.ravel(m)) for key, m in entries.items()}
+        write_lines(folder / name, (f"{key}: {numbers}" for key, numbers in lines.items()))
+
+
+def _entries(path: Path) -> dict[str, np.ndarray]:
+    """Lines ``key: numbers``; others (dates) are ignored."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no calibration {path}")
+    entries = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        key, _, rest = line.partition(":")
+        try:
+            entries[key.strip()] = np.array([float(word) for word in rest.split()])
+        except ValueError:
+            continue
+    return entries

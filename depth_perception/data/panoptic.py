@@ -1,18 +1,18 @@
-"""What every reader of panoptic data sets gives."""
+"""Frames of panoptic data sets, and their label files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..io.images import ImageReadError
 from ..segment_classes import CITYSCAPES
+from .files import png_samples
+from .frames import Reader
 
 VOID_CLASS = 255
 """Of pixels without label."""
@@ -22,14 +22,14 @@ CITYSCAPES_THINGS = tuple(number for number, entry in enumerate(CITYSCAPES) if e
 
 @dataclass(frozen=True, eq=False)
 class PanopticFrame:
-    """A picture, what stands where in it, and how far.
+    """An image with panoptic labels and depth.
 
     Attributes:
         rgb: (3, H, W) uint8.
         classes: (H, W) uint8, ``VOID_CLASS`` where unknown.
         instances: (H, W) int32; the pixels of an object have one class and one number.
         depth_m: (H, W) float32 z-depth in metres, 0 where unknown.
-        name: of the picture.
+        name: of the image.
         crowds: (class, instance) of segments that are groups of objects.
         focal_px: focal length, where the data set says it.
     """
@@ -53,11 +53,7 @@ class PanopticFrame:
         return tuple(class_id * divisor + instance for class_id, instance in self.crowds)
 
 
-class PanopticReader(Protocol):
-    """A data set with panoptic truth."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> PanopticFrame: ...
+PanopticReader = Reader[PanopticFrame]
 
 
 def label_samples(path: str | Path) -> np.ndarray:
@@ -66,9 +62,7 @@ def label_samples(path: str | Path) -> np.ndarray:
     Raises:
         ImageReadError: the file is missing or damaged, or holds something else.
     """
-    samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if Path(path).is_file() else None
-    if samples is None:
-        raise ImageReadError(f"cannot read {path}: missing, or no readable PNG")
+    samples = png_samples(path, ImageReadError)
     if samples.dtype not in (np.uint8, np.uint16) or samples.ndim not in (2, 3):
         raise ImageReadError(f"{path} holds {samples.dtype} of shape {samples.shape}, no labels")
     if samples.ndim == 3:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 from ..io.images import read_image
 from ..systems.scaledepth.config import SCENE_CLASSES
 from .files import check_depth_size, depth_samples, list_rows, rgb_tensor
+from .frames import Reader
 from .rendered import PinholeWorlds
 
 UNKNOWN_SCENE = -1
@@ -55,11 +55,7 @@ class PhotoFiles:
     scene: int
 
 
-class Photos(Protocol):
-    """A data set of photos."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Photo: ...
+Photos = Reader[Photo]
 
 
 class PhotoFolder:
@@ -72,10 +68,7 @@ class PhotoFolder:
     """
 
     def __init__(
-        self,
-        files: Sequence[PhotoFiles],
-        per_metre: float,
-        crop: tuple[int, int] | None = None,
+        self, files: Sequence[PhotoFiles], per_metre: float, crop: tuple[int, int] | None = None
     ) -> None:
         self.files = tuple(files)
         self.per_metre, self.crop = per_metre, crop
@@ -115,11 +108,10 @@ def nyu_photos(root: str | Path, split: str) -> PhotoFolder:
     for folder in (images, depths):
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder {folder}: NYU needs images/ and annotations/")
-    found = sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES)
-    files = [
-        PhotoFiles(p, (depths / p.relative_to(images)).with_suffix(".png"), scene_of_name(p.name))
-        for p in found
-    ]
+    files = []
+    for path in sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES):
+        depth = (depths / path.relative_to(images)).with_suffix(".png")
+        files.append(PhotoFiles(path, depth, scene_of_name(path.name)))
     return PhotoFolder(files, _NYU_PER_METRE)
 
 

@@ -15,32 +15,16 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..geometry import DepthKind, Pinhole
 from ..io.depth_files import read_depth
 from .files import read_rgb
+from .frames import PinholeFrame
 from .worlds import WorldFolder
-
-
-@dataclass(frozen=True)
-class RenderedFrame:
-    """An image and its depth.
-
-    Attributes:
-        rgb: (3, H, W) uint8.
-        depth_m: (H, W) float32 z-depth in metres, 0 where unknown, infinite for known sky.
-        camera: None if it is not read.
-    """
-
-    rgb: Tensor
-    depth_m: Tensor
-    camera: Pinhole | None = None
 
 
 class PinholeWorlds:
@@ -63,11 +47,11 @@ class PinholeWorlds:
     def __len__(self) -> int:
         return len(self._folder)
 
-    def __getitem__(self, index: int) -> RenderedFrame:
+    def __getitem__(self, index: int) -> PinholeFrame:
         item = self._folder[index]
         range_m = torch.where(item.range_m > 0, item.range_m, torch.inf)
         depth_m = self._camera.convert(range_m, DepthKind.RANGE, DepthKind.Z)
-        return RenderedFrame(item.rgb, depth_m, self._camera)
+        return PinholeFrame(item.rgb, depth_m, self._camera)
 
 
 class _Pairs(ABC):
@@ -89,10 +73,10 @@ class _Pairs(ABC):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def __getitem__(self, index: int) -> RenderedFrame:
+    def __getitem__(self, index: int) -> PinholeFrame:
         image, depth = self.pairs[index]
         depth_m = torch.from_numpy(self._depth(depth)).nan_to_num(0, math.inf)
-        return RenderedFrame(read_rgb(image), depth_m)
+        return PinholeFrame(read_rgb(image), depth_m)
 
     @abstractmethod
     def _find(self) -> list[tuple[Path, Path]]: ...
@@ -120,21 +104,16 @@ class Hypersim(_Pairs):
         for name in names:
             if name not in lists:
                 raise ValueError(f"{self.root} has no list {name}, only {', '.join(lists)}")
-        folder = self.root.parent
-        return [
-            (folder / rgb, folder / depth)
-            for rgb, depth in zip(*(lists[n] for n in names), strict=True)
-        ]
+        pairs = zip(*(lists[name] for name in names), strict=True)
+        return [(self.root.parent / rgb, self.root.parent / depth) for rgb, depth in pairs]
 
 
 class UrbanSyn(_Pairs):
     """UrbanSyn."""
 
     def _find(self) -> list[tuple[Path, Path]]:
-        return [
-            (path, self.root / "depth" / f"{path.stem.replace('rgb_', 'depth_')}.exr")
-            for path in sorted(self.root.glob("rgb/rgb_*.png"))
-        ]
+        found, depths = sorted(self.root.glob("rgb/rgb_*.png")), self.root / "depth"
+        return [(p, depths / f"{p.stem.replace('rgb_', 'depth_')}.exr") for p in found]
 
     def _depth(self, path: Path) -> np.ndarray:
         return read_depth(path) * np.float32(1e5)
@@ -144,10 +123,8 @@ class UnrealStereo4K(_Pairs):
     """UnrealStereo4K; an unknown disparity or 0 is replaced by 1e-4 pixels."""
 
     def _find(self) -> list[tuple[Path, Path]]:
-        return [
-            (path, path.parents[1] / "Disp0" / f"{path.stem}.npy")
-            for path in sorted(self.root.glob("0000[0-7]/Image0/*.png"))
-        ]
+        found = sorted(self.root.glob("0000[0-7]/Image0/*.png"))
+        return [(path, path.parents[1] / "Disp0" / f"{path.stem}.npy") for path in found]
 
     def _depth(self, path: Path) -> np.ndarray:
         disparity = np.load(path, allow_pickle=False).astype(np.float32)
@@ -160,16 +137,20 @@ class UnrealStereo4K(_Pairs):
         return (focal * baseline / np.where(unknown, 1e-4, disparity)).astype(np.float32)
 
 
+def virtual_kitti_depth(image: Path, root: Path) -> Path:
+    """Path of the depth of an image of Virtual KITTI 2."""
+    folders = image.relative_to(root).parts[:-1]
+    folder = root.joinpath(*("depth" if part == "rgb" else part for part in folders))
+    return folder / f"{image.stem.replace('rgb_', 'depth_')}.png"
+
+
 class VirtualKitti(_Pairs):
     """Virtual KITTI 2."""
 
     def _find(self) -> list[tuple[Path, Path]]:
-        pairs = []
-        for path in sorted(self.root.rglob("rgb_*.jpg")):
-            folders = path.relative_to(self.root).parts[:-1]
-            folder = self.root.joinpath(*("depth" if part == "rgb" else part for part in folders))
-            pairs.append((path, folder / f"{path.stem.replace('rgb_', 'depth_')}.png"))
-        return pairs
+        return [
+            (p, virtual_kitti_depth(p, self.root)) for p in sorted(self.root.rglob("rgb_*.jpg"))
+        ]
 
     def _depth(self, path: Path) -> np.ndarray:
         return read_depth(path, png_scale=100.0)
@@ -179,10 +160,8 @@ class TartanAir(_Pairs):
     """TartanAir, left camera."""
 
     def _find(self) -> list[tuple[Path, Path]]:
-        return [
-            (path, path.parents[1] / "depth_left" / f"{path.stem}_depth.npy")
-            for path in sorted(self.root.rglob("image_left/*_left.png"))
-        ]
+        found = sorted(self.root.rglob("image_left/*_left.png"))
+        return [(p, p.parents[1] / "depth_left" / f"{p.stem}_depth.npy") for p in found]
 
 
 def _cameras(path: Path) -> tuple[np.ndarray, np.ndarray]:

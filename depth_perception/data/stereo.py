@@ -1,20 +1,20 @@
-"""What every reader of stereo pairs gives."""
+"""Frames of stereo pairs."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 
 from ..geometry import Camera, DepthKind, Equirectangular, SamplingGrid
 from ..geometry.stereo import RIGHT
+from .frames import Reader
 
 
 @dataclass(frozen=True, eq=False)
 class StereoFrame:
-    """Two pictures with one orientation and what is known about the first.
+    """Two images with one orientation and the depth of the first.
 
     It is also a :class:`~.frames.Frame`, so that what evaluates panoramas takes it.
 
@@ -25,7 +25,7 @@ class StereoFrame:
         camera: of both views.
         baseline_m: distance of the views, metres.
         direction: unit vector from the left to the right camera in the optical frame.
-        covered: (H, W) bool, what both pictures show; None is all of them.
+        covered: (H, W) bool, pixels that both images show; None is all of them.
     """
 
     left: Tensor
@@ -39,7 +39,7 @@ class StereoFrame:
 
     @property
     def rgb(self) -> Tensor:
-        """The left picture."""
+        """The left image."""
         return self.left
 
     @property
@@ -48,34 +48,24 @@ class StereoFrame:
         return self.camera.convert(self.depth_m, self.kind, DepthKind.RANGE)
 
 
-class StereoReader(Protocol):
-    """A data set of pairs."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> StereoFrame: ...
+StereoReader = Reader[StereoFrame]
 
 
 def as_panorama(frame: StereoFrame, camera: Equirectangular) -> StereoFrame:
-    """The pair as panorama cameras in the same places would see it.
+    """The pair as panorama cameras at the same positions would see it.
 
-    So a network for panoramas can learn from rectified pinhole pairs (Payen de La Garanderie et
-    al., ECCV 2018, sec. 3). Depth is taken from the nearest pixel, as range. Beyond the pinhole
-    view, which ``covered`` tells, pictures are black and the depth is 0.
+    This trains networks for panoramas on rectified pinhole pairs (Payen de La Garanderie et al.,
+    ECCV 2018, sec. 3). Depth is taken from the nearest pixel, as range. Beyond the pinhole
+    view, see ``covered``, images are black and the depth is 0.
 
     Args:
         camera: the panorama, usually a partial one about as wide as the pinhole view.
     """
     grid = SamplingGrid.of(frame.camera, camera.rays())
-    return StereoFrame(
-        grid.sample(frame.left),
-        grid.sample(frame.right),
-        grid.sample(frame.range_m, "nearest"),
-        DepthKind.RANGE,
-        camera,
-        frame.baseline_m,
-        frame.direction,
-        grid.valid,
-    )
+    views = (grid.sample(view) for view in (frame.left, frame.right))
+    maps = {"depth_m": grid.sample(frame.range_m, "nearest"), "kind": DepthKind.RANGE}
+    rig = {"baseline_m": frame.baseline_m, "direction": frame.direction}
+    return StereoFrame(*views, **maps, camera=camera, **rig, covered=grid.valid)
 
 
 class PanoramasOfPinholes:
@@ -83,17 +73,15 @@ class PanoramasOfPinholes:
 
     Args:
         fov_deg: horizontal and vertical field of view of the panoramas.
-        size: (height, width) that they are made smaller to; they have twice as many pixels along
-            each side, so that the mean of four loses no detail and shows no false one.
+        size: (height, width) to which the user reduces them; they have twice as many pixels along
+            each side, so that the mean of four pixels is free of aliasing.
     """
 
     def __init__(
         self, reader: StereoReader, fov_deg: tuple[float, float], size: tuple[int, int]
     ) -> None:
         self._reader = reader
-        self._camera = Equirectangular.partial(
-            2 * size[0], 2 * size[1], *(math.radians(angle) for angle in fov_deg)
-        )
+        self._camera = Equirectangular.partial(*(2 * n for n in size), *map(math.radians, fov_deg))
 
     def __len__(self) -> int:
         return len(self._reader)

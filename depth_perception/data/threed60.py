@@ -20,8 +20,8 @@ from torch import Tensor
 
 from ..geometry import DepthKind, Equirectangular
 from ..geometry.stereo import RIGHT, UP
-from ..io.exr import ExrReadError, read_exr
-from .files import check_depth_size, read_rgb
+from ..io.exr import ExrReadError, read_exr, write_exr
+from .files import check_depth_size, read_rgb, write_lines, write_rgb
 from .stereo import StereoFrame
 
 BASELINE_M = 0.26
@@ -105,7 +105,10 @@ def read_list(
         raise ValueError(f"unknown collections {sorted(unknown)}; 3D60 has {sorted(_SPELLINGS)}")
     if not path.is_file():
         raise FileNotFoundError(f"no list {path}")
-    places, folders = [], {name: _folder(root, name) for name in _SPELLINGS}
+    places, folders = [], {}
+    for name, spellings in _SPELLINGS.items():
+        present = (root / spelling for spelling in spellings if (root / spelling).is_dir())
+        folders[name] = next(present, root / name)
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
         if not line.strip():
             continue
@@ -186,21 +189,12 @@ class Pairs:
         """One pair with the range of the centre; for errors see :func:`read_view`."""
         files = self.places[index].views
         here = read_view(files[Placement.CENTRE], max_range_m=self.max_range_m)
-        there = read_rgb(files[self.second].color)
+        there, size = read_rgb(files[self.second].color), tuple(here.range_m.shape)
         if here.rgb.shape != there.shape:
-            raise ValueError(
-                f"{files[self.second].color} is {tuple(there.shape[1:])} but the centre is "
-                f"{tuple(here.rgb.shape[1:])}"
-            )
-        return StereoFrame(
-            here.rgb,
-            there,
-            here.range_m,
-            DepthKind.RANGE,
-            Equirectangular(*here.range_m.shape),
-            self.baseline_m,
-            DIRECTIONS[self.second],
-        )
+            found = tuple(there.shape[1:])
+            raise ValueError(f"{files[self.second].color} is {found} but the centre is {size}")
+        rig = Equirectangular(*size), self.baseline_m, DIRECTIONS[self.second]
+        return StereoFrame(here.rgb, there, here.range_m, DepthKind.RANGE, *rig)
 
 
 def rolled(view: View, columns: int) -> View:
@@ -216,6 +210,47 @@ def rolled(view: View, columns: int) -> View:
         c, s = math.cos(angle), math.sin(angle)
         normals = torch.stack((c * x + s * y, c * y - s * x, vertical)).roll(columns, -1)
     return View(view.rgb.roll(columns, -1), view.range_m.roll(columns, -1), normals)
+
+
+def write_threed60(
+    root: str | Path,
+    places: Iterable[tuple[View, View, View]],
+    *,
+    collection: str = "Matterport3D",
+    stem: str = "place",
+    listing: str = "split.txt",
+) -> Path:
+    """Write places in the layout of 3D60, with lists of nine and of two columns (centre views).
+
+    Args:
+        root: folder of the data set.
+        places: the views centre, right and up. Missing normals are written as zeros.
+        collection: folder of the files, for example ``Stanford2D3D/area3``.
+        stem: prefix of file names.
+        listing: name of the list; the second list has the prefix ``omni_``.
+
+    Returns:
+        the list of nine columns.
+    """
+    root = Path(root)
+    lines, centres = [], []
+    for number, views in enumerate(places):
+        rows: dict[str, list[str]] = {"color": [], "depth": [], "normal": []}
+        for placement, view in zip(Placement, views, strict=True):
+            for what, suffix in (("color", "png"), ("depth", "exr"), ("normal", "exr")):
+                name = f"{stem}{number}_{what}_0_{placement.value}_0.0.{suffix}"
+                rows[what].append(f"./{collection}/{name}")
+            color, depth, normal = (root / rows[what][-1] for what in rows)
+            write_rgb(color, view.rgb)
+            range_m = view.range_m.float().cpu().numpy()
+            write_exr(depth, dict.fromkeys("RGB", range_m))
+            normals = torch.zeros(3, *range_m.shape) if view.normals is None else view.normals
+            write_exr(normal, dict(zip("RGB", normals.float().cpu().numpy(), strict=True)))
+        lines.append(" ".join(path for paths in rows.values() for path in paths))
+        centres.append(f"{rows['color'][0]} {rows['depth'][0]}")
+    for name, content in ((f"omni_{listing}", centres), (listing, lines)):
+        write_lines(root / name, content)
+    return root / listing
 
 
 def _place(words: list[str], folders: dict[str, Path]) -> Place:
@@ -245,19 +280,11 @@ def _split(word: str) -> tuple[str, PurePosixPath]:
     return _COLLECTIONS[parts[places[-1]].lower()], PurePosixPath(*inner)
 
 
-def _folder(root: Path, name: str) -> Path:
-    """The folder of a collection, in any of its spellings."""
-    present = (root / spelling for spelling in _SPELLINGS[name] if (root / spelling).is_dir())
-    return next(present, root / name)
-
-
 def _check_has(places: Iterable[Place], placement: Placement) -> None:
-    for place in places:
-        if placement not in place.views:
-            raise ValueError(
-                f"{place.views[Placement.CENTRE].color} has no view {placement.value}: a list of "
-                "nine columns is needed"
-            )
+    for views in (place.views for place in places):
+        if placement not in views:
+            missing = f"{views[Placement.CENTRE].color} has no view {placement.value}"
+            raise ValueError(f"{missing}: a list of nine columns is needed")
 
 
 def _one_channel(path: Path) -> np.ndarray:

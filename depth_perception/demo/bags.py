@@ -163,13 +163,9 @@ def _only_panorama(bag: Path) -> str | None:
     candidates = [topic for topic in image_topics(bag) if topic.holds_images]
     if len(candidates) < 2:
         return None
-    panoramas = [topic.name for topic in candidates if _is_panorama(bag, topic.name)]
+    shapes = {t.name: next(read_frames(bag, t.name)).image().shape for t in candidates}
+    panoramas = [name for name, (height, width, _) in shapes.items() if width == 2 * height]
     return panoramas[0] if len(panoramas) == 1 else None
-
-
-def _is_panorama(bag: Path, topic: str) -> bool:
-    height, width = next(read_frames(bag, topic)).image().shape[:2]
-    return width == 2 * height
 
 
 def write_world_bag(bag: Path, walk: WorldWalk, on_frame: Callable[[int], None]) -> str:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from ..io.cloud_view import cloud_view
 from ..io.segment_colours import Colour, segment_colour
-from .board import VIEW_SIZE, BoardContent, depth_panel, error_panel, input_panel, view_panel
-from .cloud_views import View
+from .board import VIEW_SIZE, BoardContent, View, depth_panel, error_panel, input_panel, view_panel
 from .instances import RecordedInstance
 from .layout import INK, SOFT, Panel
 

@@ -10,13 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
-PACKAGE = Path(__file__).resolve().parents[1]
+from ..ros.compat.dds import PACKAGE, tuned_environment
+
 # From 102 to 214 the ports of DDS fall into the ephemeral range of Linux.
 DOMAIN_IDS = (*range(1, 102), *range(215, 233))
-
-PROFILE = Path("config", "fastdds_large_data.xml")
 
 _POLL_S = 0.1
 
@@ -75,12 +73,7 @@ class Session:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for child in reversed(self._children):
             if child.process.poll() is None:
                 _end(child.process, grace_s=5.0)
@@ -154,18 +147,14 @@ class Session:
         """
         self._poll(lambda: False, seconds, needs)
 
-    def check(self, child: Child) -> None:
-        """Raise DemoError if a process that should run has ended."""
-        code = child.process.poll()
-        if code is not None:
-            raise DemoError(f"the {child.name} ended early, exit code {code}\n{_logs(child)}")
-
     def _poll(self, done: Callable[[], bool], timeout_s: float, needs: Sequence[Child]) -> bool:
         """Wait until ``done`` while every process in ``needs`` runs; False when time is over."""
         deadline = time.monotonic() + timeout_s
         while not done():
             for child in needs:
-                self.check(child)
+                if (code := child.process.poll()) is not None:
+                    text = f"the {child.name} ended early, exit code {code}"
+                    raise DemoError(f"{text}\n{_logs(child)}")
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_S)
@@ -201,21 +190,9 @@ def ros_environment(domain_id: int) -> dict[str, str]:
     if environment.get("ROS_DISTRO") == "humble":
         environment["ROS_LOCALHOST_ONLY"] = "1"
     environment.setdefault("AMENT_PREFIX_PATH", sys.prefix)
-    profile = _large_message_profile(environment["AMENT_PREFIX_PATH"])
-    if profile is not None:
-        variable = "FASTRTPS" if environment.get("ROS_DISTRO") in ("humble", "jazzy") else "FASTDDS"
-        environment.setdefault(f"{variable}_DEFAULT_PROFILES_FILE", str(profile))
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # several processes share few cores
-    for variable in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
-        environment.setdefault(variable, "4000000000")  # glibc: reuse large buffers
+    for name, value in tuned_environment(environment["AMENT_PREFIX_PATH"]).items():
+        environment.setdefault(name, value)
     return environment
-
-
-def _large_message_profile(prefix_path: str) -> Path | None:
-    """The Fast DDS profile of the installed package or the source tree; None without either."""
-    shares = [Path(p, "share", PACKAGE.name) for p in prefix_path.split(os.pathsep) if p]
-    candidates = [folder / PROFILE for folder in (*shares, PACKAGE.parent)]
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def _end(process: subprocess.Popen[bytes], grace_s: float) -> bool:

@@ -28,16 +28,11 @@ def usual_alignment(card: ModelCard) -> Alignment:
 
 
 def scale_and_shift(target: Tensor, pred: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Least-squares ``scale * pred + shift = target`` of each image over its mask.
+    """Least-squares ``scale * pred + shift = target`` of each image over its mask, (B,) and
+    (B,).
 
-    Ranftl et al. (MiDaS), sec. 5, on depth. An image whose system has no positive determinant
-    gets 0 and 0.
-
-    Args:
-        target, pred: (B, 1, H, W) float32. mask: (B, 1, H, W) bool.
-
-    Returns:
-        scale (B,), shift (B,).
+    Ranftl et al. (MiDaS), sec. 5, on depth (B, 1, H, W). An image whose system has no positive
+    determinant gets 0 and 0.
     """
     dims = (1, 2, 3)
     m = mask.to(pred.dtype)

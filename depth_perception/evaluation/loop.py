@@ -115,17 +115,11 @@ def evaluate(
     indices: Iterable[int] | None = None,
     groups: Sequence[str] | None = None,
 ) -> Evaluation:
-    """Score the predictions of a model on a data set.
+    """Score the predictions of a model, named for the report, on the frames of a data set.
 
-    Args:
-        name: of the model, for the report.
-        predict: see :data:`Predict`.
-        reader: the frames.
-        indices: frames that are scored; None takes all.
-        groups: label of every frame of the reader, to report each label separately too.
-
-    Raises:
-        ValueError: no frame has ground truth that counts.
+    Only the frames ``indices`` are scored; None takes all. ``groups`` labels every frame of the
+    reader, to report each label separately too. Raises ValueError: no frame has ground truth
+    that counts.
     """
     scores: list[Any] = []
     labels: list[str] = []
@@ -155,13 +149,8 @@ def evaluate(
 
 
 def filled(depth_m: Tensor) -> Tensor:
-    """Depth (H, W) whose infinite values are replaced by the largest finite one.
-
-    The authors of Pixel-Perfect Depth fill the maps of MoGe-2 so.
-
-    Raises:
-        ValueError: no value is finite.
-    """
+    """Depth (H, W) whose infinite values are replaced by the largest finite one, as the authors
+    of Pixel-Perfect Depth fill the maps of MoGe-2. Raises ValueError: no value is finite."""
     finite = depth_m.isfinite()
     if not finite.any():
         raise ValueError("the model gives no depth for any pixel of a frame")

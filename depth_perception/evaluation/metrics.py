@@ -6,30 +6,27 @@ Names in more than one set of metrics mean the same but for details, which the f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 Metrics = Mapping[str, float]
 
-TITLES: Mapping[str, str] = MappingProxyType(
-    {
-        "mae": "MAE m",
-        "abs_rel": "AbsRel",
-        "sq_rel": "SqRel m",
-        "rms": "RMSE m",
-        "rmse": "RMSE m",
-        "log_rms": "RMSE log10",
-        "rmse_log": "RMSE ln",
-        "log10": "log10",
-        "silog": "SILog",
-        "d0_5": "δ<1.25^½",
-        **{f"{letter}1": "δ<1.25" for letter in "ad"},
-        **{f"{letter}2": "δ<1.25²" for letter in "ad"},
-        **{f"{letter}3": "δ<1.25³" for letter in "ad"},
-    }
-)
+TITLES: Mapping[str, str] = {
+    "mae": "MAE m",
+    "abs_rel": "AbsRel",
+    "sq_rel": "SqRel m",
+    "rms": "RMSE m",
+    "rmse": "RMSE m",
+    "log_rms": "RMSE log10",
+    "rmse_log": "RMSE ln",
+    "log10": "log10",
+    "silog": "SILog",
+    "d0_5": "δ<1.25^½",
+    **{f"{letter}1": "δ<1.25" for letter in "ad"},
+    **{f"{letter}2": "δ<1.25²" for letter in "ad"},
+    **{f"{letter}3": "δ<1.25³" for letter in "ad"},
+}
 """Titles of the metrics in tables, in the order of the columns.
 
 ``mae`` is the mean absolute error in metres, ``abs_rel`` the same relative to the ground truth,
@@ -82,14 +79,8 @@ def depth_metrics(
 
 
 def photo_metrics(depth_m: Tensor, ground_truth_m: Tensor) -> Metrics:
-    """The ten metrics of pinhole depth since Eigen et al.: d0_5 to silog.
-
-    Args:
-        depth_m, ground_truth_m: (N,) positive depth, metres.
-
-    Raises:
-        ValueError: there are no pixels, or shapes differ.
-    """
+    """The ten metrics of pinhole depth (N,), positive, in metres, since Eigen et al.: d0_5 to
+    silog. Raises ValueError: there are no pixels, or shapes differ."""
     _check(ground_truth_m, depth_m)
     depth, target = depth_m.double(), ground_truth_m.double()
     ratio = torch.maximum(target / depth, depth / target)
@@ -108,11 +99,7 @@ def photo_metrics(depth_m: Tensor, ground_truth_m: Tensor) -> Metrics:
 
 
 def mean_of(rows: Sequence[Metrics]) -> Metrics:
-    """Plain mean over images.
-
-    Raises:
-        ValueError: there are no rows.
-    """
+    """Plain mean over images. Raises ValueError: there are no rows."""
     if not rows:
         raise ValueError("no image has a pixel with ground truth")
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}

@@ -57,11 +57,8 @@ class PhotoProtocol(EvaluationProtocol):
             raise ValueError(f"crop must be none, nyu, eigen or garg, not {self.crop}")
 
     def mask(self, ground_truth_m: Tensor) -> Tensor:
-        """(H, W) bool, the pixels of a ground truth (H, W) that are scored.
-
-        Raises:
-            ValueError: the image has not the size of the crop.
-        """
+        """(H, W) bool, the pixels of a ground truth (H, W) that are scored; see
+        :func:`crop_mask`."""
         mask = (ground_truth_m > self.min_depth_m) & (ground_truth_m < self.max_depth_m)
         return mask & self._crop_mask(*ground_truth_m.shape).to(mask.device)
 
@@ -70,12 +67,8 @@ class PhotoProtocol(EvaluationProtocol):
     ) -> Metrics | None:
         """The ten metrics of one image; None where no pixel is scored.
 
-        Args:
-            depth_m, ground_truth_m: (H, W) metres, the ground truth 0 where unknown.
-            focal_px: of the camera, needed with ``reference_focal_px``.
-
-        Raises:
-            ValueError: the focal length is missing, or see :meth:`mask`.
+        Both maps are (H, W) metres, the ground truth 0 where unknown. ``focal_px`` is needed
+        with ``reference_focal_px``; ValueError without it, or see :meth:`mask`.
         """
         mask = self.mask(ground_truth_m)
         if not mask.any():
@@ -91,13 +84,9 @@ class PhotoProtocol(EvaluationProtocol):
             depth_m = depth_m.clamp(self.min_depth_m, self.max_depth_m)
         return photo_metrics(depth_m[mask], ground_truth_m[mask])
 
-    def part(self, frame: Any) -> Sample:
-        """The part of a pinhole frame that is scored, with its mask."""
+    def sample(self, frame: Any) -> Sample:
         camera = getattr(frame, "camera", None)
         return Sample(frame.rgb, frame.depth_m, self.mask(frame.depth_m), camera, frame)
-
-    def sample(self, frame: Any) -> Sample:
-        return self.part(frame)
 
     def score(self, prediction: Values, sample: Sample) -> Metrics | None:
         focal_px = None if sample.camera is None else sample.camera.fx
@@ -116,9 +105,7 @@ _CLAMPED_OUTDOOR = PhotoProtocol(max_depth_m=80.0, crop="garg", clamp=True)
 PROTOCOLS = {
     "nyu": _INDOOR,
     "kitti": _OUTDOOR,
-    "sunrgbd": PhotoProtocol(
-        max_depth_m=8.0, crop="nyu", clamp=True, reference_focal_px=NYU_FOCAL_PX
-    ),
+    "sunrgbd": PhotoProtocol(1e-3, 8.0, "nyu", clamp=True, reference_focal_px=NYU_FOCAL_PX),
     "ibims": _INDOOR,
     "diode-indoor": _INDOOR,
     "hypersim": PhotoProtocol(max_depth_m=80.0, crop="nyu"),
@@ -153,12 +140,8 @@ def box_mask(box: tuple[int, int, int, int], height: int, width: int) -> Tensor:
 
 
 def crop_mask(crop: Crop, height: int, width: int) -> Tensor:
-    """(height, width) bool, true within the crop.
-
-    Raises:
-        ValueError: an ``eigen`` crop of another size than 352 x 1216, which ScaleDepth keeps of
-            KITTI.
-    """
+    """(height, width) bool, true within the crop; ValueError for an ``eigen`` crop of another
+    size than 352 x 1216, which ScaleDepth keeps of KITTI."""
     if crop == "eigen" and (height, width) != _EIGEN_SIZE:
         raise ValueError(
             f"the eigen crop is for {_EIGEN_SIZE} (height, width), got {(height, width)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -14,8 +13,16 @@ from ..geometry import Pinhole
 from ..prediction import Prediction
 from ..segment_classes import CITYSCAPES
 from .loop import EvaluationProtocol, Sample
-from .panoptic import CITYSCAPES_DVPS, CITYSCAPES_PQ, SEMKITTI_DVPS, PanopticRules
-from .panoptic_score import PanopticCounter, PanopticResult, PanopticRow, PanopticScore
+from .panoptic import (
+    CITYSCAPES_DVPS,
+    CITYSCAPES_PQ,
+    SEMKITTI_DVPS,
+    PanopticCounter,
+    PanopticResult,
+    PanopticRow,
+    PanopticRules,
+    PanopticScore,
+)
 
 _CITYSCAPES = tuple(entry.name for entry in CITYSCAPES)
 
@@ -49,41 +56,32 @@ class PanopticBenchmark:
         return tuple(name for number, name in enumerate(self.names) if number not in known)
 
 
-PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = MappingProxyType(
-    {
-        "cityscapes": PanopticBenchmark(CITYSCAPES_PQ, has_depth=False),
-        "cityscapes-dvps": PanopticBenchmark(CITYSCAPES_DVPS),
-        "semkitti-dvps": PanopticBenchmark(
-            SEMKITTI_DVPS,
-            (
-                *("car", "bicycle", "motorcycle", "truck", "other-vehicle", "person"),
-                *("bicyclist", "motorcyclist", "road", "parking", "sidewalk", "other-ground"),
-                *("building", "fence", "vegetation", "trunk", "terrain", "pole", "traffic-sign"),
-            ),
-            {
-                "traffic sign": "traffic-sign",
-                "rider": "bicyclist",
-                "bus": "other-vehicle",
-                "train": "other-vehicle",
-            },
-            one_video=True,
+PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = {
+    "cityscapes": PanopticBenchmark(CITYSCAPES_PQ, has_depth=False),
+    "cityscapes-dvps": PanopticBenchmark(CITYSCAPES_DVPS),
+    "semkitti-dvps": PanopticBenchmark(
+        SEMKITTI_DVPS,
+        (
+            *("car", "bicycle", "motorcycle", "truck", "other-vehicle", "person"),
+            *("bicyclist", "motorcyclist", "road", "parking", "sidewalk", "other-ground"),
+            *("building", "fence", "vegetation", "trunk", "terrain", "pole", "traffic-sign"),
         ),
-    }
-)
+        {
+            **{"traffic sign": "traffic-sign", "rider": "bicyclist"},
+            **{"bus": "other-vehicle", "train": "other-vehicle"},
+        },
+        one_video=True,
+    ),
+}
 """By data set. Classes of SemanticKITTI (arXiv 1904.01416) are numbered without `unlabeled`."""
 
 
 @dataclass(frozen=True, eq=False)
 class PanopticProtocol(EvaluationProtocol):
-    """Panoptic quality, with depth also DPQ; results in :class:`~.panoptic_score.PanopticScore`.
+    """Panoptic quality, with depth also DPQ, of a model with some classes on a data set.
 
-    Objects are found in windows of several frames only where the model keeps their id.
-
-    Attributes:
-        benchmark: the data set.
-        classes: names of the classes of the model.
-        has_depth: whether the model has depth.
-        windows: see :class:`~.panoptic_score.PanopticCounter`.
+    Results are in :class:`~.panoptic.PanopticScore`. Objects are found in ``windows`` of several
+    frames, see :class:`~.panoptic.PanopticCounter`, only where the model keeps their id.
     """
 
     benchmark: PanopticBenchmark
@@ -100,7 +98,11 @@ class PanopticProtocol(EvaluationProtocol):
 
     def sample(self, frame: PanopticFrame) -> Sample:
         everywhere = torch.ones(frame.classes.shape, dtype=torch.bool)
-        return Sample(frame.rgb, frame.depth_m, everywhere, _camera(frame), frame)
+        camera, focal_px = None, frame.focal_px
+        if focal_px is not None:
+            height, width = frame.classes.shape
+            camera = Pinhole(height, width, focal_px, focal_px, width / 2, height / 2)
+        return Sample(frame.rgb, frame.depth_m, everywhere, camera, frame)
 
     def score(self, prediction: Prediction, sample: Sample) -> PanopticRow:
         rules, frame = self.benchmark.rules, sample.frame
@@ -116,11 +118,7 @@ class PanopticProtocol(EvaluationProtocol):
         return self._counter.row(result, video)
 
     def mean(self, scores: Sequence[PanopticRow]) -> PanopticScore:
-        """The sum of all frames.
-
-        Raises:
-            ValueError: no video is as long as a window.
-        """
+        """The sum of all frames. Raises ValueError: no video is as long as a window."""
         score = PanopticScore.of(scores, self.benchmark.rules)
         if short := sorted(set(self.windows) - set(score.windows)):
             raise ValueError(f"no video has {short[0]} successive frames for a window")
@@ -130,14 +128,8 @@ class PanopticProtocol(EvaluationProtocol):
 def segment_map(
     prediction: Prediction, numbers: Sequence[int | None], rules: PanopticRules
 ) -> Tensor:
-    """(H, W) int64 segment map of a prediction, -1 without a class of the data set.
-
-    Args:
-        numbers: of the classes of the model, see :meth:`PanopticBenchmark.numbers`.
-
-    Raises:
-        ValueError: the prediction has no segments.
-    """
+    """(H, W) int64 segment map of a prediction, -1 without a class of the data set; ``numbers``
+    see :meth:`PanopticBenchmark.numbers`. Raises ValueError: the prediction has no segments."""
     if prediction.segments is None:
         raise ValueError("the prediction has no segments")
     found = prediction.instances
@@ -147,10 +139,3 @@ def segment_map(
         if number is not None:
             table[entry.id] = number * rules.divisor + (entry.id if entry.is_thing else 0)
     return table.to(prediction.segments.device)[prediction.segments.long()]
-
-
-def _camera(frame: PanopticFrame) -> Pinhole | None:
-    if frame.focal_px is None:
-        return None
-    height, width = frame.classes.shape
-    return Pinhole(height, width, frame.focal_px, frame.focal_px, width / 2, height / 2)

@@ -10,14 +10,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Equirectangular
-from ..systems import (
-    Estimator,
-    EstimatorOptions,
-    build_network,
-    card,
-    estimator_class,
-    options_of,
-)
+from ..systems import Estimator, EstimatorOptions, build_network, card, estimator_class, options_of
 from .alignment import Alignment, aligned_depth
 from .loop import EvaluationProtocol, Predict, Reader, Sample, Values, filled
 from .metrics import Metrics, depth_metrics
@@ -101,22 +94,15 @@ def predict_values(
 
 
 def constant(depth_m: float) -> Predict:
-    """A baseline: the same depth everywhere.
-
-    Raises:
-        ValueError: the depth is not positive.
-    """
+    """A baseline: the same depth everywhere. Raises ValueError: the depth is not positive."""
     if not depth_m > 0:
         raise ValueError(f"the constant depth must be positive, got {depth_m} m")
     return lambda sample: Values(torch.full(sample.rgb.shape[1:], float(depth_m)))
 
 
 def median_depth_m(reader: Reader, max_depth_m: float) -> float:
-    """Median range of all pixels of a data set with ground truth up to ``max_depth_m``, to 1 cm.
-
-    Raises:
-        ValueError: no pixel has ground truth.
-    """
+    """Median range, to 1 cm, of all pixels of a data set with ground truth up to
+    ``max_depth_m``. Raises ValueError: there are none."""
     counts = torch.zeros(int(100 * max_depth_m) + 1, dtype=torch.int64)
     for index in range(len(reader)):
         range_m: Tensor = reader[index].range_m
@@ -138,6 +124,5 @@ def untrained(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(name)
-    if options is None:
-        options = options_of(name)()
+    options = options or options_of(name)()
     return estimator_class(name)(card(name), network, device=device, options=options)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data.frames import PinholeFrame
-from ..prediction import DepthSpace, Prediction
+from ..prediction import DepthSpace
 from ..systems import Estimator, PpdEstimator
 from ..systems.moge.estimator import image_planes
 from ..systems.ppd.flow import noise_field
@@ -45,11 +45,8 @@ class RelativeProtocol(EvaluationProtocol):
 
 
 def relative_metrics(depth_m: Tensor, ground_truth_m: Tensor, mask: Tensor) -> Metrics:
-    """d0_5, d1, d2, d3 and abs_rel where ``mask`` is true; tensors of one shape.
-
-    Raises:
-        ValueError: no pixel is in the mask.
-    """
+    """d0_5, d1, d2, d3 and abs_rel within the mask of tensors of one shape; ValueError if it is
+    empty."""
     depth, target = depth_m[mask].double(), ground_truth_m[mask].double()
     if depth.numel() == 0:
         raise ValueError("no pixel has ground truth to compare with")
@@ -62,16 +59,10 @@ def relative_metrics(depth_m: Tensor, ground_truth_m: Tensor, mask: Tensor) -> M
 def aligned_metrics(
     values: Tensor, ground_truth_m: Tensor, mask: Tensor, *, seed: int = 0
 ) -> Metrics:
-    """Compare relative depth with the ground truth after the published fit in log(depth + 1).
+    """Compare relative depth with metres, 0 where unknown, within a mask of the same shape.
 
-    Args:
-        values: relative depth.
-        ground_truth_m: metres, of the same shape, 0 where unknown.
-        mask: bool, the pixels of the benchmark.
-        seed: of the draws of the alignment.
-
-    Raises:
-        ValueError: too few pixels to align.
+    The published fit in log(depth + 1) aligns them, with draws by ``seed``. ValueError: too few
+    pixels.
     """
     known = mask & (ground_truth_m > _LEAST_GROUND_TRUTH_M)
     fit = fit_ransac(values, ground_truth_m, known, seed=seed)
@@ -81,7 +72,19 @@ def aligned_metrics(
 
 def predict_log_depth(estimator: Estimator) -> Predict:
     """Values of any model that are linear in log(depth + 1)."""
-    return lambda sample: _log_values(_log_depth(estimator(sample.image, sample.camera)))
+
+    def predict(sample: Sample) -> Values:
+        prediction, space = estimator(sample.image, sample.camera), DepthSpace.LOG1P_DEPTH
+        if prediction.space is space:
+            return Values(prediction.values.cpu(), space)
+        if not prediction.is_metric:
+            raise ValueError(
+                f"values of kind {prediction.space.value} with unknown scale cannot be aligned in "
+                "log(depth + 1): take --protocol plain"
+            )
+        return Values(space.from_depth(filled(prediction.depth).clamp_min(0)).cpu(), space)
+
+    return predict
 
 
 def predict_as_published(estimator: PpdEstimator) -> Predict:
@@ -90,33 +93,18 @@ def predict_as_published(estimator: PpdEstimator) -> Predict:
     It is resampled bilinearly to the area of the network input, and every pixel takes the nearest
     of the values.
     """
-    return lambda sample: _log_values(_published_run(estimator, sample.image))
 
-
-def _log_values(values: Tensor) -> Values:
-    return Values(values.cpu(), DepthSpace.LOG1P_DEPTH)
-
-
-def _published_run(estimator: PpdEstimator, image: Tensor) -> Tensor:
-    options = estimator.options
-    height, width = image.shape[:2]
-    size = ppd_size(height, width, options.max_pixels)
-    with torch.inference_mode():
+    @torch.inference_mode()
+    def predict(sample: Sample) -> Values:
+        options, image = estimator.options, sample.image
+        height, width = image.shape[:2]
+        size = ppd_size(height, width, options.max_pixels)
         images = image_planes(image.to(estimator.device))
         images = F.interpolate(images, size, mode="bilinear", align_corners=False)
         noise = noise_field(*size, options.seed)
         precision = getattr(torch, options.precision)
         depth = estimator.network(images, noise, options.steps, precision=precision)
-        return F.interpolate(depth, (height, width), mode="nearest")[0, 0]
+        depth = F.interpolate(depth, (height, width), mode="nearest")[0, 0]
+        return Values(depth.cpu(), DepthSpace.LOG1P_DEPTH)
 
-
-def _log_depth(prediction: Prediction) -> Tensor:
-    """Raises ValueError where the values are not linear in depth and of unknown shift."""
-    if prediction.space is DepthSpace.LOG1P_DEPTH:
-        return prediction.values
-    if not prediction.is_metric:
-        raise ValueError(
-            f"values of kind {prediction.space.value} with unknown scale cannot be aligned in "
-            "log(depth + 1): take --protocol plain"
-        )
-    return DepthSpace.LOG1P_DEPTH.from_depth(filled(prediction.depth).clamp_min(0))
+    return predict

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .loop import Evaluation
 from .metrics import TITLES
+from .panoptic import Average, Groups, PanopticScore
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,8 @@ class Sheet:
     def of(
         cls, evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None
     ) -> Sheet:
-        """One row for each evaluation, indented ones for parts of the data set.
-
-        Args:
-            evaluations: with the same metrics.
-            published: figures of the authors by the names of the metrics, as the last row.
-        """
+        """One row for each evaluation of the same metrics, indented ones for parts of the data
+        set, and the ``published`` figures by the names of the metrics."""
         names = [name for name in TITLES if name in evaluations[0].metrics]
         rows = []
         for e in evaluations:
@@ -57,22 +56,129 @@ class Sheet:
 
 
 def document(
-    evaluations: Sequence[Evaluation],
-    published: Mapping[str, float] | None = None,
-    **about: Any,
+    evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None, **about: Any
 ) -> dict[str, Any]:
     """Evaluations as plain values; ``about`` describes data set and protocol."""
     return {
         **about,
-        "evaluations": [_plain(e) for e in evaluations],
+        "evaluations": [
+            {
+                **vars(e),
+                "metrics": dict(e.metrics),
+                "groups": {x: {"frames": n, "metrics": dict(m)} for x, n, m in e.groups},
+            }
+            for e in evaluations
+        ],
         "published": None if published is None else dict(published),
     }
 
 
-def _plain(evaluation: Evaluation) -> dict[str, Any]:
-    groups = {x: {"frames": n, "metrics": dict(m)} for x, n, m in evaluation.groups}
-    return {**vars(evaluation), "metrics": dict(evaluation.metrics), "groups": groups}
-
-
 def _cells(values: Mapping[str, float], names: Sequence[str]) -> list[str]:
     return [f"{values[name]:.3f}" if name in values else "" for name in names]
+
+
+Published = Mapping[str, Groups]
+"""Number -> percentages of all classes, things and stuff."""
+
+_GROUPS = ("all", "things", "stuff")
+_TITLES = {"pq": "PQ", "sq": "SQ", "rq": "RQ", "dpq": "DPQ mean"}
+
+
+def score_sheet(score: PanopticScore, published: Published | None = None) -> Sheet:
+    """One number in a row, for all classes, things and stuff, averaged in both ways."""
+    averages = get_args(Average)
+    header = ["%"]
+    for average in averages:
+        header += _GROUPS if average == "all" else [f"{g}, {average}" for g in _GROUPS]
+    if published is not None:
+        header += [f"{group}, published" for group in _GROUPS]
+    either = [dict(_numbers(score, average)) for average in averages]
+    rows = []
+    for name in either[0]:
+        cells = [cell for numbers in either for cell in numbers[name]]
+        if published is not None:
+            cells += published.get(name, (math.nan,) * len(_GROUPS))
+        rows.append((_TITLES.get(name, name), *map(_percent, cells)))
+    return Sheet(tuple(header), tuple(rows))
+
+
+def class_sheet(score: PanopticScore, names: Sequence[str]) -> Sheet:
+    """One row for each scored class, by their names; classes that never occur in ground truth or
+    predictions have no numbers."""
+    counts, quality = score.counts[1, 0.0], score.quality()
+    by_threshold = [score.quality(threshold) for threshold in score.thresholds]
+    dpq = [f"DPQ {threshold:g}" for threshold in score.thresholds]
+    header = ("class", "kind", "PQ", "SQ", "RQ", *dpq, "matched", "missed", "wrong")
+    rows = []
+    for number, name in enumerate(names):
+        kind = "thing" if number in score.rules.things else "stuff"
+        occurs = bool(quality.occurs[number])
+        cells = quality.per_class[number].tolist()
+        cells += [float(q.per_class[number, 0]) for q in by_threshold]
+        found = [int(values[number]) for values in (counts.tp, counts.fn, counts.fp)]
+        numbers = [_percent(cell) if occurs else "" for cell in cells]
+        rows.append((name, kind, *numbers, *map(str, found)))
+    return Sheet(header, tuple(rows))
+
+
+def score_document(
+    score: PanopticScore, names: Sequence[str], published: Published | None = None
+) -> dict[str, Any]:
+    """All numbers as plain values; None for a mean over no class."""
+    counts, quality = score.counts[1, 0.0], score.quality()
+    by_threshold = {f"{t:g}": score.quality(t).per_class[:, 0] for t in score.thresholds}
+    classes = {}
+    for number, name in enumerate(names):
+        classes[name] = {
+            "thing": number in score.rules.things,
+            "occurs": bool(quality.occurs[number]),
+            **dict(zip(("pq", "sq", "rq"), quality.per_class[number].tolist(), strict=True)),
+            "dpq": {threshold: float(pq[number]) for threshold, pq in by_threshold.items()},
+            "matched": int(counts.tp[number]),
+            "missed": int(counts.fn[number]),
+            "wrong": int(counts.fp[number]),
+        }
+
+    def by_group(values: Groups) -> dict[str, float | None]:
+        plain = (None if math.isnan(value) else value for value in values)
+        return dict(zip(_GROUPS, plain, strict=True))
+
+    means = {a: {n: by_group(v) for n, v in _numbers(score, a)} for a in get_args(Average)}
+    figures = published and {name: by_group(values) for name, values in published.items()}
+    return {
+        "frames": score.frames,
+        "averaged": score.rules.averaged,
+        **means,
+        "published": figures,
+        "classes": classes,
+        "depth": None if score.depth is None else dict(score.depth),
+    }
+
+
+def _numbers(score: PanopticScore, average: Average) -> list[tuple[str, Groups]]:
+    """Names and values of all numbers in the order of the table."""
+    found: list[tuple[str, Groups]] = []
+    for window in score.windows:
+        prefix = "" if window == 1 else f"{window} frames: "
+        quality = score.quality(window=window, averaged=average)
+        if window == 1:
+            found += [(name, getattr(quality, name)) for name in ("pq", "sq", "rq")]
+        else:
+            found.append((f"{prefix}VPQ", quality.pq))
+        if not score.thresholds:
+            continue
+        kind = "DPQ" if window == 1 else f"{prefix}DVPQ"
+        for threshold in score.thresholds:
+            at = score.quality(threshold, window=window, averaged=average)
+            found.append((f"{kind} {threshold:g}", at.pq))
+        mean = score.dpq(window=window, averaged=average)
+        found.append(("dpq" if window == 1 else f"{kind} mean", mean))
+    if len(score.windows) > 1 and score.thresholds:
+        each = [score.dpq(window=window, averaged=average) for window in score.windows]
+        mean = torch.tensor(each, dtype=torch.float64).mean(0).tolist()
+        found.append(("DVPQ, mean over windows", tuple(mean)))
+    return found
+
+
+def _percent(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.1f}"

@@ -1,22 +1,131 @@
-"""Accuracy of recovered metric scale on synthetic drives with ground truth."""
+"""Accuracy of recovered metric scale on synthetic drives: images, lidar and ground truth of a
+moving camera, kept in a cache."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import itertools
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..data.worlds import Walk, make_world, render
+from ..data.worlds.bag import walk_pose
+from ..data.worlds.lidar import Lidar, scan
+from ..data.worlds.primitives import first_hits
+from ..data.worlds.world import World
+from ..geometry import Equirectangular
+from ..io.atomic import replacing
 from ..prediction import DepthSpace, Prediction, ScaleKind
 from ..scale import FitError, FitModel, FitOptions, ScaleOptions, ScaleRecovery, fit_depth
 from ..scale.sources import points_reference
 from ..systems import Estimator
 from .alignment import scale_and_shift
-from .drive import DriveFrame, DriveOptions
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DriveOptions:
+    """One drive through one world.
+
+    Attributes:
+        kind, seed: the world.
+        frames, rate_hz, speed_mps: see :class:`~depth_perception.data.worlds.Walk`.
+        height: rows of the panorama.
+        lidar: the sensor.
+        mount_m: position of the lidar in the body frame of the camera (x forward, y left, z up).
+        mount_yaw: yaw of the lidar to the left, radians.
+        late_s: delay of the lidar measurement after its stamp, seconds, while the camera moves.
+    """
+
+    kind: str = "street"
+    seed: int = 0
+    frames: int = 300
+    rate_hz: float = 10.0
+    speed_mps: float = 1.5
+    height: int = 112
+    lidar: Lidar = field(default_factory=lambda: Lidar(outliers=0.3))
+    mount_m: tuple[float, float, float] = (0.1, 0.05, 0.15)
+    mount_yaw: float = 0.3
+    late_s: float = 0.02
+
+    @property
+    def camera(self) -> Equirectangular:
+        """The pixel grid of the images."""
+        return Equirectangular(self.height, 2 * self.height)
+
+    def lidar_in_camera(self) -> Tensor:
+        """(4, 4) float64, from the lidar to the optical frame of the camera."""
+        cos, sin = math.cos(self.mount_yaw), math.sin(self.mount_yaw)
+        mount = torch.eye(4, dtype=torch.float64)
+        mount[:2, :2] = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
+        mount[:3, 3] = torch.tensor(self.mount_m, dtype=torch.float64)
+        optical = torch.eye(4, dtype=torch.float64)
+        optical[:3, :3] = torch.tensor(
+            [[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]], dtype=torch.float64
+        )
+        return optical @ mount
+
+
+@dataclass(frozen=True)
+class DriveFrame:
+    """One moment of a drive, ``stamp_s`` after its start: image (H, W, 3) uint8, range (H, W)
+    float32, infinite in the sky, points (N, 3) float32 in the frame of the lidar, and height of
+    the camera above the ground under it."""
+
+    stamp_s: float
+    rgb: Tensor
+    range_m: Tensor
+    points: Tensor
+    camera_height_m: float
+
+
+def drive(
+    options: DriveOptions, cache: Path | None = None, on_frame: Callable[[int], None] | None = None
+) -> Iterator[DriveFrame]:
+    """The frames of a drive; frames in the folder ``cache`` are read instead of rendered."""
+    world = make_world(options.kind, options.seed)
+    for index in range(options.frames):
+        path = None if cache is None else cache / _name(options) / f"{index:04d}.pt"
+        if path is not None and path.exists():
+            frame = DriveFrame(**torch.load(path, weights_only=True))
+        else:
+            frame = _frame(world, options, index)
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(path) as partial:
+                    torch.save(dict(vars(frame)), partial)
+        if on_frame is not None:
+            on_frame(index)
+        yield frame
+
+
+def _frame(world: World, options: DriveOptions, index: int) -> DriveFrame:
+    walk = Walk(frames=options.frames, rate_hz=options.rate_hz, speed_mps=options.speed_mps)
+    pose = walk_pose(world, walk, index)
+    # the pose between two frames
+    late_pose = walk_pose(world, walk, index + options.late_s * options.rate_hz)
+    image = render(world, options.camera, pose, antialias=True)
+    lidar_pose = late_pose @ options.lidar_in_camera()
+    down = torch.tensor([[0.0], [0.0], [-1.0]])
+    height_m, _ = first_hits(world.primitives, pose[:3, 3].float(), down)
+    points = scan(world, options.lidar, lidar_pose, seed=1000 * options.seed + index)
+    stamp_s = index / options.rate_hz
+    return DriveFrame(stamp_s, image.rgb, image.range_m, points, float(height_m[0]))
+
+
+def _name(options: DriveOptions) -> str:
+    """Name of a drive's folder in a cache; it depends on all options that change a frame."""
+    text = repr((_VERSION, asdict(replace(options, frames=1))))
+    return f"{options.kind}-{options.seed}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
 
 _ORACLE = FitOptions(min_inlier_ratio=0.05, max_residual_ratio=math.inf)
 
@@ -64,6 +173,15 @@ class DriveScore:
     indices: list[int] = field(default_factory=list)
     warnings: int = 0
 
+    def add(
+        self, index: int, depth: Tensor, plain: Tensor, ground_truth: Tensor, oracle: float
+    ) -> None:
+        """Add a metric frame by its scored pixels (N,): recovered, undistorted and true depth."""
+        self.indices.append(index)
+        self.abs_rel.append(_abs_rel(depth, ground_truth))
+        self.oracle.append(oracle)
+        self.effective.append(float((depth / plain).nanmedian()))
+
     @property
     def metric_share(self) -> float:
         """Share of the frames with metric depth."""
@@ -81,13 +199,9 @@ class DriveScore:
         output from frame to frame.
         """
         numbers = list(zip(self.indices, self.effective, strict=True))
-        steps = [
-            abs(math.log(b / a)) for (i, a), (j, b) in itertools.pairwise(numbers) if j == i + 1
-        ]
-        if not steps:
-            return math.nan, math.nan
-        ordered = sorted(steps)
-        return _mean(steps), ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
+        pairs = itertools.pairwise(numbers)
+        steps = [abs(math.log(b / a)) for (i, a), (j, b) in pairs if j == i + 1]
+        return _mean(steps), sorted(steps)[int(0.95 * len(steps))] if steps else math.nan
 
     def row(self) -> dict[str, Any]:
         """The numbers of a row of the table."""
@@ -134,7 +248,7 @@ def score_drive(
     world = options.kind
     own, best = DriveScore(world, "network's own metres"), DriveScore(world, "oracle")
     scores = [DriveScore(world, way) for way in ways]
-    recoveries: list[ScaleRecovery | None] = [None] * len(ways)
+    recoveries: dict[int, ScaleRecovery] = {}
     generator = torch.Generator().manual_seed(protocol.seed)
     to_camera = options.lidar_in_camera()
     factor, offset = 1.0, 0.0
@@ -144,33 +258,30 @@ def score_drive(
             draw = torch.randn(2, generator=generator).tolist()
             factor = math.exp(protocol.scale_spread * draw[0])
             offset = protocol.shift_spread_m * draw[1]
-        relative = replace(
-            plain, values=(plain.values - offset) / factor, scale=ScaleKind.AFFINE_INVARIANT
-        )
+        values = (plain.values - offset) / factor
+        relative = replace(plain, values=values, scale=ScaleKind.AFFINE_INVARIANT)
         ground_truth = frame.range_m.to(plain.values.device)
         mask = torch.isfinite(ground_truth) & (ground_truth <= protocol.max_depth_m) & plain.valid
         if not bool(mask.any()):
             continue
         oracle_depth = _oracle(plain, ground_truth, mask)
-        oracle = _abs_rel(oracle_depth, ground_truth, mask)
-        own.frames += 1
-        best.frames += 1
-        _add(own, index, plain, plain.values, ground_truth, mask, oracle)
-        _add(best, index, plain, oracle_depth, ground_truth, mask, oracle)
+        oracle = _abs_rel(oracle_depth[mask], ground_truth[mask])
+        scored = (plain.values[mask], ground_truth[mask], oracle)
+        own.add(index, plain.values[mask], *scored)
+        best.add(index, oracle_depth[mask], *scored)
+        for score in (own, best, *scores):
+            score.frames += 1
         reference = points_reference(frame.points, to_camera, relative.camera, relative.kind)
         for number, score in enumerate(scores):
             name, _, alone = score.way.partition(" ")
-            recovery = recoveries[number]
-            if recovery is None or alone:
+            if alone or number not in recoveries:
                 ground = replace(scale.ground, height_m=frame.camera_height_m)
-                recovery = ScaleRecovery(replace(scale, source=name, ground=ground))
-                recoveries[number] = recovery
+                recoveries[number] = ScaleRecovery(replace(scale, source=name, ground=ground))
             known = reference if name == "points" else None
-            result = recovery.recover(relative, known, frame.stamp_s)
-            score.frames += 1
+            result = recoveries[number].recover(relative, known, frame.stamp_s)
             score.warnings += bool(result.report.warnings)
             if result.report.is_metric:
-                _add(score, index, plain, result.prediction.values, ground_truth, mask, oracle)
+                score.add(index, result.prediction.values[mask], *scored)
     return [own, best, *scores]
 
 
@@ -191,38 +302,20 @@ def markdown(scores: Sequence[DriveScore]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _add(
-    score: DriveScore,
-    index: int,
-    plain: Prediction,
-    depth: Tensor,
-    ground_truth: Tensor,
-    mask: Tensor,
-    oracle: float,
-) -> None:
-    score.indices.append(index)
-    score.abs_rel.append(_abs_rel(depth, ground_truth, mask))
-    score.oracle.append(oracle)
-    score.effective.append(float((depth[mask] / plain.values[mask]).nanmedian()))
-
-
 def _oracle(plain: Prediction, ground_truth: Tensor, mask: Tensor) -> Tensor:
     """Depths after the better of a robust and a least-squares fit to the ground truth."""
-    target = torch.where(mask, ground_truth, torch.zeros_like(ground_truth))
-    batch = (target[None, None], plain.values[None, None], mask[None, None])
-    slope, shift = scale_and_shift(*batch)
+    target = torch.where(mask, ground_truth, 0)
+    slope, shift = scale_and_shift(*(m[None, None] for m in (target, plain.values, mask)))
     depths = [slope * plain.values + shift]
-    try:
+    with contextlib.suppress(FitError):  # keep the least-squares fit
         fit = fit_depth(plain.values, target, FitModel.SCALE_SHIFT, options=_ORACLE)
         depths.append(fit.depth_m(plain.values))
-    except FitError:  # keep the least-squares fit
-        pass
-    return min(depths, key=lambda depth: _abs_rel(depth, ground_truth, mask))
+    return min(depths, key=lambda depth: _abs_rel(depth[mask], ground_truth[mask]))
 
 
-def _abs_rel(depth: Tensor, ground_truth: Tensor, mask: Tensor) -> float:
-    error = (depth[mask] - ground_truth[mask]).abs() / ground_truth[mask]
-    return float(torch.where(torch.isfinite(error), error, torch.ones_like(error)).mean())
+def _abs_rel(depth: Tensor, ground_truth: Tensor) -> float:
+    error = (depth - ground_truth).abs() / ground_truth
+    return float(torch.where(error.isfinite(), error, 1).mean())
 
 
 def _mean(numbers: Sequence[float]) -> float:

@@ -33,11 +33,7 @@ _NAMES = ("abs_rel", "sq_rel", "rmse", "rmse_log", "d1", "d2", "d3")
 
 @dataclass(frozen=True)
 class OmniDepthProtocol(EvaluationProtocol):
-    """Each prediction is scaled by the medians of the known pixels.
-
-    Attributes:
-        max_depth_m: ground truth farther than this is unknown.
-    """
+    """Each prediction is scaled by the medians of the known pixels, those up to ``max_depth_m``."""
 
     max_depth_m: float
 
@@ -59,12 +55,8 @@ class OmniDepthProtocol(EvaluationProtocol):
 
 @dataclass(frozen=True)
 class ViewSynthesisProtocol(EvaluationProtocol):
-    """Errors weighed by latitude, see :func:`view_synthesis_metrics`; plain mean over the frames.
-
-    Attributes:
-        max_depth_m: ground truth farther than this is unknown.
-        median: scale each prediction by the medians.
-    """
+    """Errors up to ``max_depth_m`` weighed by latitude, see :func:`view_synthesis_metrics`;
+    plain mean over the frames. If ``median``, each prediction is scaled by the medians."""
 
     max_depth_m: float
     median: bool = True
@@ -115,15 +107,9 @@ def view_synthesis_metrics(
     ratio = torch.maximum(target / pred, pred / target)[counted]
     target, pred, weights = target[mask], pred[mask], weights[mask].double()
     error = (target - pred).abs()
-    means = [
-        float((e * weights).mean())
-        for e in (
-            error / target,
-            error.square() / target,
-            error.square(),
-            (target.log() - pred.log()).square(),
-        )
-    ]
+    logs = (target.log() - pred.log()).square()
+    errors = (error / target, error.square() / target, error.square(), logs)
+    means = [float((e * weights).mean()) for e in errors]
     return _rooted(means + [float((ratio < 1.25**k).double().mean()) for k in (1, 2, 3)])
 
 

@@ -58,14 +58,10 @@ def metrics_2015(
     min_depth_m: float = 1e-3,
     max_depth_m: float = 80.0,
 ) -> Metrics:
-    """The ten metrics and ``d1_all`` (percent) of a disparity on KITTI 2015.
+    """The ten metrics and ``d1_all`` (percent) on KITTI 2015 of a disparity (h, w), a share of
+    the width, with ground truth (H, W) in pixels, 0 where unknown.
 
-    Args:
-        disparity: (h, w), a share of the width.
-        ground_truth_px: (H, W) disparity in pixels, 0 where unknown.
-
-    Raises:
-        ValueError: the image has no width of KITTI 2015, or no ground truth.
+    Raises ValueError: the image has no width of KITTI 2015, or no ground truth.
     """
     height, width = ground_truth_px.shape
     if width not in KITTI_FOCAL_PX:

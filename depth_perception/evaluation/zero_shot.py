@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -35,18 +34,16 @@ class ZeroShot:
     view: View
 
 
-ZERO_SHOT: Mapping[str, ZeroShot] = MappingProxyType(
-    {
-        "sunrgbd": ZeroShot("sunrgbd", "own"),
-        "ibims": ZeroShot("ibims", "long side"),
-        "diode-indoor": ZeroShot("diode-indoor", "long side"),
-        "hypersim-list": ZeroShot("hypersim", "long side"),
-        "diode-outdoor": ZeroShot("diode-outdoor", "square"),
-        "diml": ZeroShot("diml-outdoor", "own"),
-        "ddad": ZeroShot("ddad", "wide"),
-        "vkitti2": ZeroShot("vkitti", "kitti"),
-    }
-)
+ZERO_SHOT: Mapping[str, ZeroShot] = {
+    "sunrgbd": ZeroShot("sunrgbd", "own"),
+    "ibims": ZeroShot("ibims", "long side"),
+    "diode-indoor": ZeroShot("diode-indoor", "long side"),
+    "hypersim-list": ZeroShot("hypersim", "long side"),
+    "diode-outdoor": ZeroShot("diode-outdoor", "square"),
+    "diml": ZeroShot("diml-outdoor", "own"),
+    "ddad": ZeroShot("ddad", "wide"),
+    "vkitti2": ZeroShot("vkitti", "kitti"),
+}
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class ZeroShotProtocol(PhotoProtocol):
 
     def sample(self, frame: Any) -> Sample:
         if self.view != "kitti":
-            return self.part(frame)
+            return super().sample(frame)
         cropped = kitti_crop(frame)
         return replace(cropped, mask=self.mask(cropped.ground_truth))
 

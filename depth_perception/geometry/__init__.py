@@ -10,14 +10,6 @@ from .pinhole import Pinhole
 from .sampling import SamplingGrid
 
 __all__ = [
-    "Camera",
-    "DepthKind",
-    "Equirectangular",
-    "Mobius",
-    "Panel",
-    "Pinhole",
-    "SamplingGrid",
-    "edge_mask",
-    "pixel_centres",
-    "ring",
-]
+    "Camera", "DepthKind", "Equirectangular", "Mobius", "Panel", "Pinhole", "SamplingGrid",
+    "edge_mask", "pixel_centres", "ring",
+]  # fmt: skip

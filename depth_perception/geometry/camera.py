@@ -100,11 +100,10 @@ class Camera(ABC):
         return distance if target == DepthKind.RANGE else distance * self._ray_z(depth)
 
     def _check_grid(self, depth: Tensor) -> None:
-        if tuple(depth.shape[-2:]) != (self.height, self.width):
-            raise ValueError(
-                f"depth map is {tuple(depth.shape[-2:])} but the camera grid is "
-                f"({self.height}, {self.width}): resize one of them (camera.resize(height, width))"
-            )
+        found, grid = tuple(depth.shape[-2:]), (self.height, self.width)
+        if found != grid:
+            fix = "resize one of them (camera.resize(height, width))"
+            raise ValueError(f"depth map is {found} but the camera grid is {grid}: {fix}")
 
     def _ray_z(self, depth: Tensor) -> Tensor:
         z = self.rays(device=depth.device, dtype=depth.dtype)[..., 2]
@@ -134,6 +133,17 @@ def check_size(height: int, width: int) -> None:
     """Raise ValueError unless both are positive."""
     if height < 1 or width < 1:
         raise ValueError(f"image size must be positive, got height {height} and width {width}")
+
+
+def check_crop(camera: Camera, top: int, left: int, height: int, width: int) -> None:
+    """Raise ValueError if a rectangle leaves the image; on a full turn it may cross the border."""
+    crosses = camera.is_full_turn and 0 <= left < camera.width and width <= camera.width
+    across = crosses or 0 <= left <= left + width <= camera.width
+    if not (across and 0 <= top <= top + height <= camera.height):
+        raise ValueError(
+            f"crop top={top} left={left} height={height} width={width} leaves the "
+            f"{camera.height} x {camera.width} image"
+        )
 
 
 def with_size(camera: CameraT, height: int, width: int, **changes: float) -> CameraT:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .camera import Camera, check_size, with_size
+from .camera import Camera, check_crop, check_size, with_size
 
 
 @dataclass(frozen=True)
@@ -97,25 +97,15 @@ class Equirectangular(Camera):
 
     def crop(self, top: int, left: int, height: int, width: int) -> Equirectangular:
         """See :meth:`Camera.crop`. On a full turn the rectangle may cross the right border."""
-        crosses = self.is_full_turn and 0 <= left < self.width and width <= self.width
-        if not (crosses or 0 <= left <= left + width <= self.width) or not (
-            0 <= top <= top + height <= self.height
-        ):
-            raise ValueError(
-                f"crop top={top} left={left} height={height} width={width} leaves the "
-                f"{self.height} x {self.width} image"
-            )
-        per_column = self.horizontal_fov / self.width
-        per_row = self.vertical_fov / self.height
-        return with_size(
-            self,
-            height,
-            width,
-            longitude_min=self.longitude_min + left * per_column,
-            longitude_max=self.longitude_min + (left + width) * per_column,
-            latitude_min=self.latitude_min + top * per_row,
-            latitude_max=self.latitude_min + (top + height) * per_row,
-        )
+        check_crop(self, top, left, height, width)
+        per_column, per_row = self.horizontal_fov / self.width, self.vertical_fov / self.height
+        borders = {
+            "longitude_min": self.longitude_min + left * per_column,
+            "longitude_max": self.longitude_min + (left + width) * per_column,
+            "latitude_min": self.latitude_min + top * per_row,
+            "latitude_max": self.latitude_min + (top + height) * per_row,
+        }
+        return with_size(self, height, width, **borders)
 
     def solid_angles(
         self, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
@@ -124,8 +114,7 @@ class Equirectangular(Camera):
 
         A pixel between latitudes a and b covers (sin b - sin a) times its longitude span.
         """
-        borders = torch.linspace(
-            self.latitude_min, self.latitude_max, self.height + 1, dtype=torch.float64
-        )
+        limits = self.latitude_min, self.latitude_max
+        borders = torch.linspace(*limits, self.height + 1, dtype=torch.float64)
         rows = torch.diff(torch.sin(borders)) * (self.horizontal_fov / self.width)
         return rows[:, None].to(device=device, dtype=dtype)

@@ -35,9 +35,8 @@ class LensModel(str, Enum):
     @property
     def counts(self) -> tuple[int, ...]:
         """Allowed numbers of coefficients; 0 means that all are zero."""
-        return {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14)}.get(
-            self.value, (0, 4)
-        )
+        counts = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14)}
+        return counts.get(self.value, (0, 4))
 
 
 @dataclass(frozen=True)
@@ -106,8 +105,7 @@ class Lens:
             farthest = angle[torch.isfinite(angle)]
             x = np.linspace(0.0, float(farthest.max()) if len(farthest) else 1.0, _RADII)
             below = np.polyval((k[7], k[6], k[5], 1.0), x**2)
-            bent = (
-                x * np.polyval((k[4], k[1], k[0], 1.0), x**2) / np.where(below > 0, below, np.nan)
-            )
+            above = x * np.polyval((k[4], k[1], k[0], 1.0), x**2)
+            bent = above / np.where(below > 0, below, np.nan)
         falls = np.flatnonzero(~(np.diff(bent) > 0))
         return torch.isfinite(angle) & (angle <= (x[falls[0]] if len(falls) else x[-1]))

@@ -69,7 +69,10 @@ class Mobius:
         acts. A number zeta = p / q is stored as the pair (p, q), so that infinity, the pole of
         the projection, is no special case.
         """
-        axis, first, second = _projection_axes(directions, pole)
+        x, y, z = directions.unbind(-1)
+        if pole not in ("equator", "north"):
+            raise ValueError(f"pole must be 'equator' or 'north', got {pole!r}")
+        axis, first, second = (-z, -x, y) if pole == "equator" else (y, -z, -x)
         p, q = torch.complex(first, second), torch.complex(1 - axis, torch.zeros_like(axis))
         at_pole = (1 - axis) < 1e-12
         p = torch.where(at_pole, torch.ones_like(p), p)
@@ -98,13 +101,3 @@ def mobius_grid(
     camera = Equirectangular(height, width)
     rays = camera.rays(device=device, dtype=exact_dtype(device))
     return SamplingGrid.of(camera, transformation.source_directions(rays, pole))
-
-
-def _projection_axes(directions: Tensor, pole: Pole) -> tuple[Tensor, Tensor, Tensor]:
-    """The coordinate along the projection axis, and the real and imaginary one."""
-    x, y, z = directions.unbind(-1)
-    if pole == "equator":
-        return -z, -x, y
-    if pole == "north":
-        return y, -z, -x
-    raise ValueError(f"pole must be 'equator' or 'north', got {pole!r}")

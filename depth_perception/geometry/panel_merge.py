@@ -77,12 +77,10 @@ def merge_panels(
     """
     if not parts:
         raise ValueError("there are no panels to merge")
-    read = [_read(part, camera) for part in parts]
-    logs = torch.stack([log for log, _ in read])
-    weights = torch.stack([weight for _, weight in read])
-    seen = weights.clone()
+    read = zip(*(_read(part, camera) for part in parts), strict=True)
+    logs, seen = (torch.stack(maps) for maps in read)
     known = torch.isfinite(logs)
-    weights = torch.where(known, weights, 0)
+    weights = torch.where(known, seen, 0)
     logs = torch.where(known, logs, 0)
     factors = torch.ones(len(parts), dtype=torch.float64)
     if joint_scale:
@@ -95,8 +93,7 @@ def merge_panels(
     # valid where panels with more than half of the weight see a surface
     valid = (total > 0) & (2 * weights.sum(0) >= seen.sum(0))
     merged = ((shares * logs).sum(0) / total.clamp_min(1e-12)).exp()
-    nothing = torch.full_like(merged, math.nan)
-    return MergedPanels(torch.where(valid, merged, nothing), valid, factors)
+    return MergedPanels(torch.where(valid, merged, math.nan), valid, factors)
 
 
 def surrounding_panels(side: int) -> tuple[Panel, ...]:
@@ -113,8 +110,7 @@ def _read(part: PanelDepth, camera: Camera) -> tuple[Tensor, Tensor]:
     grid, weight = seen_by_panel(part.panel, part.camera, camera, part.depth.device)
     distance = part.camera.convert(part.depth.float(), part.kind, DepthKind.RANGE)
     usable = part.valid & torch.isfinite(distance) & (distance > 0)
-    distance = torch.where(usable, distance, torch.full_like(distance, math.nan))
-    return sample_range(grid, distance).log(), weight
+    return sample_range(grid, torch.where(usable, distance, math.nan)).log(), weight
 
 
 def _joint(logs: Tensor, known: Tensor, trust: Sequence[float]) -> Tensor:

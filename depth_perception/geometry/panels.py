@@ -96,10 +96,8 @@ def ring(count: int, hfov: float, height: int, width: int, pitch: float = 0.0) -
     names = ("front", "right", "back", "left")
     if count != len(names):
         names = tuple(f"panel_{index}" for index in range(count))
-    return tuple(
-        Panel(name, 2 * math.pi * index / count, pitch, hfov, height, width)
-        for index, name in enumerate(names)
-    )
+    yaws = (2 * math.pi * index / count for index in range(count))
+    return tuple(Panel(*pose, pitch, hfov, height, width) for pose in zip(names, yaws, strict=True))
 
 
 def sample_range(grid: SamplingGrid, range_m: Tensor) -> Tensor:

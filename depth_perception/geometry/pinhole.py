@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .camera import Camera, check_size, with_size
+from .camera import Camera, check_crop, check_size, with_size
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,5 @@ class Pinhole(Camera):
         return with_size(self, height, width, fx=fx, fy=fy, cx=cx, cy=cy)
 
     def crop(self, top: int, left: int, height: int, width: int) -> Pinhole:
-        if not (
-            0 <= left <= left + width <= self.width and 0 <= top <= top + height <= self.height
-        ):
-            raise ValueError(
-                f"crop top={top} left={left} height={height} width={width} leaves the "
-                f"{self.height} x {self.width} image"
-            )
+        check_crop(self, top, left, height, width)
         return with_size(self, height, width, cx=self.cx - left, cy=self.cy - top)

@@ -61,17 +61,12 @@ class SamplingGrid:
         Raises:
             ValueError: the image is not of the source's size, or the mode is unknown.
         """
-        if tuple(image.shape[-2:]) != (self.height, self.width):
-            raise ValueError(
-                f"image is {tuple(image.shape[-2:])} but the grid was made for "
-                f"({self.height}, {self.width})"
-            )
-        if mode == "nearest":
-            samples = self._nearest(image)
-        elif mode == "bilinear":
-            samples = self._bilinear(image)
-        else:
+        found, source = tuple(image.shape[-2:]), (self.height, self.width)
+        if found != source:
+            raise ValueError(f"image is {found} but the grid was made for {source}")
+        if mode not in ("nearest", "bilinear"):
             raise ValueError(f"mode must be 'nearest' or 'bilinear', got {mode!r}")
+        samples = self._nearest(image) if mode == "nearest" else self._bilinear(image)
         return torch.where(self.valid, samples, torch.full_like(samples, fill))
 
     def _nearest(self, image: Tensor) -> Tensor:

@@ -45,11 +45,8 @@ def box_columns(box: Box, width: int, device: torch.device | str = "cpu") -> Ten
 def _least_and_last(place: Tensor, positions: Tensor, count: int) -> tuple[Tensor, Tensor]:
     place, positions = place.flatten(), positions.flatten()
     spare = place.new_zeros(count + 1)
-    low, high = (
-        spare.scatter_reduce(0, place, positions, reduce, include_self=False)[:count]
-        for reduce in ("amin", "amax")
-    )
-    return low, high
+    low = spare.scatter_reduce(0, place, positions, "amin", include_self=False)[:count]
+    return low, spare.scatter_reduce(0, place, positions, "amax", include_self=False)[:count]
 
 
 def _shortest_runs(place: Tensor, columns: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -59,9 +56,7 @@ def _shortest_runs(place: Tensor, columns: Tensor, count: int) -> tuple[Tensor, 
     holds[(place * width + columns).flatten()] = True
     twice = holds.view(count + 1, width)[:count].repeat(1, 2)
     column = torch.arange(2 * width, device=place.device)
-    last = (
-        torch.where(twice, column, -1).cummax(1).values
-    )  # the last occupied column up to this one
+    last = torch.where(twice, column, -1).cummax(1).values  # occupied column up to this one
     # an empty run ends before an occupied column; of equal runs the one at the seam is taken
     before = torch.where(twice, column - last.roll(1, 1), 0)[:, width:]
     first = before.argmax(1)

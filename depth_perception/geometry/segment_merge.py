@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 
 import torch
 from torch import Tensor
@@ -40,11 +40,10 @@ class PanelSegments:
     things: tuple[bool, ...]
 
     def __post_init__(self) -> None:
-        if not len(self.ids) == len(self.classes) == len(self.things):
-            raise ValueError(
-                f"ids, classes and things must be equally many, got {len(self.ids)}, "
-                f"{len(self.classes)} and {len(self.things)}"
-            )
+        one, two, three = len(self.ids), len(self.classes), len(self.things)
+        if not one == two == three:
+            counts = f"{one}, {two} and {three}"
+            raise ValueError(f"ids, classes and things must be equally many, got {counts}")
         check_ids(self.ids)
 
 
@@ -107,9 +106,7 @@ def merge_segments(
         raise ValueError("there are no panels to merge")
     if not 0 < least_iou <= 1:
         raise ValueError(f"least_iou must lie in (0, 1], got {least_iou}")
-    starts = [0]
-    for part in parts:
-        starts.append(starts[-1] + len(part.ids))
+    starts = list(accumulate((len(part.ids) for part in parts), initial=0))
     total = starts[-1]
     places, weights = _read(parts, camera, starts)
     best = places.gather(0, weights.argmax(0, keepdim=True))[0]
@@ -165,9 +162,7 @@ def _pairs(
         )
         same = (classes[one][:, None] == classes[other]) & (iou >= least_iou)
         same &= things[one][:, None] & things[other]
-        chosen = same.nonzero()
-        shares = iou[same].tolist()
-        for share, (i, j) in zip(shares, chosen.tolist(), strict=True):
+        for share, (i, j) in zip(iou[same].tolist(), same.nonzero().tolist(), strict=True):
             found.append((-share, starts[one] + i, starts[other] + j))
     return found
 

@@ -118,9 +118,8 @@ def segment_statistics(
     place, depth, points = place[order], depth[order], points[order]
     counts = torch.bincount(place, minlength=count)
     starts = counts.cumsum(0) - counts
-    median, near, far = (
-        _quantile(depth, starts, counts, share) for share in (0.5, NEAR_QUANTILE, FAR_QUANTILE)
-    )
+    shares = (0.5, NEAR_QUANTILE, FAR_QUANTILE)
+    median, near, far = (_quantile(depth, starts, counts, share) for share in shares)
     distance = (depth - median[place]).abs()
     distance = distance[_grouped(place, distance)]
     centroid = _sums(points, place, count) / counts[:, None]
@@ -207,7 +206,5 @@ def _extent(points: Tensor, place: Tensor, axes: Tensor) -> tuple[Tensor, Tensor
     inside = (points[:, :, None] * axes[place]).sum(1)
     index = place[:, None].expand_as(inside)
     empty = inside.new_zeros((len(axes), 3))
-    return (
-        empty.scatter_reduce(0, index, inside, "amin", include_self=False),
-        empty.scatter_reduce(0, index, inside, "amax", include_self=False),
-    )
+    low = empty.scatter_reduce(0, index, inside, "amin", include_self=False)
+    return low, empty.scatter_reduce(0, index, inside, "amax", include_self=False)

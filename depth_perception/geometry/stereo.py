@@ -85,12 +85,10 @@ class SphericalStereo:
     direction: tuple[float, float, float] = RIGHT
 
     def __post_init__(self) -> None:
-        if len(self.direction) != 3 or not math.isclose(
-            math.hypot(*self.direction), 1, abs_tol=1e-6
-        ):
-            raise ValueError(
-                f"direction must be a unit vector (x, y, z) such as RIGHT, got {self.direction}"
-            )
+        is_unit = math.isclose(math.hypot(*self.direction), 1, abs_tol=1e-6)
+        if len(self.direction) != 3 or not is_unit:
+            rule = "direction must be a unit vector (x, y, z) such as RIGHT"
+            raise ValueError(f"{rule}, got {self.direction}")
 
     @property
     def wraps(self) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..geometry.rotations import from_quaternion
-from .bags import STORE, BagReadError, open_bag, stamp_ns
+from .bags import STORE, BagFrame, BagReadError, messages_of, open_bag
 from .range_messages import RangeMessageError, cloud_points, scan_points
 
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
@@ -57,8 +56,8 @@ class RangeReader:
         self._path = path
         self._tolerance_ns = round(tolerance_s * 1e9)
         self._stack = ExitStack()
-        self._messages: Iterator[tuple[int, Any, str]] = iter(())
-        self._waiting: deque[tuple[int, Any, str]] = deque()
+        self._messages: Iterator[BagFrame] = iter(())
+        self._waiting: deque[BagFrame] = deque()
         self._is_over = False
 
     def __enter__(self) -> RangeReader:
@@ -73,21 +72,10 @@ class RangeReader:
                 f"it has {names or 'none at all'}"
             )
         self.is_scan = found[0].msgtype == SCAN_TYPE
-
-        def messages() -> Iterator[tuple[int, Any, str]]:
-            for connection, recorded_ns, raw in reader.messages(found):
-                message = STORE.deserialize_cdr(raw, connection.msgtype)
-                yield stamp_ns(message) or recorded_ns, message, connection.msgtype
-
-        self._messages = messages()
+        self._messages = messages_of(reader, found)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
 
     def nearest(self, moment_ns: int) -> BagRanges:
@@ -98,26 +86,25 @@ class RangeReader:
             RangeMessageError: it is inconsistent.
         """
         while not self._is_over and (
-            not self._waiting or self._waiting[-1][0] <= moment_ns + self._tolerance_ns
+            not self._waiting or self._waiting[-1].stamp_ns <= moment_ns + self._tolerance_ns
         ):
             message = next(self._messages, None)
             if message is None:
                 self._is_over = True
             else:
                 self._waiting.append(message)
-        while self._waiting and self._waiting[0][0] < moment_ns - self._tolerance_ns:
+        while self._waiting and self._waiting[0].stamp_ns < moment_ns - self._tolerance_ns:
             self._waiting.popleft()
-        best = min(self._waiting, key=lambda item: abs(item[0] - moment_ns), default=None)
-        if best is None or abs(best[0] - moment_ns) > self._tolerance_ns:
+        best = min(self._waiting, key=lambda item: abs(item.stamp_ns - moment_ns), default=None)
+        if best is None or abs(best.stamp_ns - moment_ns) > self._tolerance_ns:
             raise LookupError(
                 f"nothing on {self.topic} within {self._tolerance_ns * 1e-9:g} s of the image"
             )
-        found_ns, message, type_name = best
         try:
-            points = _READERS[type_name](message)
+            points = _READERS[best.message.__msgtype__](best.message)
         except RangeMessageError as error:
             raise RangeMessageError(f"a message on {self.topic} was rejected: {error}") from error
-        return BagRanges(found_ns, message.header.frame_id, points)
+        return BagRanges(best.stamp_ns, best.frame_id, points)
 
 
 class StaticFrames:
@@ -135,8 +122,8 @@ class StaticFrames:
                      if c.topic == "/tf_static" and c.msgtype == TRANSFORM_TYPE]  # fmt: skip
             for connection, _, raw in reader.messages(found) if found else ():
                 for item in STORE.deserialize_cdr(raw, connection.msgtype).transforms:
-                    child, parent = (_plain(f) for f in (item.child_frame_id, item.header.frame_id))
-                    self._parents[child] = parent, _matrix(item.transform)
+                    parent = item.header.frame_id.lstrip("/")
+                    self._parents[item.child_frame_id.lstrip("/")] = parent, _matrix(item.transform)
 
     def between(self, source: str, target: str) -> Tensor:
         """(4, 4) float64 transform of points from ``source`` to ``target``.
@@ -144,7 +131,7 @@ class StaticFrames:
         Raises:
             LookupError: the frames are not connected.
         """
-        above, below = self._chain(_plain(source)), self._chain(_plain(target))
+        above, below = (self._chain(name.lstrip("/")) for name in (source, target))
         common = next((frame for frame in above if frame in below), None)
         if common is None:
             raise LookupError(
@@ -163,10 +150,6 @@ class StaticFrames:
             chain[parent] = matrix @ chain[frame]
             frame = parent
         return chain
-
-
-def _plain(frame: str) -> str:
-    return frame.lstrip("/")
 
 
 def _matrix(transform: Any) -> Tensor:

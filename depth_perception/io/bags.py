@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -108,7 +107,7 @@ def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:
         for name in sorted({c.topic for c in _image_connections(reader)}):
             connections = [c for c in _image_connections(reader) if c.topic == name]
             count = sum(c.msgcount for c in connections)
-            first = next((frame.message for frame in _frames(reader, connections)), None)
+            first = next((frame.message for frame in messages_of(reader, connections)), None)
             encoding = getattr(first, "encoding", None) or getattr(first, "format", "")
             topics.append(ImageTopic(name, connections[0].msgtype, count, encoding))
         return tuple(topics)
@@ -145,7 +144,7 @@ def read_frames(path: str | Path, topic: str) -> Iterator[BagFrame]:
         BagReadError: the bag cannot be read, at the start or at a damaged place later.
     """
     with open_bag(path) as reader:
-        yield from _frames(reader, [c for c in _image_connections(reader) if c.topic == topic])
+        yield from messages_of(reader, [c for c in _image_connections(reader) if c.topic == topic])
 
 
 @contextmanager
@@ -167,10 +166,9 @@ def _image_connections(reader: Reader) -> list[Connection]:
     return [c for c in reader.connections if c.msgtype in (IMAGE_TYPE, COMPRESSED_TYPE)]
 
 
-def _frames(reader: Reader, connections: list[Connection]) -> Iterator[BagFrame]:
-    if not connections:
-        return
-    for connection, recorded_ns, raw in reader.messages(connections):
+def messages_of(reader: Reader, connections: list[Connection]) -> Iterator[BagFrame]:
+    """The messages of some connections, which have a header, in the order of recording."""
+    for connection, recorded_ns, raw in reader.messages(connections) if connections else ():
         message = STORE.deserialize_cdr(raw, connection.msgtype)
         yield BagFrame(stamp_ns(message) or recorded_ns, message.header.frame_id, message)
 
@@ -212,15 +210,10 @@ class DepthBagWriter:
         message = image_message(stamp_ns, frame_id, np.ascontiguousarray(depth, "<f4"), "32FC1")
         self._writer.write(self._connection, stamp_ns, STORE.serialize_cdr(message, IMAGE_TYPE))
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self._writer.close()
-            if error is None:
+            if kind is None:
                 if self._path.exists():
                     shutil.rmtree(self._path)
                 os.replace(self._work / self._path.name, self._path)

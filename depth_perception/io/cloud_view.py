@@ -130,10 +130,7 @@ def _checked(
 
 
 def _frame(
-    flat: NDArray[np.floating],
-    height: int,
-    width: int,
-    keep_in_view: NDArray[np.floating] | None = None,
+    flat: NDArray[np.floating], height: int, width: int, keep_in_view: NDArray[np.floating] | None
 ) -> _Frame:
     """A frame that contains the camera, nearly all points and all of ``keep_in_view``."""
     wanted = np.zeros((1, 2))
@@ -144,14 +141,9 @@ def _frame(
     low, high = wanted.min(0), wanted.max(0)
     span = np.maximum(high - low, 0.5) * 1.12
     scale = float(min(width / span[0], height / span[1]))
-    middle = (low + high) / 2
-    return _Frame(
-        left=float(middle[0]) - width / scale / 2,
-        top=float(middle[1]) + height / scale / 2,
-        scale=scale,
-        height=height,
-        width=width,
-    )
+    across, up = (float(middle) for middle in (low + high) / 2)
+    left, top = across - width / scale / 2, up + height / scale / 2
+    return _Frame(left, top, scale, height, width)
 
 
 def _draw_points(

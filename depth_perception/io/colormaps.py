@@ -26,9 +26,7 @@ def near_is_warm(space: DepthSpace) -> str:
 
 
 def normalise(
-    values: np.ndarray,
-    valid: np.ndarray | None = None,
-    limits: tuple[float, float] | None = None,
+    values: np.ndarray, valid: np.ndarray | None = None, limits: tuple[float, float] | None = None
 ) -> np.ndarray:
     """Scale a map (H, W) to uint8: the lower limit becomes 0, the upper one 255.
 

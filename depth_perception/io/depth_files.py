@@ -73,16 +73,10 @@ def read_depth(path: str | Path, *, png_scale: float = 1000.0) -> np.ndarray:
     path = Path(path)
     if not path.is_file():
         raise DepthReadError(f"cannot read {path}: no such file")
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        depth = _read_npy(path)
-    elif suffix == ".png":
-        depth = _read_png(path, png_scale)
-    elif suffix == ".exr":
-        depth = _read_exr(path)
-    else:
+    readers = {".npy": _read_npy, ".png": _read_png, ".exr": _read_exr}
+    if (read := readers.get(path.suffix.lower())) is None:
         raise DepthReadError(f"cannot read {path}: a depth file ends in {sorted(DEPTH_SUFFIXES)}")
-    return np.ascontiguousarray(depth, np.float32)
+    return np.ascontiguousarray(read(path, png_scale), np.float32)
 
 
 def to_uint16(depth: np.ndarray, png_scale: float = 1000.0) -> np.ndarray:
@@ -106,7 +100,7 @@ def _checked(depth: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
     return np.where(usable, depth, np.float32(np.nan))
 
 
-def _read_npy(path: Path) -> np.ndarray:
+def _read_npy(path: Path, _: float) -> np.ndarray:
     try:
         depth = np.load(path, allow_pickle=False)
     except (ValueError, EOFError) as error:
@@ -130,7 +124,7 @@ def _read_png(path: Path, png_scale: float) -> np.ndarray:
     return np.where(samples > 0, samples / png_scale, np.nan)
 
 
-def _read_exr(path: Path) -> np.ndarray:
+def _read_exr(path: Path, _: float) -> np.ndarray:
     try:
         channels = read_exr(path)
     except ExrReadError as error:

@@ -38,34 +38,22 @@ class Layout:
     colour: str
 
 
+# name without bits, channels, colour
+_KINDS = [("mono", 1, "gray"), *((c, len(c), c) for c in ("rgb", "bgr", "rgba", "bgra"))]
+_KINDS += [(f"bayer_{o}", 1, f"bayer_{o}") for o in ("rggb", "bggr", "gbrg", "grbg")]
+_YUV422 = {"yuv422": "yuv422", "uyvy": "yuv422", "yuv422_yuy2": "yuv422_yuy2"}
+_YUV422 |= {"yuyv": "yuv422_yuy2"}
 _NAMED = {
-    "mono8": Layout(np.dtype(np.uint8), 1, "gray"),
-    "mono16": Layout(np.dtype(np.uint16), 1, "gray"),
-    "yuv422": Layout(np.dtype(np.uint8), 2, "yuv422"),
-    "uyvy": Layout(np.dtype(np.uint8), 2, "yuv422"),
-    "yuv422_yuy2": Layout(np.dtype(np.uint8), 2, "yuv422_yuy2"),
-    "yuyv": Layout(np.dtype(np.uint8), 2, "yuv422_yuy2"),
     **{
-        f"{colour}{bits}": Layout(np.dtype(f"uint{bits}"), len(colour), colour)
-        for colour in ("rgb", "bgr", "rgba", "bgra")
+        f"{name}{bits}": Layout(np.dtype(f"uint{bits}"), channels, colour)
+        for name, channels, colour in _KINDS
         for bits in (8, 16)
     },
-    **{
-        f"bayer_{order}{bits}": Layout(np.dtype(f"uint{bits}"), 1, f"bayer_{order}")
-        for order in ("rggb", "bggr", "gbrg", "grbg")
-        for bits in (8, 16)
-    },
+    **{name: Layout(np.dtype(np.uint8), 2, order) for name, order in _YUV422.items()},
 }
 _GENERIC = re.compile(r"(8|16|32|64)([USF])C([1-4]?)")
-_GENERIC_TYPES = {
-    "8U": np.uint8,
-    "8S": np.int8,
-    "16U": np.uint16,
-    "16S": np.int16,
-    "32S": np.int32,
-    "32F": np.float32,
-    "64F": np.float64,
-}
+_GENERIC_TYPES = {"8U": "u1", "8S": "i1", "16U": "u2", "16S": "i2", "32S": "i4", "32F": "f4"}
+_GENERIC_TYPES |= {"64F": "f8"}
 _GENERIC_COLOURS = {1: "gray", 2: "", 3: "bgr", 4: "bgra"}
 _SEMI_PLANAR = ("nv12", "nv21", "nv24")
 # ROS names a mosaic by its first two rows, OpenCV by the second and third pixel of its second row.

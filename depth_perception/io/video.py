@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -108,19 +108,14 @@ class VideoWriter:
         self._partial = self._stack.enter_context(replacing(self._path))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if self._shape is not None:
             self._encoder.release()
-        elif error is None:
-            kind, error = ValueError, ValueError(f"no frame was written to {self._path}")
-            self._stack.__exit__(kind, error, trace)
+        elif kind is None:
+            error = ValueError(f"no frame was written to {self._path}")
+            self._stack.__exit__(ValueError, error, None)
             raise error
-        self._stack.__exit__(kind, error, trace)
+        self._stack.__exit__(kind, *rest)
 
     def write(self, frame: np.ndarray) -> None:
         """Append one (H, W, 3) uint8 RGB frame."""

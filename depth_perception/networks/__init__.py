@@ -1,19 +1,9 @@
 """Building blocks that several models share."""
 
+# ruff: noqa: F401
 from __future__ import annotations
 
 from .dpt import DptHead, resize_map
 from .lora import LoraQkv, add_lora, merge_lora
 from .pyramid import HybridEncoder
 from .vit import TapTokens, VitEncoder
-
-__all__ = [
-    "DptHead",
-    "HybridEncoder",
-    "LoraQkv",
-    "TapTokens",
-    "VitEncoder",
-    "add_lora",
-    "merge_lora",
-    "resize_map",
-]

@@ -25,7 +25,7 @@ class ResidualUnit(nn.Module):
 
 
 class FusionBlock(nn.Module):
-    """Adds a finer level to the coarser path, refines the sum and enlarges it.
+    """Adds a finer level to the coarser path and refines the sum.
 
     The coarsest block has no path to add to, so its ``skip`` unit is never used; it exists because
     the released files hold its parameters.
@@ -37,13 +37,7 @@ class FusionBlock(nn.Module):
         self.refine = ResidualUnit(features)
         self.out = nn.Conv2d(features, features, 1)
 
-    def forward(
-        self, path: Tensor, level: Tensor | None, size: tuple[int, int], circular: bool = False
-    ) -> Tensor:
-        """(B, F, h, w) path and level of the same size to (B, F, *size)."""
-        return resize_map(self.before_resize(path, level, circular), size, circular)
-
-    def before_resize(self, path: Tensor, level: Tensor | None, circular: bool = False) -> Tensor:
+    def forward(self, path: Tensor, level: Tensor | None, circular: bool = False) -> Tensor:
         """(B, F, h, w) path and level to the map (B, F, h, w) that is then enlarged."""
         if level is not None:
             path = path + self.skip(level, circular)
@@ -132,11 +126,8 @@ class DptHead(nn.Module):
 
     def fuse_levels(self, levels: Sequence[Tensor], circular: bool = False) -> Tensor:
         """From coarse to fine into one (B, F, 4 rows, 4 columns) map, still to be doubled."""
-        path = self.fuse[3](levels[3], None, _size(levels[2]), circular)
-        path = self.fuse[2](path, levels[2], _size(levels[1]), circular)
-        path = self.fuse[1](path, levels[1], _size(levels[0]), circular)
-        return self.fuse[0].before_resize(path, levels[0], circular)
-
-
-def _size(level: Tensor) -> tuple[int, int]:
-    return level.shape[-2], level.shape[-1]
+        path = self.fuse[3](levels[3], None, circular)
+        for index in (2, 1, 0):
+            path = resize_map(path, levels[index].shape[-2:], circular)
+            path = self.fuse[index](path, levels[index], circular)
+        return path

@@ -7,6 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def check_multiples(images: Tensor, multiple: int, remedy: str = "") -> None:
+    """Raise ValueError unless the sides of (B, C, H, W) are positive multiples of a number."""
+    height, width = images.shape[-2:]
+    if height % multiple or width % multiple or 0 in (height, width):
+        raise ValueError(
+            f"images are {height} x {width} (height x width), but both sides must be "
+            f"multiples of {multiple}{remedy}"
+        )
+
+
+def doubled(x: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, C, 2 H, 2 W) by repetition."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
 def pad_around(x: Tensor, columns: int) -> Tensor:
     """(B, C, H, W) to (B, C, H, W + 2 columns): each side gets what lies beyond the other one.
 

@@ -7,7 +7,7 @@ them learn from little (Xiao et al., arXiv 2106.14881; DPT-Hybrid, arXiv 2103.13
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -84,18 +84,8 @@ class HybridEncoder(VitEncoder):
         pyramid: widths of the pyramid. The other arguments are those of :class:`VitEncoder`.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        depth: int,
-        heads: int,
-        taps: Sequence[int],
-        *,
-        pyramid: Sequence[int],
-        patch_size: int = 14,
-        grid: tuple[int, int] = (37, 37),
-    ) -> None:
-        super().__init__(dim, depth, heads, taps, patch_size=patch_size, grid=grid)
+    def __init__(self, dim: int, *sizes: Any, pyramid: Sequence[int], **options: Any) -> None:
+        super().__init__(dim, *sizes, **options)
         self.patch_embed = nn.Identity()
         self.pyramid = ConvPyramid(pyramid, dim)
 

@@ -67,11 +67,7 @@ class VitEncoder(VisionTransformer):
         self._positions: OrderedDict[tuple, Tensor] = OrderedDict()
 
     def grid_of(self, height: int, width: int) -> tuple[int, int]:
-        """Patch rows and columns of an image size.
-
-        Raises:
-            ValueError: a side is not a positive multiple of the patch size.
-        """
+        """Patch rows and columns; ValueError unless sides are positive multiples of a patch."""
         patch = self.patch_size
         if height % patch or width % patch or min(height, width) < patch:
             raise ValueError(
@@ -109,7 +105,7 @@ class VitEncoder(VisionTransformer):
         DINOv2 resamples the native grid bicubically by the factor (rows + 0.1) / native_rows, and
         it is this factor, not the ratio of the two sizes, that places the samples. Results are
         kept per grid until the parameter changes; while gradients or graphs are recorded they are
-        made anew.
+        made again.
         """
         if tuple(grid) == self.native_grid:
             return self.pos_embed

@@ -4,6 +4,7 @@ Names whose modules import the networks' libraries are imported on first use: th
 need them.
 """
 
+# ruff: noqa: F401
 from __future__ import annotations
 
 from importlib import import_module
@@ -25,56 +26,27 @@ from .system import Model, System
 from .weights import FetchError, fetch, find_weights, weights_folder, weights_path
 
 _LAZY = {
-    "BlindSpotEstimator": "blindspot.estimator",
-    "BlindSpotOptions": "blindspot.options",
-    "BlindSpotPinholeEstimator": "blindspot.estimator",
-    "BlindSpotPinholeOptions": "blindspot.options",
-    "CheckpointError": "checkpoints",
-    "DenseEstimator": "estimator",
-    "Estimator": "estimator",
-    "MogeEstimator": "moge.estimator",
-    "MogeOptions": "moge.options",
-    "OmniDepthEstimator": "omnidepth.estimator",
-    "PanelsEstimator": "panels",
-    "PanopticDepthEstimator": "panopticdepth.estimator",
-    "PanopticDepthOptions": "panopticdepth.options",
-    "PpdEstimator": "ppd.estimator",
-    "PpdOptions": "ppd.options",
-    "ScaleDepthEstimator": "scaledepth.estimator",
-    "ScaleDepthOptions": "scaledepth.options",
-    "SteadyScale": "ppd.video",
-    "build_network": "loading",
-    "load": "loading",
-    "load_network": "loading",
-    "save_network": "loading",
-    "stored_options": "loading",
+    "blindspot.estimator": ("BlindSpotEstimator", "BlindSpotPinholeEstimator"),
+    "blindspot.options": ("BlindSpotOptions", "BlindSpotPinholeOptions"),
+    "checkpoints": ("CheckpointError",),
+    "estimator": ("DenseEstimator", "Estimator"),
+    "loading": ("build_network", "load", "load_network", "save_network", "stored_options"),
+    "moge.estimator": ("MogeEstimator",),
+    "moge.options": ("MogeOptions",),
+    "omnidepth.estimator": ("OmniDepthEstimator",),
+    "panels": ("PanelsEstimator",),
+    "panopticdepth.estimator": ("PanopticDepthEstimator",),
+    "panopticdepth.options": ("PanopticDepthOptions",),
+    "ppd.estimator": ("PpdEstimator",),
+    "ppd.options": ("PpdOptions",),
+    "ppd.video": ("SteadyScale",),
+    "scaledepth.estimator": ("ScaleDepthEstimator",),
+    "scaledepth.options": ("ScaleDepthOptions",),
 }
-
-__all__ = [
-    "ASSUMED_PINHOLE_FOV_DEG",
-    "DEFAULT_MODEL",
-    "EstimatorOptions",
-    "FetchError",
-    "Model",
-    "ModelCard",
-    "OutputSize",
-    "System",
-    "card",
-    "estimator_class",
-    "fetch",
-    "find_weights",
-    "model",
-    "models",
-    "options_of",
-    "system_of",
-    "systems",
-    "weights_folder",
-    "weights_path",
-    *_LAZY,
-]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

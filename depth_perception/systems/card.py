@@ -96,11 +96,7 @@ class ModelCard:
 
 
 def panels_card(card: ModelCard) -> ModelCard:
-    """What a pinhole model is when it looks at panoramas panel by panel.
-
-    Raises:
-        ValueError: it is no pinhole model, or panels could not share a scale.
-    """
+    """The card of a pinhole model that runs on panels of panoramas; ValueError where none can."""
     if card.camera != "pinhole":
         raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
     if not card.has_depth:

@@ -59,47 +59,27 @@ def systems() -> Mapping[str, System]:
 
 
 def system_of(name: str) -> System:
-    """The system that a model belongs to.
-
-    Raises:
-        KeyError: no such model; the message lists the names there are.
-    """
+    """The system of a model; KeyError, which lists all names, if there is no such model."""
     return _entry(name)[0]
 
 
 def model(name: str) -> Model:
-    """One model with what its network is built from.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """One model with what its network is built from; KeyError if there is none."""
     return _entry(name)[1]
 
 
 def card(name: str) -> ModelCard:
-    """The card of one model.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """The card of one model; KeyError if there is none."""
     return _entry(name)[1].card
 
 
 def estimator_class(name: str) -> type[Estimator]:
-    """The class of the estimator of a model.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """The class of the estimator of a model; KeyError if there is none."""
     return system_of(name).estimator_class(model(name))
 
 
 def options_of(name: str) -> type[EstimatorOptions]:
-    """The class of the options that a model takes.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """The class of the options that a model takes; KeyError if there is none."""
     return system_of(name).options_class(model(name))
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 _WRAPPERS = ("model", "state_dict")
 _PASSENGERS = ("epoch",)  # entries that trainers store beside the parameters
-_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+_NUMBER = re.compile(r"(?<=\.)(\d+)(?=\.)")
 
 
 class CheckpointError(ValueError):
@@ -60,12 +60,12 @@ def read_checkpoint(path: str | Path, *, passed_over: tuple[str, ...] = ()) -> d
 
     ``{"model": ...}`` and ``{"state_dict": ...}`` are opened, a ``module.`` prefix that all names
     share is removed, and so is the entry ``epoch``. Files that hold anything but tensors and plain
-    containers are refused, not executed.
+    containers are rejected, not executed.
 
     Args:
         path: the file.
         passed_over: beginnings of full class names, such as ``"mmengine."``: objects of these
-            classes are not made, and not refused either.
+            classes are not made, and not rejected either.
 
     Raises:
         CheckpointError: no such file, empty, truncated, corrupt, without parameters, or with
@@ -76,8 +76,11 @@ def read_checkpoint(path: str | Path, *, passed_over: tuple[str, ...] = ()) -> d
         raise CheckpointError(f"no weights file {path}")
     if path.stat().st_size == 0:
         raise CheckpointError(f"{path} is empty: fetch it again")
-    is_safe = _is_safetensors(path)
-    content = _read_safetensors(path) if is_safe else _read_torch(path, passed_over)
+    if _is_safetensors(path):
+        with _readable(path):
+            content = load_file(str(path))
+    else:
+        content = _read_torch(path, passed_over)
     state = _unwrap(content)
     if not any(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no parameters")
@@ -113,14 +116,8 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         raise CheckpointError(f"no weights file {path}")
     if not _is_safetensors(path):
         return {}
-    try:
-        with safe_open(str(path), "pt") as file:
-            return dict(file.metadata() or {})
-    except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is not a readable safetensors file ({error}): it is truncated or corrupt, "
-            "fetch it again"
-        ) from error
+    with _readable(path), safe_open(str(path), "pt") as file:
+        return dict(file.metadata() or {})
 
 
 def refuse_broken(state: Mapping[str, Any], source: str | Path) -> None:
@@ -167,12 +164,10 @@ def load_strictly(
         ]
         parts += _grouped("missing", {n: str(wanted[n]) for n in missing})
         parts += _grouped("unexpected", {n: str(_shape(state[n])) for n in unexpected})
-        parts += _grouped(
-            "shape", {n: f"{_shape(state[n])} in the file, {wanted[n]} here" for n in misshapen}
-        )
-        raise CheckpointError(
-            "\n".join(parts), missing=missing, unexpected=unexpected, misshapen=misshapen
-        )
+        shapes = {n: f"{_shape(state[n])} in the file, {wanted[n]} here" for n in misshapen}
+        parts += _grouped("shape", shapes)
+        differing = {"missing": missing, "unexpected": unexpected, "misshapen": misshapen}
+        raise CheckpointError("\n".join(parts), **differing)
     network.load_state_dict({name: state[names[name]] for name in ours})
 
 
@@ -204,9 +199,10 @@ def _is_safetensors(path: Path) -> bool:
     return path.suffix == ".safetensors" or (len(head) == 9 and head[8:] == b"{")
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        return load_file(str(path))
+        yield
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}): it is truncated or corrupt, "
@@ -270,19 +266,12 @@ def _grouped(title: str, notes: Mapping[str, str]) -> list[str]:
     """One line per family of names that differ only in their block number and have one note."""
     families: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for name, note in notes.items():
-        before, number, after = _split_at_number(name)
-        families[before, after, note].append(number)
+        before, number, after = (*_NUMBER.split(name, 1), -1, "")[:3]
+        families[before, after, note].append(int(number))
     return [
         f"  {title}: {before}{_runs(numbers)}{after} {note}"
         for (before, after, note), numbers in families.items()
     ]
-
-
-def _split_at_number(name: str) -> tuple[str, int, str]:
-    match = _NUMBER.search(name)
-    if match is None:
-        return name, -1, ""
-    return name[: match.start()], int(match.group()), name[match.end() :]
 
 
 def _runs(numbers: list[int]) -> str:

@@ -8,13 +8,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..geometry import Camera, Equirectangular, Pinhole
+from ..geometry.camera import same_aspect
 from ..networks import resize_map
 from ..networks.cpu_products import on_cpu
 from ..options import Backend
@@ -23,15 +24,14 @@ from .card import ModelCard
 from .image_input import network_input, network_size
 from .options import ASSUMED_PINHOLE_FOV_DEG, EstimatorOptions, Seam
 
-_ASPECT_TOLERANCE = 0.01
-
 _log = logging.getLogger(__name__)
 
 
 class Estimator(ABC):
     """A loaded model that turns images into predictions.
 
-    Subclasses say in :meth:`_batch` how images of one size become predictions.
+    Subclasses say in :meth:`_batch` how images of one size become predictions, and in
+    ``default_options`` which options they take.
 
     Attributes:
         card: what the model is.
@@ -39,6 +39,8 @@ class Estimator(ABC):
         device: where it runs.
         options: how it runs.
     """
+
+    default_options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
 
     def __init__(
         self,
@@ -49,11 +51,11 @@ class Estimator(ABC):
         options: EstimatorOptions | None = None,
     ) -> None:
         self.card = card
-        self.options = options or EstimatorOptions()
+        self.options = options or self.default_options()
         self.device = torch.device(device)
-        self._check_seam(self.options)
         # tokens come with their channels last: the head is up to twice as fast when it stays so
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
+        self._check_options(self.options)
         self._forward = self._forward_by(self.options.backend)
         self._has_warned = False
 
@@ -67,12 +69,12 @@ class Estimator(ABC):
         for name in ("precision", "backend"):
             if getattr(options, name) != getattr(self.options, name):
                 raise ValueError(f"estimators that share a network share its {name}: load another")
-        self._check_seam(options)
+        self._check_options(options)
         twin = copy.copy(self)
         twin.options = options
         return twin
 
-    def _check_seam(self, options: EstimatorOptions) -> None:
+    def _check_options(self, options: EstimatorOptions) -> None:
         if self.card.camera != "equirectangular" and options.seam != "off":
             raise ValueError(
                 f"seam={options.seam!r} needs a panoramic model; {self.card.name} is a "
@@ -110,9 +112,7 @@ class Estimator(ABC):
         return self._batch((self._to_device(image),), (camera,))[0]
 
     def batch(
-        self,
-        images: Sequence[np.ndarray | Tensor],
-        cameras: Sequence[Camera | None] | None = None,
+        self, images: Sequence[np.ndarray | Tensor], cameras: Sequence[Camera | None] | None = None
     ) -> tuple[Prediction, ...]:
         """Depth of several images of one size, as one by one but in one run where possible.
 
@@ -140,6 +140,12 @@ class Estimator(ABC):
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
     ) -> tuple[Prediction, ...]:
         """Predictions of images (H, W, 3) uint8 of one size on the device of the network."""
+
+    def _predicted(self, values: Tensor, valid: Tensor, camera: Camera, **more: Any) -> Prediction:
+        """A prediction of the kind, space and scale of the card."""
+        card = self.card
+        facts = {"kind": card.kind, "space": card.space, "scale": card.scale, **more}
+        return Prediction(values, valid, camera, **facts)
 
     def _seam_of(self, camera: Camera) -> Seam:
         wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
@@ -195,7 +201,7 @@ class Estimator(ABC):
                 )
                 self._has_warned = True
             return assumed_pinhole(height, width)
-        if abs(width - 2 * height) > _ASPECT_TOLERANCE * 2 * height:
+        if not same_aspect((height, width), (1, 2)):
             raise ValueError(
                 f"the image is {width} x {height}, but a full panorama is twice as wide as high. "
                 "If it shows a part of the sphere, say which: camera=Equirectangular.partial("
@@ -243,14 +249,7 @@ class DenseEstimator(Estimator):
                 cameras = [camera.resize(*size) for camera in cameras]
         # tensors that autograd and in-place operations accept
         return tuple(
-            Prediction(
-                values=one,
-                valid=self._is_valid(one),
-                camera=camera,
-                kind=self.card.kind,
-                space=self.card.space,
-                scale=self.card.scale,
-            )
+            self._predicted(one, self._is_valid(one), camera)
             for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
         )
 

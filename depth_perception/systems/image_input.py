@@ -1,4 +1,4 @@
-"""From a picture to the network: the size rule and the resampling of the MiDaS family."""
+"""From an image to the network: size rule and resampling of the MiDaS family, and plain RGB."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..networks.padding import pad_around
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+_RADIUS = 2  # of the bicubic kernel, in pixels of the coarser grid
 
 SizeMethod = Literal["lower_bound", "upper_bound", "minimal"]
 
@@ -64,6 +67,28 @@ def network_input(image: Tensor, size: tuple[int, int], *, antialias: bool = Fal
     pixels = F.interpolate(pixels, size, mode="bicubic", align_corners=False, antialias=antialias)
     mean, std = (_channel_constant(v, image.device) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (pixels - mean) / std
+
+
+def plain_input(pixels: Tensor, size: tuple[int, int], circular: bool = False) -> Tensor:
+    """Network input (1, 3, *size) float32 in [0, 1] of an RGB image (H, W, 3) uint8.
+
+    Bicubic at pixel centres, low-pass filtered where the image shrinks. With ``circular`` the left
+    and the right border are neighbours: turning the image turns the result.
+    """
+    planes = pixels.permute(2, 0, 1)[None].float() / 255
+    if tuple(planes.shape[-2:]) == tuple(size):
+        return planes
+    margin = 0
+    if circular:
+        width = planes.shape[-1]
+        common = math.gcd(width, size[1])
+        step = width // common  # columns that become a whole number of columns
+        turns = math.ceil((_RADIUS * max(1.0, width / size[1]) + 1) / step)
+        planes = pad_around(planes, turns * step)
+        margin = turns * (size[1] // common)
+    target = (size[0], size[1] + 2 * margin)
+    planes = F.interpolate(planes, target, mode="bicubic", align_corners=False, antialias=True)
+    return planes[..., margin : margin + size[1]].clamp(0, 1)
 
 
 def antialiased(images: Tensor, size: tuple[int, int]) -> Tensor:

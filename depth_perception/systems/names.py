@@ -13,8 +13,7 @@ _FIELD = re.compile(r"\{(\d+)\}")
 class NameRule:
     """Names that begin with ``ours`` begin with ``official`` in the authors' files.
 
-    ``{0}`` in ``ours`` stands for a number, and ``{0}`` or ``{1}`` in ``official`` for the same
-    number counted from 0 or from 1.
+    ``{0}`` in ``ours`` stands for a number, and ``{n}`` in ``official`` for that number plus n.
     """
 
     ours: str

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, get_args
 
-from ..options import Backend, Precision, check_options, option
+from ..options import Backend, Precision, check_options, model_option, option
 
 Seam = Literal["off", "circular", "blend"]
 OutputSize = Literal["network", "input"]
@@ -24,7 +24,7 @@ class EstimatorOptions:
 
     lacks: ClassVar[Mapping[str, str]] = {}
 
-    height: int | None = option(
+    height: int | None = model_option(
         None,
         "Rows of the network input: of the full sphere for panoramic models, the shorter side for "
         "pinhole models, the side of a panel where a pinhole model runs on a panorama. Sides are "
@@ -34,41 +34,35 @@ class EstimatorOptions:
         minimum=1,
         maximum=16384,
         unset=0,
-        reload=True,
     )
-    precision: Precision = option(
+    precision: Precision = model_option(
         "float32",
         "Arithmetic of the encoder; heads and geometry stay in float32, of a panoptic model only "
         "its depth branch and geometry. Other backends than torch use it for the whole network.",
         choices=get_args(Precision),
-        reload=True,
     )
-    backend: Backend = option(
+    backend: Backend = model_option(
         "torch",
         "Inference backend: torch, openvino (CPU), onnxruntime or tensorrt (CUDA), or inductor "
         "(compiled by PyTorch). All but torch compile the network for each image size when it is "
         "first used and cache the result; inductor needs a C++ compiler for that.",
         choices=get_args(Backend),
-        reload=True,
     )
-    seam: Seam = option(
+    seam: Seam = model_option(
         "off",
         "How the left/right seam of a full-turn panorama is handled: off (as in the original "
         "models), circular (padding across the seam, at no cost) or blend (blended with a run on "
         "the image turned by 180 degrees, at twice the cost). Pinhole models have no seam.",
         choices=get_args(Seam),
-        reload=True,
     )
-    flip: bool = option(
+    flip: bool = model_option(
         False,
         "Average with the prediction of the mirrored image: slightly better, at twice the cost.",
-        reload=True,
     )
-    output_size: OutputSize = option(
+    output_size: OutputSize = model_option(
         "input",
         "Size of the result: that of the network output, or resampled to the input image.",
         choices=get_args(OutputSize),
-        reload=True,
     )
     align_corners: bool = option(
         False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -11,15 +12,14 @@ import torch
 from torch import Tensor
 
 from ..geometry import Camera, DepthKind, Equirectangular, Panel
+from ..geometry.camera import same_aspect
 from ..geometry.panel_merge import PanelDepth, merge_panels, surrounding_panels
 from ..geometry.segment_boxes import box_columns, segment_boxes
-from ..geometry.segment_merge import Member, MergedSegments, PanelSegments, merge_segments
+from ..geometry.segment_merge import Member, PanelSegments, merge_segments
 from ..prediction import DepthSpace, Instance, Prediction, ScaleKind, Scene
 from .card import panels_card
 from .estimator import Estimator
 from .options import OutputSize
-
-_ASPECT_TOLERANCE = 0.01
 
 
 class PanelsEstimator:
@@ -90,7 +90,7 @@ class PanelsEstimator:
             Range; what no panel sees is not valid. ``scene`` has the mean of the panels' scales and
             class probabilities, where the model tells them. Of a panoptic model ``segments`` and
             ``instances``, whose boxes may cross the right border of a full turn. Panels of which
-            the model gives no depth (Pixel-Perfect Depth whose fit was refused) count as not seen;
+            the model gives no depth (Pixel-Perfect Depth whose fit was rejected) count as not seen;
             if there are no others, nothing is metric, and ``note`` says why.
 
         Raises:
@@ -107,17 +107,17 @@ class PanelsEstimator:
             for panel in self.panels:
                 view = panel.cut_image(planes, camera).permute(1, 2, 0).contiguous()
                 found.append(self.pinhole(view, panel.camera))
-            parts = [self._part(*pair) for pair in zip(self.panels, found, strict=True)]
+            parts = list(map(self._part, self.panels, found))
             grid = self._grid(camera)
             merged = merge_panels(parts, grid, joint_scale=self.joint_scale)
             joined = None
             if self.card.is_panoptic:
-                joined = merge_panel_segments(self.panels, found, grid)
+                joined = merge_segments(list(map(_segments_of, self.panels, found)), grid)
         # outside of inference mode, so that autograd and in-place operations accept the tensors
-        segments = None if joined is None else joined.segments.clone()
-        instances: tuple[Instance, ...] = ()
-        if joined is not None and segments is not None:
-            instances = panorama_instances(segments, joined.members, found, grid)
+        segments, instances = None, ()
+        if joined is not None:
+            segments = joined.segments.clone()
+            instances = _instances(segments, joined.members, found, grid)
         has_depth = any(said.scale is self.card.scale for said in found)
         return Prediction(
             values=merged.range_m.clone(),
@@ -133,10 +133,11 @@ class PanelsEstimator:
         )
 
     def _part(self, panel: Panel, said: Prediction) -> PanelDepth:
-        if said.scale is not self.card.scale:
-            nothing = torch.zeros_like(said.valid)
-            return PanelDepth(panel, said.values, nothing, said.camera, said.kind, 0.0)
-        return PanelDepth(panel, said.depth, said.valid, said.camera, said.kind, _trust(said))
+        """Panels whose scale the network could not tell take no part in the common one."""
+        has_depth = said.scale is self.card.scale
+        values, valid = (said.depth if has_depth else said.values), said.valid & has_depth
+        trust = float(has_depth and not (said.scene is not None and said.scene.is_at_floor))
+        return PanelDepth(panel, values, valid, said.camera, said.kind, trust)
 
     def _grid(self, camera: Equirectangular) -> Equirectangular:
         if self.output_size == "input":
@@ -158,7 +159,7 @@ def _checked(camera: Camera | None, shape: tuple[int, ...]) -> Equirectangular:
         raise ValueError(f"image must be (height, width, 3) RGB with pixels, got shape {shape}")
     height, width = shape[:2]
     if camera is None:
-        if abs(width - 2 * height) > _ASPECT_TOLERANCE * 2 * height:
+        if not same_aspect((height, width), (1, 2)):
             raise ValueError(
                 f"the image is {width} x {height}, but a full panorama is twice as wide as high: "
                 "give the camera of a part of the sphere"
@@ -169,11 +170,6 @@ def _checked(camera: Camera | None, shape: tuple[int, ...]) -> Equirectangular:
             f"panels need an Equirectangular camera of {width} x {height} pixels, got {camera}"
         )
     return camera
-
-
-def _trust(said: Prediction) -> float:
-    """A panel whose scale the network could not tell does not take part in the common one."""
-    return 0.0 if said.scene is not None and said.scene.is_at_floor else 1.0
 
 
 def _scene(scenes: Sequence[Scene | None], factors: Sequence[float]) -> Scene | None:
@@ -190,22 +186,7 @@ def _scene(scenes: Sequence[Scene | None], factors: Sequence[float]) -> Scene | 
     )
 
 
-def merge_panel_segments(
-    panels: Sequence[Panel], found: Sequence[Prediction], camera: Equirectangular
-) -> MergedSegments:
-    """Segments of a panorama from what a panoptic model said of its panels.
-
-    See :func:`~depth_perception.geometry.segment_merge.merge_segments`.
-
-    Raises:
-        ValueError: a prediction has no segments.
-    """
-    return merge_segments(
-        [_segments_of(panel, said) for panel, said in zip(panels, found, strict=True)], camera
-    )
-
-
-def panorama_instances(
+def _instances(
     segments: Tensor,
     members: Sequence[Sequence[Member]],
     found: Sequence[Prediction],
@@ -213,15 +194,7 @@ def panorama_instances(
 ) -> tuple[Instance, ...]:
     """The instances of merged segments, with boxes that may cross the right border.
 
-    Args:
-        segments: (H, W) int32 of :func:`merge_panel_segments`.
-        members: what each was made of.
-        found: the predictions that were merged.
-        camera: the panorama.
-
-    Returns:
-        One instance for each segment; its score is the mean of those of its parts, each weighed
-        by the pixels that it gives.
+    A score is the mean of those of the parts in ``found``, weighed by the pixels that each gives.
     """
     ids = range(1, len(members) + 1)
     boxes = segment_boxes(segments, ids, wraps=camera.is_full_turn)
@@ -231,28 +204,15 @@ def panorama_instances(
         areas = [member.area_px for member in parts]
         score = sum(s.score * area for s, area in zip(said, areas, strict=True)) / sum(areas)
         columns = box_columns(box, camera.width, segments.device)
-        instances.append(
-            Instance(
-                id=number,
-                class_id=said[0].class_id,
-                label=said[0].label,
-                score=score,
-                is_thing=said[0].is_thing,
-                box=box,
-                mask=segments[box[1] : box[3], columns] == number,
-            )
-        )
+        mask = segments[box[1] : box[3], columns] == number
+        instances.append(replace(said[0], id=number, score=score, box=box, mask=mask))
     return tuple(instances)
 
 
 def _segments_of(panel: Panel, said: Prediction) -> PanelSegments:
     if said.segments is None:
         raise ValueError(f"the model found no segments in panel {panel.name}: is it panoptic?")
-    return PanelSegments(
-        panel,
-        said.segments,
-        said.camera,
-        tuple(instance.id for instance in said.instances),
-        tuple(instance.class_id for instance in said.instances),
-        tuple(instance.is_thing for instance in said.instances),
-    )
+    found = said.instances
+    ids, classes = tuple(i.id for i in found), tuple(i.class_id for i in found)
+    things = tuple(i.is_thing for i in found)
+    return PanelSegments(panel, said.segments, said.camera, ids, classes, things)

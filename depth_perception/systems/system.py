@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,26 +43,31 @@ class Model:
 class System:
     """Base class of the systems. Its module imports nothing heavy: methods import what they need.
 
-    A subclass sets ``name``, ``title`` and ``models``, and overrides :meth:`build` and
-    :meth:`estimator_class`; the other methods have defaults.
+    A subclass sets ``name``, ``title``, ``models`` and ``network``; the rest has defaults. Where
+    its models differ in a class, it overrides the method that returns it.
 
     Attributes:
         name: of the folder, and of the group of its parameters in the nodes.
         title: what the system is called in texts for users.
         models: its models; the catalogue lists them in this order.
+        options: the options that its estimators take.
+        network, estimator: ``module.Class``, imported on first use; a leading dot is the folder.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     models: tuple[Model, ...] = ()
+    options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
+    network: ClassVar[str]
+    estimator: ClassVar[str] = "depth_perception.systems.estimator.DenseEstimator"
 
     def options_class(self, model: Model) -> type[EstimatorOptions]:
         """The options that the estimator of a model takes."""
-        return EstimatorOptions
+        return self.options
 
     def estimator_class(self, model: Model) -> type[Estimator]:
         """The estimator of a model."""
-        raise NotImplementedError
+        return self._imported(self.estimator)
 
     def build(self, model: Model, **overrides: Any) -> nn.Module:
         """The network of a model with freshly initialised parameters.
@@ -69,7 +75,7 @@ class System:
         ``overrides`` replace arguments of the model. The network has ``official_names()``, see
         :func:`~depth_perception.systems.names.official_names`.
         """
-        raise NotImplementedError
+        return self._imported(self.network)(**{**model.arguments, **overrides})
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         """The entries of a weights file in any of the formats of the system."""
@@ -113,12 +119,12 @@ class System:
         return network.eval()
 
     def load(
-        self,
-        model: Model,
-        checkpoint: Path,
-        device: torch.device,
-        options: EstimatorOptions,
+        self, model: Model, checkpoint: Path, device: torch.device, options: EstimatorOptions
     ) -> Estimator:
         """The estimator of a model with the parameters of a file."""
         network = self.load_network(model, checkpoint, device)
         return self.estimator_class(model)(model.card, network, device=device, options=options)
+
+    def _imported(self, path: str) -> Any:
+        module, _, name = path.rpartition(".")
+        return getattr(import_module(module, type(self).__module__.rpartition(".")[0]), name)

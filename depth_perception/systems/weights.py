@@ -26,11 +26,7 @@ def weights_folder() -> Path:
 
 
 def weights_path(name: str, directory: str | Path | None = None) -> Path:
-    """Where the weights of a model are, or belong if they are not there yet.
-
-    Raises:
-        KeyError: no such model.
-    """
+    """Where the weights of a model are or belong; KeyError if there is no such model."""
     model = card(name)
     if model.embedded:
         return Path(str(resources.files("depth_perception") / "assets" / model.file_name))

@@ -12,8 +12,8 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from .recipe import Recipe
-from .schedules import Clock
+from ..io.colormaps import depth_picture
+from .recipe import Clock, Recipe
 from .stream import NoFramesError, StepBatch, TrainingData, seed_of
 from .strict_mapping import RecipeError, nearest
 
@@ -136,9 +136,7 @@ class Training(lightning.LightningModule):
         for group in optimizer.param_groups:
             group["lr"] = lr * group["rate"]
         optimizer.step()
-        if (
-            self.average is not None
-        ):  # not in the hook at the end of the batch: callbacks save before it
+        if self.average is not None:  # here, as callbacks save before the end of the batch
             done = step + 1
             move_average(self.average, self.network, min(optim.ema, done / (done + 9)))
         shared = {"batch_size": len(batch), "sync_dist": self.trainer.world_size > 1}
@@ -194,19 +192,16 @@ class Training(lightning.LightningModule):
         return total, numbers
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        optim, groups = self.recipe.optim, {}
+        optim, found = self.recipe.optim, {}
         for name, parameter in self.network.named_parameters():
             if parameter.requires_grad:
-                groups.setdefault(self.learning_factors(name, parameter), []).append(parameter)
+                found.setdefault(self.learning_factors(name, parameter), []).append(parameter)
+        groups = [
+            {"params": parameters, "rate": rate, "weight_decay": decay * optim.weight_decay}
+            for (rate, decay), parameters in found.items()
+        ]
         kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optim.kind]
-        return kind(
-            [
-                {"params": found, "rate": rate, "weight_decay": decay * optim.weight_decay}
-                for (rate, decay), found in groups.items()
-            ],
-            lr=optim.lr,
-            betas=optim.betas,
-        )
+        return kind(groups, lr=optim.lr, betas=optim.betas)
 
     def on_train_start(self) -> None:
         self.clock.start()
@@ -243,6 +238,13 @@ class Training(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         self.clock.elapsed_s = checkpoint["elapsed_s"]
+
+
+def shown(depth: Tensor, limits: tuple[float, float], mask: Tensor | None = None) -> Tensor:
+    """Depth (H, W) for a preview: (3, H, W) RGB in [0, 1] on the CPU; black outside of the mask."""
+    known = None if mask is None else mask.cpu().numpy()
+    rgb = depth_picture(depth.cpu().numpy(), known, limits=limits)
+    return torch.from_numpy(rgb).permute(2, 0, 1) / 255
 
 
 @torch.no_grad()

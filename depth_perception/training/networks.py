@@ -10,30 +10,20 @@ from torch import nn
 from ..systems import build_network, card, load_network
 from ..systems.card import ModelCard
 from .recipe import Recipe
-from .strict_mapping import RecipeError
+from .strict_mapping import RecipeError, errors_of
 
 N = TypeVar("N", bound=nn.Module)
 
 
 def known_card(name: str, key: str = "model.name") -> ModelCard:
-    """The card of a model that a recipe names under a key.
-
-    Raises:
-        RecipeError: no such model.
-    """
-    try:
+    """The card of a model that a recipe names under a key. Raises RecipeError: no such model."""
+    with errors_of(key, KeyError):
         return card(name)
-    except KeyError as error:
-        raise RecipeError(f"{key}: {error.args[0]}") from error
 
 
 def seeded_network(recipe: Recipe, kind: type[N]) -> N:
-    """The network of a recipe in training mode; random parameters depend on ``run.seed``.
-
-    Raises:
-        RecipeError: no such model, or its network is not of the kind.
-        CheckpointError: weights are missing, or do not fit.
-    """
+    """The network of a recipe in training mode; random parameters depend on ``run.seed``. Raises
+    RecipeError: no such model, or one of another task. CheckpointError: weights do not fit."""
     model = recipe.model
     known_card(model.name)
     with torch.device("meta"):

@@ -1,41 +1,126 @@
-"""Recipes: all settings of a training run, from a YAML file and ``key=value`` overrides."""
+"""Recipes: all settings of a training run, read from YAML and ``key=value``, and its schedules."""
 
 from __future__ import annotations
 
 import copy
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any, Literal
 
 import yaml
 
-from .schedules import Constant, Schedule
 from .strict_mapping import RecipeError, from_mapping, nearest
+
+
+class Clock:
+    """Progress of a run: by steps, or by time if the time limit is reached first."""
+
+    def __init__(self, steps: int, max_minutes: float | None = None) -> None:
+        self.steps = steps
+        self.max_seconds = None if max_minutes is None else 60 * max_minutes
+        self.elapsed_s = 0.0
+        self._resumed: float | None = None
+
+    def start(self) -> None:
+        """Start the timer, on top of the time used before a resume."""
+        self._resumed = time.monotonic() - self.elapsed_s
+
+    def progress(self, step: int) -> float:
+        """Completed fraction of the run at ``step``, from 0 to 1."""
+        if self._resumed is not None:
+            self.elapsed_s = time.monotonic() - self._resumed
+        by_time = 0.0 if self.max_seconds is None else self.elapsed_s / self.max_seconds
+        return min(1.0, max(step / self.steps, by_time))
+
+
+@dataclass(frozen=True)
+class _Warmup:
+    """Base of the schedules. The rate rises linearly from the share ``warmup_from`` in
+    ``warmup`` steps."""
+
+    warmup: int = 0
+    warmup_from: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.warmup < 0:
+            raise ValueError(f"warmup must not be negative, got {self.warmup}")
+
+    def factor(self, step: int, progress: float) -> float:
+        """Factor of the learning rate after ``step`` steps, at the ``progress`` of a
+        :class:`Clock`."""
+        share = min(1.0, step / self.warmup) if self.warmup else 1.0
+        return (self.warmup_from * (1 - share) + share) * self.fall(progress)
+
+    def fall(self, progress: float) -> float:
+        """The factor after the warm-up."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Constant(_Warmup):
+    """A constant rate."""
+
+    kind: Literal["constant"] = "constant"
+
+    def fall(self, progress: float) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Cosine(_Warmup):
+    """Cosine decay to ``final``."""
+
+    kind: Literal["cosine"] = "cosine"
+    final: float = 0.01
+
+    def fall(self, progress: float) -> float:
+        half = 0.5 * (1 + math.cos(math.pi * progress))
+        return self.final + (1 - self.final) * half
+
+
+@dataclass(frozen=True)
+class Poly(_Warmup):
+    """Polynomial decay to 0: (1 - progress) ** ``power``."""
+
+    kind: Literal["poly"] = "poly"
+    power: float = 0.9
+
+    def fall(self, progress: float) -> float:
+        return (1 - progress) ** self.power
+
+
+@dataclass(frozen=True)
+class Drops(_Warmup):
+    """Steps: the rate is multiplied by ``factor_each`` at each fraction ``at`` of the run."""
+
+    kind: Literal["drops"] = "drops"
+    at: tuple[float, ...] = ()
+    factor_each: float = 0.5
+
+    def fall(self, progress: float) -> float:
+        return self.factor_each ** sum(progress >= place for place in self.at)
+
+
+Schedule = Constant | Cosine | Poly | Drops
+
 
 DEFAULT_TASK = "panda"
 # Names of tasks in recipes written before tasks carried the names of their systems.
-_FORMER_TASKS = MappingProxyType(
-    {
-        "range": "panda",
-        "student": "panda-student",
-        "stereo": "blindspot",
-        "panoptic": "panopticdepth",
-    }
-)
+_FORMER_TASKS = {
+    **{"range": "panda", "student": "panda-student"},
+    **{"stereo": "blindspot", "panoptic": "panopticdepth"},
+}
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The trained network and its initial weights.
-
-    Attributes:
-        name: model name in the catalogue.
-        checkpoint: weights file to start from, or None for random parameters.
-    """
+    """The trained network: its name in the catalogue, and a weights file to start from or None."""
 
     name: str
     checkpoint: str | None = None
@@ -47,7 +132,7 @@ class OptimRecipe:
 
     Attributes:
         kind: ``adam`` adds the weight decay to the gradient, ``adamw`` decouples it.
-        schedule: see :mod:`~depth_perception.training.schedules`.
+        schedule: one of :data:`Schedule`.
         clip: maximum norm of the gradient, or None.
         clip_value: maximum absolute value of the gradient, or None.
         ema: decay of the exponential moving average of the weights that is validated and
@@ -106,12 +191,8 @@ class RunRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Common part of the recipes of all tasks, which add data, losses and further settings.
-
-    Attributes:
-        name: of the recipe, saved with the weights.
-        task: one of :func:`tasks`.
-    """
+    """Common part of the recipes of all tasks, which add data, losses and further settings. The
+    ``name`` is saved with the weights; ``task`` is one of :func:`tasks`."""
 
     name: str
     model: ModelRecipe
@@ -126,11 +207,7 @@ def tasks() -> tuple[str, ...]:
 
 
 def task_module(name: str) -> ModuleType:
-    """Import the module of a task.
-
-    Raises:
-        RecipeError: no such task; the closest name is suggested.
-    """
+    """Import the module of a task; a RecipeError names the closest one if there is none."""
     modules = _task_modules()
     if name not in modules:
         raise RecipeError(f"task: no task {name!r}; {nearest(name, tasks())}")
@@ -140,7 +217,7 @@ def task_module(name: str) -> ModuleType:
 def _task_modules() -> dict[str, str]:
     """Full names of the modules of the tasks, by the name of the task."""
     found = {}
-    for path in sorted(Path(str(files(__package__))).glob("*/*task.py")):
+    for path in sorted(_FOLDER.glob("*/*task.py")):
         system, module = path.parent.name, path.stem
         stage = module.removesuffix("task").rstrip("_")
         found[f"{system}-{stage}" if stage else system] = f"{__package__}.{system}.{module}"
@@ -149,24 +226,17 @@ def _task_modules() -> dict[str, str]:
 
 def packaged_recipes() -> tuple[str, ...]:
     """Names of the recipes in this package."""
-    folder = files(__package__) / "recipes"
-    return tuple(
-        sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
-    )
+    return tuple(sorted(path.stem for path in _FOLDER.glob("recipes/*.yaml")))
 
 
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe of any task.
+    """Read a recipe of any task from a YAML file or one of :func:`packaged_recipes`, with
+    ``overrides`` of the form ``dotted.key=value``, the value in YAML.
 
-    Args:
-        name: path of a YAML file or one of :func:`packaged_recipes`.
-        overrides: ``dotted.key=value``, the value in YAML.
-
-    Raises:
-        RecipeError: no such recipe or task, not YAML, or a bad key or value.
+    Raises RecipeError: no such recipe or task, not YAML, or a bad key or value.
     """
     if name in packaged_recipes():
-        content = (files(__package__) / "recipes" / f"{name}.yaml").read_bytes()
+        content = (_FOLDER / "recipes" / f"{name}.yaml").read_bytes()
     elif Path(name).is_file():
         content = Path(name).read_bytes()
     else:

@@ -61,9 +61,6 @@ class Snapshots(lightning.Callback):
             self._record(trainer, pl_module)
         self._save_if_due(trainer, pl_module)
 
-    def on_train_end(self, trainer: lightning.Trainer, pl_module: Training) -> None:
-        self._save_last(trainer, pl_module)
-
     def _record(self, trainer: lightning.Trainer, pl_module: Training) -> None:
         """Append the metrics of a validation to the history, and save the weights if best."""
         numbers = {k: round(float(v), 6) for k, v in trainer.callback_metrics.items()}
@@ -102,6 +99,8 @@ class Snapshots(lightning.Callback):
         with replacing(checkpoint) as path:
             trainer.save_checkpoint(path, weights_only=False)
         self._export(pl_module, "last", trainer.global_step)
+
+    on_train_end = _save_last
 
     def _export(self, pl_module: Training, name: str, step: int) -> None:
         weights = self.folder / f"{name}.safetensors"
@@ -145,12 +144,8 @@ def export_weights(
 
 
 def card_text(training: Training, name: str, step: int, metrics: Mapping[str, float]) -> str:
-    """The card of weights as Markdown.
-
-    Args:
-        name: of the weights file. step: at which it is written.
-        metrics: ``step`` and the metrics of the last validation; empty before the first one.
-    """
+    """The card, in Markdown, of the weights file ``name`` written at a step; ``metrics`` are
+    those of the last validation with its ``step``, or empty."""
     recipe = training.recipe
     count = sum(parameter.numel() for parameter in training.eval_network.parameters())
     average = "" if recipe.optim.ema is None else f", average of the weights ({recipe.optim.ema})"
@@ -166,19 +161,9 @@ def card_text(training: Training, name: str, step: int, metrics: Mapping[str, fl
     lines = [f"# {name}", "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
     lines += ["", "Validation", ""]
-    numbers = {key: value for key, value in metrics.items() if key != "step"}
-    if numbers:
-        lines += [f"| at step {metrics['step']:.0f} | |", "|---|--:|"]
-        lines += [f"| {key} | {value:.6g} |" for key, value in numbers.items()]
-    else:
-        lines.append("None yet.")
-    whole = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False, allow_unicode=True)
+    lines += [f"| at step {metrics['step']:.0f} | |", "|---|--:|"] if metrics else ["None yet."]
+    lines += [f"| {key} | {value:.6g} |" for key, value in metrics.items() if key != "step"]
+    plain = json.loads(json.dumps(asdict(recipe)))  # YAML requires lists for tuples
+    whole = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     lines += ["", "Recipe", "", "```yaml", whole.rstrip(), "```", ""]
     return "\n".join(lines)
-
-
-def _plain(value: object) -> object:
-    """The value with lists for tuples, as YAML requires."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value

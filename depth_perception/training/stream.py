@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset, get_worker_info
 
-from .recipe import RunRecipe
-from .schedules import Clock
+from .recipe import Clock, RunRecipe
 from .strict_mapping import RecipeError
 
 B = TypeVar("B", bound="StepBatch")
@@ -24,12 +23,9 @@ class NoFramesError(ValueError):
 
 @dataclass(frozen=True)
 class StepBatch:
-    """Base of the batches of all tasks.
+    """Base of the batches of all tasks; ``step`` is the training step, 0 in validation.
 
     A subclass adds tensors whose first axis is the image, and tuples with one entry per image.
-
-    Attributes:
-        step: number of the training step; 0 in validation.
     """
 
     step: int = field(default=0, kw_only=True)
@@ -77,10 +73,10 @@ class Draw:
 
 
 class TrainingData(Protocol):
-    """The data of a task.
+    """The data of a task. ``held_out``: validation batches; empty without validation.
 
-    Attributes:
-        held_out: validation batches; empty without validation.
+    To create one raises NoFramesError for an empty data set, and OSError or ValueError for data
+    that are missing or have another layout.
     """
 
     held_out: Sequence[StepBatch]
@@ -113,14 +109,11 @@ class HeldOut(Sequence[B]):
 
 
 class BatchStream(IterableDataset):
-    """Training batches from a given step on.
+    """Training batches from a given step on; the items ``rank``, ``rank + world``, ... of each.
 
-    Every epoch has its own permutation, and the random numbers of an item depend only on the seed
-    and the position of the item in the run. So a resumed run sees the same batches as an
+    Every epoch has its own permutation, and the random numbers of an item depend only on the
+    seed and the position of the item in the run. So a resumed run sees the same batches as an
     uninterrupted one, and several processes together see the same batches as one.
-
-    Args:
-        rank, world: this process takes the items ``rank``, ``rank + world``, ... of each batch.
     """
 
     def __init__(
@@ -151,18 +144,14 @@ class BatchStream(IterableDataset):
         """The draw of a step."""
         places = range(step * self._run.batch, (step + 1) * self._run.batch)
         places = places[self._rank :: self._world]
-        return Draw(
-            step,
-            self._clock.progress(step),
-            _shuffled(places, len(self._data), self._run.seed),
-            tuple(seeded(self._run.seed, 1, place) for place in places),
-        )
+        items = _shuffled(places, len(self._data), self._run.seed)
+        generators = tuple(seeded(self._run.seed, 1, place) for place in places)
+        return Draw(step, self._clock.progress(step), items, generators)
 
 
 def _shuffled(places: range, count: int, seed: int) -> tuple[int, ...]:
-    orders: dict[int, Tensor] = {}
-    for epoch in {place // count for place in places}:
-        orders[epoch] = torch.randperm(count, generator=seeded(seed, 0, epoch))
+    epochs = {place // count for place in places}
+    orders = {e: torch.randperm(count, generator=seeded(seed, 0, e)) for e in epochs}
     return tuple(int(orders[place // count][place % count]) for place in places)
 
 

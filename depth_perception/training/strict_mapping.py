@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -15,18 +16,27 @@ class RecipeError(ValueError):
     """A recipe has an invalid key or value."""
 
 
+@contextmanager
+def errors_of(key: str, kind: type[Exception] = ValueError) -> Iterator[None]:
+    """Within it, an error of the kind becomes a :class:`RecipeError` about a key."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except kind as error:
+        raise RecipeError(f"{key}: {error.args[0] if kind is KeyError else error}") from error
+
+
 def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
-    """Build dataclass ``cls`` from ``mapping``.
+    """Build dataclass ``cls`` from ``mapping``, which is ``where`` in its file (for error
+    messages).
 
-    Fields may be numbers, strings, booleans, ``Literal``, ``Optional``, ``tuple[X, ...]``, tuples
-    of fixed length, other dataclasses, and unions of dataclasses whose ``kind`` tells them apart.
+    Fields may be numbers, strings, booleans, ``Literal``, ``Optional``, ``tuple[X, ...]``,
+    tuples of fixed length, other dataclasses, and unions of dataclasses whose ``kind`` tells
+    them apart.
 
-    Args:
-        where: dotted name of the mapping in its file, for error messages.
-
-    Raises:
-        RecipeError: an unknown key (the closest known one is suggested), a missing key, or a value
-            of the wrong type.
+    Raises RecipeError: an unknown key (the closest known one is suggested), a missing key, or a
+    value of the wrong type.
     """
     if not isinstance(mapping, Mapping):
         raise RecipeError(f"{where or 'recipe'}: expected a mapping, got {mapping!r}")
@@ -43,12 +53,8 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
     if missing:
         raise RecipeError(f"{where or 'recipe'}: missing {', '.join(missing)}")
     values = {k: _value(hints[k], v, _join(where, k)) for k, v in mapping.items()}
-    try:
+    with errors_of(where or "recipe"):
         return cls(**values)
-    except RecipeError:
-        raise
-    except ValueError as error:
-        raise RecipeError(f"{where or 'recipe'}: {error}") from error
 
 
 def nearest(value: Any, known: Iterable[str]) -> str:

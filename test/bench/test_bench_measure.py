@@ -48,7 +48,7 @@ def test_variants_alternate() -> None:
     assert len(first.seconds) == len(second.seconds) == 3
     assert calls[:4] == ["a", "a", "b", "b"]
     assert calls[4:10] == ["a", "b", "b", "a", "a", "b"]
-    with pytest.raises(ValueError, match="warm_up must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="warm_up must lie between 1 and inf, got 0"):
         Network(model="panda-tiny", warm_up=0).check()
 
 

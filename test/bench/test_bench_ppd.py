@@ -108,10 +108,10 @@ def test_weights_that_are_there_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--height", "40"], "height must be a positive multiple of 16, got 40"),
+        (["--height", "40"], "height must be a multiple of 16, at least 16, got 40"),
         (["--steps", "0"], "steps must be in 1..1000, got 0"),
-        (["--repeats", "0"], "repeats must be at least 1, got 0"),
-        (["--threads", "0"], "threads must be at least 1, got 0"),
+        (["--repeats", "0"], "repeats must lie between 1 and inf, got 0"),
+        (["--threads", "0"], "threads must lie between 1 and inf, got 0"),
         (["--device", "gpu"], "no device 'gpu'"),
     ],
 )

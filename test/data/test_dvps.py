@@ -11,11 +11,17 @@ import pytest
 import torch
 
 from depth_perception.data.cityscapes import VOID_SEGMENT, CityscapesPanoptic, train_ids
-from depth_perception.data.dvps import CityscapesDvps, SemKittiDvps, index_path, write_index
-from depth_perception.data.dvps_write import street_sequences, write_cityscapes_dvps
+from depth_perception.data.dvps import (
+    CityscapesDvps,
+    SemKittiDvps,
+    index_path,
+    street_sequences,
+    write_cityscapes_dvps,
+    write_index,
+)
 from depth_perception.data.panoptic import VOID_CLASS, PanopticFrame
-from depth_perception.evaluation.panoptic import CITYSCAPES_DVPS
-from depth_perception.evaluation.panoptic_score import (
+from depth_perception.evaluation.panoptic import (
+    CITYSCAPES_DVPS,
     PanopticCounter,
     PanopticResult,
     PanopticScore,

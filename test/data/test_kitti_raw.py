@@ -11,17 +11,15 @@ import torch
 from golden.blindspot_reference import case
 from golden.fill import noise_image
 
-from depth_perception.data.kitti_calibration import (
-    KittiCalibration,
-    read_calibration,
-    write_calibration,
-)
 from depth_perception.data.kitti_raw import (
+    KittiCalibration,
     KittiRaw,
     find_pairs,
+    read_calibration,
     read_lidar,
     read_pairs,
     resized,
+    write_calibration,
     write_kitti_raw,
 )
 from depth_perception.data.stereo import StereoFrame

@@ -23,7 +23,7 @@ from depth_perception.data.panoramas import (
 from depth_perception.io.images import write_image
 from depth_perception.training.panda.augment import turn
 from depth_perception.training.panda.frames import DataRecipe, FrameFiles, make_target, normalise
-from depth_perception.training.panda.student_data import LabelledImages, UnlabelledRecipe
+from depth_perception.training.panda.student_task import LabelledImages, UnlabelledRecipe
 
 SHORT = {
     "structured3d": "s3d", "deep360": "deep360", "matterport3d": "m3d", "stanford2d3d": "s2d",

@@ -18,8 +18,8 @@ from depth_perception.data.threed60 import (
     read_list,
     read_view,
     rolled,
+    write_threed60,
 )
-from depth_perception.data.threed60_write import write_threed60
 from depth_perception.geometry import DepthKind, Equirectangular
 from depth_perception.geometry.stereo import RIGHT, UP
 from depth_perception.io.exr import ExrReadError, write_exr

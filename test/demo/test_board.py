@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from box_world import HEIGHT, HIGH, LOW, WIDTH, box_seen_from_inside
 
-from depth_perception.demo.board import BoardContent, panels
-from depth_perception.demo.cloud_views import both_views
+from depth_perception.demo.board import BoardContent, both_views, panels
 from depth_perception.demo.layout import Fact, write_board, write_images
 from depth_perception.demo.recording import Cloud
 from depth_perception.geometry import Equirectangular

@@ -87,7 +87,7 @@ def test_leaving_the_session_ends_everything(session: Session) -> None:
 def test_line_that_never_comes(session: Session) -> None:
     with session:
         child = session.start("first", "polite", ())
-        with pytest.raises(DemoError, match="did not say 'never'"):
+        with pytest.raises(DemoError, match="did not print 'never'"):
             session.wait_for_line(child, "never", timeout_s=0.3)
 
 

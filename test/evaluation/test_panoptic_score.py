@@ -9,14 +9,14 @@ import pytest
 import torch
 from golden.panopticdepth_reference import case
 
-from depth_perception.evaluation.panoptic import CITYSCAPES_DVPS
-from depth_perception.evaluation.panoptic_report import class_sheet, score_document, score_sheet
-from depth_perception.evaluation.panoptic_score import (
+from depth_perception.evaluation.panoptic import (
+    CITYSCAPES_DVPS,
     PanopticCounter,
     PanopticResult,
     PanopticScore,
 )
 from depth_perception.evaluation.panoptic_sets import PANOPTIC_BENCHMARKS, segment_map
+from depth_perception.evaluation.report import class_sheet, score_document, score_sheet
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
 from depth_perception.segment_classes import CITYSCAPES

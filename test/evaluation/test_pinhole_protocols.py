@@ -13,7 +13,8 @@ from data.benchmarks.benchmark_samples import write_sample
 from golden.ppd_reference import case
 from torch import Tensor
 
-from depth_perception.data.benchmarks import BENCHMARKS, BenchmarkFrame, kitti
+from depth_perception.data.benchmarks import BENCHMARKS, kitti
+from depth_perception.data.frames import PinholeFrame
 from depth_perception.evaluation import pinhole
 from depth_perception.evaluation.alignment import Alignment
 from depth_perception.evaluation.loop import Sample, Values, evaluate, filled
@@ -26,9 +27,9 @@ from depth_perception.io.images import write_image
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
 
 
-def _frame(depth_m: Tensor, camera: Pinhole | None = None) -> BenchmarkFrame:
+def _frame(depth_m: Tensor, camera: Pinhole | None = None) -> PinholeFrame:
     rgb = torch.zeros(3, *depth_m.shape, dtype=torch.uint8)
-    return BenchmarkFrame(rgb, depth_m, camera, "x.png")
+    return PinholeFrame(rgb, depth_m, camera, "x.png")
 
 
 def test_part_of_kitti_matches_the_original(tmp_path: Path) -> None:

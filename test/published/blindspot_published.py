@@ -144,3 +144,11 @@ def area_resized(image: Tensor, height: int, width: int) -> Tensor:
     planes = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     smaller = cv2.resize(planes, (width, height), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(smaller).permute(2, 0, 1).contiguous()
+
+
+def scaled_disparity(
+    disparity: Tensor, *, baseline_m: float, network_turn_px: float, image_turn_px: float
+) -> Tensor:
+    """What the authors' scripts save: (W / pi) / B * (W / w) * d; depth is (W / pi) over it."""
+    width = image_turn_px
+    return disparity * (width / math.pi / baseline_m * width / network_turn_px)

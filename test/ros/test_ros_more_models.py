@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ramp_plugin import MODEL, install, write_weights
 from ros_harness import READY, NodeProcess, Probe, cloud_of, depth_of, image, panorama
 
 import depth_perception as dp
@@ -71,6 +73,29 @@ def test_node_and_library_agree(
     code, _ = node.stop()
     assert code == 0
     assert "Traceback" not in node.text
+
+
+def test_a_system_of_another_package_runs_in_the_node(
+    start_node: Callable[..., NodeProcess],
+    make_probe: Callable[..., Probe],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    installed = install(tmp_path)
+    weights = write_weights(tmp_path / "ramp.safetensors", installed)
+    monkeypatch.setenv("PYTHONPATH", f"{installed}:{os.environ['PYTHONPATH']}")
+    node = start_node(
+        {"model": MODEL, "checkpoint": weights, "device": "cpu", "ramp.gain": 2.0},
+        remappings={"__ns": "/ramp"},
+    )
+    probe = make_probe("/ramp", ("depth/image", "depth/points"))
+    node.wait_for(READY)
+    probe.wait_matched()
+    white = np.full((28, 56, 3), 255, np.uint8)
+    found = probe.ask(image(white), ("depth/image", "depth/points"))
+    brightness = np.mean((1 - np.array([0.485, 0.456, 0.406])) / [0.229, 0.224, 0.225])
+    np.testing.assert_allclose(depth_of(found["depth/image"]), 2 * (3 + 0.5 * brightness), 1e-5)
+    assert cloud_of(found["depth/points"])[0].shape[1] == 28 * 56
 
 
 def test_focal_length_over_panels(tmp_path: Path) -> None:

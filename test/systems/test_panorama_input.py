@@ -8,7 +8,7 @@ import torch
 from golden.fill import noise_image
 from PIL import Image
 
-from depth_perception.systems.panorama_input import plain_input
+from depth_perception.systems.image_input import plain_input
 
 
 def test_same_size_is_left_alone() -> None:

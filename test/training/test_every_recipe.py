@@ -19,7 +19,7 @@ from depth_perception.systems import build_network, save_network
 from depth_perception.systems.scaledepth.files import write_class_embeddings
 from depth_perception.training.module import Prepared
 from depth_perception.training.panda.frames import FrameFiles, by_quantiles, normalise
-from depth_perception.training.panda.networks import quiet_start
+from depth_perception.training.panda.task import quiet_start
 from depth_perception.training.recipe import load_recipe, packaged_recipes, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, seeded

@@ -217,9 +217,13 @@ def run(folder: str, resume: bool, trap: str) -> None:
         SizePhase,
     )
     from depth_perception.training.panda.losses import LossRecipe
-    from depth_perception.training.panda.networks import trainable_network
-    from depth_perception.training.panda.recipe import ModelRecipe, PandaRecipe, RunRecipe
-    from depth_perception.training.panda.task import RangeTraining
+    from depth_perception.training.panda.task import (
+        ModelRecipe,
+        PandaRecipe,
+        RangeTraining,
+        RunRecipe,
+        trainable_network,
+    )
     from depth_perception.training.recipe import OptimRecipe
     from depth_perception.training.run import train
 

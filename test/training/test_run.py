@@ -22,12 +22,15 @@ from depth_perception.training.panda.frames import (
     make_target,
 )
 from depth_perception.training.panda.losses import LossRecipe
-from depth_perception.training.panda.networks import trainable_network
-from depth_perception.training.panda.recipe import ModelRecipe, PandaRecipe, RunRecipe
-from depth_perception.training.panda.task import RangeTraining
-from depth_perception.training.recipe import OptimRecipe, load_recipe
+from depth_perception.training.panda.task import (
+    ModelRecipe,
+    PandaRecipe,
+    RangeTraining,
+    RunRecipe,
+    trainable_network,
+)
+from depth_perception.training.recipe import Clock, Cosine, OptimRecipe, load_recipe
 from depth_perception.training.run import train
-from depth_perception.training.schedules import Clock, Cosine
 from depth_perception.training.stream import BatchStream
 from depth_perception.training.strict_mapping import RecipeError
 

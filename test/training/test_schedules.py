@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from depth_perception.training.schedules import Clock, Constant, Cosine, Drops, Poly, Schedule
+from depth_perception.training.recipe import Clock, Constant, Cosine, Drops, Poly, Schedule
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -1,28 +1,34 @@
-"""Message bytes in, message bytes out, without a network: the plain way against ours."""
+"""Message bytes in, message bytes out: the plain way against ours, and what a network adds."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
 import torch
 from std_msgs.msg import Header
 from torch import Tensor
 
+from ...geometry import Equirectangular
+from ...prediction import ScaleKind
 from ...ros.compat.allocator import keep_large_buffers
-from ...ros.messages.buffers import PayloadBuffer
+from ...ros.messages.buffers import PayloadBuffer, Staging
 from ...ros.messages.clouds import CloudPacker
 from ...ros.messages.images import depth_message, read_rgb
 from ...ros.outputs.depth import Frame, cloud_message
 from ...ros.parameters.common import CloudSettings
 from ..comparison import Comparison, comparison
+from ..depth import Scene
 from ..identity import IdentityEstimator, bench_image
 from ..measure import Variant, differences
-from ..options import SIZES, Cloud
+from ..options import SIZES, Cloud, Network
 from ..plain_messages import plain_cloud, plain_depth, plain_pixels
 from ..result import Difference, Result, Stage
 from .session import image_message
 
+Fields = tuple[Tensor, Tensor, Tensor]
 _CLOUD = ("points", "m", "level")
 
 
@@ -33,7 +39,7 @@ def bench_cloud(options: Cloud) -> Result:
         stages = [
             stage
             for size in options.sizes
-            for stage in Scene(*SIZES[size]).stages(bench, options.by_point)
+            for stage in _Messages(*SIZES[size]).stages(bench, options.by_point)
         ]
         return bench.result(
             "cloud",
@@ -47,7 +53,34 @@ def bench_cloud(options: Cloud) -> Result:
         )
 
 
-class Scene:
+def bench_overhead(options: Network) -> Result:
+    """Compare the network alone with message to messages. Relative depth counts as metres."""
+    with comparison(options) as bench:
+        scene = Scene(options, bench.device)
+        name, estimator = next(iter(scene.estimators.items()))
+        message = image_message(scene.image)
+        camera, settings = Equirectangular(*scene.image.shape[:2]), CloudSettings()
+        packer, buffer, staging = CloudPacker(), PayloadBuffer(), Staging()
+        small = estimator.with_options(output_size="network")
+
+        def whole() -> tuple[Tensor, ...]:
+            image = staging.upload(read_rgb(message), bench.device)
+            prediction = replace(small(image, camera), scale=ScaleKind.METRIC)
+            frame = Frame(Header(), image, prediction)
+            depth = depth_message(frame.header, prediction.depth, prediction.valid, buffer)
+            cloud = cloud_message(packer, frame, settings)
+            return tuple(torch.tensor(len(m.data)) for m in (depth, cloud))
+
+        variants = (
+            Variant("network", lambda: (estimator._run(scene.inputs, False),), 1),
+            Variant("message to messages", whole, 1),
+        )
+        stage = bench.stage("network, then all", variants)
+        settings_shown = {"model": options.model, "weights": scene.weights, "backend": name}
+        return bench.result("overhead", [stage], settings_shown)
+
+
+class _Messages:
     """One message and its depth, and both ways to work on them."""
 
     def __init__(self, image_rows: int, depth_rows: int) -> None:
@@ -62,7 +95,7 @@ class Scene:
         pixels, image = self.plain_pixels(), read_rgb(self.message)
         size_in = len(self.message.data)
         size_depth = 4 * self.prediction.values.numel()
-        size_cloud = len(self.our_cloud(image))
+        size_cloud = 16 * int(self.our_cloud(image)[0])
         whole = size_in + size_depth + size_cloud
         name = f"{self.message.width}x{self.message.height}, {size_cloud / 16e6:.1f} M points: "
         works = (
@@ -71,7 +104,7 @@ class Scene:
             ("depth", 2 * size_depth, ("m",), lambda: (self.plain_depth(),),
              lambda: (self.our_depth(),)),
             ("cloud", whole, _CLOUD,
-             lambda: _fields(self.plain_cloud(pixels)), lambda: _fields(self.our_cloud(image))),
+             lambda: self.plain_cloud(pixels), lambda: self.our_cloud(image)),
             ("all", whole, ("m", *_CLOUD), self.plain_whole, self.our_whole),
         )  # fmt: skip
         for work, moved, names, plain, ours in works:
@@ -84,39 +117,33 @@ class Scene:
 
             yield bench.stage(name + work, variants, apart, moved)
 
-    def plain_pixels(self):
+    def plain_pixels(self) -> np.ndarray:
         return plain_pixels(self.message.height, self.message.width, self.message.data)
 
     def plain_depth(self) -> Tensor:
         return _floats(plain_depth(self.prediction.depth.numpy(), self.prediction.valid.numpy()))
 
     def our_depth(self) -> Tensor:
-        prediction = self.prediction
-        message = depth_message(Header(), prediction.depth, prediction.valid, self.buffer)
-        return _floats(message.data)
+        depth, valid = self.prediction.depth, self.prediction.valid
+        return _floats(depth_message(Header(), depth, valid, self.buffer).data)
 
-    def plain_cloud(self, pixels, *, by_point: bool = False) -> array:
-        prediction, limits = self.prediction, self.settings
-        return plain_cloud(
-            pixels,
-            prediction.depth.numpy(),
-            prediction.valid.numpy(),
-            limits.edge_threshold,
-            (limits.min_range_m, limits.max_range_m),
-            by_point=by_point,
-        )
+    def plain_cloud(self, pixels: np.ndarray, *, by_point: bool = False) -> Fields:
+        prediction, cloud = self.prediction, self.settings
+        maps = (prediction.depth.numpy(), prediction.valid.numpy())
+        limits = (cloud.min_range_m, cloud.max_range_m)
+        return _fields(plain_cloud(pixels, *maps, cloud.edge_threshold, limits, by_point=by_point))
 
-    def our_cloud(self, image: Tensor) -> array:
+    def our_cloud(self, image: Tensor) -> Fields:
         frame = Frame(Header(), image, self.prediction)
-        return cloud_message(self.packer, frame, self.settings).data
+        return _fields(cloud_message(self.packer, frame, self.settings).data)
 
     def plain_whole(self, *, by_point: bool = False) -> tuple[Tensor, ...]:
         pixels = self.plain_pixels()
-        return self.plain_depth(), *_fields(self.plain_cloud(pixels, by_point=by_point))
+        return self.plain_depth(), *self.plain_cloud(pixels, by_point=by_point)
 
     def our_whole(self) -> tuple[Tensor, ...]:
         image = read_rgb(self.message)
-        return self.our_depth(), *_fields(self.our_cloud(image))
+        return self.our_depth(), *self.our_cloud(image)
 
 
 def _differences(
@@ -132,7 +159,7 @@ def _floats(data: array) -> Tensor:
     return torch.frombuffer(data, dtype=torch.float32)
 
 
-def _fields(data: array) -> tuple[Tensor, Tensor, Tensor]:
+def _fields(data: array) -> Fields:
     """Number of points, their positions (N, 3), and the levels of their colours (N, 3)."""
     records = _floats(data).view(-1, 4)
     levels = records.view(torch.uint8)[:, 12:15]

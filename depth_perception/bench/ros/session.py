@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import rclpy
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -25,16 +24,12 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, PointCloud2
 
 from ...ros.compat.allocator import ALLOCATOR_VARIABLES
+from ...ros.compat.dds import tuned_environment
 from ..frame_clock import FrameTimes, MemorySample
 
 _PATIENCE_S = 120.0
 _READY = "is ready on"
 _KINDS: Mapping[str, type[Any]] = {"depth/image": Image, "depth/points": PointCloud2}
-TUNED = {
-    "MALLOC_MMAP_THRESHOLD_": "4000000000",
-    "MALLOC_TRIM_THRESHOLD_": "4000000000",
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
 
 
 class NodeError(RuntimeError):
@@ -177,7 +172,8 @@ def session(*, is_tuned: bool) -> Iterator[tuple[SingleThreadedExecutor, Path]]:
     before = dict(os.environ)
     os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 100)
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    for name, value in (tuned_environment() if is_tuned else {}).items():
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "")
+    for name, value in (tuned_environment(prefixes) if is_tuned else {}).items():
         os.environ.setdefault(name, value)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     executor = SingleThreadedExecutor()
@@ -189,15 +185,3 @@ def session(*, is_tuned: bool) -> Iterator[tuple[SingleThreadedExecutor, Path]]:
         rclpy.try_shutdown()
         os.environ.clear()
         os.environ.update(before)
-
-
-def tuned_environment() -> dict[str, str]:
-    """What the launch files set: shared memory for large messages, allocator, idle threads."""
-    try:
-        share = Path(get_package_share_directory("depth_perception"))
-    except PackageNotFoundError:
-        share = Path(__file__).resolve().parents[3]
-    profile = share / "config" / "fastdds_large_data.xml"
-    is_older = os.environ.get("ROS_DISTRO") in ("humble", "iron", "jazzy")
-    name = f"{'FASTRTPS' if is_older else 'FASTDDS'}_DEFAULT_PROFILES_FILE"
-    return {**TUNED, name: str(profile)}

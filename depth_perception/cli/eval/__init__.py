@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
+from ..terminal import failed, table_console
 from .job import BaselineOptions, Dataset, Job, ModelOptions, Report, ReportOptions, RuleOptions
 
 _PLAIN_WIDTH = 160  # columns of a table that is piped into a file or another program
@@ -42,28 +41,15 @@ def main(
         also: baselines.
         report: which frames, and where the results go.
     """
-    console = Console()
-    console = console if console.is_terminal else Console(width=_PLAIN_WIDTH)
+    console = table_console(_PLAIN_WIDTH)
     try:
         job = Job(model, dataset, root, network, rules, also, report, console)
-        _show(_run(job), job)
-    except KeyError as error:  # no such model; str() of a KeyError would put quotes around the text
-        print(f"depth-perception eval: {error.args[0]}", file=sys.stderr)
-        return 1
-    except (OSError, ValueError) as error:
-        print(f"depth-perception eval: {error}", file=sys.stderr)
-        return 1
+        from .run import run, run_panoptic
+
+        _show(run_panoptic(job) if job.benchmark.kind == "panoptic" else run(job), job)
+    except (KeyError, OSError, ValueError) as error:  # KeyError: no such model
+        return failed("eval", error)
     return 0
-
-
-def _run(job: Job) -> Report:
-    if job.benchmark.kind == "panoptic":
-        from .panoptic import run_panoptic
-
-        return run_panoptic(job)
-    from .run import run
-
-    return run(job)
 
 
 def _show(report: Report, job: Job) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from ...systems import ModelCard
@@ -52,19 +52,14 @@ _SEGMENTS = {"split", "stuff_area"}
 
 
 def _panoramic(
-    dataset: str, protocol: str, kind: str, options: set[str], max_depth_m: float, **more: str
+    dataset: str, protocol: str, kind: str, options: set[str], limit_m: float, **more: Any
 ) -> Benchmark:
-    return Benchmark(
-        dataset, protocol, "panoramic", kind, frozenset(options), max_depth_m=max_depth_m, **more
-    )
+    taken = frozenset(options)
+    return Benchmark(dataset, protocol, "panoramic", kind, taken, max_depth_m=limit_m, **more)
 
 
-def _pinhole(
-    dataset: str, protocol: str, kind: str, *options: str, max_depth_m: float = 80.0, **more: str
-) -> Benchmark:
-    return Benchmark(
-        dataset, protocol, "pinhole", kind, frozenset(options), max_depth_m=max_depth_m, **more
-    )
+def _pinhole(dataset: str, protocol: str, kind: str, *options: str, **more: Any) -> Benchmark:
+    return Benchmark(dataset, protocol, "pinhole", kind, frozenset(options), **more)
 
 
 def _panoptic(dataset: str, *options: str) -> Benchmark:
@@ -81,23 +76,18 @@ _ZERO_SHOT = (
 )  # fmt: skip
 _PLAIN_PINHOLE = ("align", "median", "max_depth", "listing")
 _PLACES = {"listing", "view"}
+_SPHERICAL = {"max_depth", *_PLACES, *_BASELINES}
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     _panoramic("worlds", "plain", "panoramas", _PANORAMA, 20.0),
     _panoramic("3d60", "plain", "panoramas", _PANORAMA | _PLACES, 8.0),
-    _panoramic(
-        "3d60", "omnidepth", "omnidepth", _PLACES | _BASELINES | {"max_depth"}, 8.0
-    ),
-    _panoramic(
-        "3d60", "view-synthesis", "view-synthesis", _PLACES | _BASELINES | _ALIGN | {"max_depth"},
-        8.0,
-    ),
+    _panoramic("3d60", "omnidepth", "omnidepth", _SPHERICAL, 8.0),
+    _panoramic("3d60", "view-synthesis", "view-synthesis", _SPHERICAL | _ALIGN, 8.0),
     *(
         _panoramic(name, protocol, kind, options | {"listing", "split"}, limit, split="test")
         for name, limit in _PANDA.items()
         for protocol, kind, options in (
-            ("panda", "panda", _ALIGN),
-            ("plain", "panoramas", _PANORAMA),
+            ("panda", "panda", _ALIGN), ("plain", "panoramas", _PANORAMA),
         )
     ),
     *(
@@ -135,11 +125,8 @@ PROTOCOLS = tuple(dict.fromkeys(benchmark.protocol for benchmark in BENCHMARKS))
 
 
 def find(dataset: str, protocol: str, preferred: str | None) -> Benchmark:
-    """A benchmark; ``auto`` is ``preferred`` where the data set has it, else its default.
-
-    Raises:
-        ValueError: the data set has no such protocol.
-    """
+    """A benchmark, or ValueError; ``auto`` is ``preferred`` where the data set has it, else its
+    default."""
     found = {b.protocol: b for b in BENCHMARKS if b.dataset == dataset}
     if protocol == "auto":
         protocol = preferred if preferred in found else next(iter(found))

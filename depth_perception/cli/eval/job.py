@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...evaluation.alignment import Alignment
-    from ...evaluation.official import Official
+    from ...evaluation.published import Official
     from ...evaluation.report import Sheet
     from ...systems import Estimator
 
@@ -127,11 +127,9 @@ class Report:
 class Job:
     """One model on one data set.
 
-    Raises:
-        KeyError: there is no such model.
-        FileNotFoundError: the data set, the list or the weights file is missing.
-        ValueError: an option is wrong, or does not belong to the data set and protocol, or the
-            model does not fit them.
+    Raises KeyError: there is no such model. FileNotFoundError: the data set, the list or the
+    weights file is missing. ValueError: an option is wrong, or does not belong to the data set
+    and protocol, or the model does not fit them.
     """
 
     model: str
@@ -152,7 +150,7 @@ class Job:
             raise ValueError(f"--max-depth must be positive, got {self.rules.max_depth:g}")
         if self.rules.median and self.rules.align not in ("auto", "median"):
             raise ValueError(f"--median and --align {self.rules.align} contradict each other")
-        from ...evaluation.official import ONLY_PROTOCOL, official
+        from ...evaluation.published import ONLY_PROTOCOL, official
         from ...systems import card, options_of, system_of
 
         system = system_of(self.model).name
@@ -216,11 +214,8 @@ class Job:
         return Alignment(self.rules.align)
 
     def reader(self) -> Any:
-        """The frames of the data set.
-
-        Raises:
-            OSError, ValueError: files are missing, or the list is broken.
-        """
+        """The frames of the data set; OSError, ValueError: files are missing, or the list is
+        broken."""
         from ...data.registry import data_set
 
         entry = data_set(self.benchmark.reads or self.dataset)

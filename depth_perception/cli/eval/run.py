@@ -1,4 +1,4 @@
-"""Runs the depth benchmarks of ``depth-perception eval``."""
+"""Runs the benchmarks of ``depth-perception eval``."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ from typing import Any
 
 from ...data.threed60 import MAX_RANGE_M, Placement, Views
 from ...evaluation.alignment import Alignment
-from ...evaluation.loop import EvaluationProtocol, Predict, evaluate
+from ...evaluation.loop import Evaluation, EvaluationProtocol, Predict, evaluate
 from ...evaluation.nyu_kitti import PROTOCOLS
 from ...evaluation.panda import PandaProtocol
+from ...evaluation.panoptic_sets import PANOPTIC_BENCHMARKS, PanopticBenchmark, PanopticProtocol
 from ...evaluation.pinhole import BENCHMARK_PARTS
-from ...evaluation.plain import (
-    PlainProtocol,
-    constant,
-    median_depth_m,
-    predict_values,
-    untrained,
-)
+from ...evaluation.plain import PlainProtocol, constant, median_depth_m, predict_values, untrained
 from ...evaluation.published import published
 from ...evaluation.relative import RelativeProtocol, predict_log_depth
-from ...evaluation.report import Sheet, document
+from ...evaluation.report import Sheet, class_sheet, document, score_document, score_sheet
 from ...evaluation.spherical import OmniDepthProtocol, ViewSynthesisProtocol
 from ...evaluation.stereo_metrics import EigenProtocol
 from ...evaluation.zero_shot import ZERO_SHOT, ZeroShotProtocol
@@ -53,54 +48,34 @@ class Setup:
 
 
 def run(job: Job) -> Report:
-    """Evaluate a model, and baselines where asked for.
-
-    Raises:
-        OSError, ValueError: files are missing or broken, or the model does not fit the protocol.
-    """
+    """Evaluate a model, and baselines where asked for. Raises OSError, ValueError: files are
+    missing or broken, or the model does not fit the protocol."""
     reader = job.reader()
     estimator = job.estimator()
     setup = SETUPS[job.benchmark.kind](job, reader, estimator)
-    predict = None
-    if job.official.predict is not None:
-        predict = job.official.predict(estimator, job.dataset, job.network.height)
-    predictors: dict[str, Callable[[], Predict]] = {
-        job.model: lambda: predict or setup.predict(estimator)
-    }
+    published_way = job.official.predict or (lambda estimator, dataset, height: None)
+    predict = published_way(estimator, job.dataset, job.network.height)
+    predictors = {job.model: predict or setup.predict(estimator)}
     if job.also.baselines:
         depth_m = job.also.constant_depth
         if depth_m is None:
             depth_m = median_depth_m(setup.reader, job.max_depth_m)
-        predictors[f"constant {depth_m:.2f} m"] = lambda: constant(depth_m)
+        predictors[f"constant {depth_m:.2f} m"] = constant(depth_m)
         random = untrained(job.model, 0, estimator.device, estimator.options)
-        predictors[f"{job.model} untrained"] = lambda: setup.predict(random)
-    results = [
-        evaluate(
-            name,
-            make(),
-            setup.reader,
-            setup.protocol,
-            indices=job.track(name, len(setup.reader)),
-            groups=setup.groups,
-        )
-        for name, make in predictors.items()
-    ]
+        predictors[f"{job.model} untrained"] = setup.predict(random)
+    reader, protocol, groups, results = setup.reader, setup.protocol, setup.groups, []
+    for name, predict in predictors.items():
+        indices = job.track(name, len(reader))
+        found = evaluate(name, predict, reader, protocol, indices=indices, groups=groups)
+        results.append(found)
     first, figures = results[0], None
     if job.as_published and setup.comparable:
         figures = published(job.benchmark.protocol, job.model, job.dataset)
-    summary = (
-        f"{first.frames} frames",
-        f"{first.skipped} without ground truth",
-        f"{first.pixels} pixels",
-        *setup.summary,
-        f"{first.seconds / first.frames:.3f} s per frame",
-    )
-    rules = {**setup.protocol.rules, **setup.rules}
-    return Report(
-        (Sheet.of(results, figures),),
-        ", ".join(summary),
-        document(results, figures, **job.about, rules=rules),
-    )
+    counts = (f"{first.frames} frames", f"{first.skipped} without ground truth")
+    summary = (*counts, f"{first.pixels} pixels", *setup.summary)
+    summary = (*summary, f"{first.seconds / first.frames:.3f} s per frame")
+    whole = document(results, figures, **job.about, rules={**protocol.rules, **setup.rules})
+    return Report((Sheet.of(results, figures),), ", ".join(summary), whole)
 
 
 def _panoramas(job: Job, reader: Any, estimator: Estimator) -> Setup:
@@ -118,13 +93,10 @@ def _panoramas(job: Job, reader: Any, estimator: Estimator) -> Setup:
 def _panda(job: Job, reader: Any, estimator: Estimator) -> Setup:
     alignment = job.alignment(estimator)
     usual = job.rules.align == "auto" and not job.rules.median and job.rules.listing is None
-    return Setup(
-        reader,
-        PandaProtocol(alignment, job.network.height),
-        lambda e: predict_values(e, alignment),
-        (f"split: {job.split}", "protocol: panda", f"alignment: {alignment.value}"),
-        comparable=usual and job.split == "test",
-    )
+    protocol = PandaProtocol(alignment, job.network.height)
+    comparable = usual and job.split == "test"
+    summary = (f"split: {job.split}", "protocol: panda", f"alignment: {alignment.value}")
+    return Setup(reader, protocol, lambda e: predict_values(e, alignment), summary, {}, comparable)
 
 
 def _spherical(job: Job, reader: Any, estimator: Estimator) -> Setup:
@@ -140,15 +112,11 @@ def _spherical(job: Job, reader: Any, estimator: Estimator) -> Setup:
         protocol: EvaluationProtocol = OmniDepthProtocol(limit)
     else:
         protocol = ViewSynthesisProtocol(limit, alignment is Alignment.MEDIAN)
-    usual = job.alignment(estimator)
-    return Setup(
-        _views(job, reader),
-        protocol,
-        lambda e: predict_values(e, usual),
-        (f"up to {limit:g} m", f"protocol: {name}", f"alignment: {alignment.value}"),
-        {"alignment": alignment.value},
-        comparable=limit == MAX_RANGE_M and job.rules.view == "centre",
-    )
+    usual, reader = job.alignment(estimator), _views(job, reader)
+    summary = (f"up to {limit:g} m", f"protocol: {name}", f"alignment: {alignment.value}")
+    rules = {"alignment": alignment.value}
+    comparable = limit == MAX_RANGE_M and job.rules.view == "centre"
+    return Setup(reader, protocol, lambda e: predict_values(e, usual), summary, rules, comparable)
 
 
 def _views(job: Job, reader: Views) -> Views:
@@ -162,15 +130,12 @@ def _pinhole(job: Job, reader: Any, estimator: Estimator) -> Setup:
     if job.dataset in ZERO_SHOT:
         rules = PROTOCOLS[ZERO_SHOT[job.dataset].rules]
         limit = job.rules.max_depth or rules.max_depth_m
-        part_of = replace(rules, max_depth_m=limit).part
+        part_of = replace(rules, max_depth_m=limit).sample
     else:
         part_of = BENCHMARK_PARTS[job.dataset]
-    return Setup(
-        reader,
-        PlainProtocol(limit, alignment, part_of=part_of),
-        lambda e: predict_values(e, alignment, fill_holes=True),
-        (f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}"),
-    )
+    protocol = PlainProtocol(limit, alignment, part_of=part_of)
+    summary = (f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}")
+    return Setup(reader, protocol, lambda e: predict_values(e, alignment, fill_holes=True), summary)
 
 
 def _ppd(job: Job, reader: Any, estimator: Estimator) -> Setup:
@@ -238,3 +203,67 @@ SETUPS: Mapping[str, Callable[[Job, Any, Estimator], Setup]] = {
     "eigen": _eigen,
 }
 """By kind of benchmark."""
+
+
+def run_panoptic(job: Job) -> Report:
+    """Evaluate a model on a data set with segments, by the rules of its published evaluator.
+    Raises OSError, ValueError: files are missing or broken, or an option is wrong."""
+    windows = tuple(sorted({1, *job.rules.window}))
+    if min(windows) < 1:
+        raise ValueError(f"--window must be at least 1, got {min(windows)}")
+    if len(windows) > 1 and job.report.limit is not None:
+        raise ValueError("--limit leaves out frames that --window needs: give one of them")
+    benchmark = PANOPTIC_BENCHMARKS[job.dataset]
+    reader = job.reader()
+    estimator: Any = job.estimator()
+    if not hasattr(estimator.options, "limits"):
+        raise ValueError(f"panoptic evaluation of {job.model} is not supported")
+    limits, focal = estimator.options.limits, job.rules.reference_focal_px
+    if job.rules.stuff_area is not None:
+        limits = replace(limits, stuff_area_px=job.rules.stuff_area)
+    more = {} if focal is None else {"reference_focal_px": focal}
+    estimator = estimator.with_options(limits=limits, **more)
+    classes = estimator.class_names
+    result = evaluate(
+        job.model,
+        lambda sample: estimator(sample.image, sample.camera),
+        reader,
+        PanopticProtocol(benchmark, classes, estimator.card.has_depth, windows),
+        indices=job.track(job.model, len(reader)),
+    )
+    figures = None
+    if job.as_published and job.rules.stuff_area is None and job.split == "val":
+        figures = published("panoptic", job.model, job.dataset)
+    score = result.metrics
+    numbers = score_document(score, benchmark.names, figures)
+    sheets = [score_sheet(score, figures), class_sheet(score, benchmark.names)]
+    if score.depth is not None:
+        name = f"{job.model}, depth up to 80 m"
+        depth = replace(result, name=name, frames=score.depth_frames, metrics=score.depth)
+        sheets.append(Sheet.of([depth]))
+    whole = {
+        **job.about,
+        "split": job.split,
+        "rules": {**vars(benchmark.rules), "stuff_area_px": limits.stuff_area_px},
+        "evaluations": [{"name": job.model, "seconds": result.seconds, **numbers}],
+    }
+    return Report(tuple(sheets), _summary(job, result, benchmark, classes), whole)
+
+
+def _summary(
+    job: Job, result: Evaluation, benchmark: PanopticBenchmark, classes: tuple[str, ...]
+) -> str:
+    score = result.metrics
+    usual = "all" if score.rules.averaged == "all" else "the occurring"
+    lines = [
+        f"{score.frames} frames, {job.dataset} {job.split}, published means are over {usual} "
+        f"classes, {result.seconds / score.frames:.3f} s per frame"
+    ]
+    if len(score.windows) > 1:
+        lines.append(
+            f"{job.model} numbers objects in every frame separately: in windows of several frames "
+            "an object is found only where it happens to keep its number"
+        )
+    if lost := benchmark.never_found(classes):
+        lines.append(f"{job.model} has no class for {', '.join(lost)}")
+    return "\n".join(lines)

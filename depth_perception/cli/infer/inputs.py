@@ -130,9 +130,7 @@ def _walk(root: Path, recursive: bool) -> Iterator[Path]:
 
 
 def _in_list(path: Path, recursive: bool, ours: frozenset[Path]) -> Inputs:
-    items: list[Input] = []
-    skipped: list[tuple[Path, str]] = []
-    missing: list[tuple[Path, str]] = []
+    items, skipped, missing = [], [], []
     for named in _lines(path):
         entry = path.parent / named
         if not entry.exists() and Path(named).exists():

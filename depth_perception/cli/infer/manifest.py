@@ -117,16 +117,12 @@ class Manifest:
     def _add(self, entry: Entry) -> None:
         line = json.dumps(asdict(entry)) + "\n"
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._lock, self._path.open("a", encoding="utf-8") as file:
+        with self._lock, self._path.open("a+b") as file:
             self._remember(entry)
-            if file.tell() and not self._ends_in_newline():
-                file.write("\n")
-            file.write(line)
-
-    def _ends_in_newline(self) -> bool:
-        with self._path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) == b"\n"
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                line = line if file.read(1) == b"\n" else f"\n{line}"
+            file.write(line.encode())
 
     def _remember(self, entry: Entry) -> None:
         self._entries[entry.source] = entry

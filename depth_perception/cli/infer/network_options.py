@@ -15,27 +15,6 @@ from .scale_options import OptionError
 _COMMON = frozenset(item.name for item in fields(EstimatorOptions))
 
 
-def _given(self: Any) -> dict[str, Any]:
-    """The options that were set, by name."""
-    values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _check(self: Any, model: str) -> None:
-    """Reject what the model does not have.
-
-    Raises:
-        OptionError: says which models have it.
-    """
-    for name in _given(self):
-        if name in _names_of(model):
-            continue
-        able = [card.name for card in models() if name in _names_of(card.name)]
-        raise OptionError(
-            f"--{name.replace('_', '-')} is no option of {model}; it is one of {', '.join(able)}"
-        )
-
-
 def _names_of(model: str) -> frozenset[str]:
     return frozenset(entry.name for entry in fields(options_of(model)))
 
@@ -52,10 +31,12 @@ def _flags() -> list[tuple[str, Any, Any]]:
                 _, _, titles = found.setdefault(item.name, (said, item.default, []))
                 if system.title not in titles:
                     titles.append(system.title)
-    return [
-        (name, Annotated[_type(said, default), tyro.conf.arg(help=_help(said, default, of))], None)
-        for name, (said, default, of) in found.items()
-    ]
+    flags = []
+    for name, (said, default, titles) in found.items():
+        facts = "" if default is None else f" (default {default})"
+        text = tyro.conf.arg(help=f"{', '.join(titles)}: {said.text}{facts}")
+        flags.append((name, Annotated[_type(said, default), text], None))
+    return flags
 
 
 def _type(said: Option, default: Any) -> Any:
@@ -68,18 +49,20 @@ def _type(said: Option, default: Any) -> Any:
     return Optional[kind]  # noqa: UP045
 
 
-def _help(said: Option, default: Any, titles: list[str]) -> str:
-    facts = "" if default is None else f" (default {default})"
-    return f"{', '.join(titles)}: {said.text}{facts}"
+class NetworkOptions(make_dataclass("Flags", _flags(), frozen=True)):
+    """Options of single systems; unset ones are the defaults of the model."""
 
+    def given(self) -> dict[str, Any]:
+        """The options that were set, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
-NetworkOptions = make_dataclass(
-    "NetworkOptions",
-    _flags(),
-    frozen=True,
-    namespace={
-        "given": _given,
-        "check": _check,
-        "__doc__": "Options of single systems; unset ones are the defaults of the model.",
-    },
-)
+    def check(self, model: str) -> None:
+        """Reject what the model does not have.
+
+        Raises:
+            OptionError: says which models have it.
+        """
+        for name in [name for name in self.given() if name not in _names_of(model)]:
+            able = ", ".join(card.name for card in models() if name in _names_of(card.name))
+            flag = name.replace("_", "-")
+            raise OptionError(f"--{flag} is no option of {model}; it is one of {able}")

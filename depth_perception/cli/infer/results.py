@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -29,17 +29,8 @@ _OPACITY = 0.6
 _RAW_SUFFIX = {"npy": ".npy", "png16": ".png", "exr": ".exr"}
 
 
-@dataclass(frozen=True)
-class ResultFile:
-    """One file of an input.
-
-    Attributes:
-        ending: appended to the name of the input.
-        write: writes the file to a path.
-    """
-
-    ending: str
-    write: Callable[[Path], object]
+ResultFile = tuple[str, Callable[[Path], object]]
+"""Ending, which is appended to the name of the input, and the function that writes to a path."""
 
 
 def result_files(
@@ -71,15 +62,13 @@ def result_files(
 
     def add(ending: str, write: Callable[[Path], object], *, correct: bool = True) -> None:
         if correct:
-            files.append(ResultFile(ending, write))
+            files.append((ending, write))
         else:
             withheld.append(ending)
 
     if picture:
-        add(
-            ".png",
-            lambda path: write_image(path, picture_of(prediction, image, options, limits, colours)),
-        )
+        shown = partial(picture_of, prediction, image, options, limits, colours)
+        add(".png", lambda path: write_image(path, shown()))
     formats = tuple(dict.fromkeys(options.raw))
     for name in formats:
         add(
@@ -129,9 +118,8 @@ def picture_of(
 
     Segments are drawn between them as colours over the input; ``colours`` are those of the classes.
     """
-    colormap = PUBLISHED_COLORMAP
-    if options.palette == "warm":
-        colormap = near_is_warm(prediction.space)
+    is_warm = options.palette == "warm"
+    colormap = near_is_warm(prediction.space) if is_warm else PUBLISHED_COLORMAP
     depth = depth_picture(
         prediction.values.cpu().numpy(),
         prediction.valid.cpu().numpy(),
@@ -159,8 +147,7 @@ def cloud_of(
     if options.outlier_filter is not None:
         far = outlier_mask(points, std_ratio=options.outlier_filter)
         points = points.masked_fill(far[..., None], torch.nan)
-    panorama = isinstance(prediction.camera, Equirectangular)
-    if options.cloud_frame == "published" and panorama:
+    if options.cloud_frame == "published" and isinstance(prediction.camera, Equirectangular):
         points = optical_to_panda(points)
     elif options.cloud_frame == "opengl":
         points = optical_to_opengl(points)

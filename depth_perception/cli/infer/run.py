@@ -8,15 +8,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from ...geometry import Camera, Pinhole
@@ -39,6 +34,7 @@ from .results import limit_range, picture_of, raw_depth, result_files
 from .scale import ScaleRun
 
 _LISTED = 20
+_OF_ESTIMATORS = ("checkpoint", "height", "precision", "backend", "seam", "flip")
 
 
 @dataclass
@@ -141,9 +137,7 @@ class InferRun:
             return
         image = read_image(item.path)
         camera, note = self._exif_camera(item.path, *image.shape[:2])
-        prediction = self._predict(image, camera=camera)
-        prediction = self._scale_run().update(prediction, image, item.path)
-        prediction = limit_range(prediction, self._options.max_range)
+        prediction = self._depth(image, item.path, self._scale_run(), camera=camera)
 
         def done(error: Exception | None) -> None:
             if error is None:
@@ -169,12 +163,10 @@ class InferRun:
             path = self._manifest.claim(key, state, stem, (".mp4",))[0]
             video = stack.enter_context(VideoWriter(path, frames.info.rate_hz))
             for image in frames:
-                prediction = self._predict(image, output_size="input")
                 stamp_s = count / frames.info.rate_hz
-                if steady is not None:
-                    prediction = steady.update(prediction, stamp_s)
-                prediction = scale.update(prediction, image, item.path, stamp_s)
-                prediction = limit_range(prediction, self._options.max_range)
+                prediction = self._depth(
+                    image, item.path, scale, steady, stamp_s, output_size="input"
+                )
                 ends = self._limits(prediction, limits)
                 video.write(
                     picture_of(prediction, image, self._options, ends, self._class_colours())
@@ -214,11 +206,7 @@ class InferRun:
                 what = f"{item.path} {topic.name} at {_stamp_name(frame)}"
                 try:
                     image, stamp_s = frame.image(), frame.stamp_ns * 1e-9
-                    prediction = self._predict(image)
-                    if steady is not None:
-                        prediction = steady.update(prediction, stamp_s)
-                    prediction = scale.update(prediction, image, item.path, stamp_s, frame)
-                    prediction = limit_range(prediction, self._options.max_range)
+                    prediction = self._depth(image, item.path, scale, steady, stamp_s, frame)
                     ends = self._limits(prediction, limits)
                     stem = item.folder / name / _stamp_name(frame)
                     self._write(key, state, stem, image, prediction, self._reporter(what), ends)
@@ -257,15 +245,7 @@ class InferRun:
         """Depth by the model of ``--scale reference``, which is loaded on first use."""
         if self._reference is None:
             arguments = self._options.metres
-            device = None if self._options.device == "auto" else self._options.device
-            try:
-                model = load(
-                    arguments.reference_model,
-                    checkpoint=arguments.reference_checkpoint,
-                    device=device,
-                )
-            except Exception as error:
-                raise StartError(_reason(error)) from error
+            model = self._load(arguments.reference_model, checkpoint=arguments.reference_checkpoint)
             same = model.card.camera == self._model.camera
             self._reference = model if same else PanelsEstimator(model)
         return self._reference(image, camera)
@@ -275,18 +255,31 @@ class InferRun:
         options = self._options
         if self._model.camera != "pinhole" or options.knows_camera or options.ignore_exif:
             return None, ""
-        found = exif_focal(path, height, width)
-        if found is None:
+        if (found := exif_focal(path, height, width)) is None:
             return None, ""
         camera = Pinhole(height, width, found.fx, found.fy, width / 2, height / 2)
         degrees = math.degrees(camera.horizontal_fov)
         return camera, f"field of view of {degrees:.1f} degrees from {found.source}"
 
-    def _predict(
+    def _depth(
         self,
         image: np.ndarray,
-        output_size: OutputSize | None = None,
-        camera: Camera | None = None,
+        path: Path,
+        scale: ScaleRun,
+        steady: SteadyScale | None = None,
+        stamp_s: float = 0.0,
+        frame: BagFrame | None = None,
+        **how: Any,
+    ) -> Prediction:
+        """Depth of an image in metres, if its scale is recovered, up to ``--max-range``."""
+        prediction = self._predict(image, **how)
+        if steady is not None:
+            prediction = steady.update(prediction, stamp_s)
+        prediction = scale.update(prediction, image, path, stamp_s, frame)
+        return limit_range(prediction, self._options.max_range)
+
+    def _predict(
+        self, image: np.ndarray, output_size: OutputSize | None = None, camera: Camera | None = None
     ) -> Prediction:
         """Depth of one image, at the size of the input with ``--resize`` or on request."""
         height, width = image.shape[:2]
@@ -306,21 +299,10 @@ class InferRun:
     def _estimator_for(self, output_size: OutputSize) -> Predictor:
         """The estimator, loaded on first use; all output sizes share one network."""
         if self._estimator is None:
-            options = self._options
-            try:
-                self._estimator = load(
-                    options.model,
-                    checkpoint=options.checkpoint,
-                    device=None if options.device == "auto" else options.device,
-                    height=options.height,
-                    precision=options.precision,
-                    backend=options.backend,
-                    seam=options.seam,
-                    flip=options.flip,
-                    **options.network.given(),
-                )
-            except Exception as error:
-                raise StartError(_reason(error)) from error
+            given = {name: getattr(self._options, name) for name in _OF_ESTIMATORS}
+            self._estimator = self._load(
+                self._options.model, **given, **self._options.network.given()
+            )
         if output_size not in self._estimators and self._options.panels:
             side = self._options.height or self._model.default_height
             self._estimators[output_size] = PanelsEstimator(
@@ -329,6 +311,13 @@ class InferRun:
         elif output_size not in self._estimators:
             self._estimators[output_size] = self._estimator.with_options(output_size=output_size)
         return self._estimators[output_size]
+
+    def _load(self, model: str, **options: Any) -> Estimator:
+        device = None if self._options.device == "auto" else self._options.device
+        try:
+            return load(model, device=device, **options)
+        except Exception as error:
+            raise StartError(_reason(error)) from error
 
     def _class_colours(self) -> Sequence[Colour]:
         """Colours of the classes of a panoptic model; none for other models."""
@@ -366,11 +355,11 @@ class InferRun:
             self._summary.remarks.append((key, note))
         if not files:
             return
-        paths = self._manifest.claim(key, state, stem, tuple(file.ending for file in files))
+        paths = self._manifest.claim(key, state, stem, tuple(ending for ending, _ in files))
 
         def write() -> None:
-            for file, path in zip(files, paths, strict=True):
-                file.write(path)
+            for (_, write_file), path in zip(files, paths, strict=True):
+                write_file(path)
             self._manifest.finish(key, limits, note)
 
         self._background.submit(write, done)
@@ -407,19 +396,16 @@ class InferRun:
         say(f"results: {self._options.out}")
         for note in summary.notes:
             say(f"note: {note}")
-        self._list("remarks", summary.remarks)
-        self._list("skipped", summary.skipped)
-        self._list("failed", summary.failures)
+        lists = {"remarks": summary.remarks, "skipped": summary.skipped, "failed": summary.failures}
+        for title, rows in lists.items():
+            if rows:
+                say(f"{title}:")
+            for what, reason in rows[:_LISTED]:
+                say(f"  {what}: {reason}")
+            if len(rows) > _LISTED:
+                say(f"  ... and {len(rows) - _LISTED} more")
         if interrupted:
             say("interrupted: run the same command again to continue")
-
-    def _list(self, title: str, rows: Sequence[tuple[str, str]]) -> None:
-        if rows:
-            self._console.print(f"{title}:")
-        for what, reason in rows[:_LISTED]:
-            self._console.print(f"  {what}: {reason}")
-        if len(rows) > _LISTED:
-            self._console.print(f"  ... and {len(rows) - _LISTED} more")
 
 
 def _reason(error: Exception) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .diode import diode
-from .files import BenchmarkFrame, BenchmarkReader, OpenBenchmark
+from .files import BenchmarkReader, OpenBenchmark
 from .relative import eth3d, kitti, nyu, scannet
 from .zero_shot import ZERO_SHOT
 
@@ -16,13 +16,6 @@ BENCHMARKS: Mapping[str, OpenBenchmark] = MappingProxyType(
 """Readers by name, called with the root and the list; None takes the one list in the root."""
 
 __all__ = [
-    "BENCHMARKS",
-    "ZERO_SHOT",
-    "BenchmarkFrame",
-    "BenchmarkReader",
-    "diode",
-    "eth3d",
-    "kitti",
-    "nyu",
-    "scannet",
-]
+    "BENCHMARKS", "ZERO_SHOT", "BenchmarkReader",
+    "diode", "eth3d", "kitti", "nyu", "scannet",
+]  # fmt: skip

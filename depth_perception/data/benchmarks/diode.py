@@ -35,16 +35,18 @@ def diode(
     elif not root.is_dir():
         raise FileNotFoundError(f"no folder {root}")
     else:
-        files = [_beside(path, root) for path in sorted(root.rglob("*_depth.npy"))]
+        files = []
+        for depth in sorted(root.rglob("*_depth.npy")):
+            image = depth.with_name(f"{depth.name.removesuffix('_depth.npy')}.png")
+            mask = depth.with_name(f"{image.stem}_depth_mask.npy").relative_to(root).as_posix()
+            files.append(FrameFiles(image, depth, (mask,)))
 
     def depth_of(frame: FrameFiles, _size: tuple[int, int]) -> np.ndarray:
         depth = torch.from_numpy(_array(frame.depth)).float()
         mask = torch.from_numpy(_array(root / frame.words[0]))
         if depth.ndim != 3 or depth.shape[:2] != mask.shape:
-            raise DepthReadError(
-                f"{frame.depth} is {tuple(depth.shape)} with a mask of {tuple(mask.shape)}; "
-                "expected (H, W, 1) and (H, W)"
-            )
+            sizes = f"{tuple(depth.shape)} with a mask of {tuple(mask.shape)}"
+            raise DepthReadError(f"{frame.depth} is {sizes}; expected (H, W, 1) and (H, W)")
         depth = depth[..., 0]
         return torch.where(diode_valid(depth, mask == 1, max_slope_m), depth, 0).numpy()
 
@@ -68,12 +70,6 @@ def diode_valid(depth: Tensor, mask: Tensor, max_slope_m: float | None = MAX_SLO
     kernels = torch.stack((across.T, across))[:, None].to(depth)
     slopes = F.conv2d(F.pad(depth[None, None], (1, 1, 1, 1), mode="replicate"), kernels)
     return valid & ~(slopes[0].abs().sum(0) > max_slope_m)
-
-
-def _beside(depth: Path, root: Path) -> FrameFiles:
-    stem = depth.name.removesuffix("_depth.npy")
-    mask = depth.with_name(f"{stem}_depth_mask.npy").relative_to(root).as_posix()
-    return FrameFiles(depth.with_name(f"{stem}.png"), depth, (mask,))
 
 
 def _array(path: Path) -> np.ndarray:

@@ -8,30 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ...geometry import Pinhole
 from ..files import depth_samples, list_rows, read_rgb
+from ..frames import PinholeFrame
 
 NO_DEPTH = "None"
 _MOST_WORDS = 100  # of a line
-
-
-@dataclass(frozen=True)
-class BenchmarkFrame:
-    """One image and its ground truth.
-
-    Attributes:
-        rgb: (3, H, W) uint8.
-        depth_m: (H, W) float32 z-depth in metres, 0 where unknown.
-        camera: None where the data set does not say.
-        name: path of the image below the root.
-    """
-
-    rgb: Tensor
-    depth_m: Tensor
-    camera: Pinhole | None
-    name: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +62,7 @@ class BenchmarkReader:
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> BenchmarkFrame:
+    def __getitem__(self, index: int) -> PinholeFrame:
         """One frame.
 
         Raises:
@@ -94,12 +77,9 @@ class BenchmarkReader:
             raise ValueError(
                 f"{files.depth} is {depth.shape} but its image is {size} (height, width)"
             )
-        return BenchmarkFrame(
-            rgb,
-            torch.from_numpy(np.ascontiguousarray(depth, np.float32)),
-            self._camera_of(files, size),
-            files.image.relative_to(self.root).as_posix(),
-        )
+        depth_m = torch.from_numpy(np.ascontiguousarray(depth, np.float32))
+        name = files.image.relative_to(self.root).as_posix()
+        return PinholeFrame(rgb, depth_m, self._camera_of(files, size), name)
 
 
 def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -> list[FrameFiles]:
@@ -117,11 +97,8 @@ def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -
     root = Path(root)
     path = _the_list(root) if listing is None else Path(listing)
     rows = list_rows(path, range(least_words, _MOST_WORDS), "image depth")
-    return [
-        FrameFiles(root / words[0], root / words[1], tuple(words[2:]))
-        for words in rows
-        if words[1] != NO_DEPTH
-    ]
+    kept = (words for words in rows if words[1] != NO_DEPTH)
+    return [FrameFiles(root / image, root / depth, tuple(more)) for image, depth, *more in kept]
 
 
 def png_depth(per_metre: float) -> DepthOf:

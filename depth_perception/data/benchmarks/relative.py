@@ -25,10 +25,8 @@ def _eth3d_depth(files: FrameFiles, size: tuple[int, int]) -> np.ndarray:
         raise DepthReadError(f"cannot read {path}: no such file")
     expected, found = 4 * size[0] * size[1], path.stat().st_size
     if found != expected:
-        raise DepthReadError(
-            f"{path} has {found} bytes; float32 for its image of {size} (height, width) takes "
-            f"{expected}"
-        )
+        rule = f"float32 for its image of {size} (height, width) takes {expected}"
+        raise DepthReadError(f"{path} has {found} bytes; {rule}")
     depth = np.fromfile(path, "<f4").reshape(size)
     return np.where(np.isfinite(depth), depth, 0)
 

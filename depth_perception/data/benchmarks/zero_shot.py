@@ -29,6 +29,7 @@ import numpy as np
 from ...geometry import Pinhole
 from ...io.depth_files import DepthReadError
 from ..photos import depth_samples, sunrgbd_samples
+from ..rendered import virtual_kitti_depth
 from .files import (
     BenchmarkReader,
     FrameFiles,
@@ -88,14 +89,10 @@ def ibims(root: str | Path, listing: str | Path | None = None) -> BenchmarkReade
     is_masked = (root / "masked_depth").is_dir()
     folder = root / ("masked_depth" if is_masked else "depth")
     masks = () if is_masked else ("mask_invalid", "mask_transp")
-    files = [
-        FrameFiles(
-            root / "rgb" / f"{name}.png",
-            folder / f"{name}.png",
-            tuple(f"{mask}/{name}.png" for mask in masks),
-        )
-        for name in names
-    ]
+    files = []
+    for name in (f"{name}.png" for name in names):
+        words = tuple(f"{mask}/{name}" for mask in masks)
+        files.append(FrameFiles(root / "rgb" / name, folder / name, words))
 
     def depth_of(frame: FrameFiles, _size: tuple[int, int]) -> np.ndarray:
         depth = depth_samples(frame.depth) / (1000 if is_masked else IBIMS_PER_METRE)
@@ -122,8 +119,12 @@ def vkitti2(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
         pictures = [root / line[0] for line in words if line]
     else:
         pictures = sorted(_folder(root).rglob("rgb_*.jpg"))
-    files = [FrameFiles(path, _vkitti_depth(path, root)) for path in pictures]
-    return BenchmarkReader(root, files, png_depth(100), _vkitti_camera)
+    files = [FrameFiles(path, virtual_kitti_depth(path, root)) for path in pictures]
+
+    def camera_of(_files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
+        return VKITTI_CAMERA if size == (375, 1242) else None
+
+    return BenchmarkReader(root, files, png_depth(100), camera_of)
 
 
 ZERO_SHOT: Mapping[str, OpenBenchmark] = MappingProxyType(
@@ -190,13 +191,3 @@ def _mask(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     if mask is None or mask.shape != shape:
         raise DepthReadError(f"{path} is not a readable mask of {shape} (height, width)")
     return mask > 0
-
-
-def _vkitti_depth(picture: Path, root: Path) -> Path:
-    parts = picture.relative_to(root).parts
-    folder = root.joinpath(*("depth" if part == "rgb" else part for part in parts[:-1]))
-    return folder / f"{picture.stem.replace('rgb_', 'depth_')}.png"
-
-
-def _vkitti_camera(_files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
-    return VKITTI_CAMERA if size == (375, 1242) else None

@@ -16,25 +16,17 @@ the images of ``worlds``.
 from .base import PanoramaFrame, Panoramas
 from .pictures import Diverse360, Pictures, Views360x, WorldPictures, Zind
 from .readers import Deep360, Matterport3D, Stanford2D3D, Structured3D
-from .registry import PANORAMAS, PICTURES, open_panoramas, open_pictures
-from .write import write_panoramas, write_pictures
+from .registry import (
+    PANORAMAS,
+    PICTURES,
+    open_panoramas,
+    open_pictures,
+    write_panoramas,
+    write_pictures,
+)
 
 __all__ = [
-    "PANORAMAS",
-    "PICTURES",
-    "Deep360",
-    "Diverse360",
-    "Matterport3D",
-    "PanoramaFrame",
-    "Panoramas",
-    "Pictures",
-    "Stanford2D3D",
-    "Structured3D",
-    "Views360x",
-    "WorldPictures",
-    "Zind",
-    "open_panoramas",
-    "open_pictures",
-    "write_panoramas",
-    "write_pictures",
-]
+    "PANORAMAS", "PICTURES", "Deep360", "Diverse360", "Matterport3D", "PanoramaFrame", "Panoramas",
+    "Pictures", "Stanford2D3D", "Structured3D", "Views360x", "WorldPictures", "Zind",
+    "open_panoramas", "open_pictures", "write_panoramas", "write_pictures",
+]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,22 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..files import check_depth_size, list_rows, read_rgb
-
-
-@dataclass(frozen=True)
-class PanoramaFrame:
-    """A full panorama and its range.
-
-    Attributes:
-        rgb: (3, H, W) uint8.
-        range_m: (H, W) float32 metres along the ray, 0 where unknown.
-        name: of the image, relative to the root.
-    """
-
-    rgb: Tensor
-    range_m: Tensor
-    name: str
+from ...io.depth_files import write_depth
+from ..files import check_depth_size, depth_samples, list_rows, read_rgb
+from ..frames import PanoramaFrame
 
 
 class Panoramas(ABC):
@@ -41,7 +27,9 @@ class Panoramas(ABC):
 
     Attributes:
         splits: names of its parts.
+        layout: paths of image and range of a frame below the root.
         usual_max_range_m: the limit of PanDA's reader.
+        per_metre: steps of the samples of its 16-bit PNG in a metre.
         pairs: image and range file of each frame.
 
     Raises:
@@ -50,7 +38,9 @@ class Panoramas(ABC):
     """
 
     splits: ClassVar[tuple[str, ...]] = ("train", "val", "test")
+    layout: ClassVar[str]
     usual_max_range_m: ClassVar[float]
+    per_metre: ClassVar[float] = 1000.0
 
     def __init__(
         self,
@@ -75,7 +65,7 @@ class Panoramas(ABC):
             )
             where = str(listing)
         if not self.pairs:
-            raise FileNotFoundError(f"no {name} frames in {where}; expected {self.layout()}")
+            raise FileNotFoundError(f"no {name} frames in {where}; expected {self.layout}")
         missing = [path for pair in self.pairs for path in pair if not path.is_file()]
         if missing:
             raise FileNotFoundError(
@@ -102,23 +92,18 @@ class Panoramas(ABC):
 
     @classmethod
     @abstractmethod
-    def layout(cls) -> str:
-        """Paths of image and range of a frame below the root."""
-
-    @classmethod
-    @abstractmethod
     def place(cls, split: str, number: int) -> tuple[str, str]:
         """Names of image and range for writing a frame of a split."""
 
-    @staticmethod
-    @abstractmethod
-    def read_range(path: Path) -> np.ndarray:
+    @classmethod
+    def read_range(cls, path: Path) -> np.ndarray:
         """(H, W) float32 metres, 0 or NaN where unknown."""
+        return depth_samples(path).astype(np.float32) / cls.per_metre
 
-    @staticmethod
-    @abstractmethod
-    def write_range(path: Path, range_m: np.ndarray) -> None:
+    @classmethod
+    def write_range(cls, path: Path, range_m: np.ndarray) -> None:
         """The inverse of :meth:`read_range`."""
+        write_depth(path, range_m, range_m > 0, png_scale=cls.per_metre)
 
     @abstractmethod
     def _find(self) -> list[tuple[Path, Path]]: ...

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,20 +13,18 @@ from ...io.depth_files import read_depth
 from ...io.images import IMAGE_SUFFIXES
 from ..files import read_rgb
 
-_LEFT_OUT = frozenset(
-    (
-        "d7bcd8d5-755e-4de1-9782-7ae8d030a0d9",
-        "cb9a173c-859b-4ac1-9b30-3c099309c076",
-        "39311111-417c-4c7f-b96e-8f0ae5f8a393",
-        "91901e40-5f67-461a-aab9-110ab46970ea",
-        "9201f6ab-4002-4a87-a9a6-3b56b7fbbc54",
-        "451f9a32-8e68-46a0-9bb6-e60a3c2cf6a6",
-        "3af3e0a7-4f80-4f7d-9f56-aad9381bc42c",
-    )
-)
+_LEFT_OUT = {
+    "d7bcd8d5-755e-4de1-9782-7ae8d030a0d9",
+    "cb9a173c-859b-4ac1-9b30-3c099309c076",
+    "39311111-417c-4c7f-b96e-8f0ae5f8a393",
+    "91901e40-5f67-461a-aab9-110ab46970ea",
+    "9201f6ab-4002-4a87-a9a6-3b56b7fbbc54",
+    "451f9a32-8e68-46a0-9bb6-e60a3c2cf6a6",
+    "3af3e0a7-4f80-4f7d-9f56-aad9381bc42c",
+}
 
 
-class Pictures(ABC):
+class Pictures:
     """Images below a folder.
 
     Args:
@@ -33,25 +32,30 @@ class Pictures(ABC):
         listing: a list of the images, one per line, relative to the root; None takes all.
 
     Attributes:
+        layout: paths of the images below the root, as text; ``pattern``: as a pattern.
+        place: name for writing the image of a number.
         names: the images, relative to the root.
 
     Raises:
         FileNotFoundError: there is no image, or one of the list is missing.
     """
 
+    layout: ClassVar[str]
+    pattern: ClassVar[str]
+    place: ClassVar[Callable[[int], str]]
+
     def __init__(self, root: str | Path, *, listing: str | Path | None = None) -> None:
         self.root = Path(root)
         if listing is None:
-            found = sorted(path.relative_to(self.root).as_posix() for path in self._find())
+            images = [p for p in self.root.glob(self.pattern) if p.suffix.lower() in IMAGE_SUFFIXES]
+            found = sorted(path.relative_to(self.root).as_posix() for path in images)
         else:
             lines = Path(listing).read_text(encoding="utf-8-sig").splitlines()
             found = [line.strip().lstrip("/") for line in lines if line.strip()]
-        self.names = tuple(
-            name for name in found if not _LEFT_OUT.intersection(PurePosixPath(name).parts)
-        )
+        self.names = tuple(n for n in found if not _LEFT_OUT.intersection(PurePosixPath(n).parts))
         if not self.names:
             raise FileNotFoundError(
-                f"no {type(self).__name__} pictures in {self.root}; expected {self.layout()}"
+                f"no {type(self).__name__} pictures in {self.root}; expected {self.layout}"
             )
         for name in self.names if listing is not None else ():
             if not (self.root / name).is_file():
@@ -76,33 +80,13 @@ class Pictures(ABC):
         """Sky mask, (H, W) bool of any size; None if unknown."""
         return None
 
-    @classmethod
-    @abstractmethod
-    def layout(cls) -> str:
-        """Paths of the images below the root."""
-
-    @classmethod
-    @abstractmethod
-    def place(cls, number: int) -> str:
-        """Name for writing an image."""
-
-    @abstractmethod
-    def _find(self) -> list[Path]: ...
-
 
 class Zind(Pictures):
     """Zillow Indoor Dataset (Cruz et al., CVPR 2021): empty homes."""
 
-    @classmethod
-    def layout(cls) -> str:
-        return "HOME/panos/floor_NN_partial_room_NN_pano_N.jpg"
-
-    @classmethod
-    def place(cls, number: int) -> str:
-        return f"{number:04d}/panos/floor_01_partial_room_01_pano_{number}.jpg"
-
-    def _find(self) -> list[Path]:
-        return list(self.root.glob("*/panos/*.jpg"))
+    layout = "HOME/panos/floor_NN_partial_room_NN_pano_N.jpg"
+    pattern = "*/panos/*.jpg"
+    place = "{0:04d}/panos/floor_01_partial_room_01_pano_{0}.jpg".format
 
 
 class Views360x(Pictures):
@@ -112,9 +96,8 @@ class Views360x(Pictures):
     suffix ``.npy``, nonzero for sky. Seven recordings are excluded, as in PanDA.
     """
 
-    @classmethod
-    def layout(cls) -> str:
-        return "360x_frames/RECORDING/NAME.jpg, 360x_masks/RECORDING/NAME.npy"
+    layout = "360x_frames/RECORDING/NAME.jpg, 360x_masks/RECORDING/NAME.npy"
+    pattern = "360x_frames/**/*.jpg"
 
     @classmethod
     def place(cls, number: int) -> str:
@@ -125,35 +108,18 @@ class Views360x(Pictures):
         path = self.root / name.with_suffix(".npy")
         return torch.from_numpy(read_depth(path) > 0) if path.is_file() else None
 
-    def _find(self) -> list[Path]:
-        return list(self.root.glob("360x_frames/**/*.jpg"))
-
 
 class Diverse360(Pictures):
     """The panoramas of the authors, or any folder: all images below the root."""
 
-    @classmethod
-    def layout(cls) -> str:
-        return "images in folders of any name"
-
-    @classmethod
-    def place(cls, number: int) -> str:
-        return f"{number:05d}.jpg"
-
-    def _find(self) -> list[Path]:
-        return [p for p in self.root.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES]
+    layout = "images in folders of any name"
+    pattern = "**/*"
+    place = "{:05d}.jpg".format
 
 
 class WorldPictures(Pictures):
     """The images of a folder of synthetic worlds, without ground truth."""
 
-    @classmethod
-    def layout(cls) -> str:
-        return "frames/NAME_rgb.png, as `depth-perception worlds folder` writes them"
-
-    @classmethod
-    def place(cls, number: int) -> str:
-        return f"frames/{number:08d}_000_rgb.png"
-
-    def _find(self) -> list[Path]:
-        return list(self.root.glob("frames/*_rgb.png"))
+    layout = "frames/NAME_rgb.png, as `depth-perception worlds folder` writes them"
+    pattern = "frames/*_rgb.png"
+    place = "frames/{:08d}_000_rgb.png".format

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from itertools import count
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from ...geometry.projections import cassini_to_equirectangular
 from ...io.atomic import replacing
-from ...io.depth_files import DepthReadError, write_depth
+from ...io.depth_files import DepthReadError
 from ..files import depth_samples, write_samples
 from .base import Panoramas
 
@@ -48,11 +47,8 @@ class Structured3D(Panoramas):
     without seven that PanDA excludes.
     """
 
+    layout = "scene_NNNNN/2D_rendering/ID/panorama/full/{rgb_rawlight,depth}.png"
     usual_max_range_m = 10.0
-
-    @classmethod
-    def layout(cls) -> str:
-        return "scene_NNNNN/2D_rendering/ID/panorama/full/{rgb_rawlight,depth}.png"
 
     @classmethod
     def place(cls, split: str, number: int) -> tuple[str, str]:
@@ -60,23 +56,13 @@ class Structured3D(Panoramas):
         folder = f"scene_{scene:05d}/2D_rendering/{485142 + number}/panorama/full"
         return f"{folder}/rgb_rawlight.png", f"{folder}/depth.png"
 
-    @staticmethod
-    def read_range(path: Path) -> np.ndarray:
-        return depth_samples(path).astype(np.float32) / 1000
-
-    @staticmethod
-    def write_range(path: Path, range_m: np.ndarray) -> None:
-        write_depth(path, range_m, range_m > 0)
-
     def _find(self) -> list[tuple[Path, Path]]:
         pairs = []
-        for scene in sorted(self.root.glob("scene_*")):
-            found = re.fullmatch(r"scene_(\d{5})", scene.name)
-            number = int(found[1]) if found else -1
-            if number in _BROKEN or number not in _SCENES[self.split]:
-                continue
-            pictures = scene.glob("2D_rendering/*/panorama/full/rgb_rawlight.png")
-            pairs += [(path, path.with_name("depth.png")) for path in sorted(pictures)]
+        for scene in sorted(self.root.glob("scene_" + 5 * "[0-9]")):
+            number = int(scene.name[-5:])
+            if number in _SCENES[self.split] and number not in _BROKEN:
+                pictures = sorted(scene.glob("2D_rendering/*/panorama/full/rgb_rawlight.png"))
+                pairs += [(path, path.with_name("depth.png")) for path in pictures]
         return pairs
 
 
@@ -88,11 +74,8 @@ class Deep360(Panoramas):
     as in PanDA. Sky is far and clamped to the limit.
     """
 
+    layout = "epK_500frames/training/{rgb/NNNNNN_12_rgb1.png,depth/NNNNNN_depth.npz}"
     usual_max_range_m = 100.0
-
-    @classmethod
-    def layout(cls) -> str:
-        return "epK_500frames/training/{rgb/NNNNNN_12_rgb1.png,depth/NNNNNN_depth.npz}"
 
     @classmethod
     def place(cls, split: str, number: int) -> tuple[str, str]:
@@ -100,25 +83,22 @@ class Deep360(Panoramas):
         stem = f"{1 + number // 6:06d}"
         return f"{folder}/rgb/{stem}_12_rgb1.png", f"{folder}/depth/{stem}_depth.npz"
 
-    @staticmethod
-    def read_range(path: Path) -> np.ndarray:
+    @classmethod
+    def read_range(cls, path: Path) -> np.ndarray:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return np.ascontiguousarray(file["arr_0"], np.float32)
         except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
             raise DepthReadError(f"{path} holds no array arr_0: {error}") from error
 
-    @staticmethod
-    def write_range(path: Path, range_m: np.ndarray) -> None:
+    @classmethod
+    def write_range(cls, path: Path, range_m: np.ndarray) -> None:
         with replacing(path) as part, part.open("wb") as file:
             np.savez_compressed(file, range_m.astype(np.float32))
 
     def _find(self) -> list[tuple[Path, Path]]:
-        pictures = self.root.glob(f"ep*_500frames/{_FOLDERS[self.split]}/rgb/*_12_rgb1.png")
-        return [
-            (path, path.parents[1] / "depth" / f"{path.name[:-12]}_depth.npz")
-            for path in sorted(pictures)
-        ]
+        found = sorted(self.root.glob(f"ep*_500frames/{_FOLDERS[self.split]}/rgb/*_12_rgb1.png"))
+        return [(p, p.parents[1] / "depth" / f"{p.name[:-12]}_depth.npz") for p in found]
 
     def _panorama(self, rgb: Tensor, range_m: Tensor) -> tuple[Tensor, Tensor]:
         return cassini_to_equirectangular(rgb), cassini_to_equirectangular(range_m)
@@ -131,25 +111,15 @@ class Matterport3D(Panoramas):
     2021). Split by the official lists of scenes: 18 ``test``, 11 ``val``, the others ``train``.
     """
 
+    layout = "SCENE/{pano_skybox_color/ID.jpg,pano_depth/ID.png}"
     usual_max_range_m = 11.0
-
-    @classmethod
-    def layout(cls) -> str:
-        return "SCENE/{pano_skybox_color/ID.jpg,pano_depth/ID.png}"
+    per_metre = 4000.0
 
     @classmethod
     def place(cls, split: str, number: int) -> tuple[str, str]:
         scene = {"train": _SOME_TRAIN, "val": _VAL.split()[0], "test": _TEST.split()[0]}[split]
         stem = f"{number:032x}"
         return f"{scene}/pano_skybox_color/{stem}.jpg", f"{scene}/pano_depth/{stem}.png"
-
-    @staticmethod
-    def read_range(path: Path) -> np.ndarray:
-        return depth_samples(path).astype(np.float32) / 4000
-
-    @staticmethod
-    def write_range(path: Path, range_m: np.ndarray) -> None:
-        write_depth(path, range_m, range_m > 0, png_scale=4000.0)
 
     def _find(self) -> list[tuple[Path, Path]]:
         return [
@@ -171,32 +141,26 @@ class Stanford2D3D(Panoramas):
     list.
     """
 
+    layout = "area_X/{rgb_pre_/NAME_rgb.png,depth/NAME_depth.png}, or both in area_X/pano"
     usual_max_range_m = 11.0
-
-    @classmethod
-    def layout(cls) -> str:
-        return "area_X/{rgb_pre_/NAME_rgb.png,depth/NAME_depth.png}, or both in area_X/pano"
 
     @classmethod
     def place(cls, split: str, number: int) -> tuple[str, str]:
         area = (_TEST_AREAS if split == "test" else _TRAIN_AREAS)[number % 2]
-        stems = (
-            f"camera_{number:016x}{tail:016x}_office_1_frame_equirectangular_domain"
-            for tail in count()
-        )
+        rest = "office_1_frame_equirectangular_domain"
+        stems = (f"camera_{number:016x}{tail:016x}_{rest}" for tail in count())
         stem = next(s for s in stems if split == "test" or _is_val(s) == (split == "val"))
         return f"{area}/rgb_pre_/{stem}_rgb.png", f"{area}/depth/{stem}_depth.png"
 
-    @staticmethod
-    def read_range(path: Path) -> np.ndarray:
+    @classmethod
+    def read_range(cls, path: Path) -> np.ndarray:
         samples = depth_samples(path)
         return np.where(samples == _MISSING, 0, samples).astype(np.float32) / 512
 
-    @staticmethod
-    def write_range(path: Path, range_m: np.ndarray) -> None:
+    @classmethod
+    def write_range(cls, path: Path, range_m: np.ndarray) -> None:
         samples = np.rint(range_m * 512).clip(1, _MISSING - 1)
-        samples = np.where(range_m > 0, samples, _MISSING).astype(np.uint16)
-        write_samples(path, samples)
+        write_samples(path, np.where(range_m > 0, samples, _MISSING).astype(np.uint16))
 
     def _find(self) -> list[tuple[Path, Path]]:
         test = self.split == "test"

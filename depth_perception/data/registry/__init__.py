@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..names import DATA_SET_NAMES, check_name
-from . import panoptic, panoramas, pinhole
+from .entries import ENTRIES
 from .entry import DataSet, Reader, depth_of, picture_of
 
 __all__ = ["DATA_SETS", "DataSet", "Reader", "data_set", "depth_of", "picture_of"]
 
-_ENTRIES = {entry.name: entry for m in (panoramas, pinhole, panoptic) for entry in m.ENTRIES}
-DATA_SETS: Mapping[str, DataSet] = MappingProxyType(
-    {name: _ENTRIES[name] for name in DATA_SET_NAMES}
-)
+_ENTRIES = {entry.name: entry for entry in ENTRIES}
+DATA_SETS: Mapping[str, DataSet] = MappingProxyType({n: _ENTRIES[n] for n in DATA_SET_NAMES})
 """In the order in which they are listed."""
 
 

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from torch import Tensor
 
+from ..frames import Reader
+
 Camera = Literal["panorama", "pinhole", "stereo panoramas", "stereo pinholes"]
 Gives = Literal["range", "depth", "images", "panoptic"]
-
-
-class Reader(Protocol):
-    """A data set of frames of any kind."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -51,14 +46,14 @@ class DataSet:
     splits: tuple[str, ...]
     rule: str
     used_by: tuple[str, ...]
-    open_split: Callable[[Path, str, Path | None], Reader]
+    open_split: Callable[[Path, str, Path | None], Reader[Any]]
     files_of: Callable[[Any], Iterable[Path]]
     partners: tuple[str, Callable[[Path], Path]] | None = None
     usual_m: tuple[float, float] = (0.2, 200.0)
 
     def open(
         self, root: str | Path, split: str | None = None, listing: str | Path | None = None
-    ) -> Reader:
+    ) -> Reader[Any]:
         """The reader of a split, the first one if none is named.
 
         Raises:

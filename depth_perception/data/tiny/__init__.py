@@ -8,62 +8,41 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..names import DATA_SET_NAMES
 from ..panoramas.registry import PANORAMAS, PICTURES
 from . import pairs, panoramas, pinhole
 
 Made = Mapping[str, Sequence[Any]]
 """Written frames by split, in the order of the reader."""
 
+_LISTED = {
+    "diode-indoor": ("indoors_test.txt", 1000, "val/indoors/{k}.png", "val/indoors/{k}_depth.png"),
+    "diode-outdoor": ("outdoor_test.txt", 256, "val/outdoor/{k}.png", "val/outdoor/{k}_depth.png"),
+    "ddad": ("camera01.txt", 256, "000150/rgb/CAMERA_01/{k}.png", "000150/depth/CAMERA_01/{k}.png"),
+    "hypersim-list": ("hypersim_list2.txt", 1000, "ai_001_001/frame.{k:04d}.tonemap.jpg",
+                      "ai_001_001/frame.{k:04d}.depth.png"),
+    "diml": ("test_outdoor.txt", 1000, "outdoor/outleft/{k}.png", "outdoor/depthmap/{k}.png"),
+    "scannet": ("scannet_list.txt", 1000, "scene0707_00/color/{k}.jpg",
+                "scene0707_00/depth/{k}.png"),
+}  # fmt: skip
+_OUTDOOR = ("diode-outdoor", "ddad", "diml")
+_WRITERS: dict[str, Callable[[Path], Made]] = {
+    **{name: partial(panoramas.of_range, name) for name in PANORAMAS},
+    **{name: partial(panoramas.of_pictures, name) for name in PICTURES},
+    **{n: pinhole.listed(*form, outdoor=n in _OUTDOOR) for n, form in _LISTED.items()},
+    "3d60": panoramas.threed60, "worlds": panoramas.worlds,
+    "nyu": pinhole.nyu, "nyu-folders": pinhole.nyu_folders,
+    "kitti": pinhole.kitti, "kitti-folders": pinhole.kitti_folders, "kitti-raw": pairs.kitti_raw,
+    "sunrgbd": pinhole.sunrgbd, "diode": pinhole.diode, "ibims": pinhole.ibims,
+    "vkitti2": pinhole.vkitti2, "eth3d": pinhole.eth3d, "urbansyn": pinhole.urbansyn,
+    "hypersim": pinhole.hypersim, "hypersim-json": pinhole.hypersim_json,
+    "unrealstereo4k": pinhole.unrealstereo4k, "tartanair": pinhole.tartanair,
+    "cityscapes": pairs.cityscapes, "cityscapes-dvps": pairs.cityscapes_dvps,
+    "semkitti-dvps": pairs.semkitti_dvps,
+}  # fmt: skip
 WRITERS: Mapping[str, Callable[[Path], Made]] = MappingProxyType(
-    {
-        **{name: partial(panoramas.of_range, name) for name in PANORAMAS},
-        **{name: partial(panoramas.of_pictures, name) for name in PICTURES},
-        "3d60": panoramas.threed60,
-        "worlds": panoramas.worlds,
-        "nyu": pinhole.nyu,
-        "nyu-folders": pinhole.nyu_folders,
-        "kitti": pinhole.kitti,
-        "kitti-folders": pinhole.kitti_folders,
-        "kitti-raw": pairs.kitti_raw,
-        "sunrgbd": pinhole.sunrgbd,
-        "diode": pinhole.diode,
-        "diode-indoor": pinhole.listed(
-            "indoors_test.txt", 1000, "val/indoors/{k}.png", "val/indoors/{k}_depth.png",
-            outdoor=False,
-        ),
-        "diode-outdoor": pinhole.listed(
-            "outdoor_test.txt", 256, "val/outdoor/{k}.png", "val/outdoor/{k}_depth.png",
-            outdoor=True,
-        ),
-        "ibims": pinhole.ibims,
-        "ddad": pinhole.listed(
-            "camera01.txt", 256, "000150/rgb/CAMERA_01/{k}.png", "000150/depth/CAMERA_01/{k}.png",
-            outdoor=True,
-        ),
-        "vkitti2": pinhole.vkitti2,
-        "hypersim": pinhole.hypersim,
-        "hypersim-json": pinhole.hypersim_json,
-        "hypersim-list": pinhole.listed(
-            "hypersim_list2.txt", 1000, "ai_001_001/frame.{k:04d}.tonemap.jpg",
-            "ai_001_001/frame.{k:04d}.depth.png", outdoor=False,
-        ),
-        "diml": pinhole.listed(
-            "test_outdoor.txt", 1000, "outdoor/outleft/{k}.png", "outdoor/depthmap/{k}.png",
-            outdoor=True,
-        ),
-        "eth3d": pinhole.eth3d,
-        "scannet": pinhole.listed(
-            "scannet_list.txt", 1000, "scene0707_00/color/{k}.jpg", "scene0707_00/depth/{k}.png",
-            outdoor=False,
-        ),
-        "urbansyn": pinhole.urbansyn,
-        "unrealstereo4k": pinhole.unrealstereo4k,
-        "tartanair": pinhole.tartanair,
-        "cityscapes": pairs.cityscapes,
-        "cityscapes-dvps": pairs.cityscapes_dvps,
-        "semkitti-dvps": pairs.semkitti_dvps,
-    }
-)  # fmt: skip
+    {name: _WRITERS[name] for name in DATA_SET_NAMES}
+)
 """A writer for every data set of the registry."""
 
 

@@ -13,8 +13,7 @@ import torch
 
 from ...geometry import DepthKind, Pinhole
 from ..cityscapes import LABEL_IDS
-from ..dvps import DEPTH_PER_METRE
-from ..dvps_write import walk_through, write_cityscapes_dvps
+from ..dvps import DEPTH_PER_METRE, walk_through, write_cityscapes_dvps
 from ..files import write_lines, write_rgb, write_samples
 from ..kitti_raw import write_kitti_raw
 from ..panoptic import VOID_CLASS, PanopticFrame
@@ -34,9 +33,8 @@ def kitti_raw(root: Path) -> dict[str, list[Scene]]:
     for way_m in (0.0, 0.5):
         pose = world.pose(way_m)
         left = render(world, camera, pose, shadows=False)
-        right = render(
-            world, camera, shifted(pose, torch.tensor((_BASELINE_M, 0, 0))), shadows=False
-        )
+        beside = shifted(pose, torch.tensor((_BASELINE_M, 0, 0)))
+        right = render(world, camera, beside, shadows=False)
         depth = torch.where(torch.isfinite(left.z_m), left.z_m, 0)
         views = (view.rgb.permute(2, 0, 1) for view in (left, right))
         frames.append(StereoFrame(*views, depth, DepthKind.Z, camera, _BASELINE_M))
@@ -81,46 +79,34 @@ def semkitti_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
             write_rgb(Path(f"{prefix}leftImg8bit.png"), frame.rgb)
             for ending, samples in maps.items():
                 write_samples(Path(f"{prefix}{ending}"), samples)
-            made[split].append(
-                replace(frame, classes=classes, instances=instances, depth_m=depth_m)
-            )
+            changed = {"classes": classes, "instances": instances, "depth_m": depth_m}
+            made[split].append(replace(frame, **changed))
     return made
 
 
 def cityscapes(root: Path) -> dict[str, list[PanopticFrame]]:
     """Images in folders of cities, labels as written by createPanopticImgs."""
+    table = np.zeros(VOID_CLASS + 1, np.int64)
+    table[: len(LABEL_IDS)] = LABEL_IDS
     made: dict[str, list[PanopticFrame]] = {}
     for split in ("train", "val"):
         entries = []
         made[split] = street_frames()[split]
-        for number, frame in enumerate(made[split]):
-            stem = f"aachen_{number:06d}_000019"
+        for k, frame in enumerate(made[split]):
+            stem = f"aachen_{k:06d}_000019"
             picture = root / "leftImg8bit" / split / "aachen" / f"{stem}_leftImg8bit.png"
             write_rgb(picture, frame.rgb)
-            ids = _label_ids(frame)
+            number = frame.instances.long().numpy()
+            ids = table[frame.classes.numpy()]
+            ids = np.where(number > 0, ids * 1000 + number - 1, ids)
             name = f"{stem}_gtFine_panoptic.png"
             colours = np.stack((ids % 256, ids // 256 % 256, ids // 65536), -1).astype(np.uint8)
             write_samples(root / "gtFine" / f"cityscapes_panoptic_{split}" / name, colours)
-            found = np.unique(ids[ids > 0]).tolist()
-            entries.append(
-                {
-                    "image_id": stem,
-                    "file_name": name,
-                    "segments_info": [
-                        {"id": i, "category_id": i if i < 1000 else i // 1000, "iscrowd": 0}
-                        for i in found
-                    ],
-                }
-            )
+            segments = [
+                {"id": i, "category_id": i if i < 1000 else i // 1000, "iscrowd": 0}
+                for i in np.unique(ids[ids > 0]).tolist()
+            ]
+            entries.append({"image_id": stem, "file_name": name, "segments_info": segments})
         listing = root / "gtFine" / f"cityscapes_panoptic_{split}.json"
         write_lines(listing, [json.dumps({"annotations": entries})])
     return made
-
-
-def _label_ids(frame: PanopticFrame) -> np.ndarray:
-    """(H, W) int64: label id of stuff, label id * 1000 + number - 1 of things, 0 unknown."""
-    table = np.zeros(VOID_CLASS + 1, np.int64)
-    table[: len(LABEL_IDS)] = LABEL_IDS
-    label = table[frame.classes.numpy()]
-    number = frame.instances.numpy().astype(np.int64)
-    return np.where(number > 0, label * 1000 + number - 1, label)

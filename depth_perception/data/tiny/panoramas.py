@@ -11,9 +11,8 @@ from ...geometry import Equirectangular
 from ..files import write_array, write_lines
 from ..panoramas import write_panoramas, write_pictures
 from ..panoramas.registry import PANORAMAS, PICTURES
-from ..threed60 import MAX_RANGE_M, View
-from ..threed60_write import write_threed60
-from ..worlds import FolderOptions, make_world, write_folder
+from ..threed60 import MAX_RANGE_M, View, write_threed60
+from ..worlds import FolderOptions, Frame, make_world, write_folder
 from ..worlds.folder import frame_pose
 from ..worlds.stereo import render_triplet
 from .scenes import PANORAMA, Scene, panorama
@@ -51,30 +50,19 @@ def threed60(root: Path) -> dict[str, list[Scene]]:
     camera, triplets, seed = Equirectangular(*PANORAMA), [], 3
     while len(triplets) < 2:
         world = make_world("room", seed)
-        triplet = render_triplet(
-            world, camera, frame_pose(world, 0, 1), shadows=False, antialias=False
-        )
+        pose = frame_pose(world, 0, 1)
+        seen = render_triplet(world, camera, pose, shadows=False, antialias=False)
         seed += 1
-        if triplet is not None:
-            triplets.append(triplet)
-    places = [
-        tuple(
-            View(
-                view.rgb.permute(2, 0, 1),
-                torch.where(view.range_m.isfinite(), view.range_m, 0),
-                view.normals.permute(2, 0, 1),
-            )
-            for view in (triplet.centre, triplet.right, triplet.up)
-        )
-        for triplet in triplets
-    ]
-    write_threed60(root, places)
-    return {
-        "all": [
-            Scene(v.rgb, torch.where(v.range_m <= MAX_RANGE_M, v.range_m, 0), v.range_m, camera)
-            for v, _, _ in places
-        ]
-    }
+        if seen is not None:
+            triplets.append(tuple(map(_view, (seen.centre, seen.right, seen.up))))
+    write_threed60(root, triplets)
+    ranges = [(v, torch.where(v.range_m <= MAX_RANGE_M, v.range_m, 0)) for v, _, _ in triplets]
+    return {"all": [Scene(v.rgb, near_m, v.range_m, camera) for v, near_m in ranges]}
+
+
+def _view(frame: Frame) -> View:
+    range_m = torch.where(frame.range_m.isfinite(), frame.range_m, 0)
+    return View(frame.rgb.permute(2, 0, 1), range_m, frame.normals.permute(2, 0, 1))
 
 
 def worlds(root: Path) -> dict[str, list[Scene]]:

@@ -14,6 +14,7 @@ from ..benchmarks.zero_shot import IBIMS_PER_METRE
 from ..files import write_array, write_lines, write_rgb, write_samples
 from ..hypersim import CAMERA as HYPERSIM_CAMERA
 from ..hypersim import depth_path, write_range
+from ..photos import KITTI_CROP, bottom_centre_box
 from .scenes import Scene, depth_steps, enlarged, photo
 
 KITTI = (375, 1242)
@@ -99,13 +100,13 @@ def kitti_folders(root: Path) -> dict[str, list[Scene]]:
             write_samples(root / "gt_depth" / depth, depth_steps(scene.depth_m, 256))
             lines.append(f"{image} {depth} 721.5377")
         write_lines(root / f"kitti_eigen_{split}.txt", [*lines, "unknown.png None 721.5377"])
-    return {split: [_kitti_crop(s) for s in scenes] for split, scenes in made.items()}
-
-
-def _kitti_crop(scene: Scene) -> Scene:
-    top, left = KITTI[0] - 352, (KITTI[1] - 1216) // 2
-    maps = (m[..., top:, left : left + 1216] for m in (scene.rgb, scene.range_m, scene.depth_m))
-    return Scene(*maps, scene.camera.crop(top, left, 352, 1216))
+    top, _, left, right = bottom_centre_box(*KITTI)
+    for scenes in made.values():
+        for k, scene in enumerate(scenes):
+            maps = (scene.rgb, scene.range_m, scene.depth_m)
+            camera = scene.camera.crop(top, left, *KITTI_CROP)
+            scenes[k] = Scene(*(m[..., top:, left:right] for m in maps), camera)
+    return made
 
 
 def sunrgbd(root: Path) -> dict[str, list[Scene]]:
@@ -205,9 +206,8 @@ def hypersim_json(root: Path) -> dict[str, list[Scene]]:
         for (image, depth), scene in zip(pairs, scenes, strict=True):
             write_rgb(root / image, scene.rgb)
             write_samples(root / depth, depth_steps(scene.depth_m, 1000))
-        lists[f"{split}_rgb_paths"], lists[f"{split}_dpt_paths"] = map(
-            list, zip(*pairs, strict=True)
-        )
+        images, depths = map(list, zip(*pairs, strict=True))
+        lists |= {f"{split}_rgb_paths": images, f"{split}_dpt_paths": depths}
     write_lines(root / "hypersim.json", [json.dumps(lists)])
     return made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -52,11 +52,8 @@ def enlarged(scene: Scene, size: tuple[int, int]) -> Scene:
     height, width = scene.depth_m.shape
     rows = torch.arange(size[0]) * height // size[0]
     columns = torch.arange(size[1]) * width // size[1]
-    rgb = scene.rgb[:, rows][:, :, columns]
-    range_m, depth_m = (m[rows][:, columns] for m in (scene.range_m, scene.depth_m))
-    return replace(
-        scene, rgb=rgb, range_m=range_m, depth_m=depth_m, camera=scene.camera.resize(*size)
-    )
+    maps = (m[..., rows, :][..., columns] for m in (scene.rgb, scene.range_m, scene.depth_m))
+    return Scene(*maps, scene.camera.resize(*size))
 
 
 def depth_steps(depth_m: Tensor, per_metre: float) -> np.ndarray:
@@ -74,9 +71,6 @@ def _rendered(kind: str, seed: int, camera: Camera) -> Scene:
     world = _world(kind, seed)
     frame = render(world, camera, frame_pose(world, 0, 1), shadows=False)
     known = torch.isfinite(frame.range_m)
-    return Scene(
-        frame.rgb.permute(2, 0, 1).contiguous(),
-        torch.where(known, frame.range_m, 0),
-        torch.where(known & (frame.z_m > 0), frame.z_m, 0),
-        camera,
-    )
+    range_m = torch.where(known, frame.range_m, 0)
+    depth_m = torch.where(known & (frame.z_m > 0), frame.z_m, 0)
+    return Scene(frame.rgb.permute(2, 0, 1).contiguous(), range_m, depth_m, camera)

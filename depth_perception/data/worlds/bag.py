@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from rosbags.typesys import Stores, get_typestore
 from ...geometry import Camera, Equirectangular, Pinhole
 from ...geometry.rotations import to_quaternion
 from ..world_options import BagNames, Walk
+from .looks import sensor_effects
 from .render import Frame, render
-from .sensor import sensor_effects
 from .world import World, camera_pose
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
@@ -63,12 +63,14 @@ def write_bag(
     path.parent.mkdir(parents=True, exist_ok=True)
     with Writer(path, version=9, storage_plugin=STORAGES[walk.storage]) as writer:
         bag = _Bag(writer, names)
-        bag.put("/tf_static", walk.start_ns, bag.static_transform(walk.start_ns))
+        frames = names.body_frame, names.optical_frame
+        fixed = bag.transform(walk.start_ns, *frames, (0.0, 0.0, 0.0), _OPTICAL_IN_BODY)
+        bag.put("/tf_static", walk.start_ns, fixed)
         for index in range(walk.frames):
             stamp_ns = walk.stamp_ns(index)
             pose = walk_pose(world, walk, index)
             frame = render(world, camera, pose, device=device, antialias=walk.antialias)
-            bag.put("/tf", stamp_ns, bag.transform(stamp_ns, pose))
+            bag.put("/tf", stamp_ns, bag.body_transform(stamp_ns, pose))
             bag.put(names.camera_info, stamp_ns, bag.camera_info(stamp_ns, camera))
             bag.put(names.image, stamp_ns, bag.image(stamp_ns, frame, walk, (world.seed, 9, index)))
             bag.put(names.depth, stamp_ns, bag.depth(stamp_ns, frame))
@@ -87,9 +89,8 @@ class _Bag:
     """Messages of one bag."""
 
     def __init__(self, writer: Writer, names: BagNames) -> None:
-        self.store = get_typestore(Stores.ROS2_HUMBLE)
+        self.store, self.writer, self.names = get_typestore(Stores.ROS2_HUMBLE), writer, names
         self.types = self.store.types
-        self.writer, self.names = writer, names
         kinds = {
             names.image: "sensor_msgs/msg/Image",
             names.camera_info: "sensor_msgs/msg/CameraInfo",
@@ -99,10 +100,7 @@ class _Bag:
         }
         self.connections = {
             topic: writer.add_connection(
-                topic,
-                kind,
-                typestore=self.store,
-                offered_qos_profiles=[_quality(10, latched=topic == "/tf_static")],
+                topic, kind, typestore=self.store, offered_qos_profiles=[_quality(topic)]
             )
             for topic, kind in kinds.items()
         }
@@ -132,9 +130,8 @@ class _Bag:
         height, width = pixels.shape[:2]
         data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
         header = self.header(stamp_ns, self.names.optical_frame)
-        return self.types["sensor_msgs/msg/Image"](
-            header, height, width, encoding, 0, width * size, data
-        )
+        message = self.types["sensor_msgs/msg/Image"]
+        return message(header, height, width, encoding, 0, width * size, data)
 
     def camera_info(self, stamp_ns: int, camera: Camera) -> Any:
         k, p, model = (0.0,) * 9, (0.0,) * 12, "equirectangular"
@@ -149,40 +146,28 @@ class _Bag:
         numbers = [np.array(values, dtype=np.float64) for values in (distortion, k, _IDENTITY, p)]
         region = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
         header = self.header(stamp_ns, self.names.optical_frame)
-        return self.types["sensor_msgs/msg/CameraInfo"](
-            header, camera.height, camera.width, model, *numbers, 0, 0, region
-        )
+        message = self.types["sensor_msgs/msg/CameraInfo"]
+        return message(header, camera.height, camera.width, model, *numbers, 0, 0, region)
 
-    def transform(self, stamp_ns: int, pose: torch.Tensor) -> Any:
+    def body_transform(self, stamp_ns: int, pose: torch.Tensor) -> Any:
         optical = camera_pose(torch.zeros(3, dtype=torch.float64), 0.0)[:3, :3]
-        body = pose[:3, :3].double() @ optical.T
-        parent, child = self.names.world_frame, self.names.body_frame
-        return self._tf(stamp_ns, parent, child, pose[:3, 3].tolist(), to_quaternion(body).tolist())
+        turn = to_quaternion(pose[:3, :3].double() @ optical.T).tolist()
+        frames = self.names.world_frame, self.names.body_frame
+        return self.transform(stamp_ns, *frames, pose[:3, 3].tolist(), turn)
 
-    def static_transform(self, stamp_ns: int) -> Any:
-        parent, child = self.names.body_frame, self.names.optical_frame
-        return self._tf(stamp_ns, parent, child, (0.0, 0.0, 0.0), _OPTICAL_IN_BODY)
-
-    def _tf(self, stamp_ns: int, parent: str, child: str, place: Any, turn: Sequence[float]) -> Any:
+    def transform(self, stamp_ns: int, parent: str, child: str, place: Any, turn: Any) -> Any:
         transform = self.types["geometry_msgs/msg/Transform"](
             self.types["geometry_msgs/msg/Vector3"](*place),
             self.types["geometry_msgs/msg/Quaternion"](*turn),
         )
-        stamped = self.types["geometry_msgs/msg/TransformStamped"](
-            self.header(stamp_ns, parent), child, transform
-        )
-        return self.types["tf2_msgs/msg/TFMessage"]([stamped])
+        stamped = self.types["geometry_msgs/msg/TransformStamped"]
+        message = stamped(self.header(stamp_ns, parent), child, transform)
+        return self.types["tf2_msgs/msg/TFMessage"]([message])
 
 
-def _quality(depth: int, latched: bool) -> Qos:
-    return Qos(
-        QosHistory.KEEP_LAST,
-        1 if latched else depth,
-        QosReliability.RELIABLE,
-        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        _FOREVER,
-        _FOREVER,
-        QosLiveliness.AUTOMATIC,
-        _FOREVER,
-        False,
-    )
+def _quality(topic: str) -> Qos:
+    latched = topic == "/tf_static"
+    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
+    reliable, alive = QosReliability.RELIABLE, QosLiveliness.AUTOMATIC
+    history = QosHistory.KEEP_LAST, 1 if latched else 10
+    return Qos(*history, reliable, durability, _FOREVER, _FOREVER, alive, _FOREVER, False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 
@@ -16,7 +17,7 @@ def draw_person(scene: Scene, pen: Pen) -> None:
     size = scene.uniform(1.5, 1.95) / 1.75
     shirt, trousers, shoes = palette.fabric(scene), palette.fabric(scene), palette.metal(scene)
     skin = palette.skin(scene)
-    hair = scene.plain(hsv(scene.uniform(0.03, 0.12), 0.5, scene.uniform(0.05, 0.7)), grain=0.3)
+    hair = scene.plain(scene.colour((0.03, 0.12), 0.5, (0.05, 0.7)), grain=0.3)
     stride = scene.uniform(0.0, 0.28)
 
     def at(x: float, y: float, z: float) -> tuple[float, float, float]:
@@ -42,12 +43,8 @@ def draw_person(scene: Scene, pen: Pen) -> None:
 
 def draw_car(scene: Scene, pen: Pen) -> None:
     """A car or a van, about 4 m by 1.75 m."""
-    colour = scene.pick(
-        (
-            hsv(scene.uniform(0, 1), scene.uniform(0.5, 0.9), scene.uniform(0.3, 0.9)),
-            hsv(0.6, 0.05, scene.uniform(0.05, 0.95)),
-        )
-    )
+    bright = scene.colour((0, 1), (0.5, 0.9), (0.3, 0.9))
+    colour = scene.pick((bright, scene.colour(0.6, 0.05, (0.05, 0.95))))
     paint = scene.plain(colour, grain=0.02, gloss=0.7)
     glass = scene.plain((0.02, 0.03, 0.04), gloss=0.9, grain=0.02)
     black = scene.plain((0.02, 0.02, 0.02), grain=0.1)
@@ -63,22 +60,15 @@ def draw_car(scene: Scene, pen: Pen) -> None:
     pen.box((back, 0, waist), (cabin, wide - 0.18, tall - waist - 0.06), glass)
     pen.box((back, 0, tall - 0.07), (cabin * 0.96, wide - 0.14, 0.07), paint)
     for share in (-0.5, 0.02, 0.5):
-        pen.box(
-            (back + share * (cabin - 0.06), 0, waist),
-            (0.09, wide - 0.15, tall - waist - 0.02),
-            paint,
-        )
+        pillar = (0.09, wide - 0.15, tall - waist - 0.02)
+        pen.box((back + share * (cabin - 0.06), 0, waist), pillar, paint)
     for end, slope in ((1, 0.55), (-1, 0.35)):
         if not van:
-            pen.gable(
-                (back + end * cabin / 2, 0, waist),
-                (2 * slope, wide - 0.24, (tall - waist) * 0.8),
-                glass,
-            )
-    for x in (-long * 0.31, long * 0.32):
-        for side in (-1, 1):
-            pen.lying((x, side * (wide / 2 - 0.1), 0.32), 0.32, 0.22, black)
-            pen.lying((x, side * (wide / 2 - 0.09), 0.32), 0.19, 0.23, rim)
+            screen = (2 * slope, wide - 0.24, (tall - waist) * 0.8)
+            pen.gable((back + end * cabin / 2, 0, waist), screen, glass)
+    for x, side in product((-long * 0.31, long * 0.32), (-1, 1)):
+        pen.lying((x, side * (wide / 2 - 0.1), 0.32), 0.32, 0.22, black)
+        pen.lying((x, side * (wide / 2 - 0.09), 0.32), 0.19, 0.23, rim)
     lamp = scene.plain((0.9, 0.9, 0.8), gloss=0.5, glow=0.3)
     red = scene.plain((0.6, 0.02, 0.02), gloss=0.5, glow=0.2)
     for side in (-1, 1):
@@ -98,12 +88,8 @@ def draw_tree(scene: Scene, pen: Pen) -> None:
         pen.cylinder((0, 0, 0), thick, 1.5, trunk)
         base, tall = scene.uniform(0.7, 1.6), scene.uniform(4, 9)
         for step in range(4):
-            pen.cone(
-                (0, 0, base + step * tall * 0.2),
-                (1 - step * 0.2) * tall * 0.24,
-                tall * 0.42,
-                leaves,
-            )
+            radius = (1 - step * 0.2) * tall * 0.24
+            pen.cone((0, 0, base + step * tall * 0.2), radius, tall * 0.42, leaves)
         return
     height = scene.uniform(2.1, 3.4)
     pen.cylinder((0, 0, 0), thick, height + 1, trunk)
@@ -115,14 +101,9 @@ def draw_tree(scene: Scene, pen: Pen) -> None:
         angle, reach = scene.uniform(0, 2 * math.pi), scene.uniform(0, crown * 0.7)
         half = [scene.uniform(0.4, 0.65) * crown for _ in range(3)]
         z = height + half[2] + scene.uniform(0, crown)
-        pen.ball((reach * math.cos(angle), reach * math.sin(angle), z), half, leaves)
-        pen.limb(
-            (0, 0, height * 0.9),
-            (reach * math.cos(angle), reach * math.sin(angle), z),
-            thick * 0.35,
-            trunk,
-            False,
-        )
+        middle = (reach * math.cos(angle), reach * math.sin(angle), z)
+        pen.ball(middle, half, leaves)
+        pen.limb((0, 0, height * 0.9), middle, thick * 0.35, trunk, False)
 
 
 def draw_bush(scene: Scene, pen: Pen, reach: float = 0.6) -> None:
@@ -194,20 +175,17 @@ def draw_house(scene: Scene, pen: Pen, depth: float, width: float, height: float
     """A house with windows all round and a flat or a gabled roof; its front is at local +x."""
     front, tiles = palette.facade(scene), palette.roof(scene)
     pen.box((0, 0, 0), (depth, width, height), front, top=tiles)
-    plinth = scene.plain(hsv(0.08, 0.1, scene.uniform(0.3, 0.6)), grain=0.2)
+    plinth = scene.plain(scene.colour(0.08, 0.1, (0.3, 0.6)), grain=0.2)
     pen.box((0, 0, 0), (depth + 0.1, width + 0.02, scene.uniform(0.25, 0.6)), plinth)
     style = scene.pick(("gable", "gable", "flat", "parapet"))
     if style == "gable":
         pen.gable((0, 0, height), (depth + 0.6, width + 0.2, scene.uniform(2.5, 4.5)), tiles)
         if scene.chance(0.6):
             brick = scene.material(Texture.BRICKS, hsv(0.03, 0.5, 0.5), scale=(0.25, 0.08))
-            pen.box(
-                (scene.uniform(-1, 1), scene.uniform(-0.3, 0.3) * width, height),
-                (0.6, 0.6, 4.6),
-                brick,
-            )
+            x, y = scene.uniform(-1, 1), scene.uniform(-0.3, 0.3) * width
+            pen.box((x, y, height), (0.6, 0.6, 4.6), brick)
     elif style == "parapet":
-        trim = scene.plain(hsv(0.1, 0.1, scene.uniform(0.5, 0.9)))
+        trim = scene.plain(scene.colour(0.1, 0.1, (0.5, 0.9)))
         pen.box((0, 0, height), (depth + 0.3, width + 0.1, 0.5), trim)
     if scene.chance(0.35):
         for level in range(1, max(1, int(height / 3.1))):

@@ -11,9 +11,9 @@ class WorldClass:
 
     Attributes:
         id: number in class maps; 0 means "no surface" (sky included there as its own class).
-        name: what people call it.
-        is_thing: whether its objects are counted, so that they carry an instance id.
-        colour: RGB, 0..255, for pictures of class maps.
+        name: as shown to users.
+        is_thing: whether its objects have an instance id.
+        colour: RGB, 0..255, for images of class maps.
     """
 
     id: int

@@ -1,11 +1,11 @@
-"""Data sets of worlds on disk: written in parallel, resumable, readable while they grow."""
+"""Data sets of worlds on disk: written in parallel, resumable, readable while being written."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,33 +18,18 @@ from torch.utils.data import Dataset
 from ...geometry import Camera
 from ...io.atomic import replacing
 from ..files import rgb_tensor, write_samples
+from ..frames import PanoramaFrame
 from ..world_options import FolderOptions
 from .classes import CLASSES
-from .looks import wild_camera, with_look
+from .looks import sensor_effects, wild_camera, with_look
 from .make import make_world
 from .render import Frame, render
-from .sensor import sensor_effects
 from .world import World
 
 FORMAT = "depth_perception worlds"
 VERSION = 1
 MAX_RANGE_M = 65.0
 """Farther surfaces exceed 16 bits and are stored as 0, like the sky."""
-
-
-@dataclass(frozen=True)
-class WorldItem:
-    """One item of a :class:`WorldFolder`.
-
-    Attributes:
-        rgb: (3, H, W) uint8.
-        range_m: (H, W) float32 metres, 0 without a surface.
-        stem: name of the frame.
-    """
-
-    rgb: Tensor
-    range_m: Tensor
-    stem: str
 
 
 class WorldFolder(Dataset):
@@ -59,27 +44,23 @@ class WorldFolder(Dataset):
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-        described = self.root / "dataset.json"
-        if not described.is_file():
-            raise FileNotFoundError(
-                f"{described} does not exist: {self.root} is no folder of worlds"
-            )
-        self.info = json.loads(described.read_text(encoding="utf-8"))
+        path = self.root / "dataset.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} does not exist: {self.root} is no folder of worlds")
+        self.info = json.loads(path.read_text(encoding="utf-8"))
         found = (self.info.get("format"), self.info.get("version"))
         if found != (FORMAT, VERSION):
-            raise ValueError(
-                f"{described} says format and version {found}, not {(FORMAT, VERSION)}"
-            )
+            raise ValueError(f"{path} says format and version {found}, not {(FORMAT, VERSION)}")
         self.frames = tuple(_read_index(self.root))
 
     def __len__(self) -> int:
         return len(self.frames)
 
-    def __getitem__(self, index: int) -> WorldItem:
+    def __getitem__(self, index: int) -> PanoramaFrame:
         stem = self.frames[index]["stem"]
         rgb = cv2.cvtColor(self._image(stem, "rgb"), cv2.COLOR_BGR2RGB)
         range_m = self._image(stem, "range").astype(np.float32) / 1000
-        return WorldItem(rgb_tensor(rgb), torch.from_numpy(range_m), stem)
+        return PanoramaFrame(rgb_tensor(rgb), torch.from_numpy(range_m), stem)
 
     def classes(self, index: int) -> Tensor:
         """(H, W) int64 class ids, if the folder was written with labels."""
@@ -139,9 +120,7 @@ def write_folder(
             _append(root, _write_world(root, seed, camera, options), present)
             yield seed
         return
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    )
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
     try:
         jobs = {pool.submit(_write_world, root, s, camera, options): s for s in missing}
         for job in as_completed(jobs):
@@ -169,17 +148,9 @@ def _write_world(root: Path, seed: int, camera: Camera, options: FolderOptions) 
         frame = render(world, camera, pose, shadows=options.shadows, antialias=options.antialias)
         stem = _stem(seed, index)
         _write_frame(root / "frames", stem, frame, options, (seed, 8, index))
-        entries.append(
-            {
-                "stem": stem,
-                "seed": seed,
-                "index": index,
-                "kind": world.kind,
-                "camera_height_m": float(pose[2, 3]),
-                "split": options.split,
-                "pose": pose.tolist(),
-            }
-        )
+        where = {"camera_height_m": float(pose[2, 3]), "split": options.split}
+        entry = {"stem": stem, "seed": seed, "index": index, "kind": world.kind}
+        entries.append(entry | where | {"pose": pose.tolist()})
     return entries
 
 
@@ -206,11 +177,10 @@ def _write_frame(
 
 
 def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
-    grid = {"type": type(camera).__name__, **asdict(camera)}
     described = {
         "format": FORMAT,
         "version": VERSION,
-        "camera": grid,
+        "camera": {"type": type(camera).__name__, **asdict(camera)},
         "height": camera.height,
         "width": camera.width,
         "range_unit_m": 0.001,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 from . import palette
-from .scene import Pen, Scene, hsv
+from .scene import Pen, Scene
 from .textures import Texture
 
 
@@ -19,14 +20,12 @@ class Piece:
         kind: its class.
         depth, width: bounds of its footprint in metres, along local x and y.
         draw: draws it with a pen, given depth and width.
-        at_wall: whether it stands with its back to a wall.
     """
 
     kind: str
     depth: tuple[float, float]
     width: tuple[float, float]
     draw: Callable[[Scene, Pen, float, float], None]
-    at_wall: bool = True
 
 
 def draw_table(scene: Scene, pen: Pen, depth: float, width: float) -> None:
@@ -42,9 +41,8 @@ def draw_table(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     else:
         pen.box((0, 0, height - 0.04), (depth, width, 0.04), top)
         x, y = depth / 2 - 0.05, width / 2 - 0.05
-        for sx in (-x, x):
-            for sy in (-y, y):
-                pen.box((sx, sy, 0), (0.06, 0.06, height - 0.04), leg)
+        for sx, sy in product((-x, x), (-y, y)):
+            pen.box((sx, sy, 0), (0.06, 0.06, height - 0.04), leg)
     draw_clutter(scene, pen, height, depth * 0.6, width * 0.6)
 
 
@@ -57,12 +55,8 @@ def draw_clutter(scene: Scene, pen: Pen, height: float, depth: float, width: flo
         if style == "cup":
             thing.cylinder((x, y, height), 0.045, 0.1, palette.paint(scene, 0.8))
         elif style == "book":
-            thing.box(
-                (x, y, height),
-                (0.16, 0.22, 0.04),
-                palette.paint(scene, 0.8),
-                turn=scene.uniform(0, 3),
-            )
+            cover = palette.paint(scene, 0.8)
+            thing.box((x, y, height), (0.16, 0.22, 0.04), cover, turn=scene.uniform(0, 3))
         elif style == "vase":
             thing.ball((x, y, height + 0.13), (0.08, 0.08, 0.13), palette.paint(scene, 0.7))
         elif style == "screen":
@@ -86,18 +80,12 @@ def draw_chair(scene: Scene, pen: Pen, depth: float, width: float) -> None:
         pen.cylinder((0, 0, 0.05), 0.035, height - 0.1, frame)
         for angle in range(5):
             turn = angle * 2 * math.pi / 5
-            pen.limb(
-                (0, 0, 0.07),
-                (0.26 * math.cos(turn), 0.26 * math.sin(turn), 0.04),
-                0.025,
-                frame,
-                False,
-            )
+            foot = (0.26 * math.cos(turn), 0.26 * math.sin(turn), 0.04)
+            pen.limb((0, 0, 0.07), foot, 0.025, frame, False)
         return
-    for sx in (-x, x):
-        for sy in (-y, y):
-            tall = height + 0.15 if sx < 0 else height - 0.05
-            pen.box((sx, sy, 0), (0.035, 0.035, tall), frame)
+    for sx, sy in product((-x, x), (-y, y)):
+        tall = height + 0.15 if sx < 0 else height - 0.05
+        pen.box((sx, sy, 0), (0.035, 0.035, tall), frame)
 
 
 def draw_sofa(scene: Scene, pen: Pen, depth: float, width: float) -> None:
@@ -134,10 +122,9 @@ def draw_shelf(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     height = scene.uniform(0.9, 2.1)
     board = scene.pick((palette.wood, palette.white, palette.paint))(scene)
     if scene.chance(0.55):
-        frame = hsv(scene.uniform(0.05, 0.1), scene.uniform(0, 0.6), scene.uniform(0.3, 0.9))
-        books = scene.material(
-            Texture.BOOKS, frame, scale=(scene.uniform(0.03, 0.06), scene.uniform(0.28, 0.38))
-        )
+        frame = scene.colour((0.05, 0.1), (0, 0.6), (0.3, 0.9))
+        scale = scene.uniform(0.03, 0.06), scene.uniform(0.28, 0.38)
+        books = scene.material(Texture.BOOKS, frame, scale=scale)
         pen.box((0, 0, 0), (depth, width, height), books, top=board)
         return
     pen.box((-depth / 2 + 0.01, 0, 0), (0.02, width, height), board)
@@ -165,11 +152,8 @@ def draw_cupboard(scene: Scene, pen: Pen, depth: float, width: float) -> None:
         y = -width / 2 + (column + 0.5) * width / doors
         for row in range(drawers):
             part = (tall - 0.1) / drawers
-            pen.box(
-                (depth / 2 - 0.01, y, 0.08 + row * part),
-                (0.02, width / doors - 0.02, part - 0.02),
-                body,
-            )
+            front = (0.02, width / doors - 0.02, part - 0.02)
+            pen.box((depth / 2 - 0.01, y, 0.08 + row * part), front, body)
         pen.box((depth / 2 + 0.01, y + 0.3 * width / doors, tall * 0.5), (0.02, 0.02, 0.12), knob)
     if tall < 1:
         draw_clutter(scene, pen, tall, depth * 0.5, width * 0.8)
@@ -180,7 +164,7 @@ def draw_floor_lamp(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     height = scene.uniform(1.3, 1.7)
     pen.cylinder((0, 0, 0), 0.15, 0.03, palette.metal(scene))
     pen.cylinder((0, 0, 0), 0.015, height, palette.metal(scene))
-    shade = scene.plain(hsv(scene.uniform(0.05, 0.15), 0.3, 0.95), glow=0.7)
+    shade = scene.plain(scene.colour((0.05, 0.15), 0.3, 0.95), glow=0.7)
     if scene.chance(0.5):
         pen.cylinder((0, 0, height - 0.05), 0.18, 0.28, shade, casts=False)
     else:
@@ -212,23 +196,20 @@ def draw_boxes(scene: Scene, pen: Pen, depth: float, width: float) -> None:
     """A pile of cartons."""
     z = 0.0
     for _ in range(int(scene.rng.integers(1, 4))):
-        size = (
-            depth * scene.uniform(0.6, 1),
-            width * scene.uniform(0.6, 1),
-            scene.uniform(0.2, 0.4),
-        )
-        card = scene.plain(hsv(0.09, scene.uniform(0.3, 0.5), scene.uniform(0.5, 0.75)), grain=0.12)
+        shares = [scene.uniform(low, high) for low, high in ((0.6, 1), (0.6, 1), (0.2, 0.4))]
+        size = (depth * shares[0], width * shares[1], shares[2])
+        card = scene.plain(scene.colour(0.09, (0.3, 0.5), (0.5, 0.75)), grain=0.12)
         pen.box((0, 0, z), size, card, turn=scene.uniform(-0.15, 0.15))
         z += size[2]
 
 
-TABLE = Piece("table", (0.6, 1.0), (0.8, 1.9), draw_table, at_wall=False)
-CHAIR = Piece("chair", (0.4, 0.48), (0.4, 0.5), draw_chair, at_wall=False)
+TABLE = Piece("table", (0.6, 1.0), (0.8, 1.9), draw_table)
+CHAIR = Piece("chair", (0.4, 0.48), (0.4, 0.5), draw_chair)
 SOFA = Piece("sofa", (0.8, 0.95), (0.9, 2.3), draw_sofa)
 BED = Piece("bed", (1.95, 2.1), (0.9, 1.8), draw_bed)
 SHELF = Piece("shelf", (0.25, 0.4), (0.6, 1.8), draw_shelf)
 CUPBOARD = Piece("cupboard", (0.4, 0.62), (0.6, 2.4), draw_cupboard)
 LAMP = Piece("lamp", (0.4, 0.4), (0.4, 0.4), draw_floor_lamp)
 PLANT = Piece("plant", (0.5, 0.5), (0.5, 0.5), draw_plant)
-STOOL = Piece("chair", (0.4, 0.6), (0.4, 0.6), draw_stool, at_wall=False)
+STOOL = Piece("chair", (0.4, 0.6), (0.4, 0.6), draw_stool)
 BOXES = Piece("clutter", (0.35, 0.6), (0.35, 0.6), draw_boxes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 
 from . import furniture, palette
 from .bodies import draw_house, draw_person, draw_tree
@@ -14,6 +15,7 @@ from .walls import Ground, Opening, decorate, door_frame, wall, window_frame
 
 Sides = dict[str, list[Opening]]
 WALL_M = 0.16
+ALL_OPEN = Opening(-9, 99, 0, 9)
 
 
 def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, float]]]:
@@ -22,7 +24,7 @@ def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, f
     height = scene.uniform(2.4, 3.2)
     ground = Ground()
     rooms = [(0.0, 0.0, width, depth)]
-    sides: Sides = {"south": [], "north": [], "west": [], "east": []}
+    sides: Sides = defaultdict(list)
     areas = list(rooms)
     if scene.chance(0.6):
         middle, half = scene.uniform(0.9, depth - 0.9), scene.uniform(0.45, 0.8)
@@ -31,10 +33,8 @@ def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, f
         hole = Opening(middle - half, middle + half, 0.0, min(tall, height))
         sides["east"].append(hole)
         long = scene.uniform(2.2, 4.5)
-        y0, y1 = (
-            max(0.0, middle - scene.uniform(1.0, 3.0)),
-            min(depth, middle + scene.uniform(1.0, 3.0)),
-        )
+        y0 = max(0.0, middle - scene.uniform(1.0, 3.0))
+        y1 = min(depth, middle + scene.uniform(1.0, 3.0))
         rooms.append((width + WALL_M, y0, width + WALL_M + long, y1))
         areas += [rooms[1], (width - 0.1, hole.start, width + WALL_M + 0.1, hole.end)]
         ground.block(width - 0.9, hole.start, width + WALL_M + 0.9, hole.end)
@@ -45,7 +45,7 @@ def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, f
             sides[side] += _window_row(scene, length, height)
     lamps = [_enclose(scene, rooms[0], height, sides)]
     if len(rooms) > 1:
-        inner: Sides = {"south": [], "north": [], "east": [], "west": []}
+        inner: Sides = defaultdict(list)
         if scene.chance(0.5):
             inner["east"] += _window_row(scene, rooms[1][3] - rooms[1][1], height)
         lamps.append(_enclose(scene, rooms[1], height, inner, skip="west"))
@@ -53,9 +53,7 @@ def make_room(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, float, f
     _shape_room(scene, ground, rooms[0], height)
     for room in rooms:
         _furnish(scene, ground, room)
-        decorate(
-            scene, room, height, sides if room is rooms[0] else {"west": [Opening(-9, 99, 0, 9)]}
-        )
+        decorate(scene, room, height, sides if room is rooms[0] else {"west": [ALL_OPEN]})
     return areas, lamps
 
 
@@ -64,7 +62,7 @@ def make_corridor(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, floa
     wide, long, height = scene.uniform(1.5, 2.8), scene.uniform(7.0, 20.0), scene.uniform(2.35, 3.0)
     ground = Ground()
     first = (0.0, 0.0, long, wide)
-    sides: Sides = {"south": [], "north": [], "west": [], "east": []}
+    sides: Sides = defaultdict(list)
     rooms, areas = [first], [first]
     turn = scene.chance(0.55)
     if turn:
@@ -81,7 +79,7 @@ def make_corridor(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, floa
             hole = Opening(place, place + 0.95, 0.0, 2.05)
             sides["south"].append(hole)
             room = (max(0.0, place - 1.2), -WALL_M - scene.uniform(2.2, 4.0), place + 2.2, -WALL_M)
-            inner: Sides = {"south": [], "west": [], "east": [], "north": []}
+            inner: Sides = defaultdict(list)
             if scene.chance(0.6):
                 inner["south"] += _window_row(scene, room[2] - room[0], height)
             door_frame(scene, (0.0, 0.0), 0.0, hole, WALL_M)
@@ -89,22 +87,20 @@ def make_corridor(scene: Scene) -> tuple[list[Rectangle], list[tuple[float, floa
             areas += [room, (hole.start, -WALL_M - 0.1, hole.end, 0.1)]
             ground.block(hole.start, -WALL_M - 0.9, hole.end, 0.9)
             _furnish(scene, ground, room, few=True)
-            decorate(scene, room, height, {"north": [Opening(-9, 99, 0, 9)]})
+            decorate(scene, room, height, {"north": [ALL_OPEN]})
             place += 3.6
         place += scene.uniform(1.4, 3.0)
-    walls, floor, ceiling = (
-        make(scene) for make in (palette.room_wall, palette.room_floor, palette.white)
-    )
-    lamps = [_enclose(scene, first, height, sides, (walls, floor, ceiling))]
+    surfaces = _surfaces(scene)
+    _enclose(scene, first, height, sides, surfaces)
     if turn:
-        lamps.append(_enclose(scene, rooms[1], height, {}, (walls, floor, ceiling), skip="south"))
+        _enclose(scene, rooms[1], height, {}, surfaces, skip="south")
     lamps = []
     for room in rooms:
         lamps += _strip_lights(scene, room, height)
     _outside(scene, rooms)
     for room in rooms:
         _line_corridor(scene, ground, room)
-        openings = sides if room is first else {"south": [Opening(-9, 99, 0, 9)]}
+        openings = sides if room is first else {"south": [ALL_OPEN]}
         decorate(scene, room, height, openings, 0.55)
     return areas, lamps
 
@@ -117,11 +113,12 @@ def _window_row(scene: Scene, length: float, height: float) -> list[Opening]:
     each = min(scene.uniform(0.8, 1.8), length / count - 0.4)
     if each < 0.5:
         return []
-    pitch = length / count
-    return [
-        Opening((k + 0.5) * pitch - each / 2, (k + 0.5) * pitch + each / 2, low, high, True)
-        for k in range(count)
-    ]
+    middles = [(k + 0.5) * (length / count) for k in range(count)]
+    return [Opening(m - each / 2, m + each / 2, low, high, True) for m in middles]
+
+
+def _surfaces(scene: Scene) -> tuple[int, int, int]:
+    return palette.room_wall(scene), palette.room_floor(scene), palette.white(scene)
 
 
 def _enclose(
@@ -134,11 +131,7 @@ def _enclose(
 ) -> tuple[float, float, float]:
     """Floor, ceiling and walls of a room, without the wall ``skip``; where its lamp hangs."""
     x0, y0, x1, y1 = room
-    walls, floor, ceiling = materials or (
-        palette.room_wall(scene),
-        palette.room_floor(scene),
-        palette.white(scene),
-    )
+    walls, floor, ceiling = materials or _surfaces(scene)
     accent = palette.room_wall(scene) if scene.chance(0.25) else walls
     middle, size = ((x0 + x1) / 2, (y0 + y1) / 2), (x1 - x0, y1 - y0)
     pad = WALL_M
@@ -254,11 +247,8 @@ def _furnish(scene: Scene, ground: Ground, room: Rectangle, few: bool = False) -
     if scene.chance(0.5):
         carpet = scene.material(
             Texture.CARPET,
-            *(
-                hsv(scene.uniform(0, 1), scene.uniform(0.1, 0.7), scene.uniform(0.2, 0.8))
-                for _ in range(3)
-            ),
-            scale=(scene.uniform(0.1, 0.4),) * 2,
+            *(scene.colour((0, 1), (0.1, 0.7), (0.2, 0.8)) for _ in range(3)),
+            scale=scene.uniform(0.1, 0.4),
             grain=0.2,
             grain_size=0.03,
         )
@@ -300,10 +290,8 @@ def _put_table(scene: Scene, ground: Ground, room: Rectangle) -> None:
     depth, width = scene.uniform(*piece.depth), scene.uniform(*piece.width)
     if x1 - x0 < depth + 2 or y1 - y0 < width + 2:
         return
-    x, y = (
-        scene.uniform(x0 + 1 + depth / 2, x1 - 1 - depth / 2),
-        scene.uniform(y0 + 1 + width / 2, y1 - 1 - width / 2),
-    )
+    x = scene.uniform(x0 + 1 + depth / 2, x1 - 1 - depth / 2)
+    y = scene.uniform(y0 + 1 + width / 2, y1 - 1 - width / 2)
     if not ground.claim(x, y, depth, width):
         return
     piece.draw(scene, scene.pen(piece.kind, x, y), depth, width)

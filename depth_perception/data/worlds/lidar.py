@@ -39,25 +39,19 @@ class Lidar:
         if self.beams < 1 or self.columns < 1:
             raise ValueError(f"a lidar needs beams and columns, got {self.beams}, {self.columns}")
         if not -math.pi / 2 <= self.elevation_min <= self.elevation_max <= math.pi / 2:
-            raise ValueError(
-                "elevations must satisfy -pi/2 <= elevation_min <= elevation_max <= pi/2, got "
-                f"{self.elevation_min:.3f} and {self.elevation_max:.3f} rad"
-            )
-        if not 0 <= self.range_min_m < self.range_max_m:
-            raise ValueError(
-                f"ranges must satisfy 0 <= min < max, got {self.range_min_m}, {self.range_max_m}"
-            )
-        if self.noise_m < 0 or not 0 <= self.outliers <= 1:
-            raise ValueError(
-                f"noise_m must not be negative and outliers lie in 0..1, got {self.noise_m} and "
-                f"{self.outliers}"
-            )
+            rule = "elevations must satisfy -pi/2 <= elevation_min <= elevation_max <= pi/2"
+            raise ValueError(f"{rule}, got {self.elevation_min:.3f}, {self.elevation_max:.3f} rad")
+        low, high, noise, share = self.range_min_m, self.range_max_m, self.noise_m, self.outliers
+        if not 0 <= low < high:
+            raise ValueError(f"ranges must satisfy 0 <= min < max, got {low}, {high}")
+        if noise < 0 or not 0 <= share <= 1:
+            rule = "noise_m must not be negative and outliers lie in 0..1"
+            raise ValueError(f"{rule}, got {noise} and {share}")
 
     def directions(self) -> Tensor:
         """Unit directions of one turn, (beams * columns, 3) float32, beam by beam."""
-        elevation = torch.linspace(
-            self.elevation_min, self.elevation_max, self.beams, dtype=torch.float64
-        )[:, None]
+        limits = self.elevation_min, self.elevation_max
+        elevation = torch.linspace(*limits, self.beams, dtype=torch.float64)[:, None]
         azimuth = torch.arange(self.columns, dtype=torch.float64) * (2 * math.pi / self.columns)
         flat = elevation.cos().expand(-1, self.columns)
         up = elevation.sin().expand(-1, self.columns)

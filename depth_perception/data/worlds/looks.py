@@ -18,7 +18,7 @@ from torch import Tensor
 from ..world_options import Look
 from .scene import hsv
 from .textures import Materials, Texture
-from .world import Light, World
+from .world import Light, World, float32
 
 _STREAM = 11  # of random numbers of a seed
 _FREE = (
@@ -44,7 +44,7 @@ def with_look(world: World, look: Look) -> World:
 def restyled(world: World, seed: int) -> World:
     """The same solids and path with materials and light of the look ``wild``.
 
-    Patterns without a meaning are exchanged and mostly larger, colours are drawn anew, surfaces
+    Patterns without a meaning are exchanged and mostly larger, colours are drawn again, surfaces
     are more grained and glossy. Indoors few lamps of any tint shine into little ambient light;
     outdoors it is dusk, a hard low sun or grey fog.
 
@@ -58,6 +58,36 @@ def restyled(world: World, seed: int) -> World:
     return replace(world, materials=materials, light=light)
 
 
+def sensor_effects(rgb: Tensor, seed: tuple[int, ...], strength: float = 1.0) -> Tensor:
+    """An image of a real camera: exposure, white balance, blur and noise.
+
+    Args:
+        rgb: (H, W, 3) uint8 on the CPU.
+        seed: the image is the same for the same numbers.
+        strength: 0 changes nothing, 1 is usual.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    rng = np.random.default_rng(seed)
+    image = rgb.numpy().astype(np.float32) / 255
+    gain = np.exp(strength * rng.normal(0.0, 0.22))
+    balance = np.exp(strength * rng.normal(0.0, 0.05, 3))
+    gamma = np.exp(strength * rng.normal(0.0, 0.1))
+    sigma = strength * rng.uniform(0.0, 0.6)
+    level = strength * rng.uniform(0.002, 0.02)
+    image = np.clip(image * (gain * balance).astype(np.float32), 0, 1) ** np.float32(gamma)
+    if sigma > 0.15:
+        side = float(np.exp(-0.5 / sigma**2))
+        total = 1 + 2 * side
+        image = (np.roll(image, 1, 1) + np.roll(image, -1, 1)) * (side / total) + image / total
+        padded = np.pad(image, ((1, 1), (0, 0), (0, 0)), mode="edge")
+        image = (padded[:-2] + padded[2:]) * (side / total) + image / total
+    noise = rng.standard_normal(image.shape, dtype=np.float32)
+    image = image + noise * (level * (0.4 + np.sqrt(image)))
+    return torch.from_numpy((np.clip(image, 0, 1) * 255).round().astype(np.uint8))
+
+
 def wild_camera(rgb: Tensor, seed: tuple[int, ...]) -> Tensor:
     """Flaws of consumer cameras that :func:`.sensor_effects` does not have.
 
@@ -65,7 +95,7 @@ def wild_camera(rgb: Tensor, seed: tuple[int, ...]) -> Tensor:
     that are stitched, and blotches of colour as noise filters leave them.
 
     Args:
-        rgb: (H, W, 3) uint8 on the CPU. seed: the picture is the same for the same numbers.
+        rgb: (H, W, 3) uint8 on the CPU. seed: the image is the same for the same numbers.
 
     Returns:
         (H, W, 3) uint8.
@@ -93,18 +123,15 @@ def _materials(table: Materials, rng: np.random.Generator) -> Materials:
     scale[free] = (element_m * shape)[free]
     colours = np.array([_colours(old, rng) for old in table.colours.numpy()])
 
-    def row(values: np.ndarray) -> Tensor:
-        return torch.tensor(values, dtype=torch.float32)
-
     return replace(
         table,
         texture=torch.tensor(texture),
-        colours=row(colours),
-        scale=row(scale),
-        grain=row(np.clip(table.grain.numpy() * 1.5 + rng.uniform(0.05, 0.35, count), 0, 0.7)),
-        grain_size=row(np.exp(rng.uniform(math.log(0.05), math.log(0.9), count))),
-        gloss=row(rng.uniform(0, 0.5, count) ** 2 * 2),
-        glow=table.glow * row(rng.uniform(0.3, 1.3, count)),
+        colours=float32(colours),
+        scale=float32(scale),
+        grain=float32(np.clip(table.grain.numpy() * 1.5 + rng.uniform(0.05, 0.35, count), 0, 0.7)),
+        grain_size=float32(np.exp(rng.uniform(math.log(0.05), math.log(0.9), count))),
+        gloss=float32(rng.uniform(0, 0.5, count) ** 2 * 2),
+        glow=table.glow * float32(rng.uniform(0.3, 1.3, count)),
         seed=torch.tensor(rng.integers(1 << 20, size=count), dtype=torch.int32),
     )
 
@@ -138,9 +165,9 @@ def _lamplight(light: Light, rng: np.random.Generator) -> Light:
         light,
         sun_direction=_sun(rng, 0.1, 0.9),
         sun_colour=light.sun_colour * sun,
-        ambient_up=_row(wash * fill),
-        ambient_down=_row(float(rng.uniform(0.6, 1.4)) * wash * fill),
-        lamp_colours=_row(power[:, None] * tone),
+        ambient_up=float32(wash * fill),
+        ambient_down=float32(float(rng.uniform(0.6, 1.4)) * wash * fill),
+        lamp_colours=float32(power[:, None] * tone),
     )
 
 
@@ -166,11 +193,11 @@ def _weather(light: Light, rng: np.random.Generator) -> Light:
     return replace(
         light,
         sun_direction=_sun(rng, low, high),
-        sun_colour=_row(sun),
-        ambient_up=_row(ambient * (0.5 * zenith + 0.5 * horizon)),
-        ambient_down=_row(ambient * 0.4 * horizon),
-        zenith=_row(zenith),
-        horizon=_row(horizon),
+        sun_colour=float32(sun),
+        ambient_up=float32(ambient * (0.5 * zenith + 0.5 * horizon)),
+        ambient_down=float32(ambient * 0.4 * horizon),
+        zenith=float32(zenith),
+        horizon=float32(horizon),
         clouds=clouds,
         haze_m=haze_m,
     )
@@ -180,8 +207,4 @@ def _sun(rng: np.random.Generator, low: float, high: float) -> Tensor:
     """(3,) direction to a sun between two elevations, radians."""
     azimuth, elevation = rng.uniform(0, 2 * math.pi), rng.uniform(low, high)
     level = math.cos(elevation)
-    return _row((level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation)))
-
-
-def _row(values: object) -> Tensor:
-    return torch.tensor(np.asarray(values, dtype=np.float64), dtype=torch.float32)
+    return float32((level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation)))

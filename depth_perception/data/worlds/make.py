@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from .interiors import make_corridor, make_room
 from .outdoors import make_courtyard, make_street
-from .paths import Rectangle, find_path
+from .paths import find_path
 from .scene import Scene, hsv
-from .world import Light, World
+from .world import Light, World, float32
 
 KINDS: tuple[str, ...] = ("room", "corridor", "courtyard", "street")
 _SHARES = (0.4, 0.15, 0.15, 0.3)
@@ -47,18 +46,14 @@ def make_world(kind: str = "any", seed: int = 0) -> World:
 
 
 def _try_world(kind: str, seed: int, rng: np.random.Generator) -> World | None:
-    scene = Scene(rng)
+    scene, floor = Scene(rng), 0.0
     lamps: list[Point] = []
-    floor = 0.0
-    areas: list[Rectangle]
     if kind in ("room", "corridor"):
         areas, lamps = (make_room if kind == "room" else make_corridor)(scene)
     else:
         areas, floor = (make_street if kind == "street" else make_courtyard)(scene)
-    light = _light(scene, lamps)
-    primitives = scene.primitives()
-    height = scene.uniform(1.2, 1.6)
-    path = find_path(primitives, areas, floor, height, rng)
+    light, primitives = _light(scene, lamps), scene.primitives()
+    path = find_path(primitives, areas, floor, scene.uniform(1.2, 1.6), rng)
     if path is None:
         return None
     return World(kind, seed, primitives, scene.material_table(), light, path)
@@ -67,42 +62,26 @@ def _try_world(kind: str, seed: int, rng: np.random.Generator) -> World | None:
 def _light(scene: Scene, lamps: list[Point]) -> Light:
     """Day with sun or clouds; indoors with lamps on, and dimmer in the evening."""
     azimuth, elevation = scene.uniform(0, 2 * math.pi), scene.uniform(0.3, 1.25)
-    sun = (
-        math.cos(elevation) * math.cos(azimuth),
-        math.cos(elevation) * math.sin(azimuth),
-        math.sin(elevation),
-    )
+    level = math.cos(elevation)
+    sun = (level * math.cos(azimuth), level * math.sin(azimuth), math.sin(elevation))
     clouds = scene.pick((0.0, scene.uniform(0.3, 0.6), scene.uniform(0.6, 1.0)))
     warmth = scene.uniform(0.02, 0.12)
     strength = scene.uniform(0.9, 1.8) * (1 - 0.75 * max(0.0, clouds - 0.3))
-    zenith = np.array(
-        hsv(scene.uniform(0.56, 0.62), scene.uniform(0.45, 0.75) * (1 - 0.6 * clouds), 0.8)
-    )
-    horizon = np.array(hsv(0.58, scene.uniform(0.05, 0.25), scene.uniform(0.85, 1.0)))
+    hue, saturation = scene.uniform(0.56, 0.62), scene.uniform(0.45, 0.75) * (1 - 0.6 * clouds)
+    zenith = np.array(hsv(hue, saturation, 0.8))
+    horizon = np.array(scene.colour(0.58, (0.05, 0.25), (0.85, 1.0)))
     sun_colour = strength * np.array(hsv(0.1, warmth * 2, 1.0))
     skylight = scene.uniform(0.45, 0.7)
     up, down = skylight * (0.5 * zenith + 0.5 * horizon), skylight * np.array((0.34, 0.32, 0.3))
     colours = np.zeros((len(lamps), 3))
     if lamps:
-        tone = np.array(hsv(scene.uniform(0.07, 0.14), scene.uniform(0.02, 0.3), 1.0))
+        tone = np.array(scene.colour((0.07, 0.14), (0.02, 0.3), 1.0))
         power = scene.uniform(0.9, 1.9) / math.sqrt(max(1.0, len(lamps) / 2))
         colours[:] = power * tone
         wash = scene.uniform(0.28, 0.5)
         up = wash * np.array(hsv(0.1, 0.05, 0.95))
         down = 1.3 * wash * np.array(hsv(0.09, 0.06, 0.95))
 
-    def tensor(values: object) -> torch.Tensor:
-        return torch.tensor(np.asarray(values, dtype=np.float64), dtype=torch.float32)
-
-    return Light(
-        sun_direction=tensor(sun),
-        sun_colour=tensor(sun_colour),
-        ambient_up=tensor(up),
-        ambient_down=tensor(down),
-        zenith=tensor(zenith),
-        horizon=tensor(horizon),
-        clouds=float(clouds),
-        lamps=tensor(lamps).reshape(-1, 3),
-        lamp_colours=tensor(colours).reshape(-1, 3),
-        shadow_lamps=min(2, len(lamps)),
-    )
+    sky = map(float32, (sun, sun_colour, up, down, zenith, horizon))
+    places, colours = float32(lamps).reshape(-1, 3), float32(colours).reshape(-1, 3)
+    return Light(*sky, float(clouds), places, colours, min(2, len(lamps)))

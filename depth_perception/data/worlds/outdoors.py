@@ -26,28 +26,23 @@ KERB_M = 0.1
 
 
 def make_street(scene: Scene) -> tuple[list[Rectangle], float]:
-    """A street along x with houses on both sides; where one may walk and the ground height there.
+    """A street along x with houses on both sides; walkable areas and the ground height there.
 
-    One walks on one of the pavements or on the road; the road lies at height 0.
+    They are on one pavement or on the road; the road lies at height 0.
     """
     road, long = scene.uniform(4.5, 8.0), scene.uniform(28.0, 42.0)
     left, right = scene.uniform(1.8, 4.5), scene.uniform(1.8, 4.5)
     marked = scene.chance(0.6)
     scene.pen("terrain").box((0, 0, -1.3), (150, 150, 1.0), palette.grass(scene), casts=False)
-    scene.pen("road").box(
-        (0, 0, -0.5), (2 * long, road, 0.5), palette.asphalt(scene, marked), casts=False
-    )
-    kerb = scene.plain(hsv(0.1, 0.05, scene.uniform(0.5, 0.75)), grain=0.1)
+    asphalt = palette.asphalt(scene, marked)
+    scene.pen("road").box((0, 0, -0.5), (2 * long, road, 0.5), asphalt, casts=False)
+    kerb = scene.plain(scene.colour(0.1, 0.05, (0.5, 0.75)), grain=0.1)
     flags = palette.pavement(scene)
     for side, wide in ((1, left), (-1, right)):
-        y = side * (road / 2 + wide / 2 + 0.075)
-        scene.pen("sidewalk").box(
-            (0, y, -0.4), (2 * long, wide - 0.15, 0.4 + KERB_M), flags, casts=False
-        )
-        edge = side * (road / 2 + 0.075)
-        scene.pen("sidewalk").box(
-            (0, edge, -0.4), (2 * long, 0.15, 0.4 + KERB_M), kerb, casts=False
-        )
+        pen, deep = scene.pen("sidewalk"), 0.4 + KERB_M
+        y, edge = side * (road / 2 + wide / 2 + 0.075), side * (road / 2 + 0.075)
+        pen.box((0, y, -0.4), (2 * long, wide - 0.15, deep), flags, casts=False)
+        pen.box((0, edge, -0.4), (2 * long, 0.15, deep), kerb, casts=False)
     ground = Ground()
     for side, wide in ((1, left), (-1, right)):
         _house_row(scene, side, road / 2 + wide, long)
@@ -91,10 +86,8 @@ def make_courtyard(scene: Scene) -> tuple[list[Rectangle], float]:
     scene.pen(kind).box((0, 0, -0.3), (wide + 8, deep + 8, 0.3), base, casts=False)
     ground = Ground()
     for side in range(4):
-        yaw = side * math.pi / 2
-        reach = (wide if side % 2 == 0 else deep) / 2
-        length = deep if side % 2 == 0 else wide
-        _border(scene, yaw, reach, length)
+        out, length = (wide, deep) if side % 2 == 0 else (deep, wide)
+        _border(scene, side * math.pi / 2, out / 2, length)
     if scene.chance(0.6):
         x, y = scene.uniform(-wide / 4, wide / 4), scene.uniform(-deep / 4, deep / 4)
         size = (scene.uniform(2, wide / 3), scene.uniform(2, deep / 3))
@@ -141,10 +134,8 @@ def _house_row(scene: Scene, side: int, front: float, long: float) -> None:
         if setback > 0.8:
             _fence(scene, x, x + wide, side * (front + 0.1))
             if scene.chance(0.5):
-                y = side * (front + setback / 2)
-                draw_bush(
-                    scene, scene.pen("vegetation", x + wide * scene.uniform(0.2, 0.8), y), 0.5
-                )
+                place = (x + wide * scene.uniform(0.2, 0.8), side * (front + setback / 2))
+                draw_bush(scene, scene.pen("vegetation", *place), 0.5)
         x += wide
         if not closed and scene.chance(0.6):
             gap = scene.uniform(1.5, 9.0)
@@ -161,14 +152,12 @@ def _fence(scene: Scene, x0: float, x1: float, y: float) -> None:
     middle, length = (x0 + x1) / 2, x1 - x0
     height = scene.uniform(0.7, 1.9)
     if style == "wall":
-        brick = scene.material(
-            Texture.BRICKS, hsv(0.05, 0.4, scene.uniform(0.4, 0.8)), scale=(0.3, 0.1)
-        )
+        colour = scene.colour(0.05, 0.4, (0.4, 0.8))
+        brick = scene.material(Texture.BRICKS, colour, scale=(0.3, 0.1))
         scene.pen("wall").box((middle, y, 0), (length, 0.25, height), brick)
     elif style == "hedge":
-        scene.pen("vegetation").box(
-            (middle, y, 0), (length, 0.5, height), palette.foliage(scene, 0.12)
-        )
+        leaves = palette.foliage(scene, 0.12)
+        scene.pen("vegetation").box((middle, y, 0), (length, 0.5, height), leaves)
     else:
         pen, paint = scene.pen("fence"), palette.paint(scene)
         for z in (0.25, height * 0.8):
@@ -179,12 +168,11 @@ def _fence(scene: Scene, x0: float, x1: float, y: float) -> None:
 
 
 def _close_ends(scene: Scene, long: float, road: float) -> None:
-    """What stands where the street ends: houses across, or trees."""
+    """The ends of the street: houses across, or trees."""
     for end in (-1, 1):
         if scene.chance(0.6):
-            pen = scene.pen(
-                "building", end * (long + 8), scene.uniform(-3, 3), math.pi if end > 0 else 0.0
-            )
+            x, y, yaw = end * (long + 8), scene.uniform(-3, 3), math.pi if end > 0 else 0.0
+            pen = scene.pen("building", x, y, yaw)
             draw_house(scene, pen, 10, scene.uniform(14, 26), scene.uniform(5, 13))
         else:
             for _ in range(5):
@@ -201,21 +189,17 @@ def _line_pavement(
     pitch = scene.uniform(7, 12)
     x = -long + scene.uniform(2, 6)
     facing = -side * math.pi / 2
+    posts = (draw_lamp_post, "pole", 0.3), (draw_sign, "traffic sign", 0.4)
     while x < long - 3:
-        draw, name, size = (
-            (draw_tree, "vegetation", 0.5)
-            if has_trees
-            else scene.pick(((draw_lamp_post, "pole", 0.3), (draw_sign, "traffic sign", 0.4)))
-        )
+        draw, name, size = (draw_tree, "vegetation", 0.5) if has_trees else scene.pick(posts)
         if ground.claim(x, kerb_side, size, size):
             draw(scene, scene.pen(name, x, kerb_side, facing, KERB_M))
         x += pitch * scene.uniform(0.8, 1.3)
     wall_side = side * (start + wide - 0.5)
+    things = (draw_bin, "bin", 0.75), (draw_bench, "bench", 1.9), (draw_bush, "vegetation", 0.8)
     for _ in range(int(scene.rng.integers(0, 5))):
         x = scene.uniform(-18, 18)
-        draw, name, size = scene.pick(
-            ((draw_bin, "bin", 0.75), (draw_bench, "bench", 1.9), (draw_bush, "vegetation", 0.8))
-        )
+        draw, name, size = scene.pick(things)
         if ground.claim(x, wall_side, size, 0.75):
             draw(scene, scene.pen(name, x, wall_side, facing, KERB_M))
     for _ in range(int(scene.rng.integers(0, 7))):
@@ -238,11 +222,10 @@ def _border(scene: Scene, yaw: float, reach: float, length: float) -> None:
         return
     if style == "houses":
         part = length * scene.uniform(0.35, 0.65)
-        draw_house(
-            scene, pen("building", reach + 4, (part - length) / 2), 8, part, scene.uniform(3.5, 11)
-        )
         rest = length - part
-        draw_house(scene, pen("building", reach + 5, part / 2), 8, rest, scene.uniform(3.5, 11))
+        for out, along, wide in ((4, -rest / 2, part), (5, part / 2, rest)):
+            house = pen("building", reach + out, along)
+            draw_house(scene, house, 8, wide, scene.uniform(3.5, 11))
         return
     if style == "arcade":
         stone = palette.room_wall(scene)
@@ -264,18 +247,15 @@ def _border(scene: Scene, yaw: float, reach: float, length: float) -> None:
         for k in range(count):
             along.box((0, (k + 0.5) * length / count - length / 2, 0), (0.04, 0.4, height), paint)
     for _ in range(int(scene.rng.integers(0, 5))):
-        draw_tree(
-            scene,
-            pen("vegetation", reach + scene.uniform(2, 7), scene.uniform(-length / 2, length / 2)),
-        )
+        place = (reach + scene.uniform(2, 7), scene.uniform(-length / 2, length / 2))
+        draw_tree(scene, pen("vegetation", *place))
     if scene.chance(0.7):
-        draw_house(
-            scene, pen("building", reach + 16), 8, scene.uniform(9, 18), scene.uniform(5, 12)
-        )
+        house = pen("building", reach + 16)
+        draw_house(scene, house, 8, scene.uniform(9, 18), scene.uniform(5, 12))
 
 
 def _bed_of_plants(scene: Scene, x: float, y: float, size: tuple[float, float]) -> None:
-    rim = scene.plain(hsv(0.08, 0.15, scene.uniform(0.4, 0.7)), grain=0.2)
+    rim = scene.plain(scene.colour(0.08, 0.15, (0.4, 0.7)), grain=0.2)
     height = scene.uniform(0.1, 0.5)
     scene.pen("terrain", x, y).box((0, 0, 0), (*size, height), rim, top=palette.grass(scene))
     for _ in range(int(scene.rng.integers(1, 6))):
@@ -285,7 +265,7 @@ def _bed_of_plants(scene: Scene, x: float, y: float, size: tuple[float, float]) 
 
 
 def _fountain(scene: Scene, x: float, y: float) -> None:
-    stone = scene.plain(hsv(0.1, 0.1, scene.uniform(0.5, 0.8)), grain=0.15)
+    stone = scene.plain(scene.colour(0.1, 0.1, (0.5, 0.8)), grain=0.15)
     water = scene.plain(hsv(0.52, 0.4, 0.5), gloss=0.8)
     pen = scene.pen("wall", x, y)
     pen.cylinder((0, 0, 0), 1.15, 0.5, stone, top=water)

@@ -8,43 +8,36 @@ from .textures import Texture
 
 def wood(scene: Scene) -> int:
     """Planks from pale birch to dark walnut."""
-    base = hsv(scene.uniform(0.05, 0.11), scene.uniform(0.25, 0.65), scene.uniform(0.3, 0.85))
-    return scene.material(
-        Texture.PLANKS,
-        base,
-        darker(base, 0.8),
-        scale=(scene.uniform(0.8, 2.0), scene.uniform(0.06, 0.2)),
-        gloss=scene.uniform(0, 0.15),
-    )
+    base = scene.colour((0.05, 0.11), (0.25, 0.65), (0.3, 0.85))
+    scale = scene.uniform(0.8, 2.0), scene.uniform(0.06, 0.2)
+    return scene.material(Texture.PLANKS, base, 0.8, scale=scale, gloss=scene.uniform(0, 0.15))
 
 
 def fabric(scene: Scene) -> int:
     """Cloth: plain, striped, chequered or mottled."""
-    base = hsv(scene.uniform(0, 1), scene.uniform(0.05, 0.75), scene.uniform(0.2, 0.9))
-    second = hsv(scene.uniform(0, 1), scene.uniform(0.05, 0.6), scene.uniform(0.3, 0.9))
+    base = scene.colour((0, 1), (0.05, 0.75), (0.2, 0.9))
+    second = scene.colour((0, 1), (0.05, 0.6), (0.3, 0.9))
     texture = scene.pick(
         (Texture.PLAIN, Texture.PLAIN, Texture.NOISE, Texture.STRIPES, Texture.CHECKER)
     )
     size = scene.uniform(0.03, 0.12)
-    return scene.material(texture, base, second, scale=(size, size), grain=0.2, grain_size=0.03)
+    return scene.material(texture, base, second, scale=size, grain=0.2, grain_size=0.03)
 
 
 def paint(scene: Scene, saturation: float = 0.35) -> int:
     """Paint of any colour."""
-    colour = hsv(scene.uniform(0, 1), scene.uniform(0, saturation), scene.uniform(0.35, 0.95))
+    colour = scene.colour((0, 1), (0, saturation), (0.35, 0.95))
     return scene.plain(colour, grain=0.05, gloss=scene.uniform(0, 0.1))
 
 
 def metal(scene: Scene) -> int:
     """Grey to black metal."""
-    return scene.plain(
-        hsv(0.6, scene.uniform(0, 0.15), scene.uniform(0.1, 0.7)), grain=0.05, gloss=0.4
-    )
+    return scene.plain(scene.colour(0.6, (0, 0.15), (0.1, 0.7)), grain=0.05, gloss=0.4)
 
 
 def white(scene: Scene) -> int:
     """Almost white."""
-    return scene.plain(hsv(scene.uniform(0.08, 0.15), 0.05, scene.uniform(0.85, 0.97)), grain=0.03)
+    return scene.plain(scene.colour((0.08, 0.15), 0.05, (0.85, 0.97)), grain=0.03)
 
 
 def room_wall(scene: Scene) -> int:
@@ -59,16 +52,16 @@ def room_wall(scene: Scene) -> int:
     second = darker(base, scene.uniform(0.75, 0.95))
     line = hsv(hue + 0.05, 0.1, scene.uniform(0.4, 0.9))
     scale = {
-        Texture.PLAIN: (1.0, 1.0),
-        Texture.NOISE: (scene.uniform(0.2, 0.8),) * 2,
-        Texture.WALLPAPER: (scene.uniform(0.12, 0.4),) * 2,
+        Texture.PLAIN: 1.0,
+        Texture.NOISE: scene.uniform(0.2, 0.8),
+        Texture.WALLPAPER: scene.uniform(0.12, 0.4),
         Texture.BRICKS: (0.24, 0.08),
-        Texture.TILES: (scene.uniform(0.15, 0.6),) * 2,
-        Texture.STRIPES: (scene.uniform(0.06, 0.3),) * 2,
+        Texture.TILES: scene.uniform(0.15, 0.6),
+        Texture.STRIPES: scene.uniform(0.06, 0.3),
         Texture.PLANKS: (2.5, scene.uniform(0.1, 0.25)),
     }[texture]
     if texture == Texture.BRICKS:
-        base = hsv(scene.uniform(0.0, 0.1), scene.uniform(0.2, 0.6), scene.uniform(0.4, 0.85))
+        base = scene.colour((0.0, 0.1), (0.2, 0.6), (0.4, 0.85))
         second = darker(base, 0.6)
     return scene.material(texture, base, second, line, scale, grain=0.06, grain_size=0.3)
 
@@ -78,102 +71,73 @@ def room_floor(scene: Scene) -> int:
     style = scene.pick(("planks", "planks", "planks", "tiles", "checker", "noise", "plain"))
     if style == "planks":
         return wood(scene)
-    base = hsv(scene.uniform(0, 1), scene.uniform(0, 0.35), scene.uniform(0.35, 0.9))
+    base = scene.colour((0, 1), (0, 0.35), (0.35, 0.9))
     size = scene.uniform(0.2, 0.7)
     if style == "tiles":
-        joint = hsv(0.1, 0.05, scene.uniform(0.2, 0.9))
-        return scene.material(
-            Texture.TILES, base, darker(base, 0.85), joint, (size, size), gloss=0.2, grain_size=0.1
-        )
+        joint = scene.colour(0.1, 0.05, (0.2, 0.9))
+        return scene.material(Texture.TILES, base, 0.85, joint, size, gloss=0.2, grain_size=0.1)
     if style == "checker":
-        other = hsv(scene.uniform(0, 1), 0.15, scene.uniform(0.15, 0.45))
-        return scene.material(Texture.CHECKER, base, other, scale=(size, size), gloss=0.2)
+        other = scene.colour((0, 1), 0.15, (0.15, 0.45))
+        return scene.material(Texture.CHECKER, base, other, scale=size, gloss=0.2)
     if style == "noise":
-        return scene.material(
-            Texture.NOISE, base, darker(base, 0.7), scale=(0.08, 0.08), grain=0.25, grain_size=0.03
-        )
+        return scene.material(Texture.NOISE, base, 0.7, scale=0.08, grain=0.25, grain_size=0.03)
     return scene.plain(base, grain=0.1, grain_size=0.5, gloss=0.1)
 
 
 def facade(scene: Scene) -> int:
     """A house front with windows."""
-    wall = hsv(scene.uniform(0, 0.17), scene.uniform(0.02, 0.5), scene.uniform(0.4, 0.95))
+    wall = scene.colour((0, 0.17), (0.02, 0.5), (0.4, 0.95))
     if scene.chance(0.2):
-        wall = hsv(scene.uniform(0.3, 0.7), scene.uniform(0.05, 0.3), scene.uniform(0.5, 0.9))
+        wall = scene.colour((0.3, 0.7), (0.05, 0.3), (0.5, 0.9))
     frame = hsv(scene.uniform(0, 0.2), 0.1, scene.pick((0.25, 0.6, 0.95, 0.95)))
-    pane = hsv(scene.uniform(0.08, 0.6), 0.3, scene.uniform(0.15, 0.5))
-    return scene.material(
-        Texture.FACADE,
-        wall,
-        frame,
-        pane,
-        (scene.uniform(1.5, 3.2), scene.uniform(2.8, 3.5)),
-        grain=0.08,
-        grain_size=0.6,
-        gloss=0.05,
-    )
+    pane = scene.colour((0.08, 0.6), 0.3, (0.15, 0.5))
+    scale = scene.uniform(1.5, 3.2), scene.uniform(2.8, 3.5)
+    return scene.material(Texture.FACADE, wall, frame, pane, scale, grain_size=0.6, gloss=0.05)
 
 
 def roof(scene: Scene) -> int:
     """Roof tiles."""
-    base = hsv(scene.uniform(0.0, 0.08), scene.uniform(0.1, 0.65), scene.uniform(0.3, 0.65))
-    return scene.material(Texture.BRICKS, base, darker(base, 0.7), scale=(0.3, 0.25), grain=0.15)
+    base = scene.colour((0.0, 0.08), (0.1, 0.65), (0.3, 0.65))
+    return scene.material(Texture.BRICKS, base, 0.7, scale=(0.3, 0.25), grain=0.15)
 
 
 def pavement(scene: Scene) -> int:
     """Flagstones, setts or gravel."""
-    base = hsv(scene.uniform(0.05, 0.15), scene.uniform(0.02, 0.15), scene.uniform(0.5, 0.75))
+    base = scene.colour((0.05, 0.15), (0.02, 0.15), (0.5, 0.75))
     size = scene.uniform(0.12, 0.6)
     texture = scene.pick((Texture.TILES, Texture.BRICKS, Texture.BRICKS, Texture.NOISE))
     if texture == Texture.NOISE:
-        return scene.material(
-            texture, base, darker(base, 0.7), scale=(0.3, 0.3), grain=0.3, grain_size=0.05
-        )
-    return scene.material(
-        texture, base, darker(base, 0.8), darker(base, 0.5), (size, size), grain=0.12
-    )
+        return scene.material(texture, base, 0.7, scale=0.3, grain=0.3, grain_size=0.05)
+    return scene.material(texture, base, 0.8, 0.5, size, grain=0.12)
 
 
 def grass(scene: Scene) -> int:
     """A lawn, fresh or dry."""
-    base = hsv(scene.uniform(0.18, 0.32), scene.uniform(0.4, 0.7), scene.uniform(0.35, 0.65))
-    return scene.material(
-        Texture.NOISE, base, darker(base, 0.6), scale=(0.5, 0.5), grain=0.4, grain_size=0.06
-    )
+    base = scene.colour((0.18, 0.32), (0.4, 0.7), (0.35, 0.65))
+    return scene.material(Texture.NOISE, base, 0.6, scale=0.5, grain=0.4, grain_size=0.06)
 
 
 def asphalt(scene: Scene, marked: bool) -> int:
     """A road surface, with lane marks or without."""
-    base = hsv(0.6, scene.uniform(0, 0.06), scene.uniform(0.3, 0.5))
-    return scene.material(
-        Texture.ROAD if marked else Texture.NOISE,
-        base,
-        darker(base, 0.9),
-        hsv(0.12, 0.03, 0.9),
-        (1.5, 1.5),
-        grain=0.15,
-        grain_size=0.08,
-    )
+    base = scene.colour(0.6, (0, 0.06), (0.3, 0.5))
+    texture, mark = Texture.ROAD if marked else Texture.NOISE, hsv(0.12, 0.03, 0.9)
+    return scene.material(texture, base, 0.9, mark, 1.5, grain=0.15, grain_size=0.08)
 
 
 def foliage(scene: Scene, leaf: float = 0.25) -> int:
     """Leaves of a tree or a hedge."""
-    base = hsv(scene.uniform(0.16, 0.38), scene.uniform(0.4, 0.8), scene.uniform(0.35, 0.7))
+    base = scene.colour((0.16, 0.38), (0.4, 0.8), (0.35, 0.7))
     if scene.chance(0.1):
-        base = hsv(scene.uniform(0.02, 0.12), 0.7, 0.7)
-    return scene.material(
-        Texture.FOLIAGE, base, darker(base, 0.22), scale=(leaf, leaf), grain=0.3, grain_size=0.05
-    )
+        base = scene.colour((0.02, 0.12), 0.7, 0.7)
+    return scene.material(Texture.FOLIAGE, base, 0.22, scale=leaf, grain=0.3, grain_size=0.05)
 
 
 def bark(scene: Scene) -> int:
     """Bark of a trunk."""
-    base = hsv(scene.uniform(0.05, 0.1), 0.35, scene.uniform(0.25, 0.5))
-    return scene.material(Texture.NOISE, base, darker(base, 0.5), scale=(0.1, 0.1), grain=0.3)
+    base = scene.colour((0.05, 0.1), 0.35, (0.25, 0.5))
+    return scene.material(Texture.NOISE, base, 0.5, scale=0.1, grain=0.3)
 
 
 def skin(scene: Scene) -> int:
     """Skin, pale to dark."""
-    return scene.plain(
-        hsv(scene.uniform(0.04, 0.08), scene.uniform(0.3, 0.6), scene.uniform(0.3, 0.95))
-    )
+    return scene.plain(scene.colour((0.04, 0.08), (0.3, 0.6), (0.3, 0.95)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import torch
@@ -63,10 +64,8 @@ def find_path(
     grid = np.stack(np.meshgrid(xs, ys, indexing="ij"), -1)
     flat = grid.reshape(-1, 2)
     allowed = np.zeros(len(flat), dtype=bool)
-    for a in areas:
-        allowed |= (
-            (flat[:, 0] > a[0]) & (flat[:, 0] < a[2]) & (flat[:, 1] > a[1]) & (flat[:, 1] < a[3])
-        )
+    for area in np.array(areas):
+        allowed |= ((flat > area[:2]) & (flat < area[2:])).all(1)
     room = np.where(allowed, clearance(primitives, flat, low, high), 0.0).reshape(grid.shape[:2])
     free = room > CLEARANCE_M + 0.05
     starts = np.argwhere(free)
@@ -96,17 +95,15 @@ def _farthest_way(
         if so_far > cost[cell]:
             continue
         last = cell
-        for dx in (-1, 0, 1):
-            for dy in (-1, 0, 1):
-                near = (cell[0] + dx, cell[1] + dy)
-                inside = 0 <= near[0] < free.shape[0] and 0 <= near[1] < free.shape[1]
-                if not inside or not free[near]:
-                    continue
-                step = math.hypot(dx, dy) * (1 + 0.4 / float(room[near]))
-                if so_far + step < cost.get(near, math.inf):
-                    cost[near] = so_far + step
-                    before[near] = cell
-                    heapq.heappush(queue, (so_far + step, near))
+        for dx, dy in product((-1, 0, 1), repeat=2):
+            near = (cell[0] + dx, cell[1] + dy)
+            inside = 0 <= near[0] < free.shape[0] and 0 <= near[1] < free.shape[1]
+            if not inside or not free[near]:
+                continue
+            step = math.hypot(dx, dy) * (1 + 0.4 / float(room[near]))
+            if so_far + step < cost.get(near, math.inf):
+                cost[near], before[near] = so_far + step, cell
+                heapq.heappush(queue, (so_far + step, near))
     way = [last]
     while way[-1] != start:
         way.append(before[way[-1]])
@@ -124,9 +121,7 @@ def _smooth(points: np.ndarray, primitives: Primitives, low: float, high: float)
         for _ in range(2):
             padded = np.pad(rounded, ((window // 2, window // 2), (0, 0)), mode="edge")
             kernel = np.ones(window) / window
-            rounded = np.stack(
-                [np.convolve(padded[:, k], kernel, "valid") for k in range(2)], axis=1
-            )
+            rounded = np.stack([np.convolve(axis, kernel, "valid") for axis in padded.T], axis=1)
         rounded[0], rounded[-1] = dense[0], dense[-1]
         if clearance(primitives, rounded, low, high).min() >= CLEARANCE_M:
             return rounded

@@ -204,13 +204,9 @@ def unit_normals(shape: Tensor, local: Tensor) -> Tensor:
     excess = torch.stack((x.abs() + (z + 1) / 2 - 1, y.abs() - 1, -1 - z), 1)
     pick = excess.argmax(dim=1)[:, None, None].expand(-1, 1, 3)
     gable = faces.gather(1, pick)[:, 0]
+    kinds = Shape.CYLINDER, Shape.ELLIPSOID, Shape.CONE, Shape.GABLE
     normal = box
-    for kind, value in (
-        (Shape.CYLINDER, cylinder),
-        (Shape.ELLIPSOID, local),
-        (Shape.CONE, cone),
-        (Shape.GABLE, gable),
-    ):
+    for kind, value in zip(kinds, (cylinder, local, cone, gable), strict=True):
         normal = torch.where((shape == kind)[:, None], value, normal)
     return normal
 
@@ -244,11 +240,8 @@ def _enter(shape: int, origin: Tensor, direction: Tensor) -> Tensor:
         return _finish(shift + _enter_cone(a, b, c, x, y, z))
     else:
         near, far = _slab(b, y)
-        for value, slope, bound in (
-            (a + c / 2, x + z / 2, 0.5),
-            (c / 2 - a, z / 2 - x, 0.5),
-            (-c, -z, 1.0),
-        ):
+        planes = (a + c / 2, x + z / 2, 0.5), (c / 2 - a, z / 2 - x, 0.5), (-c, -z, 1.0)
+        for value, slope, bound in planes:
             safe = torch.where(slope.abs() < 1e-12, 1e-12, slope)
             crossing = (bound - value) / safe
             near = torch.maximum(near, torch.where(safe < 0, crossing, -FAR))

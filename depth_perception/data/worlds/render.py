@@ -87,7 +87,9 @@ def render(
     rays = camera.rays(device=device)
     order = _tile_order(height, width).to(device)
     hits = _trace(world, rays.reshape(-1, 3), origin, turn, order)
-    pixel = _pixel_angle(camera)
+    middle, pixel = camera.rays()[height // 2], 0.01
+    if width > 1:
+        pixel = float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
     display = _to_display(_shade(world, hits, origin, shadows, pixel))
     if antialias:
         border = order[_borders(hits.owner.reshape(height, width)).reshape(-1)[order]]
@@ -98,30 +100,20 @@ def render(
             samples = shades.reshape(len(border), len(SUB_PIXELS), 3)
             display[border] = samples.mean(dim=1)
     rgb = (display.reshape(height, width, 3) * 255).round().to(torch.uint8)
-    solid = hits.owner
-    row = solid.clamp_min(0)
-    hit = solid >= 0
-    classes = torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"])
-    instances = torch.where(hit, world.primitives.instance_id[row], 0)
+    solid = hits.owner.reshape(height, width)
+    row, hit = solid.clamp_min(0), solid >= 0
     range_m = hits.range_m.reshape(height, width)
     return Frame(
         rgb=rgb,
         range_m=range_m,
         z_m=torch.where(torch.isfinite(range_m), range_m * rays[..., 2], range_m),
         normals=(turn.T @ hits.normals).T.reshape(height, width, 3),
-        classes=classes.reshape(height, width),
-        instances=instances.reshape(height, width),
-        solids=solid.reshape(height, width),
+        classes=torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"]),
+        instances=torch.where(hit, world.primitives.instance_id[row], 0),
+        solids=solid,
         camera=camera,
         pose=pose,
     )
-
-
-def _pixel_angle(camera: Camera) -> float:
-    if camera.width == 1:
-        return 0.01
-    middle = camera.rays()[camera.height // 2]
-    return float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
 
 
 def _borders(owner: Tensor) -> Tensor:
@@ -182,11 +174,12 @@ def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: floa
     material = torch.where(flat, solids.top_material[row], solids.material[row])
     slant = (-(directions * normals).sum(0)).clamp_min(0.05)
     footprint = distance * pixel / slant.sqrt()
-    spot = _spot(world, solids, row, points, hits.local_normals[:, seen], material, footprint)
+    spot = _spot(world, row, points, hits.local_normals[:, seen], material, footprint)
     base = albedo(world.materials, material, spot, points.T)
     up = (normals[2] * 0.5 + 0.5)[:, None]
     received = light.ambient_down + (light.ambient_up - light.ambient_down) * up
-    received = received * _contact(points, normals)[:, None]
+    near = torch.exp(-points[2].clamp_min(0) / 0.25)  # darker close above the ground
+    received = received * (1 - 0.35 * near * (1 - normals[2].clamp(0, 1)))[:, None]
     shine = torch.zeros_like(received)
     gloss = world.materials.gloss[material]
     mirrored = directions - 2 * (directions * normals).sum(0) * normals
@@ -206,7 +199,7 @@ def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: floa
         facing = (towards * normals).sum(0).clamp_min(0) / (1 + (reach / 2.5).square())
         lit = torch.nonzero(facing > 1e-3)[:, 0]
         if shadows and index < light.shadow_lamps and len(lit):
-            casters = _casters(solids)
+            casters = Primitives(*(getattr(solids, f.name)[solids.casts] for f in fields(solids)))
             blocked, _ = first_hits(casters, lamp, -towards[:, lit].contiguous())
             facing[lit[blocked < reach[lit] - LIFT_M]] = 0
         received = received + facing[:, None] * strength
@@ -219,35 +212,23 @@ def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: floa
     return colour
 
 
-def _casters(solids: Primitives) -> Primitives:
-    return Primitives(*(getattr(solids, f.name)[solids.casts] for f in fields(solids)))
-
-
-def _contact(points: Tensor, normals: Tensor) -> Tensor:
-    """Darker close above the ground, on faces that look sideways or down."""
-    near = torch.exp(-points[2].clamp_min(0) / 0.25)
-    return 1 - 0.35 * near * (1 - normals[2].clamp(0, 1))
-
-
 def _spot(
-    world: World,
-    solids: Primitives,
-    row: Tensor,
-    points: Tensor,
-    local_normals: Tensor,
-    material: Tensor,
-    footprint: Tensor,
+    world: World, row: Tensor, points: Tensor, normals: Tensor, material: Tensor, footprint: Tensor
 ) -> Spot:
-    """Surface coordinates: faces of boxes from their corner, round bodies by angle and height."""
+    """Surface coordinates: faces of boxes from their corner, round bodies by angle and height.
+
+    ``normals`` (3, M) are in the frames of the solids.
+    """
+    solids = world.primitives
     half = solids.half[row]
     local = (unit_points(solids, row, points.T) * half).T
     x, y, z = local
     hx, hy, hz = half.T
-    axis = local_normals.abs().argmax(dim=0)
+    axis = normals.abs().argmax(dim=0)
     round_side = ((solids.shape[row] == 1) | (solids.shape[row] == 2)) & (axis != 2)
     angle = (torch.atan2(y, x) + math.pi) * torch.maximum(hx, hy)
-    s = torch.where(axis == 0, y * torch.sign(local_normals[0]) + hy, x + hx)
-    s = torch.where(axis == 1, hx - x * torch.sign(local_normals[1]), s)
+    s = torch.where(axis == 0, y * torch.sign(normals[0]) + hy, x + hx)
+    s = torch.where(axis == 1, hx - x * torch.sign(normals[1]), s)
     s = torch.where(round_side, angle, s)
     t = torch.where(axis == 2, y + hy, z + hz)
     width = torch.where(axis == 0, 2 * hy, 2 * hx)

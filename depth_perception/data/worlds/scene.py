@@ -56,21 +56,26 @@ class Scene:
         """One of the options."""
         return options[int(self.rng.integers(len(options)))]
 
+    def colour(self, *hsv_ranges: float | tuple[float, float]) -> Colour:
+        """:func:`hsv` of three values, each fixed or drawn between two bounds."""
+        return hsv(*(self.uniform(*v) if isinstance(v, tuple) else v for v in hsv_ranges))
+
     def material(
         self,
         texture: Texture,
         a: Colour,
-        b: Colour | None = None,
-        c: Colour | None = None,
-        scale: tuple[float, float] = (1.0, 1.0),
+        b: Colour | float = 0.75,
+        c: Colour | float = 0.45,
+        scale: tuple[float, float] | float = 1.0,
         *,
         grain: float = 0.08,
         grain_size: float = 0.15,
         gloss: float = 0.0,
         glow: float = 0.0,
     ) -> int:
-        """Row of a new material; colours left out are shades of ``a``."""
-        colours = (a, b or darker(a, 0.75), c or darker(a, 0.45))
+        """Row of a new material; a number as a colour is a shade of ``a``, see :func:`darker`."""
+        colours = (a, *(darker(a, v) if isinstance(v, float) else v for v in (b, c)))
+        scale = (scale, scale) if isinstance(scale, float) else scale
         seed = int(self.rng.integers(1 << 20))
         self.materials.append((int(texture), colours, scale, grain, grain_size, gloss, glow, seed))
         return len(self.materials) - 1
@@ -79,33 +84,24 @@ class Scene:
         """Row of a new material of one colour."""
         return self.material(Texture.PLAIN, colour, **options)
 
-    def pen(
-        self, kind: str, x: float = 0.0, y: float = 0.0, yaw: float = 0.0, z: float = 0.0
-    ) -> Pen:
+    def pen(self, kind: str, x: float = 0, y: float = 0, yaw: float = 0, z: float = 0) -> Pen:
         """A pen for one object of a class, with its local frame at (x, y, z), rotated by yaw."""
-        instance = 0
-        if IS_THING[CLASS_ID[kind]]:
-            self.instances += 1
-            instance = self.instances
-        return Pen(self, CLASS_ID[kind], instance, x, y, z, yaw)
+        class_id = CLASS_ID[kind]
+        self.instances += IS_THING[class_id]
+        return Pen(self, class_id, self.instances if IS_THING[class_id] else 0, x, y, z, yaw)
 
     def primitives(self) -> Primitives:
         """The solids as tensors."""
         shape, *places, side, top, kind, instance, casts = zip(*self.solids, strict=True)
-        return Primitives(
-            torch.tensor(shape),
-            *(torch.tensor(np.array(column), dtype=torch.float32) for column in places),
-            *(torch.tensor(column) for column in (side, top, kind, instance, casts)),
-        )
+        geometry = (torch.tensor(np.array(column), dtype=torch.float32) for column in places)
+        numbers = map(torch.tensor, (side, top, kind, instance, casts))
+        return Primitives(torch.tensor(shape), *geometry, *numbers)
 
     def material_table(self) -> Materials:
         """The materials as tensors."""
         texture, *numbers, seed = zip(*self.materials, strict=True)
-        return Materials(
-            torch.tensor(texture),
-            *(torch.tensor(column, dtype=torch.float32) for column in numbers),
-            torch.tensor(seed, dtype=torch.int32),
-        )
+        floats = (torch.tensor(column, dtype=torch.float32) for column in numbers)
+        return Materials(torch.tensor(texture), *floats, torch.tensor(seed, dtype=torch.int32))
 
 
 @dataclass(frozen=True)
@@ -120,29 +116,27 @@ class Pen:
     z: float
     yaw: float
 
-    def box(self, base: Vector, size: Vector, material: int, **options) -> None:
+    def box(self, base: Vector, size: Vector, material: int, **more) -> None:
         """A box that stands on the middle of its base, with sizes along x, y and z."""
-        self._stand(Shape.BOX, base, [side / 2 for side in size], material, **options)
+        self._stand(Shape.BOX, base, [side / 2 for side in size], material, **more)
 
-    def cylinder(
-        self, base: Vector, radius: float, height: float, material: int, **options
-    ) -> None:
+    def cylinder(self, base: Vector, radius: float, height: float, material: int, **more) -> None:
         """An upright cylinder."""
-        self._stand(Shape.CYLINDER, base, (radius, radius, height / 2), material, **options)
+        self._stand(Shape.CYLINDER, base, (radius, radius, height / 2), material, **more)
 
-    def cone(self, base: Vector, radius: float, height: float, material: int, **options) -> None:
+    def cone(self, base: Vector, radius: float, height: float, material: int, **more) -> None:
         """An upright cone with the tip above."""
-        self._stand(Shape.CONE, base, (radius, radius, height / 2), material, **options)
+        self._stand(Shape.CONE, base, (radius, radius, height / 2), material, **more)
 
-    def gable(self, base: Vector, size: Vector, material: int, **options) -> None:
+    def gable(self, base: Vector, size: Vector, material: int, **more) -> None:
         """A roof whose ridge runs along the local y."""
-        self._stand(Shape.GABLE, base, [side / 2 for side in size], material, **options)
+        self._stand(Shape.GABLE, base, [side / 2 for side in size], material, **more)
 
-    def ball(self, centre: Vector, half: Vector | float, material: int, **options) -> None:
+    def ball(self, centre: Vector, half: Vector | float, material: int, **more) -> None:
         """An ellipsoid about its centre."""
         halves = (half, half, half) if isinstance(half, (int, float)) else half
         base = (centre[0], centre[1], centre[2] - halves[2])
-        self._stand(Shape.ELLIPSOID, base, halves, material, **options)
+        self._stand(Shape.ELLIPSOID, base, halves, material, **more)
 
     def limb(
         self, start: Vector, end: Vector, radius: float, material: int, ends: bool = True
@@ -174,18 +168,10 @@ class Pen:
         self._add(Shape.CYLINDER, centre, rotation, (radius, radius, thickness / 2), material)
 
     def _stand(
-        self,
-        shape: Shape,
-        base: Vector,
-        half: Vector,
-        material: int,
-        *,
-        top: int | None = None,
-        turn: float = 0.0,
-        casts: bool = True,
+        self, shape: Shape, base: Vector, half: Vector, material: int, turn: float = 0.0, **more
     ) -> None:
         centre = np.array((base[0], base[1], base[2] + half[2]), dtype=float)
-        self._add(shape, centre, yaw_matrix(turn), half, material, top=top, casts=casts)
+        self._add(shape, centre, yaw_matrix(turn), half, material, **more)
 
     def _add(
         self,

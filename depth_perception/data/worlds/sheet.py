@@ -1,4 +1,4 @@
-"""Contact sheets: many worlds at a glance."""
+"""Contact sheets of worlds."""
 
 from __future__ import annotations
 
@@ -30,23 +30,24 @@ def contact_sheet(
     look: Look = "usual",
     device: torch.device | str = "cpu",
 ) -> None:
-    """Write a PNG with picture, range and classes of one place in each world.
+    """Write a PNG with image, range and classes of one place in each world.
 
     Raises:
-        ValueError: no seeds, no columns, or a suffix that no picture has.
+        ValueError: no seeds, no columns, or an unsupported suffix.
     """
     if not seeds or columns < 1:
         raise ValueError(
             f"a sheet needs a world and a column, got {len(seeds)} worlds, {columns} columns"
         )
-    cells = []
+    cells, colours = [], np.zeros((256, 3), dtype=np.uint8)
+    for entry in CLASSES:
+        colours[entry.id] = entry.colour
     for seed in seeds:
         world = with_look(make_world(kind, seed), look)
         pose = world.pose(0.4 * world.path_length_m)
         frame = render(world, camera, pose, device=device, antialias=True)
-        cells.append(
-            np.concatenate([frame.rgb.cpu().numpy(), range_picture(frame), _labels(frame)], 1)
-        )
+        labels = colours[frame.classes.cpu().numpy()]
+        cells.append(np.concatenate([frame.rgb.cpu().numpy(), range_picture(frame), labels], 1))
     while len(cells) % columns:
         cells.append(np.zeros_like(cells[0]))
     rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
@@ -55,13 +56,5 @@ def contact_sheet(
 
 def range_picture(frame: Frame) -> np.ndarray:
     """(H, W, 3) uint8: near is red, far is blue on a logarithmic scale, unknown is black."""
-    return depth_picture(
-        frame.range_m.cpu().numpy(), limits=(NEAR_M, FAR_M), logarithmic=True, unknown=(0, 0, 0)
-    )
-
-
-def _labels(frame: Frame) -> np.ndarray:
-    table = np.zeros((256, 3), dtype=np.uint8)
-    for entry in CLASSES:
-        table[entry.id] = entry.colour
-    return table[frame.classes.cpu().numpy()]
+    range_m, limits = frame.range_m.cpu().numpy(), (NEAR_M, FAR_M)
+    return depth_picture(range_m, limits=limits, logarithmic=True, unknown=(0, 0, 0))

@@ -1,4 +1,4 @@
-"""The same place of a world from three viewpoints: for stereo with either baseline."""
+"""Views of a world from three viewpoints, for stereo with either baseline."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def render_triplet(
     shadows: bool = True,
     antialias: bool = True,
 ) -> Triplet | None:
-    """Look at a world from three viewpoints; None where something stands in one of them.
+    """Render a world from three viewpoints; None if a solid is at one of them.
 
     Args:
-        world: what to look at.
+        world: what to render.
         camera: the grid of all views.
         pose: (4, 4) float64, optical frame of the centre to world.
         baseline_m: distance of the other viewpoints.
@@ -59,12 +59,11 @@ def render_triplet(
     if not all(_is_free(world, pose, torch.tensor(offset)) for offset in offsets.values()):
         return None
 
-    def view(offset: tuple[float, float, float]) -> Frame:
+    views = {}
+    for name, offset in {"centre": (0.0, 0.0, 0.0), **offsets}.items():
         moved = shifted(pose, torch.tensor(offset, dtype=torch.float64))
-        return render(world, camera, moved, shadows=shadows, antialias=antialias)
-
-    views = {name: view(offset) for name, offset in offsets.items()}
-    return Triplet(view((0.0, 0.0, 0.0)), **views, baseline_m=baseline_m)
+        views[name] = render(world, camera, moved, shadows=shadows, antialias=antialias)
+    return Triplet(**views, baseline_m=baseline_m)
 
 
 def shifted(pose: Tensor, offset: Tensor) -> Tensor:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from functools import partial
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -128,12 +130,11 @@ def value_noise(position: Tensor, seed: Tensor) -> Tensor:
     x, y, z = corner.unbind(1)
     fx, fy, fz = part.unbind(1)
     total = torch.zeros_like(fx)
-    for dz in (0, 1):
-        for dy in (0, 1):
-            low = random_unit(x, y + dy, z + dz, seed)
-            high = random_unit(x + 1, y + dy, z + dz, seed)
-            weight = (fy if dy else 1 - fy) * (fz if dz else 1 - fz)
-            total = total + weight * (low + fx * (high - low))
+    for dz, dy in product((0, 1), repeat=2):
+        low = random_unit(x, y + dy, z + dz, seed)
+        high = random_unit(x + 1, y + dy, z + dz, seed)
+        weight = (fy if dy else 1 - fy) * (fz if dz else 1 - fz)
+        total = total + weight * (low + fx * (high - low))
     return total
 
 
@@ -175,10 +176,6 @@ def _tiles(spot: Spot, _: Tensor, shifted: bool = False) -> Tensor:
     column, row, edge, _, _ = _cells(spot, shifted)
     joint = 0.012 * spot.scale.max(dim=1).values + 0.002
     return _mix(_tinted(spot, column, row), spot.colours[:, 2], _line(edge, joint, spot.footprint))
-
-
-def _bricks(spot: Spot, world: Tensor) -> Tensor:
-    return _tiles(spot, world, shifted=True)
 
 
 def _planks(spot: Spot, _: Tensor) -> Tensor:
@@ -242,7 +239,7 @@ def _facade(spot: Spot, world: Tensor) -> Tensor:
     wall = spot.colours[:, 0]
     tints = torch.tensor([1.0, 0.86, 0.8], device=wall.device)[None, :, None]
     size = torch.tensor([0.5, 0.25], device=wall.device).expand_as(spot.scale)
-    blocks = _bricks(replace(spot, colours=spot.colours * tints, scale=size), world)
+    blocks = _tiles(replace(spot, colours=spot.colours * tints, scale=size), world, shifted=True)
     style = random_unit(spot.seed, spot.seed + 1)
     wall = torch.where(((style < 0.35) | (ground & (style < 0.6)))[:, None], blocks, wall)
     ledge = _line((y - 0.08).abs(), 0.07, spot.footprint) * ~ground
@@ -284,9 +281,8 @@ def _books(spot: Spot, _: Tensor) -> Tensor:
 def _door(spot: Spot, _: Tensor) -> Tensor:
     """Two panels with a shaded edge, and a handle."""
     s, t = spot.s / spot.width, spot.t / spot.height
-    outside = torch.maximum(
-        (s - 0.5).abs() - 0.33, torch.minimum((t - 0.28).abs() - 0.19, (t - 0.74).abs() - 0.18)
-    )
+    panels = torch.minimum((t - 0.28).abs() - 0.19, (t - 0.74).abs() - 0.18)
+    outside = torch.maximum((s - 0.5).abs() - 0.33, panels)
     colour = _mix(spot.colours[:, 0], spot.colours[:, 1], (outside < 0).to(s.dtype))
     colour = _mix(colour, spot.colours[:, 0] * 0.5, (outside.abs() < 0.012).to(s.dtype))
     handle = ((s - 0.9).abs() < 0.045) & ((t - 0.49).abs() < 0.018)
@@ -319,9 +315,8 @@ def _road(spot: Spot, _: Tensor) -> Tensor:
     middle = (spot.t - spot.height / 2).abs()
     border = (spot.height / 2 - 0.25 - middle).abs()
     dashed = (torch.remainder(spot.s, 6.0) < 3.0).to(spot.s.dtype)
-    mark = torch.maximum(
-        _line(middle, 0.07, spot.footprint) * dashed, _line(border, 0.06, spot.footprint)
-    )
+    dashes = _line(middle, 0.07, spot.footprint) * dashed
+    mark = torch.maximum(dashes, _line(border, 0.06, spot.footprint))
     return _mix(spot.colours[:, 0], spot.colours[:, 2], 0.85 * mark)
 
 
@@ -343,19 +338,9 @@ def _wallpaper(spot: Spot, world: Tensor) -> Tensor:
 
 
 _PAINTERS: dict[Texture, Callable[[Spot, Tensor], Tensor]] = {
-    Texture.TILES: _tiles,
-    Texture.BRICKS: _bricks,
-    Texture.PLANKS: _planks,
-    Texture.STRIPES: _stripes,
-    Texture.NOISE: _noise,
-    Texture.FACADE: _facade,
-    Texture.PICTURE: _picture,
-    Texture.BOOKS: _books,
-    Texture.DOOR: _door,
-    Texture.FOLIAGE: _foliage,
-    Texture.CARPET: _carpet,
-    Texture.CHECKER: _checker,
-    Texture.ROAD: _road,
-    Texture.GLASS: _glass,
-    Texture.WALLPAPER: _wallpaper,
-}
+    Texture.TILES: _tiles, Texture.BRICKS: partial(_tiles, shifted=True), Texture.PLANKS: _planks,
+    Texture.STRIPES: _stripes, Texture.NOISE: _noise, Texture.FACADE: _facade,
+    Texture.PICTURE: _picture, Texture.BOOKS: _books, Texture.DOOR: _door,
+    Texture.FOLIAGE: _foliage, Texture.CARPET: _carpet, Texture.CHECKER: _checker,
+    Texture.ROAD: _road, Texture.GLASS: _glass, Texture.WALLPAPER: _wallpaper,
+}  # fmt: skip

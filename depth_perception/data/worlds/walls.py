@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from . import palette
 from .paths import Rectangle
-from .scene import Scene, hsv
+from .scene import Scene
 from .textures import Texture
 
 
@@ -39,9 +39,8 @@ class Ground:
         """Occupy the rectangle centred at (x, y) if it is free, and return whether it was."""
         x0, x1 = x - size_x / 2 - gap, x + size_x / 2 + gap
         y0, y1 = y - size_y / 2 - gap, y + size_y / 2 + gap
-        for a in self.taken:
-            if x0 < a[2] and a[0] < x1 and y0 < a[3] and a[1] < y1:
-                return False
+        if any(x0 < a[2] and a[0] < x1 and y0 < a[3] and a[1] < y1 for a in self.taken):
+            return False
         self.taken.append((x0, y0, x1, y1))
         return True
 
@@ -83,11 +82,8 @@ def door_frame(
     for s in (hole.start + 0.03, hole.end - 0.03):
         pen.box((s, -thickness / 2, 0), (0.06, thickness + 0.04, hole.high), paint)
     middle = (hole.start + hole.end) / 2
-    pen.box(
-        (middle, -thickness / 2, hole.high - 0.06),
-        (hole.end - hole.start, thickness + 0.04, 0.06),
-        paint,
-    )
+    lintel = (hole.end - hole.start, thickness + 0.04, 0.06)
+    pen.box((middle, -thickness / 2, hole.high - 0.06), lintel, paint)
 
 
 def window_frame(
@@ -97,11 +93,10 @@ def window_frame(
     pen = scene.pen("window", *start, yaw)
     middle, wide, tall = (hole.start + hole.end) / 2, hole.end - hole.start, hole.high - hole.low
     if scene.chance(0.4):
-        sky = hsv(scene.uniform(0.5, 0.62), scene.uniform(0.05, 0.35), 0.97)
-        land = hsv(scene.uniform(0.15, 0.35), 0.3, scene.uniform(0.4, 0.8))
-        pane = scene.material(
-            Texture.GLASS, sky, land, (0.8, 0.8, 0.78), grain=0.05, gloss=0.3, glow=0.8
-        )
+        sky = scene.colour((0.5, 0.62), (0.05, 0.35), 0.97)
+        land = scene.colour((0.15, 0.35), 0.3, (0.4, 0.8))
+        bars = (0.8, 0.8, 0.78)
+        pane = scene.material(Texture.GLASS, sky, land, bars, grain=0.05, gloss=0.3, glow=0.8)
         pen.box((middle, -thickness * 0.7, hole.low), (wide, 0.04, tall), pane)
     else:
         frame = palette.white(scene) if scene.chance(0.7) else palette.wood(scene)
@@ -113,9 +108,7 @@ def window_frame(
     if hole.low > 0.3:
         pen.box((middle, 0.04, hole.low - 0.03), (wide + 0.1, 0.14, 0.03), palette.white(scene))
         if scene.chance(0.5):
-            grille = scene.material(
-                Texture.STRIPES, (0.8, 0.8, 0.78), (0.45, 0.45, 0.45), scale=(0.04, 0.04)
-            )
+            grille = scene.material(Texture.STRIPES, (0.8, 0.8, 0.78), (0.45,) * 3, scale=0.04)
             pen.box((middle, 0.06, 0.12), (wide * 0.85, 0.09, hole.low - 0.3), grille)
     if scene.chance(0.4):
         cloth = palette.fabric(scene)
@@ -134,7 +127,7 @@ def decorate(
 ) -> None:
     """Pictures, closed doors, boards and clocks where the walls have no openings."""
     x0, y0, x1, y1 = room
-    quarter = 1.5707963267948966
+    quarter = math.pi / 2
     walls = {
         "south": ((x0, y0), 0.0, x1 - x0),
         "east": ((x1, y0), quarter, y1 - y0),
@@ -159,9 +152,9 @@ def decorate(
 
 
 def _closed_door(scene: Scene, start: tuple[float, float], yaw: float, s: float) -> None:
-    base = hsv(scene.uniform(0.02, 0.12), scene.uniform(0, 0.6), scene.uniform(0.35, 0.95))
+    base = scene.colour((0.02, 0.12), (0, 0.6), (0.35, 0.95))
     if scene.chance(0.2):
-        base = hsv(scene.uniform(0, 1), 0.5, 0.6)
+        base = scene.colour((0, 1), 0.5, 0.6)
     leaf = scene.material(Texture.DOOR, base, c=(0.5, 0.5, 0.45), gloss=0.1)
     pen = scene.pen("door", *start, yaw)
     trim = scene.plain(base, grain=0.05)
@@ -178,16 +171,13 @@ def _hang(
     tall = min(wide * scene.uniform(0.6, 1.4), height - 1.5)
     pen = scene.pen("picture", *start, yaw)
     if style == "picture":
-        canvas = hsv(scene.uniform(0, 1), scene.uniform(0.1, 0.8), scene.uniform(0.3, 0.95))
-        frame = hsv(scene.uniform(0.05, 0.15), scene.uniform(0, 0.6), scene.uniform(0.05, 0.9))
-        paint = scene.material(Texture.PICTURE, canvas, frame, hsv(scene.uniform(0, 1), 0.6, 0.6))
+        canvas = scene.colour((0, 1), (0.1, 0.8), (0.3, 0.95))
+        frame = scene.colour((0.05, 0.15), (0, 0.6), (0.05, 0.9))
+        paint = scene.material(Texture.PICTURE, canvas, frame, scene.colour((0, 1), 0.6, 0.6))
         pen.box((s, 0.015, scene.uniform(1.1, 1.4)), (wide, 0.03, tall), paint)
     elif style == "board":
-        pen.box(
-            (s, 0.015, 1.0),
-            (wide, 0.03, tall),
-            scene.plain(hsv(scene.uniform(0, 1), 0.3, 0.85), gloss=0.2),
-        )
+        board = scene.plain(scene.colour((0, 1), 0.3, 0.85), gloss=0.2)
+        pen.box((s, 0.015, 1.0), (wide, 0.03, tall), board)
     elif style == "clock":
         pen.ball((s, 0.0, 2.0), (0.16, 0.05, 0.16), palette.white(scene))
     else:
@@ -197,8 +187,5 @@ def _hang(
             board.box((s, 0.1, z), (wide, 0.2, 0.03), wood)
             for k in range(3):
                 end = s + (k - 1) * wide * 0.3
-                board.box(
-                    (end, 0.09, z + 0.03),
-                    (0.05, 0.14, scene.uniform(0.12, 0.28)),
-                    palette.paint(scene, 0.8),
-                )
+                book = (0.05, 0.14, scene.uniform(0.12, 0.28))
+                board.box((end, 0.09, z + 0.03), book, palette.paint(scene, 0.8))

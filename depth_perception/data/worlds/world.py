@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,8 +46,7 @@ class Light:
 
     def to(self, device: torch.device | str) -> Light:
         """The lights on another device."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        tensors = {k: v.to(device) for k, v in values.items() if isinstance(v, Tensor)}
+        tensors = {name: v.to(device) for name, v in vars(self).items() if isinstance(v, Tensor)}
         return replace(self, **tensors)
 
 
@@ -113,6 +113,11 @@ def camera_pose(position: Tensor, yaw: float, pitch: float = 0.0, roll: float = 
     pose[:3, :3] = turn @ nod @ lean @ optical
     pose[:3, 3] = position
     return pose
+
+
+def float32(values: object) -> Tensor:
+    """Numbers in float64 as a float32 tensor."""
+    return torch.tensor(np.asarray(values, dtype=np.float64), dtype=torch.float32)
 
 
 def _along(path: Tensor, cumulative: Tensor, distance_m: float) -> Tensor:

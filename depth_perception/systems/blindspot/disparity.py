@@ -25,7 +25,7 @@ def range_factor(
 ) -> float:
     """The metres that, divided by a disparity, are the range.
 
-    ``training``: r = B / (d fov), the geometry of the training pictures; right for images that are
+    ``training``: r = B / (d fov), the geometry of the training images; right for images that are
     sampled as these were. ``consistent``: the same, for a panorama in which things look smaller by
     the ratio of the columns per radian, r = B w / (2 pi w_training d). ``authors``: r = B w / (d W)
     (issue 4 of their repository); it is ``consistent`` times 2 pi w_training / W, which is 1.57 at
@@ -35,8 +35,8 @@ def range_factor(
         formula: one of the three.
         baseline_m: distance of the two cameras of the training.
         network_turn_px: columns ``w`` that a full turn has in the input of the network.
-        image_turn_px: columns ``W`` that a full turn has in the picture.
-        training_width, training_fov_rad: columns and field of view of the training pictures.
+        image_turn_px: columns ``W`` that a full turn has in the image.
+        training_width, training_fov_rad: columns and field of view of the training images.
 
     Raises:
         ValueError: another formula.
@@ -48,14 +48,6 @@ def range_factor(
     if formula == "training":
         return baseline_m / training_fov_rad
     raise ValueError(f"formula must be authors, consistent or training, got {formula!r}")
-
-
-def scaled_disparity(
-    disparity: Tensor, *, baseline_m: float, network_turn_px: float, image_turn_px: float
-) -> Tensor:
-    """What the authors' scripts save: (W / pi) / B * (W / w) * d; depth is (W / pi) over it."""
-    width = image_turn_px
-    return disparity * (width / math.pi / baseline_m * width / network_turn_px)
 
 
 def merge_ramps(plain: Tensor, mirrored: Tensor) -> Tensor:

@@ -14,11 +14,10 @@ from ...geometry import Camera, Equirectangular, Pinhole
 from ...networks import resize_map
 from ...prediction import DepthSpace, Prediction, ScaleKind
 from ..estimator import DenseEstimator
-from ..options import Seam
-from ..panorama_input import plain_input
+from ..image_input import plain_input
 from .config import KITTI_FOCAL
 from .disparity import merge_ramps, range_factor
-from .input import NetworkView, angular_view, authors_view, lanczos_planes, view_planes
+from .input import NetworkView, angular_view, authors_view, lanczos_planes
 from .network import BlindSpotVgg
 from .options import BlindSpotOptions, BlindSpotPinholeOptions
 
@@ -48,20 +47,11 @@ class _DisparityEstimator(DenseEstimator):
     ) -> Prediction:
         """``disparity`` (1, 1, H, W); depth is ``factor`` over it, None leaves it."""
         values = disparity[0, 0].clone()  # a tensor that autograd and in-place operations accept
-        relative = factor is None
-        return Prediction(
-            values=values if factor is None else factor / values,
-            valid=valid.expand_as(values) & (values > 0),
-            camera=camera,
-            kind=self.card.kind,
-            space=DepthSpace.INVERSE_DEPTH if relative else DepthSpace.DEPTH,
-            scale=ScaleKind.SCALE_INVARIANT if relative else ScaleKind.METRIC,
-        )
-
-    def _rounded_height(self) -> int:
-        multiple = self.card.patch_size
-        height = self.options.height or self.card.default_height
-        return max(1, round(height / multiple)) * multiple
+        valid = valid.expand_as(values) & (values > 0)
+        if factor is not None:
+            return self._predicted(factor / values, valid, camera)
+        unscaled = {"space": DepthSpace.INVERSE_DEPTH, "scale": ScaleKind.SCALE_INVARIANT}
+        return self._predicted(values, valid, camera, **unscaled)
 
 
 class BlindSpotEstimator(_DisparityEstimator):
@@ -75,9 +65,13 @@ class BlindSpotEstimator(_DisparityEstimator):
     def _predict(self, pixels: Tensor, camera: Camera | None) -> Prediction:
         known = self._camera_of(camera, *pixels.shape[:2])
         view = self._view(known)
-        seam = self.options.seam if known.is_full_turn else "off"
+        seam = self._seam_of(known)
         with torch.inference_mode():
-            disparity = view.restore(self._infer(view.fill(self._planes(pixels, view, seam)), seam))
+            if self.options.authors_size is not None:
+                planes = lanczos_planes(pixels, view)
+            else:
+                planes = plain_input(pixels, (view.rows, view.columns), seam != "off")
+            disparity = view.restore(self._infer(view.fill(planes), seam))
             size = (known.height, known.width)
             if self.options.output_size == "network":
                 size = (view.rows, view.columns)
@@ -107,11 +101,6 @@ class BlindSpotEstimator(_DisparityEstimator):
             latitudes=None if latitudes is None else tuple(map(math.radians, latitudes)),
             anisotropy=options.anisotropy,
         )
-
-    def _planes(self, pixels: Tensor, view: NetworkView, seam: Seam) -> Tensor:
-        if self.options.authors_size is not None:
-            return lanczos_planes(pixels, view)
-        return view_planes(pixels, view, seam != "off")
 
     def _factor(self, camera: Camera, view: NetworkView) -> float | None:
         options = self.options
@@ -156,7 +145,9 @@ class BlindSpotPinholeEstimator(_DisparityEstimator):
         return self._prediction(disparity, factor, known.resize(*size), everywhere)
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
-        height = self._rounded_height()
+        multiple = self.card.patch_size
+        height = self.options.height or self.card.default_height
+        height = max(1, round(height / multiple)) * multiple
         return height, 2 * height
 
     def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def numpy_entries(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[s
 
     What belongs to no parameter stands under its file name, what is of another size as it is, so
     that :func:`~depth_perception.systems.checkpoints.load_strictly` lists it. Only files that end
-    in .npy are looked at; pickled objects in them are refused, not executed.
+    in .npy are looked at; pickled objects in them are rejected, not executed.
 
     Args:
         folder: the folder.

@@ -1,6 +1,6 @@
 """What the blind-spot VGG sees of a panorama.
 
-Its training pictures show 82.5 degrees in 512 columns but 29.7 degrees in 256 rows: the network
+Its training images show 82.5 degrees in 512 columns but 29.7 degrees in 256 rows: the network
 expects panoramas that are stretched vertically.
 """
 
@@ -15,16 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...geometry import Equirectangular
-from ..panorama_input import plain_input
 from .config import ANISOTROPY
 
 
 @dataclass(frozen=True)
 class NetworkView:
-    """How a picture becomes the input of the network.
+    """How an image becomes the input of the network.
 
     Attributes:
-        rows, columns: size to which the whole picture is resampled.
+        rows, columns: size to which the whole image is resampled.
         top, bottom: the rows of that which the network gets.
         pad_top, pad_right: zeros that fill the input up to its multiples.
     """
@@ -42,11 +41,11 @@ class NetworkView:
         return self.bottom - self.top + self.pad_top, self.columns + self.pad_right
 
     def fill(self, planes: Tensor) -> Tensor:
-        """Input (B, C, *size) of the resampled picture (B, C, rows, columns)."""
+        """Input (B, C, *size) of the resampled image (B, C, rows, columns)."""
         return F.pad(planes[..., self.top : self.bottom, :], (0, self.pad_right, self.pad_top, 0))
 
     def restore(self, values: Tensor) -> Tensor:
-        """Values (B, C, rows, columns) of the whole picture from those of the input.
+        """Values (B, C, rows, columns) of the whole image from those of the input.
 
         Rows that the network did not see repeat the nearest that it saw.
         """
@@ -54,7 +53,7 @@ class NetworkView:
         return F.pad(seen, (0, 0, self.top, self.rows - self.bottom), mode="replicate")
 
     def seen(self, height: int, device: torch.device) -> Tensor:
-        """(height, 1) bool: which rows of the picture at another height the network saw."""
+        """(height, 1) bool: which rows of the image at another height the network saw."""
         v = (torch.arange(height, device=device) + 0.5) * (self.rows / height)
         return ((v > self.top) & (v < self.bottom))[:, None]
 
@@ -72,15 +71,15 @@ def angular_view(
     Full turns get a multiple of columns instead of padding, so that their borders still touch.
 
     Args:
-        camera: of the picture.
+        camera: of the image.
         turn_px: columns of a full turn.
         multiple: the sides of the input are multiples of it.
         latitudes: (upper, lower) border of what the network shall see, radians, downward from the
-            horizon; None is the whole picture.
+            horizon; None is the whole image.
         anisotropy: columns per radian divided by rows per radian.
 
     Raises:
-        ValueError: the picture shows nothing between the latitudes.
+        ValueError: the image shows nothing between the latitudes.
     """
     if camera.is_full_turn:
         columns = max(1, round(turn_px / multiple)) * multiple
@@ -103,15 +102,15 @@ def angular_view(
 
 
 def authors_view(height: int, width: int, size: tuple[int, int], multiple: int) -> NetworkView:
-    """The view of the authors' evaluation: the whole picture, zeros on top.
+    """The view of the authors' evaluation: the whole image, zeros on top.
 
     Args:
-        height, width: of the picture.
+        height, width: of the image.
         size: their ``--input_height`` and ``--input_width``.
         multiple: the sides of the input are multiples of it.
 
     Raises:
-        ValueError: the sides are no multiples, or the picture is too high for them.
+        ValueError: the sides are no multiples, or the image is too high for them.
     """
     rows, columns = size
     if rows % multiple or columns % multiple:
@@ -133,12 +132,7 @@ def lanczos_planes(pixels: Tensor, view: NetworkView) -> Tensor:
     """
     from PIL import Image
 
-    picture = Image.fromarray(pixels.cpu().numpy())
-    resized = picture.resize((view.columns, view.rows), Image.LANCZOS)
+    image = Image.fromarray(pixels.cpu().numpy())
+    resized = image.resize((view.columns, view.rows), Image.LANCZOS)
     planes = torch.from_numpy(np.array(resized)).permute(2, 0, 1)[None]
     return planes.to(pixels.device).float() / 255
-
-
-def view_planes(pixels: Tensor, view: NetworkView, circular: bool) -> Tensor:
-    """(1, 3, rows, columns) in [0, 1] of pixels (H, W, 3) uint8, resampled on their device."""
-    return plain_input(pixels, (view.rows, view.columns), circular)

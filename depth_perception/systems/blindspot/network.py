@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks.padding import padded_conv
+from ...networks.padding import check_multiples, doubled, padded_conv
 from ..names import NameRule, official_names
 from .config import BLINDSPOT_VGG, SCALES, BlindSpotConfig
 
@@ -73,24 +73,22 @@ class BlindSpotVgg(nn.Module):
         Raises:
             ValueError: the sides are no such multiples.
         """
-        height, width = images.shape[-2:]
-        multiple = self.config.multiple
-        if height % multiple or width % multiple or 0 in (height, width):
-            raise ValueError(
-                f"images are {height} x {width} (height x width), but both sides must be "
-                f"multiples of {multiple}"
-            )
-        skips = self._encode(images.to(self.encoder[0].weight.dtype), circular)
+        check_multiples(images, self.config.multiple)
+        x, skips = images.to(self.encoder[0].weight.dtype), []
+        for first, second in zip(self.encoder[::2], self.encoder[1::2], strict=True):
+            x = _step(second, _step(first, x, circular), circular)
+            skips.append(x)
         precision = self.decoder[0].weight.dtype
         x = skips.pop().to(precision)
         disparities: list[Tensor] = []
-        for stage, head in enumerate(self._heads_of_stages()):
-            x = _step(self.decoder[2 * stage], _doubled(x), circular)
+        without = len(self.decoder) // 2 - len(self.heads)
+        for stage, head in enumerate([None] * without + list(self.heads)):
+            x = _step(self.decoder[2 * stage], doubled(x), circular)
             parts = [x]
             if skips:
                 parts.append(skips.pop().to(precision))
             if disparities:
-                parts.append(_doubled(disparities[-1]))
+                parts.append(doubled(disparities[-1]))
             x = _step(self.decoder[2 * stage + 1], torch.cat(parts, 1), circular)
             if head is not None:
                 logits = padded_conv(head, x, circular)
@@ -98,23 +96,11 @@ class BlindSpotVgg(nn.Module):
                 disparities.append(
                     logits if linear and is_last else DISPARITY_LIMIT * torch.sigmoid(logits)
                 )
-        first, second, third, finest = disparities
-        return finest, third, second, first
+        return tuple(reversed(disparities))
 
     def official_names(self) -> dict[str, str]:
         """Our name of every entry of the state dict -> its name in the authors' files."""
         return official_names(self.state_dict(), _RULES, "")
-
-    def _encode(self, x: Tensor, circular: bool) -> list[Tensor]:
-        maps = []
-        for first, second in zip(self.encoder[::2], self.encoder[1::2], strict=True):
-            x = _step(second, _step(first, x, circular), circular)
-            maps.append(x)
-        return maps
-
-    def _heads_of_stages(self) -> list[nn.Module | None]:
-        without = len(self.decoder) // 2 - len(self.heads)
-        return [None] * without + list(self.heads)
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
@@ -126,7 +112,3 @@ def _conv(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1)
 
 def _step(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
     return F.elu(padded_conv(layer, x, circular))
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ...options import option, shared
+from ...options import model_option, option, shared
 from ..options import EstimatorOptions, Seam
 from .config import ANISOTROPY, KITTI_BASELINE_M, PANORAMA_BASELINE_M
 
@@ -15,7 +15,7 @@ PinholeFormula = Literal["authors", "relative"]
 
 
 def _positive(default: float, text: str, **properties: object) -> float:
-    return option(default, text, minimum=1e-9, reload=True, **properties)
+    return model_option(default, text, minimum=1e-9, **properties)
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,11 @@ class BlindSpotOptions(EstimatorOptions):
 
     seam: Seam = shared(EstimatorOptions, "seam", default="circular")
     flip: bool = shared(EstimatorOptions, "flip", default=True)
-    formula: RangeFormula = option(
+    formula: RangeFormula = model_option(
         "authors",
         "How disparity becomes metres: authors, consistent or training, see docs/systems/"
         "blindspot.md. relative returns the disparity itself: inverse range up to one factor.",
         choices=get_args(RangeFormula),
-        reload=True,
     )
     baseline_m: float = _positive(
         PANORAMA_BASELINE_M, "Distance between the two cameras of the training.", unit="m"
@@ -40,9 +39,7 @@ class BlindSpotOptions(EstimatorOptions):
     training_fov_deg: float = _positive(
         82.5, "Field of view of the training images.", unit="deg", maximum=360.0
     )
-    training_width: int = option(
-        512, "Width of the training images.", unit="px", minimum=1, reload=True
-    )
+    training_width: int = model_option(512, "Width of the training images.", unit="px", minimum=1)
     latitudes_deg: tuple[float, float] | None = option(
         (-15.5, 37.3),
         "(upper, lower) border, degrees downward from the horizon, of what the network sees; the "
@@ -84,11 +81,10 @@ class BlindSpotPinholeOptions(EstimatorOptions):
     ``flip`` takes the outer twentieths of the image from one run alone, as monodepth does.
     """
 
-    formula: PinholeFormula = option(
+    formula: PinholeFormula = model_option(
         "authors",
         "How disparity becomes z-depth: authors is z = f_x B / (d W); relative returns the "
         "disparity itself: inverse z-depth up to one factor.",
         choices=get_args(PinholeFormula),
-        reload=True,
     )
     baseline_m: float = shared(BlindSpotOptions, "baseline_m", default=KITTI_BASELINE_M)

@@ -14,26 +14,23 @@ from .config import BLINDSPOT_TINY, BLINDSPOT_VGG
 from .options import BlindSpotOptions, BlindSpotPinholeOptions
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ..estimator import Estimator
 
 _HOME = "https://github.com/yuniw18/panoramic-depth-estimation-pytorch"
 
 
 def _models() -> Iterator[Model]:
+    common = {"scale": ScaleKind.METRIC, "max_depth_m": None, "antialias": True}
     shared = {
         "parameters": 31_600_072,
         "licence": "BSD-3-Clause, parts of it UCLB ACP-A (non-commercial)",
         "weights_licence": "none stated (made from KITTI: non-commercial)",
-        "scale": ScaleKind.METRIC,
-        "max_depth_m": None,
         "default_height": 256,
         "patch_size": BLINDSPOT_VGG.multiple,
-        "antialias": True,
         "file_name": "blindspot_vgg.pkl",
         "hub_file": "generator.pkl",
         "home_page": _HOME,
+        **common,
     }
     card = panoramic(
         name="blindspot-vgg",
@@ -56,11 +53,9 @@ def _models() -> Iterator[Model]:
         name="blindspot-tiny",
         title="Blind-spot VGG in a small size, for training on little data",
         parameters=950_792,
-        scale=ScaleKind.METRIC,
-        max_depth_m=None,
         default_height=128,
         patch_size=BLINDSPOT_TINY.multiple,
-        antialias=True,
+        **common,
         file_name="blindspot_tiny.safetensors",
         **TEST_MODEL,
     )
@@ -73,6 +68,7 @@ class BlindSpotSystem(System):
     name = "blindspot"
     title = "Eliminating the Blind Spot"
     models = tuple(_models())
+    network = ".network.BlindSpotVgg"
 
     def options_class(self, model: Model) -> type[EstimatorOptions]:
         is_pinhole = model.card.camera == "pinhole"
@@ -83,11 +79,6 @@ class BlindSpotSystem(System):
 
         is_pinhole = model.card.camera == "pinhole"
         return BlindSpotPinholeEstimator if is_pinhole else BlindSpotEstimator
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import BlindSpotVgg
-
-        return BlindSpotVgg(**{**model.arguments, **overrides})
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         if not path.is_dir():

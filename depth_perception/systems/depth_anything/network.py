@@ -50,7 +50,12 @@ class DepthAnything(nn.Module):
         self.config = config
         self.activation: Activation = activation
         self.max_depth = float(max_depth)
-        self.encoder = _encoder(config)
+        sizes = (config.dim, config.depth, config.heads, config.taps)
+        patches = {"patch_size": config.patch_size, "grid": config.grid}
+        if config.pyramid is None:
+            self.encoder = VitEncoder(*sizes, **patches)
+        else:
+            self.encoder = HybridEncoder(*sizes, pyramid=config.pyramid, **patches)
         self.head = DptHead(
             config.dim, config.features, config.widths, patch_size=config.patch_size
         )
@@ -79,11 +84,3 @@ class DepthAnything(nn.Module):
     def official_names(self) -> dict[str, str]:
         """Our name of every entry of the state dict -> its name in the authors' files."""
         return official_names(self.state_dict(), _HEAD_RULES, self.official_prefix)
-
-
-def _encoder(config: DepthAnythingConfig) -> VitEncoder:
-    sizes = (config.dim, config.depth, config.heads, config.taps)
-    options = {"patch_size": config.patch_size, "grid": config.grid}
-    if config.pyramid is not None:
-        return HybridEncoder(*sizes, pyramid=config.pyramid, **options)
-    return VitEncoder(*sizes, **options)

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...depth_space import DepthSpace, ScaleKind
-from ..card import UNKNOWN_SCALE, pinhole
+from ..card import UNKNOWN_SCALE, ModelCard, pinhole
 from ..system import Model, System
-from .config import SIZES
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from ..estimator import Estimator
+from .config import SIZES, Size
 
 _HUB = "depth-anything/Depth-Anything-V2"
 
 
 def _models() -> Iterator[Model]:
     for size in SIZES:
-        card = pinhole(
-            name=f"depth-anything-v2-{size.name}",
+        card = _card(
+            size,
+            size.name,
             title=f"Depth Anything V2 {size.name}, relative inverse depth",
-            parameters=size.parameters,
-            weights_licence=size.licence,
             space=DepthSpace.INVERSE_DEPTH,
             scale=ScaleKind.AFFINE_INVARIANT,
-            default_height=518,
             file_name=f"depth_anything_v2_{size.encoder}.pth",
             hub_repo=f"{_HUB}-{size.name.capitalize()}",
             notes=UNKNOWN_SCALE,
@@ -35,13 +28,11 @@ def _models() -> Iterator[Model]:
         yield Model(card, {"config": size.config, "activation": "relu"})
     for place, data_set, limit in (("indoor", "Hypersim", 20.0), ("outdoor", "VKITTI", 80.0)):
         for size in SIZES:
-            card = pinhole(
-                name=f"depth-anything-v2-metric-{place}-{size.name}",
+            card = _card(
+                size,
+                f"metric-{place}-{size.name}",
                 title=f"Depth Anything V2 {size.name}, metres, {place} ({data_set})",
-                parameters=size.parameters,
-                weights_licence=size.licence,
                 max_depth_m=limit,
-                default_height=518,
                 file_name=f"depth_anything_v2_metric_{data_set.lower()}_{size.encoder}.pth",
                 hub_repo=f"{_HUB}-Metric-{data_set}-{size.name.capitalize()}",
                 notes="Metres hold for focal lengths near those of the training set.",
@@ -50,22 +41,18 @@ def _models() -> Iterator[Model]:
             yield Model(card, arguments)
 
 
+def _card(size: Size, name: str, **facts: Any) -> ModelCard:
+    facts |= {"parameters": size.parameters, "weights_licence": size.licence}
+    return pinhole(name=f"depth-anything-v2-{name}", default_height=518, **facts)
+
+
 class DepthAnythingSystem(System):
     """Depth Anything V2 in its three sizes, relative and metric."""
 
     name = "depth_anything"
     title = "Depth Anything V2"
     models = tuple(_models())
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from ..estimator import DenseEstimator
-
-        return DenseEstimator
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import DepthAnything
-
-        return DepthAnything(**{**model.arguments, **overrides})
+    network = ".network.DepthAnything"
 
 
 SYSTEM = DepthAnythingSystem()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 Remap = Literal["linear", "sinh", "exp", "sinh_exp"]
 
@@ -28,9 +28,8 @@ class MogeConfigError(ValueError):
     """A configuration describes a network that this project cannot build."""
 
 
-@dataclass(frozen=True)
-class StackConfig:
-    """Arguments of :class:`~depth_perception.networks.ConvStack`."""
+class StackConfig(NamedTuple):
+    """Arguments of :class:`~depth_perception.systems.moge.conv_stack.ConvStack`."""
 
     dim_in: tuple[int | None, ...]
     widths: tuple[int, ...]
@@ -175,30 +174,24 @@ def _stack(table: Mapping[str, Any], name: str) -> StackConfig:
     for key in _NORM_KEYS:
         _choice(table, key, {"none": None}, place)
     widths = tuple(_entry(table, "dim_res_blocks", place))
-    levels = len(widths)
-    config = StackConfig(
-        dim_in=_per_level(table, "dim_in", levels, place),
-        widths=widths,
-        dim_out=_per_level(table, "dim_out", levels, place),
-        block_counts=_per_level(table, "num_res_blocks", levels, place),
-        resamplers=_per_level(table, "resamplers", levels - 1, place),
-    )
-    for resampler in config.resamplers:
+
+    def per_level(key: str, levels: int = len(widths)) -> tuple[Any, ...]:
+        """A single value stands for all levels."""
+        value = _entry(table, key, place)
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            return (value,) * levels
+        if len(value) != levels:
+            raise MogeConfigError(f"{place}{key} has {len(value)} entries for {levels} levels")
+        return tuple(value)
+
+    dim_in, dim_out, counts = map(per_level, ("dim_in", "dim_out", "num_res_blocks"))
+    resamplers = per_level("resamplers", len(widths) - 1)
+    for resampler in resamplers:
         if resampler not in ("conv_transpose", "bilinear"):
             raise MogeConfigError(
                 f"{place}resamplers has {resampler!r}, known are conv_transpose, bilinear"
             )
-    return config
-
-
-def _per_level(table: Mapping[str, Any], key: str, levels: int, place: str) -> tuple[Any, ...]:
-    """A single value stands for all levels."""
-    value = _entry(table, key, place)
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return (value,) * levels
-    if len(value) != levels:
-        raise MogeConfigError(f"{place}{key} has {len(value)} entries for {levels} levels")
-    return tuple(value)
+    return StackConfig(dim_in, widths, dim_out, counts, resamplers)
 
 
 def _warn_unknown(table: Mapping[str, Any], known: Sequence[str], place: str) -> None:

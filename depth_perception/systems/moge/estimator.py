@@ -50,14 +50,7 @@ class MogeEstimator(Estimator):
         size = tuple(found.depth.shape)
         if size != (camera.height, camera.width):
             camera = camera.resize(*size)
-        return Prediction(
-            values=found.depth.clone(),
-            valid=found.mask.clone(),
-            camera=camera,
-            kind=self.card.kind,
-            space=self.card.space,
-            scale=self.card.scale,
-        )
+        return self._predicted(found.depth.clone(), found.mask.clone(), camera)
 
     def _set_precision(self, precision: torch.dtype) -> None:
         self.network.encoder.backbone.to(precision)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ...networks import VitEncoder
 from ..image_input import IMAGENET_MEAN, IMAGENET_STD, antialiased
-from .config import MogeConfig, Remap, StackConfig
+from .config import MogeConfig, Remap
 from .conv_stack import ConvStack
 
 GridRule = Literal["round", "truncate"]
@@ -82,10 +82,10 @@ class Moge(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = MogeEncoder(config)
-        self.neck = _stack(config.neck)
-        self.points_head = _stack(config.points)
-        self.normal_head = None if config.normal is None else _stack(config.normal)
-        self.mask_head = None if config.mask is None else _stack(config.mask)
+        self.neck = ConvStack(*config.neck)
+        self.points_head = ConvStack(*config.points)
+        self.normal_head = None if config.normal is None else ConvStack(*config.normal)
+        self.mask_head = None if config.mask is None else ConvStack(*config.mask)
         self.scale_head = None if config.scale_widths is None else _perceptron(config.scale_widths)
 
     def forward(
@@ -169,10 +169,7 @@ def token_grid(num_tokens: int, aspect: float, rule: GridRule = "round") -> tupl
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)  # a tensor born in inference mode could not be trained with later
 def view_plane_uv(
-    rows: int,
-    columns: int,
-    aspect: float | None = None,
-    device: torch.device | str = "cpu",
+    rows: int, columns: int, aspect: float | None = None, device: torch.device | str = "cpu"
 ) -> Tensor:
     """Pixel centres (rows, columns, 2) as (u, v) on a plane whose half diagonal is 1.
 
@@ -198,12 +195,6 @@ def remap_points(raw: Tensor, remap: Remap) -> Tensor:
     if remap == "sinh_exp":
         return torch.cat((xy.sinh(), z.exp()), -1)
     return raw
-
-
-def _stack(config: StackConfig) -> ConvStack:
-    return ConvStack(
-        config.dim_in, config.widths, config.dim_out, config.block_counts, config.resamplers
-    )
 
 
 def _perceptron(widths: Sequence[int]) -> nn.Sequential:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...options import option
+from ...options import model_option
 from ..options import EstimatorOptions
 
 
@@ -20,12 +20,11 @@ class MogeOptions(EstimatorOptions):
 
     lacks: ClassVar[Mapping[str, str]] = {"height": "num_tokens", "flip": "", "seam": ""}
 
-    num_tokens: int | None = option(
+    num_tokens: int | None = model_option(
         None,
         "Approximate number of image tokens of MoGe-2, also where it is the reference of "
         "Pixel-Perfect Depth. Fewer are faster. Unset: the largest number of its training.",
         minimum=1,
         maximum=100_000,
         unset=0,
-        reload=True,
     )

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from ..estimator import Estimator
-
 
 def _models() -> Iterator[Model]:
     shared = {"licence": "MIT", "finds_camera": True}
@@ -57,14 +55,8 @@ class MogeSystem(System):
     name = "moge"
     title = "MoGe-2"
     models = tuple(_models())
-
-    def options_class(self, model: Model) -> type[MogeOptions]:
-        return MogeOptions
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from .estimator import MogeEstimator
-
-        return MogeEstimator
+    options = MogeOptions
+    estimator = ".estimator.MogeEstimator"
 
     def build(self, model: Model, **overrides: Any) -> nn.Module:
         from .config import released_config
@@ -80,9 +72,24 @@ class MogeSystem(System):
         *,
         merge_lora: bool = True,
     ) -> nn.Module:
-        from .files import load_moge
+        """The network that the configuration in the file says, whatever the name of the model."""
+        import torch
 
-        return load_moge(model.name, path, device)
+        from ..checkpoints import CheckpointError, load_strictly, read_configured
+        from .config import MogeConfig, MogeConfigError
+        from .network import Moge
+
+        state, mapping = read_configured(path)
+        source = f"{path} (for {model.name})"
+        try:
+            config = MogeConfig.from_mapping(mapping)
+        except MogeConfigError as error:
+            raise CheckpointError(f"{source}: {error}") from error
+        with torch.device("meta"):
+            network = Moge(config)
+        network.to_empty(device=device)
+        load_strictly(network, state, network.official_names(), source)
+        return network.requires_grad_(False).eval()
 
 
 SYSTEM = MogeSystem()

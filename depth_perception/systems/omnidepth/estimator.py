@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..estimator import DenseEstimator
-from ..panorama_input import plain_input
+from ..image_input import plain_input
 from .network import OmniDepth
 
 

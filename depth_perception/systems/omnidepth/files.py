@@ -74,7 +74,9 @@ def caffe_entries(path: Path) -> dict[str, Tensor]:
             state = {}
             for layer in layers:
                 for blob, values in _blobs(h5py, layers, layer).items():
-                    name = _name(layer, blob)
+                    name = f"{layer}/{blob}"
+                    if layer in _LAYERS and blob in _BLOBS:
+                        name = f"{_LAYERS[layer]}.{_BLOBS[blob]}"
                     if name.startswith(_SEES_PIXELS) and values.ndim == 4:
                         values = np.ascontiguousarray(values[:, ::-1])
                     state[name] = torch.from_numpy(values)
@@ -84,12 +86,6 @@ def caffe_entries(path: Path) -> dict[str, Tensor]:
         ) from error
     refuse_broken(state, path)
     return state
-
-
-def _name(layer: str, blob: str) -> str:
-    if layer in _LAYERS and blob in _BLOBS:
-        return f"{_LAYERS[layer]}.{_BLOBS[blob]}"
-    return f"{layer}/{blob}"
 
 
 def _blobs(h5py: Any, layers: Any, layer: str) -> dict[str, np.ndarray]:

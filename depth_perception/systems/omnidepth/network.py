@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks.padding import padded_conv, padded_deconv
+from ...networks.padding import check_multiples, doubled, padded_conv, padded_deconv
 from ..names import NameRule, official_names
 from .config import RECTNET, URESNET, RectNetConfig, UResNetConfig
 
@@ -134,7 +134,7 @@ class _RectDecoder(nn.Module):
         coarse = padded_conv(self.heads[0], x, circular)
         enlarge, refine, join = self.whole
         x = refine(enlarge(x, circular), circular)
-        x = join(torch.cat((x, _doubled(coarse)), 1), circular)
+        x = join(torch.cat((x, doubled(coarse)), 1), circular)
         return padded_conv(self.heads[1], x, circular), coarse
 
 
@@ -168,7 +168,7 @@ class _UResDecoder(nn.Module):
         for stage, (enlarge, refine) in enumerate(zip(self.enlarge, self.refine, strict=True)):
             x = enlarge(x, circular)
             if ranges:  # a scale does not learn from the errors of the finer ones
-                x = torch.cat((x, _doubled(ranges[-1].detach())), 1)
+                x = torch.cat((x, doubled(ranges[-1].detach())), 1)
             x = refine(x, circular)
             if stage > 0:
                 ranges.append(padded_conv(self.heads[stage - 1], x, circular))
@@ -202,12 +202,7 @@ class OmniDepth(nn.Module):
         Raises:
             ValueError: the sides are no such multiples.
         """
-        height, width = images.shape[-2:]
-        if height % self.multiple or width % self.multiple or 0 in (height, width):
-            raise ValueError(
-                f"images are {height} x {width} (height x width), but both sides must be "
-                f"multiples of {self.multiple}"
-            )
+        check_multiples(images, self.multiple)
         images = images.to(next(self.encoder.parameters()).dtype)
         features = self.encoder(images, circular)
         return self.decoder(features.to(next(self.decoder.parameters()).dtype), circular)
@@ -251,7 +246,3 @@ def _initialised(layer: nn.Module) -> nn.Module:
     nn.init.xavier_normal_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -14,8 +14,6 @@ from .config import RECTNET, RECTNET_TINY, URESNET, UResNetConfig
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..estimator import Estimator
-
 _HOME = "https://github.com/meder411/OmniDepth-PyTorch"
 
 
@@ -70,11 +68,7 @@ class OmniDepthSystem(System):
     name = "omnidepth"
     title = "OmniDepth"
     models = tuple(_models())
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from .estimator import OmniDepthEstimator
-
-        return OmniDepthEstimator
+    estimator = ".estimator.OmniDepthEstimator"
 
     def build(self, model: Model, **overrides: Any) -> nn.Module:
         from .network import RectNet, UResNet

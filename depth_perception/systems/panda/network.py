@@ -22,11 +22,7 @@ class Panda(DepthAnything):
     official_prefix = "core."
 
     def __init__(
-        self,
-        config: DepthAnythingConfig,
-        *,
-        max_depth: float = 1.0,
-        lora_rank: int | None = 4,
+        self, config: DepthAnythingConfig, *, max_depth: float = 1.0, lora_rank: int | None = 4
     ) -> None:
         super().__init__(config, activation="sigmoid", max_depth=max_depth)
         self.lora_rank = lora_rank
@@ -50,11 +46,7 @@ class PandaHybrid(Panda):
     """
 
     def __init__(
-        self,
-        config: DepthAnythingConfig,
-        *,
-        max_depth: float = 1.0,
-        lora_rank: int | None = None,
+        self, config: DepthAnythingConfig, *, max_depth: float = 1.0, lora_rank: int | None = None
     ) -> None:
         if config.pyramid is None:
             raise ValueError("a hybrid network needs the widths of its pyramid")

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...depth_space import ScaleKind
-from ..card import TEST_MODEL, UNKNOWN_SCALE, panoramic
-from ..depth_anything.config import PANDA_TINY, PANDA_TINY_METRIC, SIZES
+from ..card import TEST_MODEL, UNKNOWN_SCALE, ModelCard, panoramic
+from ..depth_anything.config import PANDA_TINY, PANDA_TINY_METRIC, SIZES, Size
 from ..system import Model, System
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from ..estimator import Estimator
 
 _HOME = "https://github.com/caozidong/PanDA"
 
@@ -35,36 +33,19 @@ def _models() -> Iterator[Model]:
         "measurement.",
     )
     yield Model(card, {"config": PANDA_TINY_METRIC, "max_depth": 20.0, "lora_rank": None})
+    relative = {"scale": ScaleKind.AFFINE_INVARIANT, "max_depth_m": None}
     for size in SIZES:
-        card = panoramic(
-            name=f"panda-{size.name}",
-            title=f"PanDA {size.name}, relative depth of panoramas",
-            parameters=size.with_adapters,
-            weights_licence=_licence(size.licence),
-            scale=ScaleKind.AFFINE_INVARIANT,
-            max_depth_m=None,
-            default_height=504,
-            file_name=f"panda_{size.name}.pth",
-            home_page=_HOME,
-            notes=UNKNOWN_SCALE,
-        )
+        title = f"PanDA {size.name}, relative depth of panoramas"
+        card = _released(size, size.name, title=title, notes=UNKNOWN_SCALE, **relative)
         yield Model(card, {"config": size.config})
     for place, data_set in (("matterport", "Matterport3D"), ("stanford", "Stanford2D3D")):
+        metric = {"scale": ScaleKind.METRIC, "max_depth_m": 10.0}
+        metric["notes"] = f"Indoor rooms up to 10 m. {data_set} has its own terms of use."
         for size in SIZES:
-            card = panoramic(
-                name=f"panda-{place}-{size.name}",
-                title=f"PanDA {size.name} fine-tuned on {data_set}, metres",
-                parameters=size.with_adapters,
-                weights_licence=_licence(size.licence),
-                scale=ScaleKind.METRIC,
-                max_depth_m=10.0,
-                default_height=504,
-                file_name=f"panda_{place}_{size.name}.pth",
-                home_page=_HOME,
-                notes=f"Indoor rooms up to 10 m. {data_set} has its own terms of use.",
-            )
+            title = f"PanDA {size.name} fine-tuned on {data_set}, metres"
+            card = _released(size, f"{place}-{size.name}", title=title, **metric)
             yield Model(card, {"config": size.config, "max_depth": 10.0})
-    relative = {"scale": ScaleKind.AFFINE_INVARIANT, "max_depth_m": None, **TEST_MODEL}
+    relative |= TEST_MODEL
     card = panoramic(
         name="panda-tiny-relative",
         title="The network of panda-tiny-metric for relative depth, for training on little data",
@@ -86,8 +67,16 @@ def _models() -> Iterator[Model]:
     yield Model(card, {"config": PANDA_TINY})
 
 
-def _licence(of_encoder: str) -> str:
-    return f"none stated (made from {of_encoder})"
+def _released(size: Size, name: str, **facts: Any) -> ModelCard:
+    return panoramic(
+        name=f"panda-{name}",
+        parameters=size.with_adapters,
+        weights_licence=f"none stated (made from {size.licence})",
+        default_height=504,
+        file_name=f"panda_{name.replace('-', '_')}.pth",
+        home_page=_HOME,
+        **facts,
+    )
 
 
 class PandaSystem(System):
@@ -96,11 +85,6 @@ class PandaSystem(System):
     name = "panda"
     title = "PanDA"
     models = tuple(_models())
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from ..estimator import DenseEstimator
-
-        return DenseEstimator
 
     def build(self, model: Model, **overrides: Any) -> nn.Module:
         from .network import Panda, PandaHybrid

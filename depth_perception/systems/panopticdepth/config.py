@@ -86,9 +86,7 @@ class PanopticDepthConfig:
 
 PANOPTICDEPTH = PanopticDepthConfig()
 PANOPTICDEPTH_SEG = PanopticDepthConfig(depth=False, input_height=1024)
-_NARROW = {"stem": 16, "bottleneck": 16, "stage": 64, "pyramid": 64, "head": 64}
-PANOPTICDEPTH_TINY = PanopticDepthConfig(**_NARROW)
-PANOPTICDEPTH_TINY_SEG = PanopticDepthConfig(**_NARROW, depth=False)
+PANOPTICDEPTH_TINY = PanopticDepthConfig(stem=16, bottleneck=16, stage=64, pyramid=64, head=64)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class DeformConv(nn.Module):
         norm: makes the norm of a number of channels; None is a bias instead.
 
     Attributes:
-        is_still: no offsets, and every tap counts half, whatever the picture: then an ordinary
+        is_still: no offsets, and every tap counts half, for every image: then an ordinary
             convolution gives the same, much faster. Loading parameters finds it out.
     """
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from ...geometry import Camera, Pinhole
 from ...geometry.segment_boxes import segment_boxes
 from ...prediction import Instance, Prediction
-from ..card import ModelCard
 from ..estimator import Estimator
 from .input import fitting_size, normalised, padded, resized
 from .kernels import segment_kernels
@@ -30,23 +29,7 @@ class PanopticDepthEstimator(Estimator):
 
     network: PanopticDepth
     options: PanopticDepthOptions
-
-    def __init__(
-        self,
-        card: ModelCard,
-        network: PanopticDepth,
-        *,
-        device: torch.device | str = "cpu",
-        options: PanopticDepthOptions | None = None,
-    ) -> None:
-        options = options or PanopticDepthOptions()
-        super().__init__(card, network, device=device, options=options)
-        self._check_names()
-
-    def with_options(self, **changes: object) -> PanopticDepthEstimator:
-        twin = super().with_options(**changes)
-        twin._check_names()
-        return twin
+    default_options = PanopticDepthOptions
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -121,16 +104,9 @@ class PanopticDepthEstimator(Estimator):
         ]
         segments = segments.masked_fill(torch.isin(segments, segments.new_tensor(dropped)), 0)
         kept = tuple(entry for entry in found.segments if entry.id not in dropped)
-        return Prediction(
-            values=depth,
-            valid=~beyond & (depth > 0),
-            camera=camera,
-            kind=self.card.kind,
-            space=self.card.space,
-            scale=self.card.scale,
-            instances=self._instances(kept, segments),
-            segments=segments,
-        )
+        instances = self._instances(kept, segments)
+        valid = ~beyond & (depth > 0)
+        return self._predicted(depth, valid, camera, instances=instances, segments=segments)
 
     def _instances(self, found: Sequence[Segment], segments: Tensor) -> tuple[Instance, ...]:
         classes = self.network.config.classes
@@ -148,8 +124,9 @@ class PanopticDepthEstimator(Estimator):
             for entry, (left, top, right, bottom) in zip(found, boxes, strict=True)
         )
 
-    def _check_names(self) -> None:
-        unknown = sorted(set(self.options.drop) - set(self.class_names))
+    def _check_options(self, options: PanopticDepthOptions) -> None:
+        super()._check_options(options)
+        unknown = sorted(set(options.drop) - set(self.class_names))
         if unknown:
             raise ValueError(
                 f"drop names classes that {self.card.name} does not know: {', '.join(unknown)}; "

@@ -66,11 +66,7 @@ def panoptic_entries(state: Mapping[str, Any], network: PanopticDepth) -> dict[s
 
 
 def load_panoptic(network: PanopticDepth, path: str | Path) -> None:
-    """Copy a file of the same model, whatever its norms, into the network.
-
-    Raises:
-        CheckpointError: no such file, or one of another network.
-    """
+    """Copy a file of the same model, whatever its norms; CheckpointError for another."""
     state = panoptic_entries(read_detectron(path), network)
     load_strictly(network, state, network.official_names(), str(path))
 
@@ -165,7 +161,7 @@ def _array_globals() -> list[Any]:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Makes arrays and plain containers, and refuses to look up anything else."""
+    """Makes arrays and plain containers, and rejects everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module in _NUMPY and name in ("_reconstruct", "scalar"):

@@ -8,6 +8,7 @@ RetinaNet (arXiv 1708.02002); Kirillov et al., "Panoptic Feature Pyramid Network
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -55,10 +56,7 @@ class SemanticPyramid(nn.Module):
 
     def __init__(self, channels: int, width: int, *, groups: int = 32, levels: int = 4) -> None:
         super().__init__()
-
-        def norm(count: int) -> nn.Module:
-            return nn.GroupNorm(groups, count)
-
+        norm = partial(nn.GroupNorm, groups)
         self.levels = nn.ModuleList(
             nn.ModuleList(
                 NormedConv(channels if step == 0 else width, width, 3, norm=norm)

@@ -1,4 +1,4 @@
-"""From a picture to the input of PanopticDepth."""
+"""From an image to the input of PanopticDepth."""
 
 from __future__ import annotations
 

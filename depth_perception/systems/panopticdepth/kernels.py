@@ -61,13 +61,8 @@ def thing_candidates(features: PanopticFeatures, limits: PanopticLimits) -> Segm
         scores, places = found.flatten(1).topk(most)
         scores, order = scores.flatten().topk(min(most, scores.numel()))
         order, scores = order[scores > limits.thing_score], scores[scores > limits.thing_score]
-        parts.append(
-            SegmentKernels(
-                classes=order // most,
-                scores=scores,
-                **_vectors_at(features, level, places.flatten()[order]),
-            )
-        )
+        vectors = _vectors_at(features, level, places.flatten()[order])
+        parts.append(SegmentKernels(order // most, scores, *vectors))
     joined = _joined(parts)
     return joined.at(joined.scores.sort(descending=True, stable=True).indices)
 
@@ -90,14 +85,8 @@ def stuff_candidates(features: PanopticFeatures, limits: PanopticLimits) -> Segm
         if features.depth_kernels:
             vectors = features.depth_kernels[level][0].flatten(1)
             depth_kernels = shares @ vectors.T / sure_count[kept, None]
-        parts.append(
-            SegmentKernels(
-                classes=kept,
-                scores=scores[kept],
-                kernels=shares @ kernels.T / count[kept, None],
-                depth_kernels=depth_kernels,
-            )
-        )
+        vectors = shares @ kernels.T / count[kept, None]
+        parts.append(SegmentKernels(kept, scores[kept], vectors, depth_kernels))
     return _joined(parts)
 
 
@@ -116,12 +105,8 @@ def fused_things(things: SegmentKernels, limits: PanopticLimits) -> SegmentKerne
     kept = torch.nonzero(earlier.diagonal() < 2)[:, 0]
     absorbed = (same & (earlier < 2))[kept].float()
     shares = absorbed / absorbed.sum(1, keepdim=True)
-    return SegmentKernels(
-        classes=things.classes[kept],
-        scores=things.scores[kept],
-        kernels=shares @ things.kernels,
-        depth_kernels=shares @ things.depth_kernels,
-    )
+    vectors = shares @ things.kernels, shares @ things.depth_kernels
+    return SegmentKernels(things.classes[kept], things.scores[kept], *vectors)
 
 
 def fused_stuff(stuff: SegmentKernels, classes: int) -> SegmentKernels:
@@ -130,12 +115,7 @@ def fused_stuff(stuff: SegmentKernels, classes: int) -> SegmentKernels:
     count = owner.sum(1)
     kept = torch.nonzero(count)[:, 0]
     shares = owner[kept] / count[kept, None]
-    return SegmentKernels(
-        classes=kept,
-        scores=shares @ stuff.scores,
-        kernels=shares @ stuff.kernels,
-        depth_kernels=shares @ stuff.depth_kernels,
-    )
+    return SegmentKernels(kept, *(shares @ values for values in stuff[1:]))
 
 
 def mask_logits(segments: SegmentKernels, features: PanopticFeatures) -> Tensor:
@@ -149,12 +129,12 @@ def _embedded(layer: torch.nn.Conv2d, segments: SegmentKernels) -> SegmentKernel
     return segments._replace(kernels=F.linear(segments.kernels, weight, bias))
 
 
-def _vectors_at(features: PanopticFeatures, level: int, places: Tensor) -> dict[str, Tensor]:
+def _vectors_at(features: PanopticFeatures, level: int, places: Tensor) -> tuple[Tensor, Tensor]:
     kernels = features.kernels[level][0].flatten(1)[:, places].T.float()
     depth_kernels = kernels.new_zeros((len(places), 0))
     if features.depth_kernels:
         depth_kernels = features.depth_kernels[level][0].flatten(1)[:, places].T.float()
-    return {"kernels": kernels, "depth_kernels": depth_kernels}
+    return kernels, depth_kernels
 
 
 def _joined(parts: list[SegmentKernels]) -> SegmentKernels:

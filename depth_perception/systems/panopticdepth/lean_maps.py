@@ -1,4 +1,4 @@
-"""The maps of :mod:`.panopticdepth_maps` with little memory and time.
+"""The maps of :mod:`.maps` with little memory and time.
 
 Segments are ranked and dropped at stride 4. A mask is upsampled only where it can matter: bilinear
 values lie between those of the cells around them, so that a segment cannot win a pixel where its
@@ -9,7 +9,6 @@ every pixel, with the kernel of the segment that owns it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from .config import MAX_RANGE_M, MAX_SHIFT_M, STRIDE, PanopticDepthConfig, PanopticLimits
 from .kernels import SegmentKernels, mask_logits
-from .maps import PanopticMap, Size, View, listed, present, rescored_things, tables
+from .maps import PanopticMap, Size, View, extents, listed, painted_map, rescored_things, resized
 from .network import PanopticFeatures
 
 Box = tuple[int, int, int, int]
@@ -41,19 +40,25 @@ def lean_map(
     things, thing_cells = things.at(strong), thing_cells[strong]
     stuff_cells = mask_logits(stuff, features).sigmoid()
     grid = Resampler(tuple(features.masks.shape[-2:]), view)
-    ids, kept_things = _paint_things(thing_cells, grid, len(config.classes) + 2, limits)
+    places, kept_things = _paint_things(thing_cells, grid, limits)
     owner = grid.owner(stuff_cells)
-    kept_stuff = _large_stuff(stuff, owner, ids, config, limits)
-    segments = listed(things, kept_things, stuff, kept_stuff, config)
+    count = len(stuff.classes)
+    free = torch.where(places < 0, owner, count)
+    areas = torch.bincount(free.flatten(), minlength=count + 1)[:count]
+    is_kept = (stuff.classes < config.first_thing) & (areas >= max(limits.stuff_area_px, 1))
+    kept_stuff = torch.nonzero(is_kept)[:, 0]
+    things, stuff = things.at(kept_things), stuff.at(kept_stuff)
+    segments = listed(things, stuff, config)
+    depth = None
     if features.depths is None:
-        classes = _paint_stuff(ids, owner, things, kept_things, stuff, kept_stuff, config)
-        return PanopticMap(ids, classes, None, present(segments, ids))
-    owner = grid.owner(torch.cat((thing_cells[kept_things], stuff_cells[kept_stuff])))
-    vectors = torch.cat((things.depth_kernels[kept_things], stuff.depth_kernels[kept_stuff]))
-    numbers, class_ids = tables(segments, owner.device)
-    ids = numbers[owner]
-    depth = _owned_depth(owner, vectors, features.depths[0], grid, limits.max_depth_m)
-    return PanopticMap(ids, class_ids[owner], depth, present(segments, ids))
+        place_of_stuff = torch.full((count + 1,), -1, device=owner.device)
+        place_of_stuff[kept_stuff] = torch.arange(len(things.classes), len(segments)).to(owner)
+        owner = torch.where(places < 0, place_of_stuff[owner], places)
+    else:
+        owner = grid.owner(torch.cat((thing_cells[kept_things], stuff_cells[kept_stuff])))
+        vectors = torch.cat((things.depth_kernels, stuff.depth_kernels))
+        depth = _owned_depth(owner, vectors, features.depths[0], grid, limits.max_depth_m)
+    return painted_map(segments, owner, depth)
 
 
 class Resampler:
@@ -90,15 +95,10 @@ class Resampler:
         """
         if not len(cells):
             return []
-        edges = []
-        for along in (2, 1):
-            marked = cells.any(along)
-            start = marked.int().argmax(1)
-            end = marked.shape[1] - marked.flip(1).int().argmax(1)
-            edges += [start, torch.where(marked.any(1), end, 0)]
+        edges = torch.stack((*extents(cells, 2), *extents(cells, 1)), 1)
         found = []
-        for first_row, last_row, first_column, last_column in torch.stack(edges, 1).tolist():
-            top, bottom = self._pixels(0, first_row, last_row)
+        for *rows, first_column, last_column in edges.tolist():
+            top, bottom = self._pixels(0, *rows)
             left, right = self._pixels(1, first_column, last_column)
             is_empty = bottom <= top or right <= left
             found.append(None if is_empty else (top, left, bottom, right))
@@ -148,9 +148,7 @@ class Resampler:
 
     def _pixels(self, axis: int, first: int, last: int) -> tuple[int, int]:
         """Range of the pixels whose middle cell is in [first, last)."""
-        middle = self._axes[axis][3]
-        bounds = torch.tensor([first, last])
-        start, stop = torch.searchsorted(middle, bounds).tolist()
+        start, stop = torch.searchsorted(self._axes[axis][3], torch.tensor([first, last])).tolist()
         return start, stop
 
 
@@ -167,65 +165,25 @@ def _axis(cells: int, image: int, output: int) -> tuple[Tensor, Tensor, Tensor, 
     return lower, upper, position - lower, (first_cell + 1).clamp(max=cells - 1)
 
 
-def _paint_things(
-    cells: Tensor, grid: Resampler, next_id: int, limits: PanopticLimits
-) -> tuple[Tensor, Tensor]:
-    """Map of the numbers of things, -1 elsewhere, and the indices of those painted."""
-    ids = torch.full(grid.view.output, -1, dtype=torch.int32, device=cells.device)
-    number = torch.full((), next_id, dtype=torch.int32, device=cells.device)
+def _paint_things(cells: Tensor, grid: Resampler, limits: PanopticLimits) -> tuple[Tensor, Tensor]:
+    """Map of the places of things among those painted, -1 elsewhere, and their indices."""
+    places = torch.full(grid.view.output, -1, dtype=torch.int32, device=cells.device)
+    place = torch.zeros((), dtype=torch.int32, device=cells.device)
     kept = torch.zeros(len(cells), dtype=torch.bool, device=cells.device)
     near = F.max_pool2d(cells, 3, stride=1, padding=1) > 0.5 - _SLACK if len(cells) else cells > 0.5
     for index, box in enumerate(grid.boxes(near)):
         if box is None:
             continue
         top, left, bottom, right = box
-        window = ids[top:bottom, left:right]
+        window = places[top:bottom, left:right]
         mask = grid.crop(cells[index : index + 1], box)[0] > 0.5
         free = mask & (window < 0)
         area = mask.sum()
         covered = (area - free.sum()) / area.clamp(min=1)
         kept[index] = (area > 0) & (covered <= limits.overlap)
-        window.copy_(torch.where(free & kept[index], number, window))
-        number = number + kept[index].int()
-    return ids, torch.nonzero(kept)[:, 0]
-
-
-def _large_stuff(
-    stuff: SegmentKernels,
-    owner: Tensor,
-    ids: Tensor,
-    config: PanopticDepthConfig,
-    limits: PanopticLimits,
-) -> Tensor:
-    """Indices of stuff that has enough pixels not taken by things."""
-    count = len(stuff.classes)
-    free = torch.where(ids < 0, owner, count)
-    areas = torch.bincount(free.flatten(), minlength=count + 1)[:count]
-    is_stuff = stuff.classes < config.first_thing
-    return torch.nonzero(is_stuff & (areas >= max(limits.stuff_area_px, 1)))[:, 0]
-
-
-def _paint_stuff(
-    ids: Tensor,
-    owner: Tensor,
-    things: SegmentKernels,
-    kept_things: Tensor,
-    stuff: SegmentKernels,
-    kept_stuff: Tensor,
-    config: PanopticDepthConfig,
-) -> Tensor:
-    """Adds stuff to the map of numbers, in place, and returns the map of classes."""
-    first = len(config.classes) + 2
-    thing_classes = (things.classes[kept_things] + config.first_thing).int()
-    thing_classes = torch.cat((thing_classes, thing_classes.new_zeros(1)))
-    place = torch.where(ids < 0, len(kept_things), ids - first)
-    classes = thing_classes[place.long()]
-    number_of = torch.full((len(stuff.classes) + 1,), -1, dtype=torch.int32, device=ids.device)
-    number_of[kept_stuff] = (stuff.classes[kept_stuff] + 1).int()
-    number = number_of[owner]
-    painted = (ids < 0) & (number > 0)
-    ids.copy_(torch.where(painted, number, ids))
-    return torch.where(painted, number - 1, classes)
+        window.copy_(torch.where(free & kept[index], place, window))
+        place = place + kept[index].int()
+    return places, torch.nonzero(kept)[:, 0]
 
 
 def _owned_depth(
@@ -236,26 +194,16 @@ def _owned_depth(
     depth = torch.full((height, width), math.nan, device=owner.device)
     if not len(vectors):
         return depth
-    spare = torch.full_like(vectors[:1], math.nan)
-    vectors = torch.cat((vectors, spare))
-    whole = None
-    if not grid.view.crop_depth:
-        whole = F.interpolate(
-            embedding[None], (height, width), mode="bilinear", align_corners=False
-        )[0]
-    shifts, extents = MAX_SHIFT_M * vectors[:, 0].sigmoid(), MAX_RANGE_M * vectors[:, 1].sigmoid()
-    for top, bottom in _strips(height, width):
-        if whole is None:
-            values = grid.crop(embedding, (top, 0, bottom, width))
-        else:
-            values = whole[:, top:bottom]
+    vectors = torch.cat((vectors, torch.full_like(vectors[:1], math.nan)))
+    whole = None if grid.view.crop_depth else resized(embedding, (height, width))
+    shifts, spans = MAX_SHIFT_M * vectors[:, 0].sigmoid(), MAX_RANGE_M * vectors[:, 1].sigmoid()
+    rows = max(1, _STRIP_PX // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        box = (top, 0, bottom, width)
+        values = grid.crop(embedding, box) if whole is None else whole[:, top:bottom]
         mine = owner[top:bottom]
         similarity = (vectors[:, 2:].T[:, mine] * values).sum(0)
-        strip = (2 * similarity.sigmoid() - 1) * extents[mine] + shifts[mine]
+        strip = (2 * similarity.sigmoid() - 1) * spans[mine] + shifts[mine]
         depth[top:bottom] = F.relu(strip).clamp(max=max_depth_m)
     return depth
-
-
-def _strips(height: int, width: int) -> Sequence[tuple[int, int]]:
-    rows = max(1, _STRIP_PX // width)
-    return [(top, min(top + rows, height)) for top in range(0, height, rows)]

@@ -1,7 +1,7 @@
 """From the kernels of segments to a panoptic map with depth, the plain way of the authors.
 
 Every mask and every depth map is made at full size, which takes gigabytes for a large image;
-:mod:`.panopticdepth_lean` has the same results with a fraction of it.
+:mod:`.lean_maps` has the same results with a fraction of it.
 """
 
 from __future__ import annotations
@@ -97,15 +97,21 @@ def plain_map(
     stuff_maps = mask_logits(stuff, features).sigmoid()
     semantic[stuff.classes] = _at_full_size(stuff_maps, view)
     masks = thing_maps > 0.5
-    ids, classes, kept_things, kept_stuff = _painted(things, masks, stuff, semantic, config, limits)
-    depth = None
-    segments = listed(things, kept_things, stuff, kept_stuff, config)
+    owner, *kept = _painted(things, masks, stuff, semantic, config, limits)
+    shown = things.at(kept[0]), stuff.at(kept[1])
+    segments, depth = listed(*shown, config), None
     if features.depths is not None:
-        survivors = torch.cat((thing_maps[kept_things], semantic[stuff.classes[kept_stuff]]))
-        vectors = torch.cat((things.depth_kernels[kept_things], stuff.depth_kernels[kept_stuff]))
-        ids, classes, depth = _owned(survivors, vectors, segments, features.depths[0], view, limits)
-    found = PanopticMap(ids, classes, depth, present(segments, ids))
-    return PlainResult(found, things, masks, _boxes(masks), semantic)
+        depth = torch.full(view.output, math.nan, device=masks.device)
+    if features.depths is not None and segments:
+        # every pixel goes to the segment of the largest probability, and takes its depth
+        owner = torch.cat((thing_maps[kept[0]], semantic[shown[1].classes])).argmax(0)
+        resize = _at_full_size if view.crop_depth else _resized_to
+        vectors = torch.cat([part.depth_kernels for part in shown])
+        depths = generated_depth(vectors, resize(features.depths[0], view))
+        depth = depths.clamp(max=limits.max_depth_m).gather(0, owner[None])[0]
+    edges = (*extents(masks, 1), *extents(masks, 2))
+    boxes = torch.stack([edges[side] for side in (0, 2, 1, 3)], 1).float()
+    return PlainResult(painted_map(segments, owner, depth), things, masks, boxes, semantic)
 
 
 def rescored_things(
@@ -125,40 +131,36 @@ def rescored_things(
 
 
 def listed(
-    things: SegmentKernels,
-    kept_things: Tensor,
-    stuff: SegmentKernels,
-    kept_stuff: Tensor,
-    config: PanopticDepthConfig,
+    things: SegmentKernels, stuff: SegmentKernels, config: PanopticDepthConfig
 ) -> tuple[Segment, ...]:
-    """The kept segments with their numbers; ``kept_...`` are indices."""
-    classes = torch.cat(
-        (things.classes[kept_things] + config.first_thing, stuff.classes[kept_stuff])
-    )
-    scores = torch.cat((things.scores[kept_things], stuff.scores[kept_stuff]))
+    """The segments of a map with their numbers."""
+    classes = torch.cat((things.classes + config.first_thing, stuff.classes))
+    scores = torch.cat((things.scores, stuff.scores))
     rows = torch.stack((classes.float(), scores.float())).T.tolist()  # one copy from the device
-    count, first = len(kept_things), len(config.classes) + 2
+    count, first = len(things.classes), len(config.classes) + 2
     return tuple(
         Segment(first + place if place < count else int(class_id) + 1, int(class_id), score)
         for place, (class_id, score) in enumerate(rows)
     )
 
 
-def present(segments: tuple[Segment, ...], ids: Tensor) -> tuple[Segment, ...]:
-    """The segments that have pixels."""
-    if not segments:
-        return ()
-    highest = max(segment.id for segment in segments)
-    counts = torch.bincount(ids.flatten().clamp(min=0), minlength=highest + 1).tolist()
-    return tuple(segment for segment in segments if counts[segment.id])
+def painted_map(segments: tuple[Segment, ...], owner: Tensor, depth: Tensor | None) -> PanopticMap:
+    """The map in which ``owner`` has the place of a segment in the list, or -1 or N for none."""
+    table = [[segment.id, segment.class_id] for segment in segments] + [[-1, 0]]
+    numbers, classes = torch.tensor(table, dtype=torch.int32).T.contiguous().to(owner.device)
+    ids = numbers[owner]
+    if segments:  # those that have pixels
+        highest = max(segment.id for segment in segments)
+        counts = torch.bincount(ids.flatten().clamp(min=0), minlength=highest + 1).tolist()
+        segments = tuple(segment for segment in segments if counts[segment.id])
+    return PanopticMap(ids, classes[owner], depth, segments)
 
 
-def tables(segments: tuple[Segment, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """(N + 1,) int32 numbers and classes by place in the list; the last is "no segment"."""
-    ids = [segment.id for segment in segments] + [-1]
-    classes = [segment.class_id for segment in segments] + [0]
-    table = torch.tensor([ids, classes], dtype=torch.int32).to(device)
-    return table[0], table[1]
+def extents(masks: Tensor, along: int) -> tuple[Tensor, Tensor]:
+    """(N,) first marked row (``along`` = 2) or column (1) of masks, and the one after the last."""
+    marked = masks.any(along)
+    end = marked.shape[1] - marked.flip(1).int().argmax(1)
+    return marked.int().argmax(1), torch.where(marked.any(1), end, 0)
 
 
 def _painted(
@@ -168,59 +170,27 @@ def _painted(
     semantic: Tensor,
     config: PanopticDepthConfig,
     limits: PanopticLimits,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Map of numbers and of classes with holes, and the indices of kept things and stuff."""
-    size = masks.shape[1:]
-    ids = torch.full(size, -1, dtype=torch.int32, device=masks.device)
-    classes = torch.zeros_like(ids)
-    next_id = len(config.classes) + 2
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Map of the places of segments with holes of -1, and the indices of kept things and stuff."""
+    places = torch.full(masks.shape[1:], -1, device=masks.device)
     kept_things, kept_stuff = [], []
     for index in range(len(masks)):
-        if things.scores[index] < limits.combine_score:
-            continue
-        mask, covered = masks[index], ids != -1
+        mask, covered = masks[index], places != -1
         area = int(mask.sum())
-        if area == 0 or int((mask & covered).sum()) / area > limits.overlap:
+        is_weak = things.scores[index] < limits.combine_score or area == 0
+        if is_weak or int((mask & covered).sum()) / area > limits.overlap:
             continue
-        ids[mask & ~covered] = next_id
-        classes[mask & ~covered] = int(things.classes[index]) + config.first_thing
+        places[mask & ~covered] = len(kept_things)
         kept_things.append(index)
-        next_id += 1
     owner = semantic.argmax(0)
     for index, class_id in enumerate(stuff.classes.tolist()):
-        region = (owner == class_id) & (ids == -1)
+        region = (owner == class_id) & (places == -1)
         if class_id >= config.first_thing or int(region.sum()) < max(limits.stuff_area_px, 1):
             continue
-        ids[region] = class_id + 1
-        classes[region] = class_id
+        places[region] = len(kept_things) + len(kept_stuff)
         kept_stuff.append(index)
-    places = [
-        torch.tensor(kept, dtype=torch.int64, device=masks.device)
-        for kept in (kept_things, kept_stuff)
-    ]
-    return ids, classes, places[0], places[1]
-
-
-def _owned(
-    maps: Tensor,
-    vectors: Tensor,
-    segments: tuple[Segment, ...],
-    embedding: Tensor,
-    view: View,
-    limits: PanopticLimits,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Every pixel goes to the segment of the largest probability, and takes its depth."""
-    ids, classes = tables(segments, maps.device)
-    if not segments:
-        nothing = torch.full(view.output, -1, dtype=torch.int32, device=maps.device)
-        return nothing, nothing + 1, torch.full_like(nothing, math.nan, dtype=torch.float32)
-    owner = maps.argmax(0)
-    if view.crop_depth:
-        embedding = _at_full_size(embedding, view)
-    else:
-        embedding = _resized(embedding, view.output)
-    depths = generated_depth(vectors, embedding).clamp(max=limits.max_depth_m)
-    return ids[owner], classes[owner], depths.gather(0, owner[None])[0]
+    kept = [torch.tensor(k, dtype=torch.int64).to(masks.device) for k in (kept_things, kept_stuff)]
+    return places, *kept
 
 
 def _at_full_size(maps: Tensor, view: View) -> Tensor:
@@ -230,21 +200,13 @@ def _at_full_size(maps: Tensor, view: View) -> Tensor:
     height, width = view.image
     maps = F.interpolate(maps[None], scale_factor=STRIDE, mode="bilinear", align_corners=False)[0]
     maps = maps[:, :height, :width]
-    return maps if view.output == view.image else _resized(maps, view.output)
+    return maps if view.output == view.image else _resized_to(maps, view)
 
 
-def _resized(maps: Tensor, size: Size) -> Tensor:
+def _resized_to(maps: Tensor, view: View) -> Tensor:
+    return resized(maps, view.output)
+
+
+def resized(maps: Tensor, size: Size) -> Tensor:
+    """(N, h, w) to (N, *size), bilinear."""
     return F.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
-
-
-def _boxes(masks: Tensor) -> Tensor:
-    """(N, 4) left, top, right, bottom; zeros for empty masks."""
-    edges = []
-    for along in (1, 2):  # columns have some pixel along the rows, and the other way round
-        any_on = masks.any(along)
-        length = any_on.shape[1]
-        start = any_on.int().argmax(1)
-        end = length - any_on.flip(1).int().argmax(1)
-        edges.append(torch.stack((start, torch.where(any_on.any(1), end, 0))))
-    (left, right), (top, bottom) = edges
-    return torch.stack((left, top, right, bottom), 1).float()

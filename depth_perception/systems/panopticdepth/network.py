@@ -6,51 +6,47 @@ the kernels of the mask and of the depth of the segment it belongs to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import pairwise, product
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...networks.padding import check_multiples
+from ..names import NameRule, official_names
 from .config import MAX_RANGE_M, MAX_SHIFT_M, MULTIPLE, PANOPTICDEPTH, PanopticDepthConfig
 from .deform_conv import DeformConv
 from .fpn import FeaturePyramid, SemanticPyramid
 from .resnet import FrozenBatchNorm, NormedConv, ResNet
 
 _PRIOR_BIAS = -2.19  # probability 0.1 at the start
-# From our names to those of the authors' files, one rule after the other.
-_RULES: tuple[tuple[str, str | Callable[[re.Match], str]], ...] = (
-    (r"^backbone\.stem\.", "backbone.bottom_up.stem.conv1."),
-    (r"^backbone\.stages\.(\d)\.", lambda m: f"backbone.bottom_up.res{int(m[1]) + 2}."),
-    (r"^pyramid\.(lateral|output)\.(\d)\.", lambda m: f"backbone.fpn_{m[1]}{int(m[2]) + 2}."),
-    (r"^pyramid\.coarser\.(\d)\.", lambda m: f"backbone.top_block.p{int(m[1]) + 6}."),
-    (
-        r"^semantic\.levels\.(\d)\.(\d)\.",
-        lambda m: f"semantic_fpn.p{int(m[1]) + 2}.{2 * int(m[2])}.",
+_RULES = (
+    NameRule("backbone.stem", "backbone.bottom_up.stem.conv1"),
+    NameRule("backbone.stages.{0}", "backbone.bottom_up.res{2}"),
+    NameRule("pyramid.lateral.{0}", "backbone.fpn_lateral{2}"),
+    NameRule("pyramid.output.{0}", "backbone.fpn_output{2}"),
+    NameRule("pyramid.coarser.{0}", "backbone.top_block.p{6}"),
+    *(
+        NameRule(f"semantic.levels.{level}.{step}", f"semantic_fpn.p{level + 2}.{2 * step}")
+        for level, step in product(range(4), range(3))
     ),
-    (r"^mask_encoder\.stack\.(\d)\.", lambda m: _stack("feature_encoder", "encode_head", m)),
-    (
-        r"^depth_encoder\.stack\.(\d)\.",
-        lambda m: f"depth_encode_head.encode_head.depth_encode_head_head_{int(m[1]) + 1}.",
+    NameRule("mask_encoder.stack.{0}", "feature_encoder.encode_head.encode_head_head_{1}"),
+    NameRule("depth_encoder.stack.{0}", "depth_encode_head.encode_head.depth_encode_head_head_{1}"),
+    NameRule("depth_encoder.out", "depth_encode_head.embed_extractor"),
+    NameRule("position.stack.{0}", "position_head.position_head.position_head_head_{1}"),
+    NameRule("position.things", "position_head.out_inst"),
+    NameRule("position.stuff", "position_head.out_sem"),
+    NameRule("kernel.stack.{0}", "kernel_head.kernel_head.kernel_head_head_{1}"),
+    NameRule("kernel.out", "kernel_head.out_conv"),
+    NameRule(
+        "depth_kernel.stack.{0}", "depth_kernel_head.depth_kernel_head.depth_kernel_head_head_{1}"
     ),
-    (r"^depth_encoder\.out\.", "depth_encode_head.embed_extractor."),
-    (r"^position\.stack\.(\d)\.", lambda m: _stack("position_head", "position_head", m)),
-    (r"^position\.things\.", "position_head.out_inst."),
-    (r"^position\.stuff\.", "position_head.out_sem."),
-    (r"^kernel\.stack\.(\d)\.", lambda m: _stack("kernel_head", "kernel_head", m)),
-    (r"^kernel\.out\.", "kernel_head.out_conv."),
-    (
-        r"^depth_kernel\.stack\.(\d)\.",
-        lambda m: _stack("depth_kernel_head", "depth_kernel_head", m),
-    ),
-    (r"^depth_kernel\.out\.", "depth_kernel_head.out_depth_kernel."),
-    (r"^(thing|stuff)_embedding\.", lambda m: f"{m[1]}_generator.embed_extractor."),
-    (r"\.offsets\.", ".offset_mask_conv."),
-    (r"\.conv\.", ".dcnv2."),
+    NameRule("depth_kernel.out", "depth_kernel_head.out_depth_kernel"),
+    NameRule("thing_embedding", "thing_generator.embed_extractor"),
+    NameRule("stuff_embedding", "stuff_generator.embed_extractor"),
 )
 DEPTH_PARTS = ("depth_encoder.", "depth_kernel.")  # beginnings of our names
 
@@ -78,17 +74,12 @@ class PanopticFeatures(NamedTuple):
     def image(self, index: int) -> PanopticFeatures:
         """Those of one image of the batch; the batch is left, with one image."""
 
-        def pick(levels: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-            return tuple(level[index : index + 1] for level in levels)
+        def pick(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(map(pick, value))
+            return None if value is None else value[index : index + 1]
 
-        return PanopticFeatures(
-            pick(self.things),
-            pick(self.stuff),
-            pick(self.kernels),
-            pick(self.depth_kernels),
-            self.masks[index : index + 1],
-            None if self.depths is None else self.depths[index : index + 1],
-        )
+        return PanopticFeatures(*map(pick, self))
 
 
 class PanopticDepth(nn.Module):
@@ -135,17 +126,8 @@ class PanopticDepth(nn.Module):
         self.stuff_embedding = nn.Conv2d(width, width, 1)
 
     def forward(self, images: Tensor) -> PanopticFeatures:
-        """Features of images (B, 3, H, W) as :func:`panoptic_input` makes them.
-
-        Raises:
-            ValueError: the sides are no multiples of 32.
-        """
-        height, width = images.shape[-2:]
-        if height % MULTIPLE or width % MULTIPLE or 0 in (height, width):
-            raise ValueError(
-                f"images are {height} x {width} (height x width), but both sides must be "
-                f"multiples of {MULTIPLE}: pad them to the right and below"
-            )
+        """Features of :func:`panoptic_input`; ValueError if a side is no multiple of 32."""
+        check_multiples(images, MULTIPLE, ": pad them to the right and below")
         levels = self.levels(images)
         merged = self.semantic(levels[:4])
         mask_input = with_places(merged)
@@ -195,7 +177,11 @@ class PanopticDepth(nn.Module):
 
     def official_names(self) -> dict[str, str]:
         """Our name of every entry of the state dict -> its name in the authors' files."""
-        return {name: _official(name) for name in self.state_dict()}
+        names = official_names(self.state_dict(), _RULES, "")
+        return {
+            ours: name.replace(".offsets.", ".offset_mask_conv.").replace(".conv.", ".dcnv2.")
+            for ours, name in names.items()
+        }
 
 
 def with_places(x: Tensor) -> Tensor:
@@ -280,13 +266,3 @@ def _out(channels_in: int, channels_out: int, bias: float = 0.0) -> nn.Conv2d:
     nn.init.normal_(layer.weight, std=0.01)
     nn.init.constant_(layer.bias, bias)
     return layer
-
-
-def _stack(part: str, name: str, match: re.Match) -> str:
-    return f"{part}.{name}.{name}_head_{int(match[1]) + 1}."
-
-
-def _official(name: str) -> str:
-    for pattern, replacement in _RULES:
-        name = re.sub(pattern, replacement, name)
-    return name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -45,9 +44,7 @@ class PanopticDepthOptions(EstimatorOptions):
         library_only=True,
     )
     crop_depth: bool = option(
-        True,
-        "See depth_perception.systems.panopticdepth.maps.View.",
-        library_only=True,
+        True, "See depth_perception.systems.panopticdepth.maps.View.", library_only=True
     )
 
     def __post_init__(self) -> None:
@@ -60,6 +57,3 @@ class PanopticDepthOptions(EstimatorOptions):
                 raise TypeError(f"{name} must be a tuple of names, got {getattr(self, name)!r}")
             object.__setattr__(self, name, tuple(getattr(self, name)))
         super().__post_init__()
-        focal = self.reference_focal_px
-        if focal is not None and not math.isfinite(focal):
-            raise ValueError(f"reference_focal_px must be finite, got {focal}")

@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..card import pinhole
 from ..system import Model, System
-from .config import (
-    CITYSCAPES_FOCAL_PX,
-    PANOPTICDEPTH,
-    PANOPTICDEPTH_SEG,
-    PANOPTICDEPTH_TINY,
-)
+from .config import CITYSCAPES_FOCAL_PX, PANOPTICDEPTH, PANOPTICDEPTH_SEG, PANOPTICDEPTH_TINY
 from .options import PanopticDepthOptions
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from ..estimator import Estimator
 
 _HOME = "https://github.com/NaiyuGao/PanopticDepth"
 
@@ -75,19 +68,9 @@ class PanopticDepthSystem(System):
     name = "panopticdepth"
     title = "PanopticDepth"
     models = tuple(_models())
-
-    def options_class(self, model: Model) -> type[PanopticDepthOptions]:
-        return PanopticDepthOptions
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from .estimator import PanopticDepthEstimator
-
-        return PanopticDepthEstimator
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import PanopticDepth
-
-        return PanopticDepth(**{**model.arguments, **overrides})
+    options = PanopticDepthOptions
+    network = ".network.PanopticDepth"
+    estimator = ".estimator.PanopticDepthEstimator"
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         from .files import read_detectron

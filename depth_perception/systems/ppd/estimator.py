@@ -41,7 +41,7 @@ _KEPT_NOISE_FIELDS = 4
 class PpdEstimator(Estimator):
     """Metric depth by Pixel-Perfect Depth, aligned to MoGe-2 in log(depth + 1).
 
-    Where the alignment deserves no trust the prediction stays relative, and its ``note`` says why.
+    Where the alignment is unreliable the prediction stays relative, and its ``note`` says why.
 
     Attributes:
         moge: the network that gives metres and the field of view; None leaves relative depth.
@@ -139,15 +139,10 @@ class PpdEstimator(Estimator):
     def _aligned(
         self, relative: Tensor, reference: MogeGeometry | None, camera: Camera
     ) -> Prediction:
-        unaligned = Prediction(
-            values=relative,
-            valid=torch.ones_like(relative, dtype=torch.bool),
-            camera=camera,
-            kind=self.card.kind,
-            space=DepthSpace.LOG1P_DEPTH,
-            scale=ScaleKind.AFFINE_INVARIANT,
-            note="alignment is switched off",
-        )
+        everywhere = torch.ones_like(relative, dtype=torch.bool)
+        unknown = {"space": DepthSpace.LOG1P_DEPTH, "scale": ScaleKind.AFFINE_INVARIANT}
+        note = "alignment is switched off"
+        unaligned = self._predicted(relative, everywhere, camera, note=note, **unknown)
         if reference is None or self.options.align == "none":
             return unaligned
         try:
@@ -155,18 +150,10 @@ class PpdEstimator(Estimator):
                 fit, depth = _robust(relative, reference)
             else:
                 fit, depth = _as_published(relative, reference, self.options.seed)
-        except (FitError, _PoorFit) as error:
+        except FitError as error:
             return replace(unaligned, note=f"alignment to MoGe-2 failed: {error}")
-        return replace(
-            unaligned,
-            values=depth,
-            valid=reference.mask.clone(),
-            space=self.card.space,
-            scale=ScaleKind.METRIC,
-            fit=fit,
-            fit_source=_FIT_SOURCE,
-            note="",
-        )
+        facts = {"scale": ScaleKind.METRIC, "fit": fit, "fit_source": _FIT_SOURCE}
+        return self._predicted(depth, reference.mask.clone(), camera, **facts)
 
     def _noise_field(self, size: tuple[int, int]) -> Tensor:
         key = (*size, self.options.seed)
@@ -183,18 +170,10 @@ class PpdEstimator(Estimator):
             self.moge.encoder.backbone.to(precision)
 
 
-class _PoorFit(ValueError):
-    """A published alignment that deserves no trust."""
-
-
 def load_ppd(
     model: Model, transformer: SpDit, device: torch.device, options: PpdOptions
 ) -> PpdEstimator:
-    """Pixel-Perfect Depth with all the networks it needs.
-
-    Raises:
-        CheckpointError: weights are missing, unreadable or of another network.
-    """
+    """Pixel-Perfect Depth with all networks; CheckpointError where weights are missing or wrong."""
     source = model.arguments["semantics"]
     prompting = load_network(source, options.semantics_checkpoint, device=device)
     semantics = semantics_of(prompting)
@@ -217,9 +196,9 @@ def _as_published(relative: Tensor, reference: MogeGeometry, seed: int) -> tuple
     try:
         fit = fit_ransac(relative, reference.depth, reference.mask, seed=seed)
     except ValueError as error:
-        raise _PoorFit(str(error)) from error
+        raise FitError(str(error)) from error
     if fit.scale <= 0 or fit.inlier_ratio < _LEAST_INLIER_RATIO:
-        raise _PoorFit(
+        raise FitError(
             f"a scale of {fit.scale:.3g} with {fit.inlier_ratio:.0%} of the pixels: need a "
             f"positive one and {_LEAST_INLIER_RATIO:.0%}"
         )
@@ -233,9 +212,5 @@ def _nearest(prediction: Prediction, camera: Camera) -> Prediction:
     def picked(values: Tensor) -> Tensor:
         return F.interpolate(values[None, None].float(), grid, mode="nearest-exact")[0, 0]
 
-    return replace(
-        prediction,
-        values=picked(prediction.values),
-        valid=picked(prediction.valid) > 0,
-        camera=camera,
-    )
+    values, valid = picked(prediction.values), picked(prediction.valid) > 0
+    return replace(prediction, values=values, valid=valid, camera=camera)

@@ -11,11 +11,7 @@ LAST_TIME = 1000
 
 
 def sampling_times(steps: int, last: int = LAST_TIME) -> tuple[int, ...]:
-    """Exactly ``steps`` time-steps from ``last`` downward, evenly spaced.
-
-    Raises:
-        ValueError: ``steps`` is not in 1..``last``.
-    """
+    """``steps`` evenly spaced times from ``last`` downward; ValueError if not in 1..``last``."""
     if not 1 <= steps <= last:
         raise ValueError(f"steps must be in 1..{last}, got {steps}")
     # the arithmetic of torch.arange decides ties; it may give one time too many

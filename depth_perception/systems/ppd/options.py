@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
-from ...options import option, shared
+from ...options import model_option, shared
 from ..moge.options import MogeOptions
 from ..options import EstimatorOptions
 
@@ -26,53 +26,46 @@ class PpdOptions(EstimatorOptions):
 
     lacks: ClassVar[Mapping[str, str]] = {"height": "max_pixels", "flip": "", "seam": ""}
 
-    steps: int = option(
+    steps: int = model_option(
         4,
         "Number of evaluations of the diffusion transformer per image; more are sharper and "
         "slower.",
         minimum=1,
         maximum=200,
-        reload=True,
     )
-    seed: int = option(
+    seed: int = model_option(
         0,
         "Random seed of the initial noise (shared by all images of one size).",
         minimum=0,
         maximum=2**31 - 1,
-        reload=True,
     )
-    max_pixels: int = option(
+    max_pixels: int = model_option(
         MAX_PIXELS,
         "Number of pixels of the network input. Run time grows with its square.",
         unit="px",
         minimum=256,
         maximum=2**24,
-        reload=True,
     )
-    align: Alignment = option(
+    align: Alignment = model_option(
         "robust",
         "Alignment to the metric depth of MoGe-2: robust rejects poor fits, ransac fits as the "
         "authors' scripts do, none returns relative depth.",
         choices=get_args(Alignment),
-        reload=True,
     )
     num_tokens: int | None = shared(MogeOptions, "num_tokens", group="moge")
-    share_encoder: bool = option(
+    share_encoder: bool = model_option(
         False,
         "Run the encoder of MoGe-2 once for both semantics and metric depth (ppd-large-moge "
         "only). The metric depth changes slightly.",
-        reload=True,
     )
-    semantics_checkpoint: str | Path | None = option(
+    semantics_checkpoint: str | Path | None = model_option(
         None,
         "Weights file of the network that gives the semantics. Unset: the downloaded weights.",
         unset="",
-        reload=True,
     )
-    moge_checkpoint: str | Path | None = option(
+    moge_checkpoint: str | Path | None = model_option(
         None,
         "Weights file of the MoGe-2 model that the depth is aligned to (moge-2-vitl-normal). "
         "Unset: the downloaded weights, or those of the semantics.",
         unset="",
-        reload=True,
     )

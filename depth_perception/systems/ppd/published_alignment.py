@@ -2,7 +2,7 @@
 
 Fits a line in log(depth + 1) by RANSAC (Fischler and Bolles, "Random Sample Consensus", 1981) with
 the rules of scikit-learn's RANSACRegressor. :func:`~depth_perception.scale.fit_depth` is the
-better choice elsewhere: it does not depend on draws and refuses what deserves no trust.
+better choice elsewhere: it does not depend on draws and rejects unreliable fits.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from .estimator import PpdEstimator
 
+# parts of other networks that a file may hold beside the transformer
+_OTHER_NETWORKS = ("sem_encoder.", "semantics_encoder.")
 _HOME = "https://github.com/gangweix/pixel-perfect-depth"
 
 
@@ -63,14 +65,8 @@ class PpdSystem(System):
     name = "ppd"
     title = "Pixel-Perfect Depth"
     models = tuple(_models())
-
-    def options_class(self, model: Model) -> type[PpdOptions]:
-        return PpdOptions
-
-    def estimator_class(self, model: Model) -> type[PpdEstimator]:
-        from .estimator import PpdEstimator
-
-        return PpdEstimator
+    options = PpdOptions
+    estimator = ".estimator.PpdEstimator"
 
     def build(self, model: Model, **overrides: Any) -> nn.Module:
         from .transformer import SpDit, SpDitConfig
@@ -80,9 +76,9 @@ class PpdSystem(System):
         return SpDit(SpDitConfig(**sizes))
 
     def entries(self, state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
-        from .files import transformer_entries
-
-        return transformer_entries(state)
+        """Those of the transformer in a released file, or in one of the authors' trainer."""
+        entries = {name.removeprefix("pipeline."): value for name, value in state.items()}
+        return {n: value for n, value in entries.items() if not n.startswith(_OTHER_NETWORKS)}
 
     def load(
         self, model: Model, checkpoint: Path, device: torch.device, options: PpdOptions

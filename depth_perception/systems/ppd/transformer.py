@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..names import NameRule, official_names
 from .blocks import ModulatedBlock, RopeTables, TimeEmbedder, plain_norm, rope_tables
 
 STRIDE = 16  # pixels per token of the coarse grid
@@ -166,7 +164,7 @@ class SpDit(nn.Module):
 
     def official_names(self) -> dict[str, str]:
         """Our name of every entry of the state dict -> its name in the authors' files."""
-        return official_names(self.state_dict(), _NO_RULES, self.official_prefix)
+        return {name: self.official_prefix + name for name in self.state_dict()}
 
     def _start_neutral(self) -> None:
         """Initial values of the training: every block and the output begin as nothing."""
@@ -182,6 +180,3 @@ class SpDit(nn.Module):
         layers = [block.adaLN_modulation[1] for block in self.blocks]
         for layer in (*layers, self.final_layer.adaLN_modulation[1], self.final_layer.linear):
             nn.init.zeros_(layer.weight)
-
-
-_NO_RULES: Sequence[NameRule] = ()

@@ -22,8 +22,8 @@ class SteadyScale:
     """Smooths the alignment of predictions that were fitted frame by frame in log(depth + 1).
 
     That is what Pixel-Perfect Depth gives. With its noise field fixed its relative values hardly
-    change from frame to frame; the metres it is fitted to do. A fit that jumps is not believed at
-    first, unless the values changed as well: then it is a cut, and everything starts anew.
+    change from frame to frame; the metres it is fitted to do. A fit that jumps is rejected at
+    first, unless the values changed as well: then it is a cut, and smoothing starts again.
     Predictions without such a fit, and those that are not metric, pass unchanged.
     """
 
@@ -42,7 +42,7 @@ class SteadyScale:
 
         Args:
             prediction: of the next frame.
-            stamp_s: its time in seconds; when it runs backwards, everything starts anew.
+            stamp_s: its time in seconds; when it runs backwards, smoothing starts again.
 
         Raises:
             ValueError: the time is not finite.

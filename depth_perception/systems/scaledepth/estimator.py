@@ -52,22 +52,13 @@ class ScaleDepthEstimator(Estimator):
             )
             depth = result.depth_m * factor
             if self.options.output_size == "input":
-                depth = self._at(depth, (camera.height, camera.width))
+                output, aligned = (camera.height, camera.width), self.options.align_corners
+                depth = resize_map(depth, output, circular=False, align_corners=aligned)
             else:
                 camera = camera.resize(*size)
         values = depth[0, 0].clone()  # a tensor that autograd and in-place operations accept
-        return Prediction(
-            values=values,
-            valid=torch.ones_like(values, dtype=torch.bool),
-            camera=camera,
-            kind=self.card.kind,
-            space=self.card.space,
-            scale=self.card.scale,
-            scene=_scene(result, factor),
-        )
-
-    def _at(self, depth: Tensor, size: tuple[int, int]) -> Tensor:
-        return resize_map(depth, size, circular=False, align_corners=self.options.align_corners)
+        valid = torch.ones_like(values, dtype=torch.bool)
+        return self._predicted(values, valid, camera, scene=_scene(result, factor))
 
 
 def _scene(result: SceneDepth, factor: float) -> Scene:

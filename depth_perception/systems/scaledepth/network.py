@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from timm.models.convnext import ConvNeXt
 from torch import Tensor, nn
 
 from ..names import NameRule, official_names
 from .config import MIN_RELATIVE_DEPTH, MIN_SCALE_M, ScaleDepthConfig
-from .encoder import ConvNextEncoder
 from .pixel_decoder import DeformablePixelDecoder
 from .query_decoder import QueryDecoder, QueryOutput
 
@@ -81,6 +81,40 @@ class ScaleDepthOutput:
         return F.interpolate(metres, size, mode="bilinear")
 
 
+class ConvNextEncoder(nn.Module):
+    """The trunk of ConvNeXt (Liu et al., "A ConvNet for the 2020s", arXiv 2201.03545).
+
+    Args:
+        depths: blocks in each of the four stages.
+        widths: channels of each stage.
+        drop_path: rate of stochastic depth at the last block, growing from 0 at the first.
+    """
+
+    def __init__(
+        self,
+        depths: tuple[int, int, int, int],
+        widths: tuple[int, int, int, int],
+        *,
+        drop_path: float = 0.1,
+    ) -> None:
+        super().__init__()
+        trunk = ConvNeXt(depths=depths, dims=widths, drop_path_rate=drop_path, num_classes=0)
+        self.stem = trunk.stem
+        self.stages = trunk.stages
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Raw outputs of the stages, strides 4, 8, 16 and 32, of images (B, 3, H, W).
+
+        Sides that are not multiples of 32 lose their last rows and columns.
+        """
+        maps = []
+        x = self.stem(images)
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps)
+
+
 class ScaleDepth(nn.Module):
     """The network of ScaleDepth.
 
@@ -140,11 +174,7 @@ class ScaleDepth(nn.Module):
         return ScaleDepthOutput(relative, scale_m, probabilities)
 
     def class_scores(self, queries: QueryOutput) -> Tensor:
-        """Scene classes (B, classes) before the softmax.
-
-        Raises:
-            ValueError: the network was made without classes.
-        """
+        """Scene classes (B, classes) before the softmax; ValueError for a network without."""
         if self.class_embeddings is None:
             raise ValueError("this network has no scene classes")
         return _SIMILARITY_SCALE * queries.free.flatten(1) @ self.class_embeddings.T

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ...options import option
+from ...options import model_option, option
 from ..options import EstimatorOptions
 
 WindowScale = Literal["joint", "own"]
@@ -57,7 +56,7 @@ class Windows:
 
 def reference_focal(of: str, group: str = "") -> float | None:
     """The option ``reference_focal_px``, a field for the dataclass of a system."""
-    return option(
+    return model_option(
         None,
         f"Focal length of the training camera at the size of the network input ({of}). Depth is "
         "multiplied by the ratio of the actual focal length to it. Unset: that of the model, if it "
@@ -66,7 +65,6 @@ def reference_focal(of: str, group: str = "") -> float | None:
         minimum=0.0,
         maximum=1e5,
         unset=-1.0,
-        reload=True,
         group=group,
     )
 
@@ -79,37 +77,33 @@ class ScaleDepthOptions(EstimatorOptions):
     The authors evaluate the model of both data sets with ``flip=True, windows="own"``.
     """
 
-    windows: WindowMode = option(
+    windows: WindowMode = model_option(
         "off",
         "off runs on the whole image. own and joint run on windows of it, which is finer and "
         "several times as slow: own keeps the scale of each window, joint makes neighbouring "
         "windows agree.",
         choices=get_args(WindowMode),
-        reload=True,
     )
-    window_height: int = option(
+    window_height: int = model_option(
         Windows.height,
         "Height of a window.",
         unit="px",
         minimum=LEAST_SIDE,
         maximum=4096,
-        reload=True,
     )
-    window_width: int = option(
+    window_width: int = model_option(
         Windows.width,
         "Width of a window.",
         unit="px",
         minimum=LEAST_SIDE,
         maximum=4096,
-        reload=True,
     )
-    window_stride: int = option(
+    window_stride: int = model_option(
         Windows.stride,
         "Distance between neighbouring windows, both horizontally and vertically.",
         unit="px",
         minimum=1,
         maximum=4096,
-        reload=True,
     )
     reference_focal_px: float | None = reference_focal("519.16 for NYU at 480 rows")
     head_size: tuple[int, int] | None = option(
@@ -129,9 +123,6 @@ class ScaleDepthOptions(EstimatorOptions):
         elif self.windows is None:
             object.__setattr__(self, "windows", "off")
         super().__post_init__()
-        focal = self.reference_focal_px
-        if focal is not None and not math.isfinite(focal):
-            raise ValueError(f"reference_focal_px must be finite, got {focal}")
         if self.window_stride > min(self.window_height, self.window_width):
             raise ValueError(
                 f"window_stride ({self.window_stride}) must not exceed window_height "

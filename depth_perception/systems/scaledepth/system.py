@@ -14,8 +14,6 @@ from .options import ScaleDepthOptions
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..estimator import Estimator
-
 _HOME = "https://github.com/RuijieZhu94/mmdepth"
 # objects beside the parameters in files of mmengine, which are skipped; it pickles methods of its
 # classes as calls of getattr
@@ -61,19 +59,9 @@ class ScaleDepthSystem(System):
     name = "scaledepth"
     title = "ScaleDepth"
     models = tuple(_models())
-
-    def options_class(self, model: Model) -> type[ScaleDepthOptions]:
-        return ScaleDepthOptions
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from .estimator import ScaleDepthEstimator
-
-        return ScaleDepthEstimator
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import ScaleDepth
-
-        return ScaleDepth(**{**model.arguments, **overrides})
+    options = ScaleDepthOptions
+    network = ".network.ScaleDepth"
+    estimator = ".estimator.ScaleDepthEstimator"
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         from ..checkpoints import read_checkpoint

@@ -47,11 +47,7 @@ def class_embeddings(encode: Encode, names: Sequence[str], prompts: Sequence[str
 
 
 def imagenet_prompts() -> tuple[str, ...]:
-    """The 80 prompts of CLIP for ImageNet, from open_clip.
-
-    Raises:
-        OpenClipError: it is not installed.
-    """
+    """The 80 prompts of CLIP for ImageNet; OpenClipError if open_clip is not installed."""
     return tuple(template("{}") for template in _open_clip().OPENAI_IMAGENET_TEMPLATES)
 
 

@@ -2,26 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...data.kitti_raw import KittiRaw, PairFiles, find_pairs, read_pairs
+from ...data.kitti_raw import KittiRaw, find_pairs, read_pairs
 from ...data.stereo import PanoramasOfPinholes, StereoFrame, StereoReader
 from ...data.threed60 import BASELINE_M, Pairs, Placement, View, Views, read_list
 from ...geometry import Equirectangular, Pinhole
 from ...geometry.stereo import RIGHT, RectilinearStereo, SphericalStereo, StereoGeometry
 from ..stream import Draw, HeldOut, NoFramesError, StepBatch, seeded
-from .augment import StereoAugmentation
+
+
+@dataclass(frozen=True)
+class StereoAugmentation:
+    """Random augmentation of a pair.
+
+    Attributes:
+        mirror: probability that the views are mirrored and exchanged, which keeps their geometry.
+        color: probability of the same change of gamma, brightness and colour in both views.
+        gamma, brightness, channel: ranges of the exponent and the factors.
+    """
+
+    mirror: float = 0.5
+    color: float = 0.5
+    gamma: tuple[float, float] = (0.8, 1.2)
+    brightness: tuple[float, float] = (0.5, 2.0)
+    channel: tuple[float, float] = (0.8, 1.2)
+
+    def __post_init__(self) -> None:
+        for name in ("mirror", "color"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a probability, got {getattr(self, name)}")
+        for name in ("gamma", "brightness", "channel"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} needs a positive range (low, high), got {low}, {high}")
+
+    def __call__(
+        self, left: Tensor, right: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Augment a pair (3, H, W) float in [0, 1], on the CPU, with a horizontal baseline."""
+
+        def draw(low: float = 0.0, high: float = 1.0) -> float:
+            return low + (high - low) * float(torch.rand((), generator=generator))
+
+        if draw() < self.mirror:
+            left, right = right.flip(-1), left.flip(-1)
+        if draw() < self.color:
+            factors = [draw(*self.channel) for _ in range(3)]
+            gamma, brightness = draw(*self.gamma), draw(*self.brightness)
+            left, right = (recolored(v, gamma, brightness, factors) for v in (left, right))
+        return left, right
+
+
+def recolored(
+    image: Tensor, gamma: float, brightness: float, channels: tuple[float, ...] | list[float]
+) -> Tensor:
+    """``image`` (3, H, W) to the power ``gamma``, times brightness and a factor per channel."""
+    factors = image.new_tensor(channels)[:, None, None]
+    return (image.pow(gamma) * brightness * factors).clamp(0, 1)
+
 
 T = TypeVar("T")
-
-_SECONDS = {"right": Placement.RIGHT, "up": Placement.UP}
 
 
 @dataclass(frozen=True)
@@ -115,29 +164,19 @@ class StereoBatch(StepBatch):
 class StereoData:
     """Stereo pairs with the same augmentation in both views: colour, mirror, rotation.
 
-    Args:
-        augment: colours of each pair, and probability of mirroring a step.
-        turn: roll the panoramas of a step, and their geometry, by a random number of columns, so
-            that all directions are equally frequent.
-
-    Raises:
-        NoFramesError: there are no pairs.
-        OSError, ValueError: data are missing, or have another layout.
+    If ``turn``, the panoramas of a step and their geometry are rolled by a random number of
+    columns, so that all directions are equally frequent.
     """
 
     def __init__(
-        self,
-        data: DataRecipe,
-        augment: StereoAugmentation,
-        turn: bool,
-        seed: int,
-        val_frames: int,
+        self, data: DataRecipe, augment: StereoAugmentation, turn: bool, seed: int, val_frames: int
     ) -> None:
         self._augment, self._turn, self._seed = augment, turn, seed
-        self._readers = [_Kept(reader, data.keep) for reader in _pairs(data)]
-        if len(self._readers[0]) == 0:
+        readers = _pairs(data)
+        if len(readers[0]) == 0:
             raise NoFramesError(f"{data.root} holds no pairs")
-        self._data = data
+        self._readers = [_read(reader, data.keep) for reader in readers]
+        self._data, self._count = data, len(readers[0])
         self.held_out: Sequence[StereoBatch] = ()
         if data.val is not None:
             frames = _pairs(data, validation=True)[0]
@@ -146,7 +185,7 @@ class StereoData:
             )
 
     def __len__(self) -> int:
-        return len(self._readers[0])
+        return self._count
 
     def batch(self, draw: Draw) -> StereoBatch:
         """The batch of a step: all its pairs have the same second view, rotation and mirroring."""
@@ -177,28 +216,15 @@ class StereoData:
 
 @dataclass(frozen=True)
 class PanoramaBatch(StepBatch):
-    """Panoramas with range.
-
-    Attributes:
-        images: (B, 3, H, W) RGB in [0, 1].
-        range_m: (B, 1, H, W) metres, 0 where unknown.
-    """
+    """Panoramas (B, 3, H, W) RGB in [0, 1] with range (B, 1, H, W) in metres, 0 where unknown."""
 
     images: Tensor
     range_m: Tensor
 
 
 class PanoramaData:
-    """Centre views of 3D60 with their range.
-
-    Args:
-        turn: roll each panorama by a random number of columns.
-        augment: colours, and probability of mirroring.
-
-    Raises:
-        NoFramesError: there are no panoramas.
-        OSError, ValueError: data are missing, or have another layout.
-    """
+    """Centre views of 3D60 with their range, recoloured and mirrored by ``augment``, and rolled
+    by a random number of columns if ``turn``."""
 
     def __init__(
         self, data: DataRecipe, augment: StereoAugmentation, turn: bool, val_frames: int
@@ -206,27 +232,28 @@ class PanoramaData:
         if data.kind != "threed60":
             raise ValueError("kind: panoramas with range are those of threed60")
         self._data, self._turn, self._augment = data, turn, augment
-        self._reader = _Kept(_views(data), data.keep)
-        if len(self._reader) == 0:
+        views = _views(data)
+        if len(views) == 0:
             raise NoFramesError(f"{data.root} holds no panoramas")
+        self._read, self._count = _read(views, data.keep), len(views)
         self.held_out: Sequence[PanoramaBatch] = ()
         if data.val is not None:
-            views = _views(data, validation=True)
+            val_views = _views(data, validation=True)
 
             def validation(item: int, _: int) -> PanoramaBatch:
-                return PanoramaBatch(*(m[None] for m in _panorama(views[item], data.size)))
+                return PanoramaBatch(*(m[None] for m in _panorama(val_views[item], data.size)))
 
-            self.held_out = HeldOut(len(views), val_frames, validation)
+            self.held_out = HeldOut(len(val_views), val_frames, validation)
 
     def __len__(self) -> int:
-        return len(self._reader)
+        return self._count
 
     def batch(self, draw: Draw) -> PanoramaBatch:
         """The batch of a step."""
         rows, size = [], self._data.size
         colours = replace(self._augment, mirror=0.0)
         for item, generator in zip(draw.items, draw.generators, strict=True):
-            image, range_m = _panorama(self._reader(item), size)
+            image, range_m = _panorama(self._read(item), size)
             image, _ = colours(image, image, generator)
             if float(torch.rand((), generator=generator)) < self._augment.mirror:
                 image, range_m = image.flip(-1), range_m.flip(-1)
@@ -237,21 +264,9 @@ class PanoramaData:
         return PanoramaBatch(*(torch.stack(m) for m in zip(*rows, strict=True)), step=draw.step)
 
 
-class _Kept(Generic[T]):
-    """A reader whose items stay in memory if ``keep``."""
-
-    def __init__(self, reader: Sequence[T], keep: bool) -> None:
-        self._reader, self._items = reader, {} if keep else None
-
-    def __len__(self) -> int:
-        return len(self._reader)
-
-    def __call__(self, index: int) -> T:
-        if self._items is None:
-            return self._reader[index]
-        if index not in self._items:
-            self._items[index] = self._reader[index]
-        return self._items[index]
+def _read(reader: Sequence[T], keep: bool) -> Callable[[int], T]:
+    """Reads items, which stay in memory if ``keep``."""
+    return cache(reader.__getitem__) if keep else reader.__getitem__
 
 
 def _validation_pair(frame: StereoFrame, size: tuple[int, int]) -> StereoBatch:
@@ -265,40 +280,34 @@ def _validation_pair(frame: StereoFrame, size: tuple[int, int]) -> StereoBatch:
     return StereoBatch(here, there, target, geometry, frame.baseline_m, focal, covered)
 
 
-def _views(data: DataRecipe, validation: bool = False) -> Views:
+def _places(data: DataRecipe, validation: bool) -> Sequence[Path]:
     root, listing = data.source(validation)
-    places = read_list(listing, root)
-    if not validation:
-        places = places[: data.limit]
-    return Views(places, max_range_m=data.max_range_m)
+    return read_list(listing, root)[: None if validation else data.limit]
+
+
+def _views(data: DataRecipe, validation: bool = False) -> Views:
+    return Views(_places(data, validation), max_range_m=data.max_range_m)
 
 
 def _pairs(data: DataRecipe, validation: bool = False) -> Sequence[StereoReader]:
     """A reader for each second view."""
-    root, listing = data.source(validation)
     if data.kind == "kitti":
-        files: Sequence[PairFiles] = (
-            find_pairs(root) if listing is None else read_pairs(listing, root)
-        )
+        root, listing = data.source(validation)
+        files = find_pairs(root) if listing is None else read_pairs(listing, root)
         files = files if validation else files[: data.limit]
         if data.panorama_fov_deg is not None:
             pinholes = KittiRaw(files, truth=validation, of_camera=True)
             return [PanoramasOfPinholes(pinholes, data.panorama_fov_deg, data.size)]
         return [KittiRaw(files, truth=validation, size=None if validation else data.size)]
-    places = read_list(listing, root)
-    if not validation:
-        places = places[: data.limit]
+    places = _places(data, validation)
     limits = {"max_range_m": data.max_range_m, "baseline_m": data.baseline_m}
-    return [Pairs(places, _SECONDS[second], **limits) for second in data.seconds]
+    return [Pairs(places, Placement[second.upper()], **limits) for second in data.seconds]
 
 
 def _planes(frames: Sequence[StereoFrame], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Both views (B, 3, H, W) in [0, 1]."""
-    here, there = (
-        torch.stack([_resized(view, size) for view in views])
-        for views in zip(*((f.left, f.right) for f in frames), strict=True)
-    )
-    return here, there
+    here = torch.stack([_resized(frame.left, size) for frame in frames])
+    return here, torch.stack([_resized(frame.right, size) for frame in frames])
 
 
 def _covered(frames: Sequence[StereoFrame], size: tuple[int, int]) -> Tensor | None:
@@ -319,9 +328,9 @@ def _panorama(view: View, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 def _resized(rgb: Tensor, size: tuple[int, int]) -> Tensor:
     """(3, H, W) uint8 to [0, 1] at another size by area averaging."""
     image = rgb.float() / 255
-    return (
-        image if tuple(rgb.shape[-2:]) == size else F.interpolate(image[None], size, mode="area")[0]
-    )
+    if tuple(rgb.shape[-2:]) == size:
+        return image
+    return F.interpolate(image[None], size, mode="area")[0]
 
 
 def _geometry(frame: StereoFrame, size: tuple[int, int]) -> StereoGeometry:

@@ -133,8 +133,10 @@ def stereo_loss(
             raise ValueError(
                 f"disparities must be (B, 2, h, w), left and right, got {tuple(disparity.shape)}"
             )
-        pair = geometry.resize(*disparity.shape[-2:])
-        pictures = [_smaller(image, disparity.shape[-2:], options) for image in (left, right)]
+        size = disparity.shape[-2:]
+        pair, pictures = geometry.resize(*size), [left, right]
+        if left.shape[-2:] != size:
+            pictures = [interpolate(image, tuple(size), mode=options.pyramid) for image in pictures]
         maps = [disparity[:, :1], disparity[:, 1:]]
         shown = None if covered is None else _whole(covered, disparity)
         sides[0].append(_side(*pictures, *maps, pair, options, shown))
@@ -180,14 +182,10 @@ def _side(
     smooth = smoothness(disparity, here, gradient_border)
     area = pair.weights(disparity) if options.solid_angle else None  # no parallax: still smooth
     rough = sum(weighted_mean(s, area) for s in smooth[: 1 + options.smooth_rows])
-    return torch.stack(
-        (
-            weighted_mean((estimate - here).abs(), weights),
-            weighted_mean(ssim_dissimilarity(estimate, here, ssim_border), ssim_weights),
-            rough,
-            weighted_mean((other_disparity - expected).abs(), weights),
-        )
-    )
+    l1 = weighted_mean((estimate - here).abs(), weights)
+    ssim = weighted_mean(ssim_dissimilarity(estimate, here, ssim_border), ssim_weights)
+    consistency = weighted_mean((other_disparity - expected).abs(), weights)
+    return torch.stack((l1, ssim, rough, consistency))
 
 
 def _total(side: SideTerms, options: PhotometricOptions) -> Tensor:
@@ -199,12 +197,6 @@ def _total(side: SideTerms, options: PhotometricOptions) -> Tensor:
         + options.smoothness * halves * side.smoothness
         + options.consistency * side.consistency
     ).sum()
-
-
-def _smaller(image: Tensor, size: torch.Size, options: PhotometricOptions) -> Tensor:
-    if image.shape[-2:] == size:
-        return image
-    return interpolate(image, size=tuple(size), mode=options.pyramid)
 
 
 def _whole(covered: Tensor, like: Tensor) -> Tensor:
@@ -230,16 +222,11 @@ def weighted_mean(values: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def ssim_dissimilarity(a: Tensor, b: Tensor, border: Border = "cut") -> Tensor:
-    """``(1 - SSIM) / 2`` of 3 x 3 windows, clamped to [0, 1].
+    """``(1 - SSIM) / 2`` of 3 x 3 windows of maps (B, C, H, W) in [0, 1], clamped to [0, 1].
 
     Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", with
-    a box window and the constants 0.01^2 and 0.03^2.
-
-    Args:
-        a, b: (B, C, H, W) in [0, 1].
-
-    Returns:
-        (B, C, H, W), or (B, C, H - 2, W - 2) with border ``cut``.
+    a box window and the constants 0.01^2 and 0.03^2. With border ``cut`` two rows and columns
+    are lost.
     """
     a, b = _bordered(a, border), _bordered(b, border)
     mean_a, mean_b = _box(a), _box(b)
@@ -262,10 +249,8 @@ def smoothness(disparity: Tensor, image: Tensor, border: Border) -> tuple[Tensor
     """
     steps = _differences(disparity, border)
     edges = _differences(image, border)
-    x, y = (
-        (step * torch.exp(-edge.abs().mean(1, keepdim=True))).abs()
-        for step, edge in zip(steps, edges, strict=True)
-    )
+    pairs = zip(steps, edges, strict=True)
+    x, y = ((s * torch.exp(-e.abs().mean(1, keepdim=True))).abs() for s, e in pairs)
     return x, y
 
 

@@ -21,16 +21,15 @@ from torch import Tensor, nn
 
 from ...evaluation.stereo_metrics import EigenProtocol, depth_of_disparity, resize_disparity
 from ...geometry.stereo import SphericalStereo
-from ...io.colormaps import depth_picture
 from ...systems.blindspot.config import KITTI_BASELINE_M
 from ...systems.blindspot.network import DISPARITY_LIMIT, BlindSpotVgg
 from .. import module, recipe
+from ..module import shown
 from ..networks import seeded_network
-from ..strict_mapping import RecipeError
-from .augment import StereoAugmentation
-from .data import DataRecipe, StereoBatch, StereoData
+from ..strict_mapping import errors_of
+from .data import DataRecipe, StereoAugmentation, StereoBatch, StereoData
 from .photometric import PhotometricOptions, stereo_loss
-from .validation import HIGHER, LOWER, range_metrics, range_preview
+from .validation import HIGHER, LOWER, check_size, range_metrics, range_preview
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,7 @@ class ModelRecipe(recipe.ModelRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class BlindSpotRecipe(recipe.Recipe):
-    """A whole training run.
-
-    Attributes:
-        turn: rotate panoramas by random angles about the vertical axis.
-    """
+    """A whole training run. ``turn``: rotate panoramas by random angles about the vertical axis."""
 
     model: ModelRecipe
     data: DataRecipe
@@ -108,10 +103,8 @@ class StereoTraining(module.Training):
             disparities = [torch.cat(d[:, :1].float().chunk(2), 1) for d in views]
         else:
             disparities = [d.float() for d in self.network(batch.here, circular=circular)]
-        loss = stereo_loss(
-            *(batch.here, batch.there, disparities, batch.geometry, self.recipe.losses),
-            covered=batch.covered,
-        )
+        pair = (batch.here, batch.there, disparities, batch.geometry)
+        loss = stereo_loss(*pair, self.recipe.losses, covered=batch.covered)
         return {"stereo": loss.total}
 
     def evaluate(self, batch: StereoBatch) -> Mapping[str, float] | None:
@@ -126,23 +119,42 @@ class StereoTraining(module.Training):
         """The image and its prediction, and for panoramas the ground truth."""
         if not isinstance(batch.geometry, SphericalStereo):
             depth = _pinhole_depth(self._disparity(batch), batch)
-            rgb = depth_picture(depth.cpu().numpy(), limits=(0.0, self.recipe.data.max_range_m))
             here = F.interpolate(batch.here[:1], depth.shape, mode="bilinear")[0].cpu()
-            return torch.cat((here, torch.from_numpy(rgb).permute(2, 0, 1) / 255), 1)
+            return torch.cat((here, shown(depth, (0.0, self.recipe.data.max_range_m))), 1)
         range_m = batch.geometry.range(self._disparity(batch), batch.baseline_m)
         limit = self.recipe.data.max_range_m
         return range_preview(batch.here[0], range_m[0], batch.target_m[0], limit)
 
     def metadata(self) -> dict[str, str]:
-        data = self.recipe.data
-        entries = {"size": f"{data.height} x {data.width}"}
+        """The size, and fields of ``systems.blindspot.estimator.BlindSpotOptions`` for inference.
+
+        Other options of a network that was trained on pairs of KITTI as panoramas are those of the
+        authors: circular padding, flip averaging, their crop.
+        """
+        data, options = self.recipe.data, {}
+        (height, width), fov_deg = data.size, data.panorama_fov_deg
         if data.kind == "threed60":
-            options = full_turn_options(data.size, self.recipe.model.circular, data.baseline_m)
-            entries["options"] = json.dumps(options)
-        elif data.panorama_fov_deg is not None:
-            options = partial_turn_options(data.size, data.panorama_fov_deg)
-            entries["options"] = json.dumps(options)
-        return entries
+            options = {
+                "height": width // 2,
+                "anisotropy": width / (2 * height),
+                "latitudes_deg": None,
+                "training_fov_deg": 360.0,
+                "training_width": width,
+                "formula": "training",
+                "baseline_m": data.baseline_m,
+                "seam": "circular" if self.recipe.model.circular else "off",
+                "flip": False,
+            }
+        elif fov_deg is not None:
+            options = {
+                "anisotropy": (width / fov_deg[0]) / (height / fov_deg[1]),
+                "training_fov_deg": fov_deg[0],
+                "training_width": width,
+                "formula": "consistent",
+                "baseline_m": KITTI_BASELINE_M,
+            }
+        size = {"size": f"{height} x {width}"}
+        return size | ({"options": json.dumps(options)} if options else {})
 
     def _disparity(self, batch: StereoBatch) -> Tensor:
         images = batch.here.contiguous(memory_format=torch.channels_last)
@@ -156,71 +168,17 @@ def _pinhole_depth(disparity: Tensor, batch: StereoBatch) -> Tensor:
 
 
 def prepare(recipe: BlindSpotRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and pairs of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, or unsupported sizes.
-        CheckpointError: weights are missing, or do not fit.
-        OSError, NoFramesError: data are missing.
-    """
+    """Network and pairs of a recipe; a :class:`RecipeError` also for unsupported sizes."""
     network = seeded_network(recipe, BlindSpotVgg)
-    multiple = network.config.multiple
-    if any(side % multiple for side in recipe.data.size):
-        raise RecipeError(
-            f"data.height and data.width must be multiples of {multiple} for {recipe.model.name}, "
-            f"got {recipe.data.height} and {recipe.data.width}"
-        )
+    check_size(recipe, network.config.multiple)
     first = recipe.model.first_disparity
     if recipe.model.checkpoint is None and first is not None:
-        set_initial_disparity(network, first)
-    try:
+        for head in network.heads:
+            nn.init.constant_(head.bias, math.log(first / (DISPARITY_LIMIT - first)))
+            with torch.no_grad():
+                head.weight.mul_(0.05)
+    with errors_of("data"):
         data = StereoData(
             recipe.data, recipe.augment, recipe.turn, recipe.run.seed, recipe.run.val_frames
         )
-    except ValueError as error:
-        raise RecipeError(f"data: {error}") from error
     return module.Prepared(StereoTraining(recipe, network), data)
-
-
-def full_turn_options(
-    size: tuple[int, int], circular: bool, baseline_m: float
-) -> dict[str, object]:
-    """Inference options of a network that was trained on full panoramas of a (height, width).
-
-    Fields of ``systems.blindspot.estimator.BlindSpotOptions``.
-    """
-    height, width = size
-    return {
-        "height": width // 2,
-        "anisotropy": width / (2 * height),
-        "latitudes_deg": None,
-        "training_fov_deg": 360.0,
-        "training_width": width,
-        "formula": "training",
-        "baseline_m": baseline_m,
-        "seam": "circular" if circular else "off",
-        "flip": False,
-    }
-
-
-def partial_turn_options(size: tuple[int, int], fov_deg: tuple[float, float]) -> dict[str, object]:
-    """Inference options of a network that was trained on pairs of KITTI as panoramas.
-
-    Other options are those of the authors: circular padding, flip averaging, their crop.
-    """
-    height, width = size
-    return {
-        "anisotropy": (width / fov_deg[0]) / (height / fov_deg[1]),
-        "training_fov_deg": fov_deg[0],
-        "training_width": width,
-        "formula": "consistent",
-        "baseline_m": KITTI_BASELINE_M,
-    }
-
-
-def set_initial_disparity(network: BlindSpotVgg, disparity: float) -> None:
-    """Make an untrained network return about ``disparity`` (a share of the width) everywhere."""
-    for head in network.heads:
-        nn.init.constant_(head.bias, math.log(disparity / (DISPARITY_LIMIT - disparity)))
-        with torch.no_grad():
-            head.weight.mul_(0.05)

@@ -1,4 +1,4 @@
-"""Validation of the range of panoramas: metrics, and those of a constant range."""
+"""What the blind-spot VGG and OmniDepth share: size of panoramas, metrics of their range."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ...evaluation.metrics import depth_metrics
 from ...geometry import Equirectangular
+from ..recipe import Recipe
+from ..strict_mapping import RecipeError
 
 LOWER = (
     *("abs_rel", "sq_rel", "rms", "log_rms", "log10", "mae"),
@@ -17,20 +19,27 @@ LOWER = (
 HIGHER = ("a1", "a2", "a3")
 
 
+def check_size(recipe: Recipe, multiple: int) -> None:
+    """Raises RecipeError: height and width of the data are no multiples of a number."""
+    height, width = recipe.data.size
+    if height % multiple or width % multiple:
+        raise RecipeError(
+            f"data.height and data.width must be multiples of {multiple} for {recipe.model.name}, "
+            f"got {height} and {width}"
+        )
+
+
 def range_metrics(
     range_m: Tensor, target_m: Tensor, max_range_m: float, camera: Equirectangular | None = None
 ) -> Mapping[str, float] | None:
-    """Metrics of panoramas weighted by solid angle, averaged over the images.
+    """Metrics of panoramas weighted by solid angle, averaged over the images; None without
+    ground truth.
 
-    Each prediction is scaled by the medians, then clamped to ``max_range_m``. ``abs_rel_metric`` is
-    that without scaling; ``abs_rel_constant`` that of a constant range with the same scaling.
+    Each prediction is scaled by the medians, then clamped to ``max_range_m``. ``abs_rel_metric``
+    is that without scaling; ``abs_rel_constant`` that of a constant range with the same scaling.
 
-    Args:
-        range_m: (B, 1, H, W) prediction. target_m: ground truth of that size, 0 where unknown.
-        camera: of that size; None is a full panorama.
-
-    Returns:
-        None if no image has ground truth.
+    Prediction and ground truth are (B, 1, H, W), 0 where unknown; the camera is None for a full
+    panorama.
     """
     rows = []
     camera = camera or Equirectangular(*target_m.shape[-2:])
@@ -43,13 +52,10 @@ def range_metrics(
         found = pred[known].clamp(1e-3, 1e3)  # a disparity of 0 is at infinity
         middle = target.median()
         scaled = found * (middle / found.median())
-        rows.append(
-            dict(depth_metrics(target, scaled.clamp_max(max_range_m), weights))
-            | {
-                "abs_rel_metric": _abs_rel(target, found.clamp_max(max_range_m), weights),
-                "abs_rel_constant": _abs_rel(target, middle.expand_as(target), weights),
-            }
-        )
+        row = dict(depth_metrics(target, scaled.clamp_max(max_range_m), weights))
+        row["abs_rel_metric"] = _abs_rel(target, found.clamp_max(max_range_m), weights)
+        row["abs_rel_constant"] = _abs_rel(target, middle.expand_as(target), weights)
+        rows.append(row)
     if not rows:
         return None
     return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}

@@ -64,30 +64,27 @@ URESNET_LOSS = MultiScaleOptions((0.445, 0.275, 0.13), (0.15, 0.0, 0.0))
 def multi_scale_loss(
     predictions: Sequence[Tensor], target: Tensor, mask: Tensor, options: MultiScaleOptions
 ) -> Tensor:
-    """Weighted sum of :func:`squared_error` and :func:`gradient_size` over the scales.
+    """Weighted sum of :func:`squared_error` and :func:`gradient_size` over the scales; with
+    ``options.relative``, absolute error and gradient of logarithms.
 
-    With ``options.relative``, absolute error and gradient of logarithms.
-
-    Args:
-        predictions: (B, 1, H / 2^i, W / 2^i) metres, finest first.
-        target: (B, 1, H, W) metres; coarser scales take every second pixel.
-        mask: (B, 1, H, W) bool, where the target is known.
-
-    Raises:
-        ValueError: more or fewer scales than weights.
+    Predictions are (B, 1, H / 2^i, W / 2^i) metres, finest first. Target and its known pixels
+    are (B, 1, H, W); coarser scales take every second pixel. Raises ValueError: more or fewer
+    scales than weights.
     """
     if len(predictions) != len(options.error):
         raise ValueError(
             f"the loss has weights for {len(options.error)} scales, got {len(predictions)}"
         )
     total = target.new_zeros(())
-    weights = zip(options.error, options.gradient, strict=True)
-    for scale, (prediction, (error, gradient)) in enumerate(zip(predictions, weights, strict=True)):
+    terms = zip(predictions, options.error, options.gradient, strict=True)
+    for scale, (prediction, error, gradient) in enumerate(terms):
         known = mask[..., :: 2**scale, :: 2**scale]
         coarse = target[..., :: 2**scale, :: 2**scale]
         if options.relative:
             prediction, coarse = _logarithm(prediction), torch.where(known, coarse, 1).log()
-            total = total + error * _absolute_error(coarse, prediction, known, options)
+            difference = torch.where(known, (prediction - coarse).abs(), 0)
+            weights = _weights(known, prediction, options)
+            total = total + error * weighted_mean(difference, weights)
         else:
             total = total + error * squared_error(coarse, prediction, known, options)
         if gradient:
@@ -101,13 +98,6 @@ def squared_error(target: Tensor, pred: Tensor, mask: Tensor, options: MultiScal
     if options.masked:
         error = torch.where(mask, error, 0)
     return weighted_mean(error, _weights(mask if options.masked else None, pred, options))
-
-
-def _absolute_error(
-    target: Tensor, pred: Tensor, mask: Tensor, options: MultiScaleOptions
-) -> Tensor:
-    error = torch.where(mask, (pred - target).abs(), 0)
-    return weighted_mean(error, _weights(mask, pred, options))
 
 
 def _logarithm(metres: Tensor) -> Tensor:

@@ -11,23 +11,18 @@ from torch import Tensor, nn
 
 from ...systems.omnidepth.network import OmniDepth, RectNet
 from .. import module, recipe
-from ..blindspot.augment import StereoAugmentation
-from ..blindspot.data import DataRecipe, PanoramaBatch, PanoramaData
-from ..blindspot.validation import HIGHER, LOWER, range_metrics, range_preview
+from ..blindspot.data import DataRecipe, PanoramaBatch, PanoramaData, StereoAugmentation
+from ..blindspot.validation import HIGHER, LOWER, check_size, range_metrics, range_preview
 from ..module import LearningFactors
 from ..networks import seeded_network
-from ..strict_mapping import RecipeError
+from ..strict_mapping import errors_of
 from .losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
 
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Adds the padding and the initial output of the network.
-
-    Attributes:
-        circular: circular padding. The authors train with zeros.
-        first_range_m: output of the untrained network; None leaves it near 0.
-    """
+    """Adds circular padding (the authors train with zeros) and the output of the untrained
+    network; None leaves it near 0."""
 
     circular: bool = False
     first_range_m: float | None = None
@@ -45,12 +40,8 @@ class LossRecipe:
 
 @dataclass(frozen=True, kw_only=True)
 class OmniDepthRecipe(recipe.Recipe):
-    """A whole training run.
-
-    Attributes:
-        turn: rotate each panorama by a random angle about the vertical axis.
-        bias_rate: factor of the learning rate of biases (2 in the published program).
-    """
+    """A whole training run. ``turn`` rotates each panorama by a random angle about the vertical
+    axis; ``bias_rate`` is a factor of the learning rate of biases, 2 in the published program."""
 
     model: ModelRecipe
     data: DataRecipe
@@ -105,25 +96,13 @@ class OmniDepthTraining(module.Training):
 
 
 def prepare(recipe: OmniDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and panoramas of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, or unsupported sizes.
-        CheckpointError: weights are missing, or do not fit.
-        OSError, NoFramesError: data are missing.
-    """
+    """Network and panoramas of a recipe; a :class:`RecipeError` also for unsupported sizes."""
     network = seeded_network(recipe, OmniDepth)
-    if any(side % network.multiple for side in recipe.data.size):
-        raise RecipeError(
-            f"data.height and data.width must be multiples of {network.multiple} for "
-            f"{recipe.model.name}, got {recipe.data.height} and {recipe.data.width}"
-        )
+    check_size(recipe, network.multiple)
     first = recipe.model.first_range_m
     if recipe.model.checkpoint is None and first is not None:
         for head in network.decoder.heads:
             nn.init.constant_(head.bias, first)
-    try:
+    with errors_of("data"):
         data = PanoramaData(recipe.data, recipe.augment, recipe.turn, recipe.run.val_frames)
-    except ValueError as error:
-        raise RecipeError(f"data: {error}") from error
     return module.Prepared(OmniDepthTraining(recipe, network), data)

@@ -42,12 +42,8 @@ def augment(
 ) -> tuple[Tensor, Tensor]:
     """Yaw, mirror image, colour and noise, drawn for each image separately.
 
-    Args:
-        rgb: (B, 3, H, W) float32 in [0, 1]. range_m: (B, 1, H, W).
-        generator: on the CPU; the same state gives the same changes on every device.
-
-    Returns:
-        The changed pair, same shapes; the image stays in [0, 1].
+    Images (B, 3, H, W) stay in [0, 1], ranges are (B, 1, H, W). The generator is on the CPU; the
+    same state gives the same changes on every device.
     """
     count, width = len(rgb), rgb.shape[-1]
     shift = torch.randint(0, width, (count,), generator=generator) * int(recipe.yaw)
@@ -62,11 +58,8 @@ def augment(
 
 
 def turn(maps: Tensor, shift: Tensor, mirror: Tensor) -> Tensor:
-    """Roll each (C, H, W) map by ``shift`` columns to the right, then mirror it if ``mirror``.
-
-    Args:
-        maps: (B, C, H, W). shift: (B,) int64. mirror: (B,) bool.
-    """
+    """Roll each map of (B, C, H, W) by ``shift`` (B,) columns to the right, then mirror it where
+    ``mirror`` (B,) is true."""
     width = maps.shape[-1]
     columns = torch.arange(width).expand(len(maps), width)
     columns = torch.where(mirror[:, None], width - 1 - columns, columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from ...data.panoramas.resize import cubic_picture, nearest_map
 from ...data.worlds import WorldFolder
 from ...systems.image_input import IMAGENET_MEAN, IMAGENET_STD
 from ..stream import Draw, HeldOut, NoFramesError, StepBatch
-from ..strict_mapping import RecipeError
+from ..strict_mapping import errors_of
 from .augment import AugmentRecipe, augment
 
 SourceKind = Literal["worlds", "structured3d", "deep360", "matterport3d", "stanford2d3d"]
@@ -25,15 +25,8 @@ SourceKind = Literal["worlds", "structured3d", "deep360", "matterport3d", "stanf
 
 @dataclass(frozen=True)
 class SourceRecipe:
-    """A data set of panoramas.
-
-    Attributes:
-        kind: its layout.
-        root: its folder.
-        split: ignored for worlds, which have none.
-        listing: a list of its frames instead of a split, see
-            :class:`~depth_perception.data.panoramas.Panoramas`.
-    """
+    """A data set of panoramas. Worlds have no ``split``; a ``listing`` of frames replaces it,
+    see :class:`~depth_perception.data.panoramas.Panoramas`."""
 
     kind: SourceKind
     root: str
@@ -140,12 +133,8 @@ class Batch(StepBatch):
 
 @dataclass(frozen=True)
 class FrameBank:
-    """All frames of a data set, decoded in memory.
-
-    Attributes:
-        rgb: (N, 3, H, W) uint8.
-        range_m: (N, H, W) float16 metres, 0 where there is no surface (0.05 % rounding).
-    """
+    """All frames of a data set, decoded in memory: RGB (N, 3, H, W) uint8, and range (N, H, W)
+    float16 in metres, 0 where there is no surface (0.05 % rounding)."""
 
     rgb: Tensor
     range_m: Tensor
@@ -157,11 +146,8 @@ class FrameBank:
         limit: int | None = None,
         progress: Callable[[range], Iterable[int]] = iter,
     ) -> FrameBank:
-        """Read the first ``limit`` frames (all if None), which have the same size.
-
-        Raises:
-            NoFramesError: there are no frames.
-        """
+        """Read the first ``limit`` frames (all if None), which have the same size; NoFramesError
+        if none."""
         count = len(reader) if limit is None else min(limit, len(reader))
         if count < 1:
             raise NoFramesError("the data set holds no frames")
@@ -182,24 +168,13 @@ class FrameBank:
         return resized(self.rgb[chosen], self.range_m[chosen], height)
 
 
-class Frames(Protocol):
-    """Frames at a requested height."""
-
-    def __len__(self) -> int: ...
-    def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor]: ...
-
-
 def read_frames(
     sources: Sequence[SourceRecipe],
     limit: int | None = None,
     progress: Callable[[range], Iterable[int]] = iter,
-) -> Frames:
-    """The frames of data sets: a single folder of worlds in memory, others from disk.
-
-    Raises:
-        OSError: a folder or file is missing. RecipeError: no such split, or an invalid list.
-        NoFramesError: there are no frames.
-    """
+) -> FrameBank | FrameFiles:
+    """The frames of data sets: a single folder of worlds in memory, others from disk. Raises
+    OSError, RecipeError: see :func:`open_source`. NoFramesError: there are no frames."""
     readers = [open_source(source) for source in sources]
     if len(sources) == 1 and sources[0].kind == "worlds":
         return FrameBank.read(readers[0], limit, progress)
@@ -207,17 +182,12 @@ def read_frames(
 
 
 def open_source(source: SourceRecipe) -> FrameReader:
-    """The reader of a data set.
-
-    Raises:
-        OSError: the data are missing. RecipeError: no such split, or an invalid list.
-    """
+    """The reader of a data set. Raises OSError: no data; RecipeError: no such split, or a bad
+    list."""
     if source.kind == "worlds":
         return WorldFolder(source.root)
-    try:
+    with errors_of("data"):
         return open_panoramas(source.kind, source.root, source.split, listing=source.listing)
-    except ValueError as error:
-        raise RecipeError(f"data: {error}") from error
 
 
 class FrameFiles:
@@ -299,18 +269,14 @@ def by_quantiles(depth: Tensor, mask: Tensor) -> Tensor:
 
 
 class RangeData:
-    """Training and validation batches of panoramas with range.
-
-    Args:
-        held_out: validation frames, or None. val_frames: number of them to use.
-    """
+    """Training batches of panoramas with range, and at most ``val_frames`` of ``held_out``."""
 
     def __init__(
         self,
-        frames: Frames,
+        frames: FrameBank | FrameFiles,
         data: DataRecipe,
         changes: AugmentRecipe,
-        held_out: Frames | None = None,
+        held_out: FrameBank | FrameFiles | None = None,
         val_frames: int = 64,
     ) -> None:
         self._frames, self._data, self._changes = frames, data, changes
@@ -331,9 +297,7 @@ class RangeData:
         """The batch of a step, at the resolution of its progress."""
         height = self._data.height(draw.progress)
         rgb, range_m = self._frames.at(draw.items, height)
-        changed = [
-            augment(image[None], ranges[None], self._changes, generator)
-            for image, ranges, generator in zip(rgb, range_m, draw.generators, strict=True)
-        ]
+        rows = zip(rgb, range_m, draw.generators, strict=True)
+        changed = [augment(image[None], r[None], self._changes, g) for image, r, g in rows]
         rgb, range_m = (torch.cat(maps) for maps in zip(*changed, strict=True))
         return Batch(normalise(rgb), *make_target(range_m, self._data), step=draw.step)

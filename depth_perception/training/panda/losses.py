@@ -9,14 +9,13 @@ loss is 0 with zero gradients, where the original gives NaN.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from .epnl import epnl
 
 _LOSS_OPTIONS = {
     "silog": ("variance_focus",),
@@ -56,16 +55,21 @@ def loss_value(term: LossRecipe, target: Tensor, pred: Tensor, mask: Tensor, see
     return _LOSSES[term.kind](target, pred, mask, weight=term.weight, **term.options())
 
 
-def l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean absolute error over positive ground truth."""
-    target, pred = _positive(target, pred, mask)
-    return weight * _mean((target - pred).abs())
+def _over_positive(name: str, error: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Tensor]:
+    """A loss: the mean of an error of target and prediction over positive ground truth."""
+
+    def loss(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
+        return weight * _mean(error(*_positive(target, pred, mask)))
+
+    loss.__name__ = name
+    return loss
 
 
-def l2(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean squared error over positive ground truth."""
-    target, pred = _positive(target, pred, mask)
-    return weight * _mean((target - pred).square())
+l1 = _over_positive("l1", lambda target, pred: (target - pred).abs())
+l2 = _over_positive("l2", lambda target, pred: (target - pred).square())
+log_l1 = _over_positive("log_l1", lambda t, p: (t.log() - p.clamp_min(1e-6).log()).abs())
+"""Natural logarithms, close to AbsRel."""
+relative_l1 = _over_positive("relative_l1", lambda target, pred: (target - pred).abs() / target)
 
 
 def berhu(
@@ -80,12 +84,8 @@ def berhu(
         return _zero(pred)
     error = (target - pred).abs()
     delta = threshold * error.detach().max()
-    return (
-        weight
-        * torch.where(
-            error < delta, error, (error.square() + delta.square()) / (2 * delta).clamp_min(1e-12)
-        ).mean()
-    )
+    quadratic = (error.square() + delta.square()) / (2 * delta).clamp_min(1e-12)
+    return weight * torch.where(error < delta, error, quadratic).mean()
 
 
 def silog(
@@ -96,14 +96,17 @@ def silog(
     Eigen et al., "Depth Map Prediction from a Single Image", sec. 3.2, with the variance focus of
     Lee et al., "From Big to Small", sec. 3.4.
     """
-    return 10 * weight * _silog(target, pred, mask, variance_focus)
+    return dav2_silog(target, pred, mask, 10 * weight, variance_focus)
 
 
 def dav2_silog(
     target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0, variance_focus: float = 0.5
 ) -> Tensor:
     """The scale-invariant log error as Depth Anything V2 uses it: no factor 10."""
-    return weight * _silog(target, pred, mask, variance_focus)
+    if not mask.any():
+        return _zero(pred)
+    error = pred[mask].log() - target[mask].log()
+    return weight * _root(error.square().mean() - variance_focus * error.mean().square())
 
 
 def rmselog(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
@@ -114,18 +117,6 @@ def rmselog(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> 
     return weight * _root(_mean((target.log() - (pred + 1e-12).log()).square()))
 
 
-def log_l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean absolute natural-log error over positive ground truth, close to AbsRel."""
-    target, pred = _positive(target, pred, mask)
-    return weight * _mean((target.log() - pred.clamp_min(1e-6).log()).abs())
-
-
-def relative_l1(target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
-    """Mean relative error (AbsRel) over positive ground truth."""
-    target, pred = _positive(target, pred, mask)
-    return weight * _mean((target - pred).abs() / target)
-
-
 def scale_invariant(
     target: Tensor, pred: Tensor, mask: Tensor, weight: float = 1.0, eps: float = 1e-6
 ) -> Tensor:
@@ -134,8 +125,7 @@ def scale_invariant(
     Ranftl et al., "Towards Robust Monocular Depth Estimation" (MiDaS), sec. 5; the gradient flows
     through the median and the deviation.
     """
-    total = pred.new_zeros(())
-    count = pred.new_zeros(())
+    total, count = pred.new_zeros(2)
     for t, p, m in zip(target, pred, mask, strict=True):
         if m.any():
             total = total + (_by_median(t[m], eps) - _by_median(p[m], eps)).abs().sum()
@@ -203,22 +193,95 @@ def _root(value: Tensor) -> Tensor:
     return value.clamp_min(1e-12).sqrt()
 
 
-def _silog(target: Tensor, pred: Tensor, mask: Tensor, variance_focus: float) -> Tensor:
-    if not mask.any():
-        return _zero(pred)
-    error = pred[mask].log() - target[mask].log()
-    return _root(error.square().mean() - variance_focus * error.mean().square())
-
-
 def _by_median(values: Tensor, eps: float) -> Tensor:
     centred = values - values.median()
     return centred / (centred.abs().sum() / (values.numel() + eps) + eps)
 
 
-_LOSSES = {
-    loss.__name__: loss
-    for loss in (
-        *(l1, l2, berhu, silog, dav2_silog, rmselog, log_l1, relative_l1),
-        *(scale_invariant, gradient, l1norm),
-    )
-}
+_POINTWISE = (l1, l2, berhu, silog, dav2_silog, rmselog, log_l1, relative_l1)
+_LOSSES = {loss.__name__: loss for loss in (*_POINTWISE, scale_invariant, gradient, l1norm)}
+
+
+def draw_rectangles(
+    height: int,
+    width: int,
+    rng: np.random.RandomState,
+    count: int = 32,
+    lower: float = 0.125,
+    upper: float = 0.5,
+) -> Tensor:
+    """Random rectangles (count, height, width) bool, more often near the equator than near the
+    poles.
+
+    The order of the draws is that of the original, so a legacy NumPy generator with the same
+    seed gives the same rectangles. Both sides range from ``lower`` to ``upper`` of the image
+    height; a rectangle beyond the right border continues at the left border. Raises ValueError:
+    the image is too small to draw ``count`` different heights.
+    """
+    smallest, largest = int(lower * height), int(upper * height)
+    sizes = np.arange(smallest, largest)
+    if len(sizes) < count or width - smallest < count:
+        raise ValueError(
+            f"EPNL draws {count} different rectangle sides between {lower} and {upper} of the "
+            f"image height; {height} x {width} has only {len(sizes)} heights and "
+            f"{width - smallest} left columns: train on larger images or draw fewer rectangles"
+        )
+    heights = rng.choice(sizes, count, replace=False)
+    widths = rng.choice(sizes, count, replace=False)
+    last_top = height - smallest
+    tops = rng.normal(last_top / 2, last_top / 6, count).astype(int).clip(0, last_top - 1)
+    lefts = rng.choice(width - smallest, count, replace=False)
+    masks = torch.zeros(count, height, width, dtype=torch.bool)
+    for mask, top, left, h, w in zip(masks, tops, lefts, heights, widths, strict=True):
+        mask[top : top + h, left : left + w] = True
+        if left + w > width:
+            mask[top : top + h, : left + w - width] = True
+    return masks
+
+
+def epnl(
+    target: Tensor,
+    pred: Tensor,
+    mask: Tensor,
+    weight: float = 1.0,
+    rectangles: Tensor | None = None,
+    rng: np.random.RandomState | None = None,
+    count: int = 32,
+    lower: float = 0.125,
+    upper: float = 0.5,
+) -> Tensor:
+    """L1 between maps normalised by median and deviation, in rectangles and in the whole image.
+
+    As in the original, the deviation sums over the whole image but is divided by the number of
+    valid pixels of the rectangle, and the prediction's median carries no gradient.
+
+    Args:
+        target, pred: (B, 1, H, W) float32. mask: (B, 1, H, W) bool.
+        rectangles: (N, H, W) bool for the whole batch, or None to draw ``count`` of them from
+            ``rng`` (see :func:`draw_rectangles`).
+
+    Raises:
+        ValueError: neither ``rectangles`` nor ``rng`` is given.
+    """
+    if rectangles is None:
+        if rng is None:
+            raise ValueError("give either the rectangles or the generator to draw them from")
+        rectangles = draw_rectangles(*target.shape[-2:], rng, count, lower, upper)
+    rectangles = rectangles.to(mask.device)
+    whole = torch.ones_like(rectangles[:1])
+    total, pixels = pred.new_zeros(2)
+    for t, p, valid in zip(target[:, 0], pred[:, 0], mask[:, 0], strict=True):
+        for region in (valid & r for r in torch.cat((rectangles, whole))):
+            n = region.sum()
+            if n == 0:
+                continue
+            error = _normalise(t, region, n)[region] - _normalise(p, region, n)[region]
+            total = total + error.abs().sum()
+            pixels = pixels + n
+    value = weight * total / (pixels + 1e-6)
+    return value if torch.isfinite(value) else 0 * torch.nan_to_num(pred).sum()
+
+
+def _normalise(values: Tensor, region: Tensor, pixels: Tensor) -> Tensor:
+    centred = values - values[region].median().detach()
+    return centred / (centred.abs().sum() / (pixels + 1e-10) + 1e-6)

@@ -2,24 +2,224 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ...data.panoramas import Pictures, open_pictures
+from ...data.panoramas.resize import nearest_map
 from ...geometry.mobius import Mobius, mobius_grid
+from ...io.atomic import replacing
+from ...io.depth_files import read_depth
+from ...systems import load_network
 from .. import module
-from ..stream import NoFramesError, seed_of
-from .augment import AugmentRecipe
+from ..module import Track, untracked
+from ..networks import known_card
+from ..stream import Draw, NoFramesError, seed_of
+from ..strict_mapping import RecipeError
+from . import frames
+from .augment import AugmentRecipe, jitter
+from .frames import Batch, RangeData, by_quantiles, normalise, resized_image
 from .losses import loss_value
-from .networks import trainable_network
-from .pseudo_labels import TeacherRecipe, write_pseudo_labels
-from .recipe import PandaRecipe
-from .student_data import DataRecipe, LabelledImages, StudentBatch, StudentData
-from .task import RangeTraining, range_data
+from .task import PandaRecipe, RangeTraining, range_data, trainable_network
+
+
+@dataclass(frozen=True)
+class UnlabelledRecipe:
+    """Images of a layout (of ``worlds`` the ranges are not read), and a list of them, one per
+    line.
+
+    Their pseudo labels are float ``.npy`` in (0, 1], larger is farther, in the folder
+    ``labels``, named as the images (``pano_`` becomes ``depth_``).
+    """
+
+    kind: Literal["zind", "360x", "diverse360", "worlds"]
+    root: str
+    labels: str
+    listing: str | None = None
+
+
+@dataclass(frozen=True)
+class DataRecipe(frames.DataRecipe):
+    """Frames with range as for the teacher, and ``unlabelled`` images with pseudo labels, of
+    which every n-th is used (2 by the authors); an epoch shows each of them once."""
+
+    unlabelled: tuple[UnlabelledRecipe, ...] = ()
+    every: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.unlabelled:
+            raise ValueError("unlabelled must name at least one folder of images")
+        if self.every < 1:
+            raise ValueError(f"every must be at least 1, got {self.every}")
+        if self.target != "quantiles":
+            raise ValueError("a student learns relative range: target must be quantiles")
+
+
+@dataclass(frozen=True)
+class StudentBatch(Batch):
+    """A batch with range and the same number of images with pseudo labels.
+
+    Attributes:
+        raw, strong: (B, 3, H, W) network input of the images, plain and with changed colours.
+        pseudo, pseudo_mask: (B, 1, H, W) pseudo labels in [0.01, 1], and their valid pixels.
+    """
+
+    raw: Tensor
+    strong: Tensor
+    pseudo: Tensor
+    pseudo_mask: Tensor
+
+
+class LabelledImages:
+    """Images of several folders with their pseudo labels, read on access; OSError if missing."""
+
+    def __init__(self, sources: Sequence[UnlabelledRecipe], every: int = 1) -> None:
+        readers = [(open_pictures(s.kind, s.root, listing=s.listing), s) for s in sources]
+        found = [
+            (reader, index, Path(source.labels) / reader.label_name(index))
+            for reader, source in readers
+            for index in range(len(reader))
+        ]
+        self._items: list[tuple[Pictures, int, Path]] = found[::every]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def label_path(self, item: int) -> Path:
+        """Path of the label of an image, which may not exist yet."""
+        return self._items[item][2]
+
+    def image(self, item: int) -> Tensor:
+        """(3, H, W) uint8."""
+        reader, index, _ = self._items[item]
+        return reader[index]
+
+    def label(self, item: int) -> Tensor:
+        """(H, W) float32 output of the teacher, 0 where unknown; sky gets the largest value."""
+        reader, index, path = self._items[item]
+        label = torch.from_numpy(read_depth(path)).nan_to_num(0)
+        sky = reader.sky(index)
+        if sky is None:
+            return label
+        if sky.shape != label.shape:
+            sky = sky[None, None].float()
+            sky = torch.nn.functional.interpolate(sky, label.shape, mode="nearest")[0, 0] > 0
+        return torch.where(sky, label.max(), label)
+
+    def at(self, items: Iterable[int], height: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (B, 3, h, 2 h) in [0, 1], labels (B, 1, h, 2 h) and their valid pixels."""
+        items = tuple(items)
+        rgb = torch.stack([resized_image(self.image(item), height) for item in items])
+        label = torch.stack([nearest_map(self.label(item), height)[None] for item in items])
+        mask = (label > 0) & (label <= 1)
+        return rgb, by_quantiles(label, mask), mask
+
+
+class StudentData:
+    """Training items are the images, whose colours change; a random frame with range joins each."""
+
+    def __init__(
+        self, labelled: RangeData, images: LabelledImages, data: DataRecipe, colours: AugmentRecipe
+    ) -> None:
+        self._labelled, self._images = labelled, images
+        self._data, self._colours = data, colours
+        self.held_out = labelled.held_out
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def batch(self, draw: Draw) -> StudentBatch:
+        """The batch of a step."""
+        count = len(self._labelled)
+        chosen = tuple(int(torch.randint(count, (), generator=g)) for g in draw.generators)
+        known = self._labelled.batch(replace(draw, items=chosen))
+        rgb, label, mask = self._images.at(draw.items, self._data.height(draw.progress))
+        pairs = zip(rgb, draw.generators, strict=True)
+        strong = torch.cat([jitter(image[None], self._colours, g) for image, g in pairs])
+        views = (normalise(rgb), normalise(strong), label, mask)
+        return StudentBatch(known.images, known.target, known.mask, *views, step=draw.step)
+
+
+_NOTE = "teacher.json"
+
+
+@dataclass(frozen=True)
+class TeacherRecipe:
+    """The teacher that makes missing pseudo labels, a model whose output grows with range.
+    ``height`` is that of its input image; in the paper twice that of the training."""
+
+    name: str
+    checkpoint: str
+    height: int = 1008
+
+    def __post_init__(self) -> None:
+        if self.height < 14 or self.height % 14:
+            raise ValueError(f"height must be a multiple of 14, got {self.height}")
+
+
+def write_pseudo_labels(
+    teacher: TeacherRecipe,
+    images: LabelledImages,
+    folders: Iterable[Path],
+    track: Track = untracked,
+) -> int:
+    """Write the missing labels and return their number.
+
+    A label is float32 in (0, 1), larger is farther, at the size of the teacher input. Each folder
+    of labels gets a note on the teacher, so that labels of two teachers are not mixed.
+
+    Args:
+        folders: of the labels.
+
+    Raises:
+        RecipeError: no such teacher, or one without range; or a folder has the labels of another
+            teacher.
+        CheckpointError: the checkpoint does not fit.
+    """
+    if known_card(teacher.name, "teacher.name").camera != "equirectangular":
+        raise RecipeError(f"teacher.name: {teacher.name} is not a model for panoramas")
+    network = load_network(teacher.name, teacher.checkpoint)
+    with open(teacher.checkpoint, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    note = {"teacher": teacher.name, "sha256": digest, "height": teacher.height}
+    for folder in folders:
+        _sign(folder, note)
+    todo = [i for i in range(len(images)) if not images.label_path(i).is_file()]
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device)
+    for place in track(range(len(todo)), "writing pseudo labels"):
+        rgb = resized_image(images.image(todo[place]), teacher.height)
+        with torch.no_grad():
+            values = network(normalise(rgb[None].to(device)))[0, 0] / network.max_depth
+        path = images.label_path(todo[place])
+        with replacing(path) as part, part.open("wb") as out:
+            np.save(out, values.float().cpu().numpy())
+    return len(todo)
+
+
+def _sign(folder: Path, note: dict[str, object]) -> None:
+    path = folder / _NOTE
+    if path.is_file():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found != note:
+            raise RecipeError(
+                f"data.unlabelled: {folder} holds labels of {found}, not of {note}: give another "
+                "folder"
+            )
+        return
+    with replacing(path) as part:
+        part.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+
 
 _LABELLED, _PSEUDO, _WARP = 3, 4, 5  # random streams of a step
 
@@ -62,12 +262,8 @@ class Consistency:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentRecipe(PandaRecipe):
-    """A whole training run.
-
-    Attributes:
-        losses: of range and pseudo labels; the first is also used for consistency.
-        teacher: writes missing pseudo labels; None if all exist.
-    """
+    """A whole training run. The ``losses`` are of range and pseudo labels, the first also of
+    consistency. The ``teacher`` writes missing pseudo labels; None if all exist."""
 
     data: DataRecipe
     weights: Weights = field(default_factory=Weights)
@@ -90,9 +286,8 @@ class StudentTraining(RangeTraining):
         if weights.colour:
             views.append(batch.strong)
         if weights.mobius:
-            grid = mobius_grid(
-                *batch.raw.shape[-2:], self.warp(batch.step), device=batch.raw.device
-            )
+            size, warp = batch.raw.shape[-2:], self.warp(batch.step)
+            grid = mobius_grid(*size, warp, device=batch.raw.device)
             views.append(grid.sample(batch.raw, "nearest"))
         known, raw, *changed = self.network(torch.cat(views)).float().split(len(batch))
         terms = {}
@@ -126,10 +321,7 @@ class StudentTraining(RangeTraining):
 def prepare(recipe: StudentRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Network, frames and images of a recipe; missing pseudo labels are written first.
 
-    Raises:
-        RecipeError, CheckpointError: see :func:`trainable_network` and
-            :func:`write_pseudo_labels`.
-        OSError: a folder or file is missing. NoFramesError: labels or all frames are missing.
+    Raises NoFramesError if there is no teacher for missing labels.
     """
     data = recipe.data
     network = trainable_network(recipe)
@@ -144,7 +336,5 @@ def prepare(recipe: StudentRecipe, track: module.Track = module.untracked) -> mo
             f"{len(missing)} of {len(images)} images have no pseudo label, the first is "
             f"{images.label_path(missing[0])}; name a teacher to write them"
         )
-    return module.Prepared(
-        StudentTraining(recipe, network),
-        StudentData(labelled, images, data, recipe.consistency.colour),
-    )
+    student_data = StudentData(labelled, images, data, recipe.consistency.colour)
+    return module.Prepared(StudentTraining(recipe, network), student_data)

@@ -102,29 +102,21 @@ def augmented(
 
 
 def ground_truth_of(frame: PanopticFrame, things: Sequence[int]) -> GroundTruth:
-    """Ground truth of a frame; crowds have classes, but are not objects.
-
-    Objects of a single row or column are ignored.
-
-    Args:
-        things: the thing classes, in order.
-    """
+    """Ground truth of a frame, given the thing classes in order. Crowds have classes, but are
+    not objects; objects of a single row or column are ignored."""
     segments = frame.segments()
     labels = {thing: label for label, thing in enumerate(things)}
     crowds = frozenset(frame.crowd_segments())
-    found = [
-        (segment, labels[segment // 1000])
-        for segment in torch.unique(segments).tolist()
-        if segment // 1000 in labels and segment not in crowds
-    ]
     masks, kept, boxes = [], [], []
-    for segment, label in found:
+    for segment in torch.unique(segments).tolist():
+        if segment // 1000 not in labels or segment in crowds:
+            continue
         mask = segments == segment
         rows, columns = mask.any(1).nonzero()[:, 0], mask.any(0).nonzero()[:, 0]
         box = [int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])]
         if box[2] > box[0] and box[3] > box[1]:
             masks.append(mask)
-            kept.append(label)
+            kept.append(labels[segment // 1000])
             boxes.append(box)
     return GroundTruth(
         frame.classes,
@@ -154,11 +146,8 @@ def resize_ratio(old: Sequence[int], new: Sequence[int]) -> float:
 
 
 def farther(frame: PanopticFrame, ratio: float, *, bounded: bool = True) -> PanopticFrame:
-    """Depth times a ratio, for a camera with an unchanged focal length.
-
-    Args:
-        bounded: clip the result to the original range of depth, as the authors do.
-    """
+    """Depth times a ratio, for a camera with an unchanged focal length; if ``bounded``, clipped
+    to the original range of depth, as the authors do."""
     depth = frame.depth_m * ratio
     if bounded:
         depth = depth.clamp(frame.depth_m.min(), frame.depth_m.max())
@@ -199,14 +188,11 @@ def random_cropped(
 
 def centre_cropped(frame: PanopticFrame, crop: tuple[int, int]) -> PanopticFrame:
     """The centre (height, width), padded with grey, no label and no depth."""
-    starts, before, after = [], [], []
+    window, borders = (...,), ()
     for side, wanted in zip(frame.classes.shape, crop, strict=True):
-        starts.append(round(max(side - wanted, 0) / 2))
-        missing = max(wanted - side, 0)
-        before.append(missing // 2)
-        after.append(missing - missing // 2)
-    window = (..., *(slice(s, s + w) for s, w in zip(starts, crop, strict=True)))
-    borders = (before[1], after[1], before[0], after[0])
+        start, missing = round(max(side - wanted, 0) / 2), max(wanted - side, 0)
+        window = (*window, slice(start, start + wanted))
+        borders = (missing // 2, missing - missing // 2, *borders)  # the last axis first
     maps = {
         name: torch.nn.functional.pad(getattr(frame, name)[window], borders, value=fill)
         for name, fill in _MAPS.items()

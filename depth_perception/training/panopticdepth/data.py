@@ -22,23 +22,15 @@ _READERS = {"cityscapes": CityscapesPanoptic, "cityscapes-dvps": CityscapesDvps}
 
 @dataclass(frozen=True)
 class PanopticSet:
-    """A split of a data set.
-
-    Attributes:
-        kind: ``cityscapes`` has no depth, see :mod:`~depth_perception.data.cityscapes`;
-            ``cityscapes-dvps`` see :mod:`~depth_perception.data.dvps`.
-    """
+    """A split of Cityscapes (:mod:`~depth_perception.data.cityscapes`), which has no depth, or
+    of Cityscapes-DVPS (:mod:`~depth_perception.data.dvps`)."""
 
     kind: Literal["cityscapes", "cityscapes-dvps"]
     root: str
     split: str = "train"
 
     def open(self) -> PanopticReader:
-        """The reader.
-
-        Raises:
-            FileNotFoundError, ValueError: data are missing, or have another layout.
-        """
+        """The reader. Raises FileNotFoundError, ValueError: data are missing or do not fit."""
         return _READERS[self.kind](self.root, self.split)
 
 
@@ -53,14 +45,8 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PanopticBatch(StepBatch):
-    """Images and ground truth.
-
-    Attributes:
-        images: each (3, H, W) uint8 RGB; sizes may differ.
-        ground_truths: the fields of :class:`GroundTruth` of each.
-        segments: each (H, W) int64, see :meth:`PanopticFrame.segments`.
-        crowds: the crowd segments of each.
-    """
+    """Images (3, H, W) uint8 RGB, which may differ in size, the fields of :class:`GroundTruth`
+    of each, its segments (see :meth:`PanopticFrame.segments`) and its crowd segments."""
 
     images: tuple[Tensor, ...]
     ground_truths: tuple[GroundTruth, ...]
@@ -69,12 +55,7 @@ class PanopticBatch(StepBatch):
 
 
 class PanopticData:
-    """Training and validation batches of a recipe.
-
-    Raises:
-        FileNotFoundError, ValueError: data are missing, or have another layout.
-        NoFramesError: a set is empty.
-    """
+    """Training and validation batches of a recipe."""
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._augment = recipe.augment

@@ -44,12 +44,8 @@ class PanopticLosses:
 
 
 class Guided(NamedTuple):
-    """Positions of the kernels of objects at a level.
-
-    Attributes:
-        places: (n, P) int64 positions in the flattened level.
-        values: (n, P) predicted probability of a centre, 0 outside of the object.
-    """
+    """Positions (n, P), int64, of the kernels of objects in the flattened level, and the
+    predicted probabilities (n, P) of a centre there, 0 outside of the object."""
 
     places: Tensor
     values: Tensor
@@ -104,9 +100,8 @@ def panoptic_losses(
             terms["stuff_position"].append(of_stuff / len(targets))
             if len(truth.objects):
                 masks = target.masks[truth.objects]
-                guided = guided_positions(
-                    at.things, target.labels[truth.objects], masks, losses.positions
-                )
+                labels = target.labels[truth.objects]
+                guided = guided_positions(at.things, labels, masks, losses.positions)
                 kernels = thing_embedding(_picked(at.kernels, guided.places)[..., None, None])
                 dice = dice_loss(_masks_of(kernels, at.masks), _repeated(masks, guided))
                 share = guided.values / guided.values.sum(1, keepdim=True).clamp_min(_TINY)
@@ -122,8 +117,8 @@ def panoptic_losses(
                 terms["stuff_masks"].append(dice.sum() / max(stuff, 1))
                 if with_depth:
                     depths.add_stuff(at, truth, masks, inside, first_thing)
-        terms["thing_depth"].append(depths.shift_loss() / len(targets))
-        terms["depth"].append(depths.loss() / len(targets))
+        for name, loss in zip(("thing_depth", "depth"), depths.losses(), strict=True):
+            terms[name].append(loss / len(targets))
     weights = {
         "thing_position": losses.thing_position,
         "stuff_position": losses.stuff_position,
@@ -184,12 +179,8 @@ def depth_loss(depth_m: Tensor, truth_m: Tensor) -> Tensor:
 
 
 def guided_positions(things: Tensor, labels: Tensor, masks: Tensor, count: int) -> Guided:
-    """The positions of each object with the highest probability of its centre.
-
-    Args:
-        things: (things, h, w) logits of a level.
-        labels: (n,) thing classes of the objects. masks: (n, H, W) at stride 4.
-    """
+    """The ``count`` positions of each object with the highest probability of its centre, from
+    logits (things, h, w), thing classes (n,) and masks (n, H, W) at stride 4."""
     size = things.shape[-2:]
     small = F.interpolate(masks[None], size, mode="bilinear", align_corners=False)[0]
     probability = torch.where(small > _GUIDED, things.sigmoid()[labels], 0)
@@ -215,10 +206,8 @@ class _DepthPairs:
 
     def __init__(self, truth_m: Tensor) -> None:
         self._truth = truth_m
-        self._depth: list[Tensor] = [truth_m.new_zeros(0)]
-        self._true: list[Tensor] = [truth_m.new_zeros(0)]
-        self._shift: list[Tensor] = [truth_m.new_zeros(0)]
-        self._mean: list[Tensor] = [truth_m.new_zeros(0)]
+        none = [[truth_m.new_zeros(0)] for _ in range(4)]
+        self._depth, self._true, self._shift, self._mean = none
 
     def add_things(self, at: _Level, masks: Tensor, guided: Guided) -> None:
         inside = (masks > 0) & (self._truth > 0)
@@ -245,11 +234,11 @@ class _DepthPairs:
         self._depth.append(generated_depth(vectors, at.depths)[owned[known]])
         self._true.append(self._truth.expand(owned[known].shape)[owned[known]])
 
-    def loss(self) -> Tensor:
-        return depth_loss(torch.cat(self._depth), torch.cat(self._true))
-
-    def shift_loss(self) -> Tensor:
-        return depth_loss(torch.cat(self._shift), torch.cat(self._mean))
+    def losses(self) -> tuple[Tensor, Tensor]:
+        """Of the mean depth of things, and of depth."""
+        pairs = (self._shift, self._mean), (self._depth, self._true)
+        shift, depth = (depth_loss(torch.cat(found), torch.cat(true)) for found, true in pairs)
+        return shift, depth
 
 
 def _picked(maps: Tensor, places: Tensor) -> Tensor:

@@ -39,10 +39,6 @@ class GroundTruth(NamedTuple):
     boxes: Tensor
     depth_m: Tensor
 
-    def to(self, device: torch.device | str) -> GroundTruth:
-        """The ground truth on another device."""
-        return GroundTruth(*(value.to(device) for value in self))
-
 
 class LevelTargets(NamedTuple):
     """Targets of one level of the pyramid.
@@ -89,16 +85,10 @@ def panoptic_targets(
     things: int,
     classes: int,
 ) -> PanopticTargets:
-    """Targets of one image.
+    """Targets of one image from its ground truth before padding; ValueError without five levels.
 
-    Args:
-        truth: ground truth of the image before padding.
-        size: (height, width) of the padded image.
-        mask_size: of the maps of stride 4. level_sizes: of the five levels.
-        things, classes: number of thing classes and of all classes.
-
-    Raises:
-        ValueError: there are not five levels.
+    Sizes are (height, width) of the padded image, of its maps of stride 4 and of the five
+    levels; ``things`` and ``classes`` are the numbers of thing classes and of all classes.
     """
     if len(level_sizes) != len(SIZE_RANGES_PX):
         raise ValueError(f"there are {len(SIZE_RANGES_PX)} levels, got {len(level_sizes)} sizes")
@@ -120,15 +110,9 @@ def panoptic_targets(
         scores = F.interpolate(stuff[None], level_size, mode="bilinear", align_corners=False)[0]
         scores = scores.clamp_max(1)
         scores = torch.where(scores < _LEAST_STUFF, 0, scores)
-        levels.append(
-            LevelTargets(
-                _heat_map(places, boxes, truth.labels[objects], level_size, things),
-                objects,
-                places,
-                scores,
-                scores.flatten(1).any(1).nonzero()[:, 0],
-            )
-        )
+        heat = _heat_map(places, boxes, truth.labels[objects], level_size, things)
+        present = scores.flatten(1).any(1).nonzero()[:, 0]
+        levels.append(LevelTargets(heat, objects, places, scores, present))
     return PanopticTargets(masks, truth.labels, stuff, depth, tuple(levels))
 
 
@@ -174,19 +158,13 @@ def _middles(masks: Tensor) -> Tensor:
 def _heat_map(
     places: Tensor, boxes: Tensor, labels: Tensor, size: tuple[int, int], things: int
 ) -> Tensor:
-    """(things, h, w), the largest of the Gaussians of the objects of each class.
-
-    Args:
-        places: (n, 2) row and column. boxes: (n, 2) height and width. labels: (n,).
-    """
-    device = places.device
-    centres = torch.zeros((things, *size), device=device)
-    rows = torch.arange(size[0], device=device)
-    columns = torch.arange(size[1], device=device)
+    """(things, h, w), the largest of the Gaussians of the objects of each class, from their
+    places (row, column), boxes (height, width) and labels."""
+    centres = torch.zeros((things, *size), device=places.device)
+    rows, columns = (torch.arange(side, device=places.device) for side in size)
     eps = torch.finfo(torch.float32).eps
-    for (row, column), box, label in zip(
-        places.tolist(), boxes.tolist(), labels.tolist(), strict=True
-    ):
+    objects = zip(places.tolist(), boxes.tolist(), labels.tolist(), strict=True)
+    for (row, column), box, label in objects:
         radius = gaussian_radius(*box)
         sigma = (2 * radius + 1) / 3
         down, across = (rows - row)[:, None], (columns - column)[None]

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...data.panoptic import VOID_CLASS
-from ...evaluation.panoptic import CITYSCAPES_DVPS, DPQ_THRESHOLDS
-from ...evaluation.panoptic_score import (
+from ...evaluation.panoptic import (
+    CITYSCAPES_DVPS,
+    DPQ_THRESHOLDS,
     PanopticCounter,
     PanopticResult,
     PanopticRow,
@@ -32,7 +33,7 @@ from ...systems.panopticdepth.network import PanopticDepth
 from .. import module, recipe
 from ..module import LearningFactors
 from ..networks import known_card
-from ..strict_mapping import RecipeError
+from ..strict_mapping import RecipeError, errors_of
 from .data import DataRecipe, PanopticBatch, PanopticData
 from .losses import PanopticLosses, batch_targets, panoptic_losses
 from .targets import GroundTruth
@@ -81,11 +82,7 @@ class RunRecipe(recipe.RunRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class PanopticDepthRecipe(recipe.Recipe):
-    """A whole training run.
-
-    Attributes:
-        limits: of segments in validation.
-    """
+    """A whole training run. ``limits``: of segments in validation."""
 
     model: ModelRecipe
     run: RunRecipe
@@ -113,12 +110,11 @@ class PanopticTraining(module.Training):
     recipe: PanopticDepthRecipe
     network: PanopticDepth
 
-    def __init__(self, recipe: PanopticDepthRecipe, network: PanopticDepth) -> None:
-        super().__init__(recipe, network)
-        self._factors = learning_factors(network)
-
     def learning_factors(self, name: str, parameter: nn.Parameter) -> LearningFactors:
-        return self._factors[name]
+        """All parameters decay but the weights of normalisations."""
+        part, _, kind = name.rpartition(".")
+        is_norm = isinstance(self.network.get_submodule(part), (nn.GroupNorm, nn.BatchNorm2d))
+        return LearningFactors(decay=float(not (is_norm and kind == "weight")))
 
     def metadata(self) -> dict[str, str]:
         options: dict[str, object] = {"limits": asdict(self.recipe.limits)}
@@ -131,25 +127,17 @@ class PanopticTraining(module.Training):
         images = stacked(batch.images)
         features = network(images)
         ground_truths = [GroundTruth(*truth) for truth in batch.ground_truths]
-        return panoptic_losses(
-            features,
-            batch_targets(features, ground_truths, images.shape[-2:], network.config),
-            network.thing_embedding,
-            network.stuff_embedding,
-            self.recipe.losses,
-            network.config.first_thing,
-        )
+        targets = batch_targets(features, ground_truths, images.shape[-2:], network.config)
+        embeddings = network.thing_embedding, network.stuff_embedding
+        options, first_thing = self.recipe.losses, network.config.first_thing
+        return panoptic_losses(features, targets, *embeddings, options, first_thing)
 
     def evaluate(self, batch: PanopticBatch) -> PanopticRow:
         found = predicted(self.eval_network, batch.images[0], self.recipe.limits)
         segments = torch.where(found.ids < 0, -1, found.classes * 1000 + found.ids).long()
-        frame = PanopticResult(
-            segments,
-            batch.segments[0],
-            found.depth,
-            GroundTruth(*batch.ground_truths[0]).depth_m,
-            tuple(batch.crowds[0].tolist()),
-        )
+        depth_m = GroundTruth(*batch.ground_truths[0]).depth_m
+        crowds = tuple(batch.crowds[0].tolist())
+        frame = PanopticResult(segments, batch.segments[0], found.depth, depth_m, crowds)
         return PanopticCounter(CITYSCAPES_DVPS, depth=found.depth is not None).row(frame)
 
     def preview(self, batch: PanopticBatch) -> Tensor:
@@ -186,13 +174,7 @@ class PanopticTraining(module.Training):
 
 
 def prepare(recipe: PanopticDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and frames of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, or an unsupported metric.
-        CheckpointError: a file does not fit.
-        OSError, NoFramesError: data are missing.
-    """
+    """Network and frames of a recipe; a :class:`RecipeError` also for an unsupported metric."""
     model = recipe.model
     known_card(model.name)
     plan = catalogued(model.name)
@@ -216,25 +198,17 @@ def prepare(recipe: PanopticDepthRecipe, track: module.Track = module.untracked)
         network.hold_offsets_still()
     else:
         network.let_offsets_move()
-    try:
+    with errors_of("data"):
         data = PanopticData(recipe.data, recipe.run.val_frames)
-    except ValueError as error:
-        raise RecipeError(f"data: {error}") from error
     return module.Prepared(PanopticTraining(recipe, network.train()), data)
 
 
 def stacked(images: Sequence[Tensor]) -> Tensor:
     """Network input of images (3, H, W) uint8, padded with zeros to the right and below."""
-    height = max(image.shape[-2] for image in images)
-    width = max(image.shape[-1] for image in images)
-    return padded(
-        torch.cat(
-            [
-                F.pad(normalised(i[None]), (0, width - i.shape[-1], 0, height - i.shape[-2]))
-                for i in images
-            ]
-        )
-    )
+    height, width = (max(image.shape[axis] for image in images) for axis in (-2, -1))
+    missing = [(0, width - i.shape[-1], 0, height - i.shape[-2]) for i in images]
+    rows = zip(images, missing, strict=True)
+    return padded(torch.cat([F.pad(normalised(i[None]), borders) for i, borders in rows]))
 
 
 @torch.no_grad()
@@ -244,13 +218,3 @@ def predicted(network: PanopticDepth, image: Tensor, limits: PanopticLimits) -> 
     features = network(stacked([image]))
     things, stuff = segment_kernels(network, features, limits)
     return lean_map(things, stuff, features, View(size, size), network.config, limits)
-
-
-def learning_factors(network: PanopticDepth) -> dict[str, LearningFactors]:
-    """Factors by name of the parameter: all decay but the weights of normalisations."""
-    norms = (nn.GroupNorm, nn.BatchNorm2d)
-    still = {f"{name}.weight" for name, part in network.named_modules() if isinstance(part, norms)}
-    return {
-        name: LearningFactors(decay=float(name not in still))
-        for name, _ in network.named_parameters()
-    }

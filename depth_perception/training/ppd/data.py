@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 import torch
@@ -28,14 +27,9 @@ _STEREO_SIZE = (1024, 1920)  # UnrealStereo4K before its crop
 
 @dataclass(frozen=True)
 class SourceRecipe:
-    """A data set of the mixture.
-
-    Attributes:
-        kind: reader, see :mod:`depth_perception.data.rendered`.
-        root: its folder; of Hypersim the JSON file.
-        share: of the mixture, relative to the other shares.
-        split: of Hypersim.
-    """
+    """A data set of the mixture, see :mod:`depth_perception.data.rendered`; ``share`` is
+    relative to the other shares. Of Hypersim, ``root`` is the JSON file, and there is a
+    ``split``."""
 
     kind: Literal["worlds", "hypersim", "urbansyn", "unrealstereo4k", "vkitti2", "tartanair"]
     root: str
@@ -47,14 +41,9 @@ class SourceRecipe:
             raise ValueError(f"share must be positive, got {self.share}")
 
     def open(self) -> PinholeReader:
-        """The reader.
-
-        Raises:
-            OSError, ValueError: the data are missing, or have another layout.
-        """
-        if self.kind == "hypersim":
-            return rendered.Hypersim(self.root, self.split)
-        return _READERS[self.kind](self.root)
+        """The reader. Raises OSError, ValueError: the data are missing, or have another layout."""
+        split = (self.split,) if self.kind == "hypersim" else ()
+        return _READERS[self.kind](self.root, *split)
 
 
 @dataclass(frozen=True)
@@ -87,13 +76,8 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PpdBatch(StepBatch):
-    """Training data of the transformer.
-
-    Attributes:
-        images: (B, 3, H, W) RGB in [0, 1].
-        depth_m: (B, 1, H, W) metres. mask: (B, 1, H, W) bool, valid pixels.
-        noise: (B, 1, H, W) standard normal. times: (B,) time-steps in 0..1000.
-    """
+    """Training data of the transformer: images (B, 3, H, W) RGB in [0, 1]; depth in metres, its
+    mask and standard normal noise, each (B, 1, H, W); times (B,) in 0..1000."""
 
     images: Tensor
     depth_m: Tensor
@@ -105,11 +89,8 @@ class PpdBatch(StepBatch):
 def with_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
     """Depth (...) clamped to 0.1 to 80 m with sky at 81 m, and its valid pixels, bool.
 
-    The rule for UrbanSyn, UnrealStereo4K, Virtual KITTI and TartanAir: sky is farther than 200 m,
-    and depth between 80 and 200 m is invalid.
-
-    Args:
-        depth_m: as published; NaN (unknown) becomes the largest valid depth.
+    The rule for UrbanSyn, UnrealStereo4K, Virtual KITTI and TartanAir: sky is farther than 200
+    m, and depth between 80 and 200 m is invalid. NaN (unknown) becomes the largest valid depth.
     """
     sky = depth_m > _SKY_BEYOND_M
     near = (depth_m > _LEAST_DEPTH_M) & (depth_m < FARTHEST_M)
@@ -125,12 +106,7 @@ def without_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class PpdData:
-    """Training and validation batches of Pixel-Perfect Depth.
-
-    Raises:
-        NoFramesError: a source is empty.
-        OSError, ValueError: data are missing, or have another layout.
-    """
+    """Training and validation batches of Pixel-Perfect Depth."""
 
     def __init__(self, data: DataRecipe, seed: int, val_frames: int) -> None:
         self._data = data
@@ -217,12 +193,11 @@ def _mixture(data: DataRecipe, lengths: list[int], seed: int) -> list[tuple[int,
     return items
 
 
-_READERS: Mapping[str, Callable[[str], PinholeReader]] = MappingProxyType(
-    {
-        "worlds": rendered.PinholeWorlds,
-        "urbansyn": rendered.UrbanSyn,
-        "unrealstereo4k": rendered.UnrealStereo4K,
-        "vkitti2": rendered.VirtualKitti,
-        "tartanair": rendered.TartanAir,
-    }
-)
+_READERS: dict[str, Callable[..., PinholeReader]] = {
+    "worlds": rendered.PinholeWorlds,
+    "hypersim": rendered.Hypersim,
+    "urbansyn": rendered.UrbanSyn,
+    "unrealstereo4k": rendered.UnrealStereo4K,
+    "vkitti2": rendered.VirtualKitti,
+    "tartanair": rendered.TartanAir,
+}

@@ -15,15 +15,9 @@ _TINY = 1e-6
 def normalised_target(depth_m: Tensor, mask: Tensor) -> Tensor:
     """Target of the denoising: about -0.5 to 0.5, never outside -1 to 0.5.
 
-    ln(depth + 1) is scaled so that its quantiles 0.02 and 0.98, in the mask and below 80 m, become
-    -0.5 and 0.5.
-
-    Args:
-        depth_m: (B, 1, H, W) metres.
-        mask: (B, 1, H, W) bool, with at least one pixel in each image.
-
-    Raises:
-        ValueError: an image has no pixel for the quantiles.
+    ln(depth + 1) of (B, 1, H, W) metres is scaled so that its quantiles 0.02 and 0.98, in the
+    mask and below 80 m, become -0.5 and 0.5. Raises ValueError: an image has no pixel for the
+    quantiles.
     """
     logs = depth_m.log1p()
     targets = []

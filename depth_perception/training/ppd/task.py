@@ -17,18 +17,15 @@ from ...systems.ppd.semantics import DepthAnythingSemantics, MogeSemantics, sema
 from ...systems.ppd.transformer import SpDit
 from .. import module, recipe
 from ..networks import seeded_network
-from ..strict_mapping import RecipeError
+from ..strict_mapping import errors_of
 from .data import DataRecipe, PpdBatch, PpdData
 from .losses import FARTHEST_M, gradient_loss, normalised_target, velocity_loss
 
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Adds the encoder that prompts the transformer.
-
-    Attributes:
-        semantics: its weights; None takes the downloaded weights of the model in the catalogue.
-    """
+    """Adds the weights of the encoder that prompts the transformer; None takes the downloaded
+    weights of the model in the catalogue."""
 
     semantics: str | None = None
 
@@ -43,11 +40,7 @@ class LossRecipe:
 
 @dataclass(frozen=True)
 class RunRecipe(recipe.RunRecipe):
-    """Adds the sampling in validation.
-
-    Attributes:
-        sampling_steps: evaluations of the transformer per validation frame.
-    """
+    """Adds the number of evaluations of the transformer per validation frame."""
 
     sampling_steps: int = 4
 
@@ -119,19 +112,10 @@ class PpdTraining(module.Training):
 
 
 def prepare(recipe: PpdRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Transformer, encoder and frames of a recipe.
-
-    Raises:
-        RecipeError: no such model, or one of another system.
-        CheckpointError: weights are missing, or do not fit.
-        OSError, NoFramesError: data are missing.
-    """
-    model = recipe.model
+    """Transformer, encoder and frames of a recipe."""
     network = seeded_network(recipe, SpDit)
-    semantics = catalogued(model.name).arguments["semantics"]
-    guide = semantics_of(load_network(semantics, model.semantics))
-    try:
+    semantics = catalogued(recipe.model.name).arguments["semantics"]
+    guide = semantics_of(load_network(semantics, recipe.model.semantics))
+    with errors_of("data"):
         data = PpdData(recipe.data, recipe.run.seed, recipe.run.val_frames)
-    except ValueError as error:
-        raise RecipeError(f"data: {error}") from error
     return module.Prepared(PpdTraining(recipe, network, guide), data)

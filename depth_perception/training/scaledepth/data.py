@@ -6,13 +6,127 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.photos import PhotoFolder, Photos, WorldPhotos, kitti_photos, nyu_photos
+from ...data.photos import Photo, PhotoFolder, Photos, WorldPhotos, kitti_photos, nyu_photos
 from ..stream import Draw, HeldOut, NoFramesError, StepBatch
-from .augment import PhotoAugment, augmented
+
+_HUES = 180  # OpenCV's degrees: halves, so that they fit into a byte
+
+
+@dataclass(frozen=True)
+class PhotoAugment:
+    """Random augmentation of a data set; colours as the defaults of albumentations.
+
+    Attributes:
+        depth_mix: probability that a band of the image is replaced by its depth (after CutDepth,
+            arXiv 2107.07684).
+        depth_mix_values: grey values of depth: ``scaled`` maps the largest depth of the photo to
+            255; ``wrapped`` takes millimetres modulo 256, as for the published model.
+        flip: probability of a mirror image.
+        colour: probability of each of: brightness with contrast, gamma, hue with saturation.
+        brightness, contrast: shares of the range, drawn from +- this.
+        gamma: exponents are drawn from 1 +- this.
+        hue: degrees of 180. saturation, value: of 255; each is drawn from +- this.
+    """
+
+    depth_mix: float = 0.0
+    depth_mix_values: Literal["scaled", "wrapped"] = "scaled"
+    flip: float = 0.5
+    colour: float = 0.5
+    brightness: float = 0.2
+    contrast: float = 0.2
+    gamma: float = 0.2
+    hue: int = 20
+    saturation: int = 30
+    value: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("depth_mix", "flip", "colour"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a probability, got {getattr(self, name)}")
+
+
+def augmented(
+    photo: Photo, size: tuple[int, int], changes: PhotoAugment, rng: np.random.RandomState
+) -> Photo:
+    """An augmented crop of ``size`` (height, width); smaller photos are padded right and below."""
+    image = photo.rgb.permute(1, 2, 0).numpy()
+    depth = photo.depth_m.numpy()
+    image = depth_mixed(image, depth, changes, rng)
+    if rng.random_sample() < changes.flip:
+        image, depth = image[:, ::-1], depth[:, ::-1]
+    top, bottom, left, right = crop_box(depth.shape, size, rng)
+    image, depth = image[top:bottom, left:right], depth[top:bottom, left:right]
+    image = recoloured(np.ascontiguousarray(image), changes, rng)
+    maps = (torch.from_numpy(np.ascontiguousarray(m)) for m in (image.transpose(2, 0, 1), depth))
+    return Photo(*(_filled(m, size) for m in maps), photo.scene)
+
+
+def crop_box(
+    size: tuple[int, int], crop: tuple[int, int], rng: np.random.RandomState
+) -> tuple[int, int, int, int]:
+    """(top, bottom, left, right) of a random crop, or the whole side if it is smaller."""
+    top = rng.randint(0, max(size[0] - crop[0], 0) + 1)
+    left = rng.randint(0, max(size[1] - crop[1], 0) + 1)
+    return top, min(top + crop[0], size[0]), left, min(left + crop[1], size[1])
+
+
+def depth_mixed(
+    image: np.ndarray, depth_m: np.ndarray, changes: PhotoAugment, rng: np.random.RandomState
+) -> np.ndarray:
+    """An image (H, W, 3) uint8 with a random band of full height replaced by depth (H, W)."""
+    if rng.random_sample() > changes.depth_mix:
+        return image
+    columns = image.shape[1]
+    left = int(columns * rng.random_sample())
+    width = int(max(1, (columns - left) * 0.75 * rng.random_sample()))
+    band = depth_m[:, left : left + width]
+    if changes.depth_mix_values == "wrapped":
+        grey = (band / np.float32(1e-3)).astype(np.int64) % 256
+    else:
+        grey = band * (255 / max(float(depth_m.max()), 1e-6))
+    image = image.copy()
+    image[:, left : left + width] = grey.astype(np.uint8)[..., None]
+    return image
+
+
+def recoloured(image: np.ndarray, changes: PhotoAugment, rng: np.random.RandomState) -> np.ndarray:
+    """(H, W, 3) uint8 RGB with random changes of colour."""
+    levels = np.arange(256, dtype=np.float32)
+    if rng.random_sample() < changes.colour:
+        gain = 1 + rng.uniform(-changes.contrast, changes.contrast)
+        offset = 255 * rng.uniform(-changes.brightness, changes.brightness)
+        image = _looked_up(image, levels * gain + offset)
+    if rng.random_sample() < changes.colour:
+        exponent = 1 + rng.uniform(-changes.gamma, changes.gamma)
+        image = _looked_up(image, 255 * (levels / 255) ** exponent)
+    if rng.random_sample() < changes.colour:
+        hue, saturation, value = (
+            rng.uniform(-limit, limit) for limit in (changes.hue, changes.saturation, changes.value)
+        )
+        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+        turned = ((np.arange(256) + round(hue)) % _HUES).astype(np.uint8)
+        planes = (
+            turned[hsv[..., 0]],
+            _looked_up(hsv[..., 1], levels + saturation),
+            _looked_up(hsv[..., 2], levels + value),
+        )
+        image = cv2.cvtColor(np.stack(planes, -1), cv2.COLOR_HSV2RGB)
+    return image
+
+
+def _looked_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)[image]
+
+
+def _filled(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Zeros to the right of and below (..., h, w) up to ``size``."""
+    missing = (0, size[1] - maps.shape[-1], 0, size[0] - maps.shape[-2])
+    return torch.nn.functional.pad(maps, missing) if any(missing) else maps
 
 
 @dataclass(frozen=True)
@@ -84,14 +198,8 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PhotoBatch(StepBatch):
-    """Photos and ground truth.
-
-    Attributes:
-        images: (B, 3, H, W) uint8 RGB.
-        depth_m: (B, 1, H, W) float32 metres, 0 where unknown.
-        scenes: (B,) int64 scene classes, -1 where unknown.
-        kinds: kind of the data set of each photo.
-    """
+    """Photos (B, 3, H, W) uint8 RGB, depth (B, 1, H, W) in metres, 0 where unknown, scene
+    classes (B,), -1 where unknown, and the kind of the data set of each photo."""
 
     images: Tensor
     depth_m: Tensor
@@ -100,12 +208,7 @@ class PhotoBatch(StepBatch):
 
 
 class PhotoData:
-    """Training batches of the sets of a recipe.
-
-    Raises:
-        FileNotFoundError: a folder, list, image or depth file is missing.
-        NoFramesError: a set is empty.
-    """
+    """Training batches of the sets of a recipe."""
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._crop = recipe.crop
@@ -154,9 +257,7 @@ def _opened(source: PhotoSet) -> Photos:
     return folder
 
 
-def _located(
-    sets: Sequence[tuple[PhotoSet, Photos]], item: int
-) -> tuple[NyuSet | KittiSet, Photos, int]:
+def _located(sets: Sequence[tuple[PhotoSet, Photos]], item: int) -> tuple[PhotoSet, Photos, int]:
     for source, folder in sets:
         if item < len(folder):
             return source, folder, item

@@ -11,14 +11,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...evaluation.nyu_kitti import PROTOCOLS
-from ...io.colormaps import depth_picture
 from ...systems.scaledepth.files import load_clip_trunk, read_class_embeddings
 from ...systems.scaledepth.network import ScaleDepth
 from ...systems.scaledepth.windows import fitted_size, scaledepth_input, scene_depth
 from .. import module, recipe
-from ..module import LearningFactors
+from ..module import LearningFactors, shown
 from ..networks import seeded_network
-from ..schedules import Poly, Schedule
+from ..recipe import Poly, Schedule
 from ..strict_mapping import RecipeError
 from .data import DataRecipe, PhotoBatch, PhotoData
 from .losses import ScaleDepthLosses, scaledepth_losses
@@ -58,11 +57,7 @@ class RunRecipe(recipe.RunRecipe):
 
 @dataclass(frozen=True)
 class OptimRecipe(recipe.OptimRecipe):
-    """The settings of the authors.
-
-    Attributes:
-        encoder_lr: factor of the learning rate for the encoder.
-    """
+    """The settings of the authors. ``encoder_lr``: factor of the learning rate for the encoder."""
 
     kind: Literal["adam", "adamw"] = "adamw"
     weight_decay: float = 0.05
@@ -97,18 +92,12 @@ class ScaleDepthTraining(module.Training):
     recipe: ScaleDepthRecipe
     network: ScaleDepth
 
-    def __init__(self, recipe: ScaleDepthRecipe, network: ScaleDepth) -> None:
-        super().__init__(recipe, network)
-        self._factors = learning_factors(network, recipe.optim.encoder_lr)
-
     def learning_factors(self, name: str, parameter: nn.Parameter) -> LearningFactors:
-        return self._factors[name]
+        return learning_factors(self.network, name, self.recipe.optim.encoder_lr)
 
     def losses(self, batch: PhotoBatch) -> Mapping[str, Tensor]:
-        queries = self.network.layers(batch.images.float())
-        return scaledepth_losses(
-            self.network, queries, batch.depth_m, batch.scenes, self.recipe.losses
-        )
+        queries, options = self.network.layers(batch.images.float()), self.recipe.losses
+        return scaledepth_losses(self.network, queries, batch.depth_m, batch.scenes, options)
 
     def evaluate(self, batch: PhotoBatch) -> Mapping[str, float] | None:
         (kind,) = batch.kinds
@@ -122,12 +111,8 @@ class ScaleDepthTraining(module.Training):
         """The photo, the predicted depth, and the ground truth."""
         target = batch.depth_m[0, 0]
         limits = (0.0, max(float(target.max()), 1.0))
-        maps = (
-            depth_picture(self._depth(batch).cpu().numpy(), limits=limits),
-            depth_picture(target.cpu().numpy(), (target > 0).cpu().numpy(), limits=limits),
-        )
-        shown = [torch.from_numpy(rgb).permute(2, 0, 1) / 255 for rgb in maps]
-        return torch.cat((batch.images[0].cpu().float() / 255, *shown), 2)
+        maps = (shown(self._depth(batch), limits), shown(target, limits, target > 0))
+        return torch.cat((batch.images[0].cpu().float() / 255, *maps), 2)
 
     def _depth(self, batch: PhotoBatch) -> Tensor:
         """Depth (H, W) of the only image of a batch, as evaluated by the authors, metres."""
@@ -156,24 +141,15 @@ class ScaleDepthTraining(module.Training):
 
 
 def prepare(recipe: ScaleDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and photos of a recipe.
-
-    Raises:
-        RecipeError, CheckpointError: see :func:`starting_network`.
-        FileNotFoundError, NoFramesError: see :class:`PhotoData`.
-    """
-    network = starting_network(recipe)
-    return module.Prepared(
-        ScaleDepthTraining(recipe, network), PhotoData(recipe.data, recipe.run.val_frames)
-    )
+    """Network and photos of a recipe."""
+    training = ScaleDepthTraining(recipe, starting_network(recipe))
+    return module.Prepared(training, PhotoData(recipe.data, recipe.run.val_frames))
 
 
 def starting_network(recipe: ScaleDepthRecipe) -> ScaleDepth:
     """The network of a recipe with its initial parameters.
 
-    Raises:
-        RecipeError: no such model, not a ScaleDepth, or its scene classes are not given.
-        CheckpointError: a file does not fit.
+    Raises RecipeError also for a recipe without the scene classes that the network learns.
     """
     model = recipe.model
     given = model.encoder is not None or model.class_embeddings is not None
@@ -190,25 +166,19 @@ def starting_network(recipe: ScaleDepthRecipe) -> ScaleDepth:
                 f"model.class_embeddings: {model.name} learns scene classes, so it requires their "
                 "text embeddings: make them with depth-perception scenes"
             )
-        classes, width = network.class_embeddings.shape
-        network.class_embeddings.copy_(
-            read_class_embeddings(model.class_embeddings, classes, width)
-        )
+        found = read_class_embeddings(model.class_embeddings, *network.class_embeddings.shape)
+        network.class_embeddings.copy_(found)
     return network
 
 
-def learning_factors(network: ScaleDepth, encoder_lr: float) -> dict[str, LearningFactors]:
-    """Factors of learning rate and weight decay by name of the parameter.
+def learning_factors(network: ScaleDepth, name: str, encoder_lr: float) -> LearningFactors:
+    """Factors of learning rate and weight decay of a parameter.
 
     Normalisations and query and level embeddings of the decoders have no weight decay; those of the
     encoder have, as in the run of the authors.
     """
-    plain = {name for name, _ in network.named_parameters() if name.startswith(_EMBEDDINGS)}
-    for path, part in network.named_modules():
-        if isinstance(part, (nn.LayerNorm, nn.GroupNorm)) and not path.startswith("encoder."):
-            plain |= {f"{path}.{name}" for name, _ in part.named_parameters(recurse=False)}
-    factors = {}
-    for name, _ in network.named_parameters():
-        rate = encoder_lr if name.startswith("encoder.") else 1.0
-        factors[name] = LearningFactors(rate, float(name not in plain))
-    return factors
+    if name.startswith("encoder."):
+        return LearningFactors(encoder_lr)
+    part = network.get_submodule(name.rpartition(".")[0])
+    plain = name.startswith(_EMBEDDINGS) or isinstance(part, (nn.LayerNorm, nn.GroupNorm))
+    return LearningFactors(decay=float(not plain))

@@ -15,7 +15,7 @@ from torch import Tensor
 import depth_perception as dp
 from depth_perception.cli.main import main
 from depth_perception.data.cityscapes import LABEL_IDS
-from depth_perception.data.dvps_write import write_cityscapes_dvps
+from depth_perception.data.dvps import write_cityscapes_dvps
 from depth_perception.data.panoptic import VOID_CLASS, PanopticFrame
 from depth_perception.evaluation.panoptic_sets import PANOPTIC_BENCHMARKS
 from depth_perception.systems.panopticdepth.config import PanopticLimits

@@ -23,7 +23,7 @@ from depth_perception.evaluation.nyu_kitti import PROTOCOLS
 from depth_perception.evaluation.stereo_metrics import EigenProtocol, predict_pairs
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.systems import build_network, save_network
-from depth_perception.systems.panorama_input import plain_input
+from depth_perception.systems.image_input import plain_input
 
 VGG = "blindspot-vgg-rectilinear"
 

@@ -200,6 +200,9 @@ class _Truth(Estimator):
         self.options = replace(self.options, **changes)
         return self
 
+    def _batch(self, images, cameras):
+        raise NotImplementedError
+
     def __call__(self, image, camera=None):
         height, width = image.shape[:2]
         rows = torch.linspace(1, 3, height)[:, None].expand(-1, width)

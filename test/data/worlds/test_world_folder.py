@@ -45,7 +45,7 @@ def test_frames_come_back_as_rendered(folder: Path) -> None:
         assert (entry["kind"], entry["split"]) == (world.kind, "val")
         frame = render(world, CAMERA, pose, antialias=True)
         item = data[index]
-        assert item.stem == entry["stem"]
+        assert item.name == entry["stem"]
         assert torch.equal(item.rgb, frame.rgb.permute(2, 0, 1))
         near = frame.range_m <= MAX_RANGE_M
         assert torch.equal(item.range_m > 0, near)

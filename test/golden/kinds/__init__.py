@@ -14,7 +14,7 @@ Rule = Callable[[Case], bool]
 
 
 # Further modules with kinds of a system's cases.
-_MODULES = {"ppd": ("moge", "ppvd")}
+_MODULES = {"ppd": ("moge", "ppvd"), "panopticdepth": ("panoptic_scores",)}
 
 
 class Kind(NamedTuple):

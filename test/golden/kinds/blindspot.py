@@ -22,13 +22,18 @@ from published.blindspot_published import (
     CompatEquirectangular,
     CompatRectilinear,
     area_resized,
+    scaled_disparity,
 )
 from published.corner_grid import clipped_weights, corner_points, longitude_weights
 from published.losses import as_published, spherical_berhu
 from torch import Tensor, nn
 
-from depth_perception.data.kitti_calibration import KittiCalibration, write_calibration
-from depth_perception.data.kitti_raw import KittiRaw, find_pairs
+from depth_perception.data.kitti_raw import (
+    KittiCalibration,
+    KittiRaw,
+    find_pairs,
+    write_calibration,
+)
 from depth_perception.data.threed60 import Placement, View, Views, read_list, read_view, rolled
 from depth_perception.evaluation.alignment import Alignment, align
 from depth_perception.evaluation.nyu_kitti import crop_box
@@ -37,16 +42,12 @@ from depth_perception.evaluation.stereo_metrics import EigenProtocol, metrics_20
 from depth_perception.geometry.corner_grid import latitude_weights
 from depth_perception.io.images import write_image
 from depth_perception.systems import build_network, load_network
-from depth_perception.systems.blindspot.disparity import (
-    merge_ramps,
-    range_factor,
-    scaled_disparity,
-)
+from depth_perception.systems.blindspot.disparity import merge_ramps, range_factor
 from depth_perception.systems.blindspot.input import authors_view, lanczos_planes
 from depth_perception.systems.blindspot.network import BlindSpotVgg
 from depth_perception.systems.checkpoints import load_strictly
 from depth_perception.systems.omnidepth.network import OmniDepth, RectNet, UResNet
-from depth_perception.training.blindspot.augment import recolored
+from depth_perception.training.blindspot.data import recolored
 from depth_perception.training.blindspot.photometric import (
     PhotometricOptions,
     smoothness,

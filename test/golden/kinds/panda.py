@@ -34,16 +34,17 @@ from depth_perception.systems import build_network, load_network
 from depth_perception.systems.image_input import network_input, network_size
 from depth_perception.training.panda import losses
 from depth_perception.training.panda.augment import turn
-from depth_perception.training.panda.epnl import draw_rectangles, epnl
 from depth_perception.training.panda.frames import DataRecipe, FrameFiles, make_target
 from depth_perception.training.panda.frames import normalise as normalise_rgb
-from depth_perception.training.panda.networks import trainable_network
-from depth_perception.training.panda.student_data import (
+from depth_perception.training.panda.losses import draw_rectangles, epnl
+from depth_perception.training.panda.student_task import (
     LabelledImages,
     StudentBatch,
+    StudentTraining,
     UnlabelledRecipe,
+    Weights,
 )
-from depth_perception.training.panda.student_task import StudentTraining, Weights
+from depth_perception.training.panda.task import trainable_network
 from depth_perception.training.recipe import load_recipe
 
 KINDS = Kinds()

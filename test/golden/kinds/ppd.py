@@ -13,6 +13,7 @@ import torch
 from golden.cases import Case, Comparison
 from golden.fill import fill_tensor, noise_image
 from golden.kinds import Kinds, has
+from published.video_windows import KEYFRAMES, joined_windows
 from torch import Tensor, nn
 
 from depth_perception.data.benchmarks import diode, kitti
@@ -32,7 +33,6 @@ from depth_perception.systems.ppd.network import PixelPerfectDepth
 from depth_perception.systems.ppd.published_alignment import apply_ransac, fit_ransac
 from depth_perception.systems.ppd.semantics import DepthAnythingSemantics
 from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
-from depth_perception.systems.ppd.windows import KEYFRAMES, joined_windows
 from depth_perception.training.ppd.data import with_sky
 from depth_perception.training.ppd.losses import (
     gradient_loss,

@@ -31,7 +31,7 @@ from depth_perception.systems.scaledepth.config import (
 )
 from depth_perception.systems.scaledepth.deformable import DeformableAttention, deformable_sample
 from depth_perception.systems.scaledepth.network import ScaleDepth, bin_edges, relative_depth
-from depth_perception.systems.scaledepth.positions import sine_positions
+from depth_perception.systems.scaledepth.pixel_decoder import sine_positions
 from depth_perception.systems.scaledepth.query_decoder import QueryOutput
 from depth_perception.systems.scaledepth.windows import (
     Windows,
@@ -40,7 +40,7 @@ from depth_perception.systems.scaledepth.windows import (
     scene_depth,
 )
 from depth_perception.training.panda.losses import dav2_silog
-from depth_perception.training.scaledepth.augment import PhotoAugment, crop_box, depth_mixed
+from depth_perception.training.scaledepth.data import PhotoAugment, crop_box, depth_mixed
 from depth_perception.training.scaledepth.losses import (
     ScaleDepthLosses,
     class_entropy,

@@ -7,15 +7,12 @@ import math
 import pytest
 import torch
 from golden.blindspot_reference import case
+from published.blindspot_published import scaled_disparity
 from systems.blindspot.test_blindspot_network import network_of
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.systems.blindspot.config import PANORAMA_BASELINE_M
-from depth_perception.systems.blindspot.disparity import (
-    merge_ramps,
-    range_factor,
-    scaled_disparity,
-)
+from depth_perception.systems.blindspot.disparity import merge_ramps, range_factor
 from depth_perception.systems.blindspot.input import angular_view, authors_view, lanczos_planes
 from depth_perception.systems.blindspot.network import BlindSpotVgg
 

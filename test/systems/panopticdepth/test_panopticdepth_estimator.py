@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from depth_perception.systems import (
 )
 from depth_perception.systems.panopticdepth.config import (
     CITYSCAPES_FOCAL_PX,
-    PANOPTICDEPTH_TINY_SEG,
+    PANOPTICDEPTH_TINY,
     PanopticLimits,
 )
 from depth_perception.systems.panopticdepth.network import PanopticDepth
@@ -67,7 +68,7 @@ def test_instances_say_what_the_map_holds(prediction: dp.Prediction) -> None:
     assert ids == set(prediction.segments.unique().tolist()) - {0}
     assert len(ids) == len(prediction.instances) > 3
     assert {instance.is_thing for instance in prediction.instances} == {True, False}
-    names = PanopticDepth(PANOPTICDEPTH_TINY_SEG).config.classes
+    names = PanopticDepth(dataclasses.replace(PANOPTICDEPTH_TINY, depth=False)).config.classes
     for instance in prediction.instances:
         mask = prediction.segments == instance.id
         left, top, right, bottom = instance.box
@@ -169,7 +170,7 @@ def test_the_card_knows_the_camera_of_the_training(
 
 def test_a_model_without_depth_has_segments_alone() -> None:
     golden = case("infer-tiny-ps-pad")
-    network = PanopticDepth(PANOPTICDEPTH_TINY_SEG)
+    network = PanopticDepth(dataclasses.replace(PANOPTICDEPTH_TINY, depth=False))
     state = golden.state()
     network.load_state_dict({n: state[o] for n, o in network.official_names().items()})
     estimator = PanopticDepthEstimator(card("panopticdepth-r50-seg"), network)

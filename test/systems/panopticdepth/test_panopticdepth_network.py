@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from golden.fill import manifest_of
@@ -11,7 +13,6 @@ from depth_perception.systems.panopticdepth.config import (
     PANOPTICDEPTH,
     PANOPTICDEPTH_SEG,
     PANOPTICDEPTH_TINY,
-    PANOPTICDEPTH_TINY_SEG,
     PanopticDepthConfig,
     PanopticLimits,
 )
@@ -20,7 +21,7 @@ from depth_perception.systems.panopticdepth.network import PanopticDepth
 
 CONFIGS = {
     "tiny-dps": PANOPTICDEPTH_TINY,
-    "tiny-ps": PANOPTICDEPTH_TINY_SEG,
+    "tiny-ps": dataclasses.replace(PANOPTICDEPTH_TINY, depth=False),
     "dps-r50": PANOPTICDEPTH,
     "ps-r50": PANOPTICDEPTH_SEG,
     "ps-r50-stage1": PanopticDepthConfig(depth=False, norm="batch"),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from golden.ppd_reference import case
-
-from depth_perception.systems.ppd.windows import KEYFRAMES, joined_windows
+from published.video_windows import KEYFRAMES, joined_windows
 
 
 def test_windows_are_joined_as_by_the_original() -> None:

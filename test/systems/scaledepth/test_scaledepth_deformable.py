@@ -13,7 +13,7 @@ from depth_perception.systems.scaledepth.deformable import (
     DeformableLayer,
     deformable_sample,
 )
-from depth_perception.systems.scaledepth.positions import sine_positions
+from depth_perception.systems.scaledepth.pixel_decoder import sine_positions
 
 _OFFICIAL = {
     "offsets": "sampling_offsets",

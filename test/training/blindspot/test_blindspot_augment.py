@@ -9,7 +9,7 @@ from published.blindspot_published import area_resized
 
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.stereo import SphericalStereo
-from depth_perception.training.blindspot.augment import StereoAugmentation, recolored
+from depth_perception.training.blindspot.data import StereoAugmentation, recolored
 from depth_perception.training.blindspot.photometric import stereo_loss
 
 

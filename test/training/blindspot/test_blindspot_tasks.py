@@ -26,8 +26,12 @@ from depth_perception.geometry import DepthKind, Equirectangular, Pinhole
 from depth_perception.geometry.stereo import RectilinearStereo, SphericalStereo
 from depth_perception.systems.blindspot.estimator import BlindSpotOptions
 from depth_perception.training.blindspot import task as stereo
-from depth_perception.training.blindspot.augment import StereoAugmentation
-from depth_perception.training.blindspot.data import DataRecipe, PanoramaData, StereoData
+from depth_perception.training.blindspot.data import (
+    DataRecipe,
+    PanoramaData,
+    StereoAugmentation,
+    StereoData,
+)
 from depth_perception.training.omnidepth import task as omnidepth
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.run import train
@@ -321,7 +325,7 @@ def test_panoramas_turn_with_their_range(places: str) -> None:
 @pytest.mark.parametrize(
     ("name", "override", "message"),
     [
-        ("blindspot-worlds", "model.name=panda-tiny", "not trained by task stereo"),
+        ("blindspot-worlds", "model.name=panda-tiny", "not trained by task blindspot"),
         ("blindspot-worlds", "data.height=96", "multiples of 64"),
         ("blindspot-worlds", "model.views=left", "must not change"),
         ("blindspot-worlds", "model.first_disparity=0.5", "first_disparity"),

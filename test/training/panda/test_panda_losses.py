@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from depth_perception.training.panda import losses
-from depth_perception.training.panda.epnl import draw_rectangles, epnl
+from depth_perception.training.panda.losses import draw_rectangles, epnl
 
 CASES = {
     "l1": (losses.l1, {}),

@@ -21,12 +21,17 @@ from depth_perception.geometry.mobius import Mobius
 from depth_perception.systems import build_network, load_network, save_network
 from depth_perception.training.module import Prepared
 from depth_perception.training.panda import losses as panda_losses
-from depth_perception.training.panda.epnl import epnl
 from depth_perception.training.panda.frames import by_quantiles, normalise, resized_image
-from depth_perception.training.panda.networks import quiet_start, trainable_network
-from depth_perception.training.panda.pseudo_labels import write_pseudo_labels
-from depth_perception.training.panda.student_data import LabelledImages, StudentBatch
-from depth_perception.training.panda.student_task import StudentRecipe, StudentTraining, Weights
+from depth_perception.training.panda.losses import epnl
+from depth_perception.training.panda.student_task import (
+    LabelledImages,
+    StudentBatch,
+    StudentRecipe,
+    StudentTraining,
+    Weights,
+    write_pseudo_labels,
+)
+from depth_perception.training.panda.task import quiet_start, trainable_network
 from depth_perception.training.recipe import load_recipe, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, NoFramesError, seeded

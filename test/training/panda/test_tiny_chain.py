@@ -14,8 +14,8 @@ from depth_perception.data.worlds import FolderOptions, WorldFolder, write_folde
 from depth_perception.geometry import Equirectangular
 from depth_perception.systems import load_network, weights_path
 from depth_perception.training.panda.frames import normalise
-from depth_perception.training.panda.networks import trainable_network
 from depth_perception.training.panda.student_task import StudentRecipe
+from depth_perception.training.panda.task import trainable_network
 from depth_perception.training.recipe import load_recipe, task_module
 from depth_perception.training.run import train
 from depth_perception.training.stream import Draw, seeded
@@ -70,7 +70,7 @@ def test_each_stage_starts_from_the_one_before(root: Path, tmp_path: Path) -> No
         expected = network(normalise(pictures[1].rgb[None].float() / 255))[0, 0]
     torch.testing.assert_close(torch.from_numpy(said), expected)
 
-    _, data = task_module("student").prepare(recipe)
+    _, data = task_module("panda-student").prepare(recipe)
     batch = data.batch(Draw(0, 0.0, (0, 1), (seeded(1), seeded(2))))
     raw = torch.stack([pictures[index].rgb for index in range(2)]).float() / 255
     assert torch.equal(batch.raw, normalise(raw))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from golden.panopticdepth_reference import Case, case
 from torch import Tensor, nn
 from training.panopticdepth.test_panopticdepth_targets import targets_of, truth_of
 
-from depth_perception.systems.panopticdepth.config import PANOPTICDEPTH_TINY, PANOPTICDEPTH_TINY_SEG
+from depth_perception.systems.panopticdepth.config import PANOPTICDEPTH_TINY
 from depth_perception.systems.panopticdepth.input import panoptic_input
 from depth_perception.systems.panopticdepth.network import (
     PanopticDepth,
@@ -160,7 +162,7 @@ def test_a_training_step_equals_the_original(depth: bool) -> None:
     """
     golden = case("train-tiny")
     with torch.device("meta"):
-        network = PanopticDepth(PANOPTICDEPTH_TINY if depth else PANOPTICDEPTH_TINY_SEG)
+        network = PanopticDepth(dataclasses.replace(PANOPTICDEPTH_TINY, depth=depth))
     network.to_empty(device="cpu")
     names, state = network.official_names(), golden.state("tiny-dps" if depth else "tiny-ps")
     network.load_state_dict({ours: state[official] for ours, official in names.items()})

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 
 from depth_perception.cli.main import main
-from depth_perception.data.dvps import CityscapesDvps, index_path, write_index
-from depth_perception.data.dvps_write import street_sequences, write_cityscapes_dvps
+from depth_perception.data.dvps import (
+    CityscapesDvps,
+    index_path,
+    street_sequences,
+    write_cityscapes_dvps,
+    write_index,
+)
 from depth_perception.geometry import Pinhole
-from depth_perception.systems import catalog
+from depth_perception.systems import Model, catalog
 from depth_perception.training.panopticdepth.task import prepare
 from depth_perception.training.recipe import load_recipe
 from depth_perception.training.run import train
@@ -32,9 +36,9 @@ STAGES = {  # steps, learning rate, what the stage starts from
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model in the catalogue that learns within the time of a test."""
-    tiny = catalog._ENTRIES["panopticdepth-tiny"]
+    tiny = catalog.model("panopticdepth-tiny")
     config = replace(
-        tiny.network.arguments["config"],
+        tiny.arguments["config"],
         blocks=(1, 1, 1, 1),
         pyramid=32,
         head=32,
@@ -42,8 +46,9 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
         layers=2,
     )
     card = replace(tiny.card, name=MODEL, file_name="narrow.safetensors")
-    entry = catalog._made(card, "panopticdepth", config=config)
-    monkeypatch.setattr(catalog, "_ENTRIES", MappingProxyType({**catalog._ENTRIES, MODEL: entry}))
+    system = catalog.system_of("panopticdepth-tiny")
+    models = (*system.models, Model(card, {"config": config}))
+    monkeypatch.setattr(type(system), "models", models)
 
 
 def plan(stage: str, root: Path, start: Path | None) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from depth_perception.data.dvps_write import street_sequences, write_cityscapes_dvps
+from depth_perception.data.dvps import street_sequences, write_cityscapes_dvps
 from depth_perception.geometry import Pinhole
 from depth_perception.systems.checkpoints import CheckpointError
 from depth_perception.training.panopticdepth.targets import GroundTruth

@@ -13,7 +13,7 @@ import torch
 from golden.ppd_reference import case
 
 import depth_perception as dp
-from depth_perception.data.rendered import RenderedFrame
+from depth_perception.data.frames import PinholeFrame
 from depth_perception.data.worlds import FolderOptions, write_folder
 from depth_perception.geometry import Pinhole
 from depth_perception.systems.ppd.transformer import SpDit, SpDitConfig
@@ -25,9 +25,8 @@ from depth_perception.training.ppd.data import (
     without_sky,
 )
 from depth_perception.training.ppd.task import PpdRecipe, PpdTraining, prepare
-from depth_perception.training.recipe import load_recipe
+from depth_perception.training.recipe import Clock, load_recipe
 from depth_perception.training.run import train
-from depth_perception.training.schedules import Clock
 from depth_perception.training.stream import BatchStream
 from depth_perception.training.strict_mapping import RecipeError
 
@@ -153,7 +152,7 @@ def test_hypersim_counts_between_a_decimetre_and_65_metres() -> None:
 
 def test_frames_of_unreal_stereo_are_cropped_not_squeezed() -> None:
     depth_m = torch.arange(1.0, 2049.0)[:, None].expand(2048, 3840)
-    frame = RenderedFrame(torch.zeros(3, 2048, 3840, dtype=torch.uint8), depth_m.contiguous() / 100)
+    frame = PinholeFrame(torch.zeros(3, 2048, 3840, dtype=torch.uint8), depth_m.contiguous() / 100)
     generator = torch.Generator().manual_seed(0)
     image, depth, _ = fitted(frame, "unrealstereo4k", 768, 1024, generator)
     assert image.shape == (3, 768, 1024)

@@ -9,7 +9,7 @@ from golden.fill import noise_image
 from golden.scaledepth_reference import case
 
 from depth_perception.data.photos import Photo
-from depth_perception.training.scaledepth.augment import (
+from depth_perception.training.scaledepth.data import (
     PhotoAugment,
     augmented,
     crop_box,

@@ -15,13 +15,12 @@ from depth_perception.systems.scaledepth.config import (
     UNUSED_IN_FILES,
 )
 from depth_perception.systems.scaledepth.network import ScaleDepth
-from depth_perception.training.recipe import load_recipe
+from depth_perception.training.recipe import Clock, load_recipe
 from depth_perception.training.scaledepth.task import (
     OptimRecipe,
     ScaleDepthTraining,
     learning_factors,
 )
-from depth_perception.training.schedules import Clock
 
 REFERENCE = json.loads((FOLDER / "optimizer.json").read_text())
 RECIPES = ("scaledepth-n", "scaledepth-k", "scaledepth-nk")
@@ -60,8 +59,10 @@ def test_the_full_network_follows_the_same_rules() -> None:
         network = ScaleDepth(SCALEDEPTH)
     optim, names = OptimRecipe(), network.official_names()
     expected = {family(name): values for name, values in of_reference().items()}
-    found = learning_factors(network, optim.encoder_lr)
-    assert set(found) == {name for name, _ in network.named_parameters()}
+    found = {
+        name: learning_factors(network, name, optim.encoder_lr)
+        for name, _ in network.named_parameters()
+    }
     assert {family(names[name]) for name in found} == set(expected)
     for name, motion in found.items():
         values = [optim.lr * motion.rate, optim.weight_decay * motion.decay]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...geometry.exact import exact
+from depth_perception.geometry.exact import exact
 
 KEYFRAMES = (0, 8, 15)
 """Frames of a window of 16 that the next one sees again before its own (Pixel-Perfect Depth's video

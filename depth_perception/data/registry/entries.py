@@ -1,4 +1,4 @@
-"""Ordinary cameras in the registry."""
+"""The entries of the registry."""
 
 from __future__ import annotations
 
@@ -8,31 +8,86 @@ from typing import Any
 
 from .. import rendered
 from ..benchmarks import BENCHMARKS, ZERO_SHOT, BenchmarkReader
+from ..cityscapes import CityscapesPanoptic
+from ..dvps import CityscapesDvps, DvpsReader, SemKittiDvps
 from ..hypersim import HypersimArchive
 from ..kitti_raw import KittiRaw, find_pairs, read_pairs
+from ..panoramas import PANORAMAS, PICTURES
 from ..photos import PhotoFolder, kitti_photos, nyu_photos
+from ..threed60 import Views, read_list
+from ..worlds import WorldFolder
 from .entry import DataSet
 
 _INDOOR, _OUTDOOR = (0.3, 20.0), (1.0, 200.0)
 _MM, _KITTI_STEP = "PNG of 16 bits in mm, 0 unknown", "PNG of 16 bits in 1/256 m, 0 unknown"
 
 
+def _image_files(reader: DvpsReader | PhotoFolder) -> list[Path]:
+    return [p for f in reader.files for p in (f.image, *getattr(f, "labels", ()), f.depth)]
+
+
+def _prefixed(ending: str) -> tuple[str, object]:
+    def image(label: Path) -> Path:
+        return label.with_name(f"{label.name[: label.name.index(ending)]}leftImg8bit.png")
+
+    return f"*/*{ending}*.png", image
+
+
 def _benchmark_files(reader: BenchmarkReader) -> list[Path]:
-    masks = [
-        reader.root / word
-        for frame in reader.files
-        for word in frame.words
-        if word.endswith(("_mask.npy", ".png")) and ("mask" in word)
-    ]
-    return [path for f in reader.files for path in (f.image, f.depth)] + masks
+    words = [word for f in reader.files for word in f.words if "mask" in word]
+    masks = [reader.root / word for word in words if word.endswith(("_mask.npy", ".png"))]
+    return _image_files(reader) + masks
 
 
 def _pair_files(reader: Any) -> list[Path]:
     return [path for pair in reader.pairs for path in pair]
 
 
-def _photo_files(reader: PhotoFolder) -> list[Path]:
-    return [path for f in reader.files for path in (f.image, f.depth)]
+def _named(reader: Any) -> list[Path]:
+    return [reader.root / name for name in reader.names]
+
+
+def _threed60(root: Path, split: str, listing: Path | None) -> Any:
+    if listing is None:
+        lists = [p for p in sorted(root.glob("*.txt")) if not p.name.startswith("omni_")]
+        if len(lists) != 1:
+            found = f"{len(lists)} lists (*.txt)"
+            raise FileNotFoundError(f"{root} holds {found}: name one with --list")
+        listing = lists[0]
+    places = read_list(listing, root)
+    if not places:
+        raise ValueError(f"{listing} names no places")
+    return Views(places)
+
+
+def _threed60_files(reader: Views) -> list[Path]:
+    views = [view for place in reader.places for view in place.views.values()]
+    return [path for v in views for path in (v.color, v.depth, v.normal) if path is not None]
+
+
+def _world_files(reader: WorldFolder) -> list[Path]:
+    frames = reader.root / "frames"
+    stems = [frame["stem"] for frame in reader.frames]
+    return [frames / f"{stem}_{what}.png" for stem in stems for what in ("rgb", "range")]
+
+
+def _of_range(
+    name: str, title: str, unit: str, rule: str, used_by: tuple[str, ...], *more: Any
+) -> DataSet:
+    reader = PANORAMAS[name]
+    return DataSet(
+        name, title, "panorama", "range", reader.layout, unit, reader.splits, rule, used_by,
+        lambda root, split, listing: reader(root, split, listing=listing), _pair_files, *more,
+    )  # fmt: skip
+
+
+def _of_pictures(name: str, title: str) -> DataSet:
+    reader = PICTURES[name]
+    return DataSet(
+        name, title, "panorama", "images", reader.layout, "no depth", ("all",),
+        "all images; a list selects", ("train panda-student",),
+        lambda root, split, listing: reader(root, listing=listing), _named,
+    )  # fmt: skip
 
 
 def _kitti_raw(root: Path, split: str, listing: Path | None) -> KittiRaw:
@@ -75,10 +130,6 @@ def _hypersim_json(root: Path, split: str, listing: Path | None) -> rendered.Hyp
     return rendered.Hypersim(lists[0], split)
 
 
-def _rendered(reader: Callable[[Path], Any]) -> Callable[[Path, str, Path | None], Any]:
-    return lambda root, split, listing: reader(root)
-
-
 def _listed(
     name: str,
     title: str,
@@ -99,8 +150,63 @@ def _listed(
 
 _PPD = ("eval ppd", "eval plain")
 _FINETUNE = ("train ppd-finetune",)
+_STAGES = ("train panopticdepth-panoptic", "train panopticdepth-full-scale", "eval panoptic")
+_DEPTH = ("train panopticdepth-depth", "eval panoptic")
+
+_PANDA = ("train panda-teacher", "train panda-student", "eval panda")
 
 ENTRIES: tuple[DataSet, ...] = (
+    _of_range(
+        "structured3d", "Structured3D (ECCV 2020), rendered rooms in raw light",
+        "PNG of 16 bits in mm, 0 unknown; read up to 10 m",
+        "scenes 0-2999, 3000-3249, 3250-3499, without 7 broken ones", _PANDA,
+        ("scene_*/2D_rendering/*/panorama/full/depth.png",
+         lambda path: path.with_name("rgb_rawlight.png")),
+        _INDOOR,
+    ),
+    _of_range(
+        "deep360", "Deep360 (ECCV 2022), rendered streets in Cassini projection",
+        "NPZ arr_0 in m; read up to 100 m", "the folders training, validation, testing", _PANDA,
+        ("ep*_500frames/*/depth/*_depth.npz",
+         lambda path: path.parents[1] / "rgb" / f"{path.name[:-10]}_12_rgb1.png"),
+        (0.5, 200.0),
+    ),
+    _of_range(
+        "matterport3d", "Matterport3D (3DV 2017), scanned houses, stitched by UniFuse's scripts",
+        "PNG of 16 bits in 1/4000 m, 0 unknown; read up to 11 m",
+        "official scenes: 61 train, 11 val, 18 test",
+        ("train panda-matterport", "eval panda"),
+        ("*/pano_depth/*.png",
+         lambda path: path.parents[1] / "pano_skybox_color" / f"{path.stem}.jpg"),
+        _INDOOR,
+    ),
+    _of_range(
+        "stanford2d3d", "Stanford2D3D (2017), scanned offices",
+        "PNG of 16 bits in 1/512 m, 0 or 65535 unknown; read up to 11 m",
+        "areas 5a, 5b test; of the others one in 26 val, by a checksum; the authors' 40 by list",
+        ("train panda-stanford", "eval panda"),
+        ("area_*/**/depth/*_depth.png", lambda path: _stanford_picture(path)),
+        _INDOOR,
+    ),
+    DataSet(
+        "3d60", "3D60 (ECCV 2018, 3DV 2019), rendered scans from three viewpoints 0.26 m apart",
+        "stereo panoramas", "range",
+        "a list of 9 columns, and the files that it names below Matterport3D, Stanford2D3D, SunCG",
+        "EXR in m; beyond 8 m or not positive: unknown", ("all",), "the list",
+        ("train omnidepth-rectnet", "train omnidepth-uresnet", "train blindspot-worlds",
+         "eval omnidepth", "eval view-synthesis"),
+        _threed60, _threed60_files, None, _INDOOR,
+    ),
+    _of_pictures("zind", "Zillow Indoor Dataset (CVPR 2021), empty homes"),
+    _of_pictures("360x", "360+x (CVPR 2024), frames of videos, with masks of the sky"),
+    _of_pictures("diverse360", "PanDA's Diverse360, or any folder of panoramas"),
+    DataSet(
+        "worlds", "synthetic worlds of depth-perception worlds folder", "panorama", "range",
+        "dataset.json, frames.jsonl, frames/SEED_K_{rgb,range}.png",
+        "PNG of 16 bits in mm, 0 sky", ("all",), "one folder each",
+        ("train panda-tiny-metric", "train ppd-pretrain", "train scaledepth-n", "eval plain"),
+        lambda root, split, listing: WorldFolder(root), _world_files,
+    ),
     _listed(
         "nyu", "NYU Depth v2 (ECCV 2012), 654 test images of rooms",
         "a list of lines 'image depth filled'", _MM, _INDOOR, *_PPD,
@@ -110,7 +216,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "images/SPLIT/.../SCENE_NNNN.jpg, annotations/SPLIT/.../SCENE_NNNN.png", _MM,
         ("train", "test"), "the folders; about 50 000 train, 654 test",
         ("train scaledepth-n", "train scaledepth-nk", "eval scaledepth"),
-        _nyu_folders, _photo_files,
+        _nyu_folders, _image_files,
         ("annotations/*/**/*.png", lambda path: _nyu_picture(path)), _INDOOR,
     ),
     _listed(
@@ -123,7 +229,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "kitti_eigen_SPLIT.txt with lines 'image depth [focal]'; input/, gt_depth/", _KITTI_STEP,
         ("train", "test"), "the lists of Eigen et al.",
         ("train scaledepth-k", "train scaledepth-nk", "eval scaledepth"),
-        _kitti_folders, _photo_files, None, _OUTDOOR,
+        _kitti_folders, _image_files, None, _OUTDOOR,
     ),
     DataSet(
         "kitti-raw", "KITTI raw (IJRR 2013), rectified pairs with lidar", "stereo pinholes",
@@ -210,7 +316,7 @@ ENTRIES: tuple[DataSet, ...] = (
     DataSet(
         "urbansyn", "UrbanSyn (2023), rendered streets", "pinhole", "depth",
         "rgb/rgb_NNNN.png, depth/depth_NNNN.exr", "EXR Y in 1e5 m", ("all",), "all frames",
-        _FINETUNE, _rendered(rendered.UrbanSyn), _pair_files,
+        _FINETUNE, lambda root, *_: rendered.UrbanSyn(root), _pair_files,
         ("depth/depth_*.exr",
          lambda path: path.parents[1] / "rgb" / f"{path.stem.replace('depth_', 'rgb_')}.png"),
         _OUTDOOR,
@@ -219,17 +325,45 @@ ENTRIES: tuple[DataSet, ...] = (
         "unrealstereo4k", "UnrealStereo4K (CVPR 2021), rendered pairs", "pinhole", "depth",
         "0000[0-7]/{Image0/NNNNN.png,Disp0/NNNNN.npy,Extrinsics0/NNNNN.txt,Extrinsics1/NNNNN.txt}",
         "NPY of disparity in pixels; 0 or NaN: that of 1e-4", ("all",), "folders 00000 to 00007",
-        _FINETUNE, _rendered(rendered.UnrealStereo4K), lambda reader: _unreal_files(reader),
+        _FINETUNE, lambda root, *_: rendered.UnrealStereo4K(root),
+        lambda reader: _unreal_files(reader),
         ("0000[0-7]/Disp0/*.npy",
          lambda path: path.parents[1] / "Image0" / f"{path.stem}.png"), (0.2, 1e6),
     ),
     DataSet(
         "tartanair", "TartanAir (IROS 2020), rendered flights, left camera", "pinhole", "depth",
         ".../{image_left/NNNNNN_left.png,depth_left/NNNNNN_left_depth.npy}", "NPY in m", ("all",),
-        "all frames", _FINETUNE, _rendered(rendered.TartanAir), _pair_files,
+        "all frames", _FINETUNE, lambda root, *_: rendered.TartanAir(root), _pair_files,
         ("**/depth_left/*_left_depth.npy",
          lambda path: path.parents[1] / "image_left" / f"{path.stem.removesuffix('_depth')}.png"),
         (0.2, 1000.0),
+    ),
+    DataSet(
+        "cityscapes", "Cityscapes (CVPR 2016) with panoptic labels", "pinhole", "panoptic",
+        "leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png, gtFine/cityscapes_panoptic_SPLIT.json and "
+        "gtFine/cityscapes_panoptic_SPLIT/NAME_gtFine_panoptic.png (createPanopticImgs)",
+        "no depth; label id, or label id * 1000 + number, in RGB", ("train", "val"),
+        "the folders: 2975 train, 500 val", _STAGES,
+        lambda root, split, listing: CityscapesPanoptic(root, split),
+        lambda reader: reader.paths(),
+    ),
+    DataSet(
+        "cityscapes-dvps", "Cityscapes-DVPS (ViP-DeepLab, 2020); root is video_sequence",
+        "pinhole", "panoptic",
+        "SPLIT/SEQ_FRAME_CITY_X_Y_{leftImg8bit,gtFine_instanceTrainIds,depth}.png",
+        "PNG of 16 bits in 1/256 m, 0 unknown", ("train", "val", "test"),
+        "the folders: 2400 train, 300 val, 300 test", _DEPTH,
+        lambda root, split, listing: CityscapesDvps(root, split), _image_files,
+        _prefixed("depth"), (1.0, 200.0),
+    ),
+    DataSet(
+        "semkitti-dvps", "SemKITTI-DVPS (ViP-DeepLab, 2020); root is video_sequence",
+        "pinhole", "panoptic",
+        "SPLIT/SEQ_FRAME_{leftImg8bit,gtFine_class,gtFine_instance,depth_FOCAL}.png",
+        "PNG of 16 bits in 1/256 m, 0 unknown", ("train", "val"),
+        "the folders: sequence 8 val, the others train", _DEPTH,
+        lambda root, split, listing: SemKittiDvps(root, split), _image_files,
+        _prefixed("depth_"), (1.0, 200.0),
     ),
 )  # fmt: skip
 
@@ -259,3 +393,9 @@ def _unreal_files(reader: rendered.UnrealStereo4K) -> list[Path]:
         scene = picture.parents[1]
         files += [scene / f"Extrinsics{k}" / f"{picture.stem}.txt" for k in (0, 1)]
     return files
+
+
+def _stanford_picture(depth: Path) -> Path:
+    name = f"{depth.name.removesuffix('depth.png')}rgb.png"
+    folder = "rgb" if depth.parents[1].name == "pano" else "rgb_pre_"
+    return depth.parents[1] / folder / name
