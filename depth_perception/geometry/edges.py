@@ -41,6 +41,10 @@ def edge_mask(
     ratio = 1 + threshold
     if depth.device.type == "cpu":
         return _edges_on_cpu(depth, valid, ratio, wraps)
+    return _edges_on_device(depth, valid, ratio, wraps)
+
+
+def _edges_on_device(depth: Tensor, valid: Tensor | None, ratio: float, wraps: bool) -> Tensor:
     usable = (depth > 0) & (depth < math.inf)
     if valid is not None:
         usable = usable & valid
