@@ -7,12 +7,15 @@ import json
 import sys
 import tracemalloc
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rclpy
 import torch
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
 from depth_perception.bench.frame_clock import FrameClock, MemorySample
@@ -28,6 +31,17 @@ from depth_perception.ros.outputs.depth import CloudOutput, DepthOutput, Frame
 from depth_perception.ros.parameters.common import CloudSettings
 
 pytestmark = pytest.mark.alone
+
+
+@pytest.fixture(autouse=True)
+def without_rclpy() -> Iterator[None]:
+    """The benches start rclpy themselves, which other tests of this process may have done."""
+    was_ok = rclpy.ok()
+    if was_ok:
+        rclpy.shutdown()
+    yield
+    if was_ok:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
 
 
 def test_plain_and_our_messages_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,7 +227,7 @@ def of_panoptic(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
         "data.augment": {"short_sides": [128], "crop": [128, 256]},
         "limits.stuff_area_px": 64,
         "losses.positions": 2,  # the coarsest level of such small pictures has no more
-        "optim.lr": 3e-4,
+        "optim.lr": 1e-4 if name == "panopticdepth-tiny" else 3e-4,
     }
 
 

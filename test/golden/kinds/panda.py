@@ -30,6 +30,7 @@ from depth_perception.geometry.mobius import mobius_grid
 from depth_perception.geometry.projections import cassini_to_equirectangular
 from depth_perception.io.colormaps import PUBLISHED_COLORMAP, colourise, normalise
 from depth_perception.io.images import side_by_side, write_image
+from depth_perception.networks import resize_map
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.image_input import network_input, network_size
 from depth_perception.training.panda import losses
@@ -146,6 +147,13 @@ def _stages(case: Case, network: torch.nn.Module) -> Iterator[Comparison]:
     for index, level in enumerate(head.levels(patches, grid)):
         found[f"layer{index + 1}_rn"] = level
     found["logit"] = head(patches, grid)
+    for index in range(4):  # the original enlarges within the block, ours after it
+        path = found[f"path_{index + 1}"]
+        if index:
+            size = found[f"layer{index}_rn"].shape[-2:]
+        else:
+            size = (2 * path.shape[-2], 2 * path.shape[-1])
+        found[f"path_{index + 1}"] = resize_map(path, size, circular=False)
     for array, values in found.items():
         if array in case:
             yield case.compare(array, values)

@@ -64,7 +64,7 @@ def test_each_stage_starts_from_the_one_before(root: Path, tmp_path: Path) -> No
 
     pictures = WorldFolder(root / "wild")
     assert len(list(labels.rglob("*.npy"))) == len(pictures) == 2
-    said = np.load(labels / "frames" / f"{pictures[1].stem}_rgb.npy")
+    said = np.load(labels / "frames" / f"{pictures[1].name}_rgb.npy")
     with torch.no_grad():
         network = load_network("panda-tiny-relative", teacher)
         expected = network(normalise(pictures[1].rgb[None].float() / 255))[0, 0]
