@@ -83,13 +83,9 @@ def hardware(device: torch.device) -> Hardware:
         name = torch.cuda.get_device_name(device)
     else:
         name = next(iter(cpu_facts("model name")), "") or platform.processor() or platform.machine()
-    return Hardware(
-        name,
-        torch.get_num_threads(),
-        torch.__version__,
-        platform.python_version(),
-        f"{platform.system()} {platform.machine()}",
-    )
+    versions = (torch.__version__, platform.python_version())
+    system = f"{platform.system()} {platform.machine()}"
+    return Hardware(name, torch.get_num_threads(), *versions, system)
 
 
 def bench_device(name: str | None) -> torch.device:

@@ -188,12 +188,10 @@ class Stage:
 
     def _differences(self, index: int) -> list[str]:
         """Those of a variant, in words."""
-        names = [m.name for m in self.measurements]
-        found = []
+        names, found = [m.name for m in self.measurements], []
         for entry in self.differences:
             fits = [name for name in names if entry.what.startswith(f"{name} ")]
-            owner = max(fits, key=len, default=names[-1])
-            if owner == names[index]:
+            if (owner := max(fits, key=len, default=names[-1])) == names[index]:
                 found.append(f"{entry.what.removeprefix(f'{owner} ')} {entry.largest:.1e}")
         return found
 

@@ -36,11 +36,8 @@ def bench_cloud(options: Cloud) -> Result:
     """Compare both ways at every size."""
     keep_large_buffers()  # as the nodes do; both ways profit
     with comparison(options, python_memory=True) as bench:
-        stages = [
-            stage
-            for size in options.sizes
-            for stage in _Messages(*SIZES[size]).stages(bench, options.by_point)
-        ]
+        works = [_Messages(*SIZES[size]) for size in options.sizes]
+        stages = [stage for work in works for stage in work.stages(bench, options.by_point)]
         return bench.result(
             "cloud",
             stages,
