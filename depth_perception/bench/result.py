@@ -253,9 +253,8 @@ class Result:
         words = re.sub(r"[^a-z0-9]+", "-", self.hardware.device.lower()).strip("-")
         name = f"{self.name}-{words}-{self.hardware.threads}-threads.json"
         file = output.folder / name if output.folder else None
-        for path, text in (
-            (output.json, numbers), (output.markdown, self.markdown()), (file, numbers),
-        ):  # fmt: skip
+        texts = ((output.json, numbers), (output.markdown, self.markdown()), (file, numbers))
+        for path, text in texts:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")

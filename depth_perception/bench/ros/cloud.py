@@ -90,8 +90,7 @@ class _Messages:
     def stages(self, bench: Comparison, by_point: bool) -> Iterator[Stage]:
         """Every step, and all of them; ``by_point`` also packs point by point."""
         pixels, image = self.plain_pixels(), read_rgb(self.message)
-        size_in = len(self.message.data)
-        size_depth = 4 * self.prediction.values.numel()
+        size_in, size_depth = len(self.message.data), 4 * self.prediction.values.numel()
         size_cloud = 16 * int(self.our_cloud(image)[0])
         whole = size_in + size_depth + size_cloud
         name = f"{self.message.width}x{self.message.height}, {size_cloud / 16e6:.1f} M points: "
@@ -159,5 +158,4 @@ def _floats(data: array) -> Tensor:
 def _fields(data: array) -> Fields:
     """Number of points, their positions (N, 3), and the levels of their colours (N, 3)."""
     records = _floats(data).view(-1, 4)
-    levels = records.view(torch.uint8)[:, 12:15]
-    return torch.tensor([len(records)]), records[:, :3], levels
+    return torch.tensor([len(records)]), records[:, :3], records.view(torch.uint8)[:, 12:15]
