@@ -9,7 +9,6 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Protocol
 
 import torch
@@ -77,16 +76,14 @@ _ONNX = ("onnxruntime", "onnx", "onnxscript")
 _ONNX_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 _BOTH = ("cpu", "cuda")
 
-BACKENDS: Mapping[str, Traits] = MappingProxyType(
-    {
-        "openvino": Traits("openvino", ("openvino",), "openvino", ("openvino",), ("cpu",), _HALVES),
-        "onnxruntime": Traits(
-            "onnx", _ONNX, "onnx onnxscript onnxruntime", _ONNX_RUNTIMES, _BOTH, ("float32",)
-        ),
-        "tensorrt": Traits("onnx", _ONNX, _GPU_PACKAGES, _ONNX_RUNTIMES[::-1], ("cuda",), _HALVES),
-        "inductor": Traits("inductor", ("torch._inductor",), "torch", ("torch",), _BOTH, _HALVES),
-    }
-)
+BACKENDS: Mapping[str, Traits] = {
+    "openvino": Traits("openvino", ("openvino",), "openvino", ("openvino",), ("cpu",), _HALVES),
+    "onnxruntime": Traits(
+        "onnx", _ONNX, "onnx onnxscript onnxruntime", _ONNX_RUNTIMES, _BOTH, ("float32",)
+    ),
+    "tensorrt": Traits("onnx", _ONNX, _GPU_PACKAGES, _ONNX_RUNTIMES[::-1], ("cuda",), _HALVES),
+    "inductor": Traits("inductor", ("torch._inductor",), "torch", ("torch",), _BOTH, _HALVES),
+}
 
 
 def check_backend(backend: Backend, device: torch.device, precision: Precision) -> None:
@@ -119,13 +116,11 @@ def check_backend(backend: Backend, device: torch.device, precision: Precision) 
             )
 
 
-PROVIDERS: Mapping[str, str] = MappingProxyType(
-    {
-        "cpu": "CPUExecutionProvider",
-        "cuda": "CUDAExecutionProvider",
-        "tensorrt": "TensorrtExecutionProvider",
-    }
-)
+PROVIDERS: Mapping[str, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
 
 
 def engine(backend: Backend) -> Engine:
@@ -154,6 +149,5 @@ def _processors(device: torch.device) -> str:
     told = [platform.machine(), torch.backends.cpu.get_cpu_capability()]
     told += [fact for name in _CPU_LINES for fact in cpu_facts(name)]
     if device.type == "cuda":
-        told.append(torch.cuda.get_device_name(device))
-        told.append(str(torch.cuda.get_device_capability(device)))
+        told += [torch.cuda.get_device_name(device), str(torch.cuda.get_device_capability(device))]
     return ", ".join(told)

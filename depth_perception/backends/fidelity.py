@@ -54,13 +54,10 @@ def compare(what: str, expected: Tensor, found: Tensor) -> Fidelity:
     least = least.clamp(min=torch.finfo(torch.float32).tiny)
     apart = (found - expected).abs() / size.clamp(min=least)
     apart = torch.where(found == expected, 0.0, apart)  # infinities that agree
-    if bool(torch.isnan(apart).any()):
+    if bool(apart.isnan().any()):
         raise BackendError(f"{what} is not a number where torch has one")
-    ordered = apart.sort().values
-    last = len(ordered) - 1
-    return Fidelity(
-        what, float(ordered[last // 2]), float(ordered[int(0.99 * last)]), float(ordered[last])
-    )
+    ordered, last = apart.sort().values, len(apart) - 1
+    return Fidelity(what, *(float(ordered[k]) for k in (last // 2, int(0.99 * last), last)))
 
 
 def check(found: Sequence[Fidelity], precision: Precision, tolerance: float = TOLERANCE) -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import OrderedDict
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,6 @@ class GraphForward:
         self.backend: Backend = backend
         self.precision: Precision = precision
         self.tolerance = tolerance
-        self._fingerprint: str | None = None
         self._graphs: OrderedDict[tuple, tuple[Layout, Run]] = OrderedDict()
         self._lock = threading.Lock()  # a graph has one set of buffers
 
@@ -116,12 +116,11 @@ class GraphForward:
         text: dict[str, Any] = {"backend": self.backend, "shape": list(shape)}
         with torch.inference_mode(False), torch.no_grad(), filling(folder, text) as partial:
             # this run also fills what networks keep, which would else keep what exports trace
-            result = self.network(images.to(self.device), **arguments)
+            given = images.to(self.device)
+            result = self.network(given, **arguments)
             layout, expected = flatten(result)
             try:
-                engine(self.backend).export(
-                    capture, images.to(self.device), partial, self.precision
-                )
+                engine(self.backend).export(capture, given, partial, self.precision)
                 found = self._found(self._open(partial), images)
             except BackendError:
                 raise
@@ -134,21 +133,16 @@ class GraphForward:
             for entry in fidelity:
                 _log.info("%s %s: %s", self.backend, self.precision, entry)
             check(fidelity, self.precision, self.tolerance)
-            text["layout"] = layout
-            text["fidelity"] = [asdict(entry) for entry in fidelity]
+            text |= {"layout": layout, "fidelity": [asdict(entry) for entry in fidelity]}
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self.network)
 
     def _folder(self, shape: tuple[int, ...], arguments: dict[str, Any]) -> Path:
-        if self._fingerprint is None:
-            self._fingerprint = fingerprint(self.network)
-        parts = (
-            self._fingerprint,
-            engine_version(self.backend, self.device),
-            __version__,
-            self.device.type,
-            self.precision,
-            shape,
-            sorted(arguments.items()),
-        )
+        version = engine_version(self.backend, self.device)
+        parts = (self._fingerprint, version, __version__, self.device.type, self.precision)
+        parts += (shape, sorted(arguments.items()))
         key = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
         size = "x".join(map(str, shape[2:]))
         name = f"{type(self.network).__name__.lower()}-{size}-{self.backend}-{key}"

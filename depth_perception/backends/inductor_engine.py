@@ -7,7 +7,6 @@ import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,17 +17,15 @@ from .engines import Backend, BackendError, Precision, Run
 _FILE = "graph.pt2"
 _MODEL = "model"  # what PyTorch calls the only one of a package
 
-SETTINGS: Mapping[str, Any] = MappingProxyType(
-    {
-        # weights are constants: they are laid out for oneDNN and cast once, and what follows a
-        # product can join it
-        "freezing": True,
-        # loops take as many threads as there are when they run
-        "cpp.dynamic_threads": True,
-        # 300 MB for each compiler and set of options, to save a second
-        "aot_inductor.precompile_headers": False,
-    }
-)
+SETTINGS: Mapping[str, Any] = {
+    # weights are constants: they are laid out for oneDNN and cast once, and what follows a
+    # product can join it
+    "freezing": True,
+    # loops take as many threads as there are when they run
+    "cpp.dynamic_threads": True,
+    # 300 MB for each compiler and set of options, to save a second
+    "aot_inductor.precompile_headers": False,
+}
 
 
 class _InPrecision(nn.Module):
@@ -62,9 +59,8 @@ def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precisio
     program = torch.export.export(capture, (images,), strict=False)
     # what the compiler writes on its way is as large as the weights: it goes when it is done
     with fresh_cache(dir=str(folder)):
-        aoti_compile_and_package(
-            program, package_path=str(folder / _FILE), inductor_configs=settings
-        )
+        file = str(folder / _FILE)
+        aoti_compile_and_package(program, package_path=file, inductor_configs=settings)
 
 
 def find_compiler() -> str:

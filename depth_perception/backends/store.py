@@ -31,9 +31,8 @@ def graphs_folder() -> Path:
     """
     if given := os.environ.get(GRAPHS_VARIABLE):
         return Path(given).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    base = Path(cache) if cache else Path.home() / ".cache"
-    return base / "depth_perception" / "graphs"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache, "depth_perception", "graphs")
 
 
 def about(folder: Path) -> dict[str, Any] | None:
@@ -74,20 +73,14 @@ def _begin(folder: Path) -> tuple[Path, int | None]:
     try:
         if parent is not None:
             for leftover in folder.parent.glob(f".*{_PARTIAL}"):
-                _remove_if_left(leftover)
+                if (lock := _lock(leftover)) is not None:  # no process is filling it
+                    shutil.rmtree(leftover, ignore_errors=True)
+                    os.close(lock)
         made = tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_PARTIAL, dir=folder.parent)
         return Path(made), _lock(Path(made))
     finally:
         if parent is not None:
             os.close(parent)
-
-
-def _remove_if_left(partial: Path) -> None:
-    """Remove a folder unless a process is filling it, of this machine or another."""
-    lock = _lock(partial)
-    if lock is not None:
-        shutil.rmtree(partial, ignore_errors=True)
-        os.close(lock)
 
 
 def _lock(folder: Path, *, wait: bool = False) -> int | None:

@@ -32,13 +32,8 @@ class Comparison:
         moved_bytes: int = 0,
     ) -> Stage:
         """Measure variants, then compare their results."""
-        found = measure(
-            variants,
-            self.device,
-            repeats=self.options.repeats,
-            warm_up=self.options.warm_up,
-            python_memory=self._python_memory,
-        )
+        counts = {"repeats": self.options.repeats, "warm_up": self.options.warm_up}
+        found = measure(variants, self.device, python_memory=self._python_memory, **counts)
         return Stage(work, found, tuple(differences()), moved_bytes)
 
     def result(

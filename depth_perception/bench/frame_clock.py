@@ -90,12 +90,11 @@ class FrameClock:
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             model, publish = self._parts["model"], self._parts["publish"]
             self._count += 1
-            if self.sample_every:
-                if self._count % self.sample_every == 0:
-                    self.samples.append(memory_sample(self._count))
-            else:
+            if not self.sample_every:
                 rest = cpu - model[1] - publish[1]
                 self.frames.append(FrameTimes(stamp_ns, wall, model[0], publish[0], rest))
+            elif self._count % self.sample_every == 0:
+                self.samples.append(memory_sample(self._count))
 
     def write(self, path: Path, **more: object) -> None:
         """All that was noted, and more, as JSON."""
@@ -119,9 +118,6 @@ def memory_sample(frames: int) -> MemorySample:
 
 def peak_resident_bytes() -> int:
     """Most memory this process had; getrusage would also count that of its parent before exec."""
-    found = (
-        re.search(r"^VmHWM:\s*(\d+)", _STATUS.read_text(), re.MULTILINE)
-        if _STATUS.is_file()
-        else None
-    )
+    status = _STATUS.read_text() if _STATUS.is_file() else ""
+    found = re.search(r"^VmHWM:\s*(\d+)", status, re.MULTILINE)
     return 1024 * int(found.group(1)) if found else 0

@@ -19,7 +19,7 @@ from .options import Estimator, Gpu, Network, Ppd, Precision
 from .ppd import bench_ppd
 from .result import Result
 
-_HALF_MEDIAN, _HALF_P99 = 0.005, 0.02
+_HALF_LIMITS = 0.005, 0.02  # median, 99th percentile
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,8 @@ class GpuPlan:
 
     def __post_init__(self) -> None:
         if len(self.memory_limits_gb) != len(self.heights) - 1:
-            raise ValueError(
-                f"{len(self.heights)} heights need {len(self.heights) - 1} limits of memory"
-            )
+            count = len(self.heights)
+            raise ValueError(f"{count} heights need {count - 1} limits of memory")
 
 
 TINY = GpuPlan(
@@ -151,14 +150,8 @@ def jobs(plan: GpuPlan, overhead: Overhead | None = None) -> tuple[Job, ...]:
         ValueError: the device is not there.
     """
     bench_device(plan.device)
-    base = Estimator(
-        model=plan.model,
-        image_height=plan.image_height,
-        height=plan.heights[0],
-        precision=plan.half,
-        device=plan.device,
-        repeats=plan.repeats,
-    )
+    shared = {"device": plan.device, "repeats": plan.repeats, "image_height": plan.image_height}
+    base = Estimator(model=plan.model, height=plan.heights[0], precision=plan.half, **shared)
     alone = replace(base, with_plain=False)
     size = f"{2 * plan.heights[0]}x{plan.heights[0]}"
     found = [Job(f"{plan.model} {size}: {plan.half} against plain float32", lambda: _speed(base))]
@@ -201,14 +194,9 @@ def _memory(options: Estimator, limit_gb: float) -> tuple[list[Finding], list[Re
 
 
 def _ppd(plan: GpuPlan) -> tuple[list[Finding], list[Result]]:
-    options = Ppd(
-        model=plan.ppd,  # type: ignore[arg-type]
-        height=plan.ppd_size[0],
-        width=plan.ppd_size[1],
-        steps=plan.ppd_steps,
-        repeats=plan.repeats,
-        device=plan.device,
-    )
+    size = dict(zip(("height", "width"), plan.ppd_size, strict=True))
+    shared = {"steps": plan.ppd_steps, "repeats": plan.repeats, "device": plan.device}
+    options = Ppd(model=plan.ppd, **size, **shared)  # type: ignore[arg-type]
     plain, half = bench_ppd(options), bench_ppd(replace(options, precision=plan.half))
     whole = [next(s for s in r.stages if s.work == "image to depth") for r in (plain, half)]
     times = whole[0].measurements[0].median_s / whole[1].measurements[1].median_s
@@ -224,19 +212,14 @@ def _overhead(result: Result) -> tuple[list[Finding], list[Result]]:
 
 
 def _half(options: Estimator) -> list[Finding]:
-    device = bench_device(options.device)
+    device, values = bench_device(options.device), []
     with torch.inference_mode():
-        values = []
         for precision in ("float32", options.precision):
             scene = Scene(replace(options, precision=precision), device)
             values.append(scene.estimators["torch"](scene.image).values.float().cpu())
-    _, middle, high = relative_differences("half", *values)
+    _, *shares = (found.largest for found in relative_differences("half", *values))
+    what = f"{options.model}: change by {options.precision}"
     return [
-        Finding(
-            f"{options.model}: change by {options.precision}, {what}",
-            f"{found.largest:.2%}",
-            f"<= {limit:.1%}",
-            found.largest <= limit,
-        )
-        for what, found, limit in (("median", middle, _HALF_MEDIAN), ("p99", high, _HALF_P99))
+        Finding(f"{what}, {name}", f"{share:.2%}", f"<= {limit:.1%}", share <= limit)
+        for name, share, limit in zip(("median", "p99"), shares, _HALF_LIMITS, strict=True)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,11 +20,7 @@ class IdentityEstimator:
     """Range on a grid of ``height`` rows and twice as many columns by :func:`identity_depth`."""
 
     height: int
-
-    @property
-    def device(self) -> torch.device:
-        """Always the CPU."""
-        return torch.device("cpu")
+    device: ClassVar[torch.device] = torch.device("cpu")
 
     def __call__(self, image: Tensor, camera: Camera | None = None) -> Prediction:
         """The prediction of a full panorama (H, W, 3) uint8."""

@@ -12,6 +12,7 @@ import torch
 
 from ..networks.cpu_info import cpu_facts, has_instructions_for
 from ..networks.cpu_products import has_onednn, onednn_linear
+from ..systems.loading import device_of
 from .measure import elapsed
 from .options import Machine
 from .result import Ceiling, Hardware, Result
@@ -83,13 +84,9 @@ def hardware(device: torch.device) -> Hardware:
         name = torch.cuda.get_device_name(device)
     else:
         name = next(iter(cpu_facts("model name")), "") or platform.processor() or platform.machine()
-    return Hardware(
-        name,
-        torch.get_num_threads(),
-        torch.__version__,
-        platform.python_version(),
-        f"{platform.system()} {platform.machine()}",
-    )
+    versions = (torch.__version__, platform.python_version())
+    system = f"{platform.system()} {platform.machine()}"
+    return Hardware(name, torch.get_num_threads(), *versions, system)
 
 
 def bench_device(name: str | None) -> torch.device:
@@ -98,16 +95,9 @@ def bench_device(name: str | None) -> torch.device:
     Raises:
         ValueError: there is no such device here, or it is of another kind than CPU and CUDA.
     """
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f"no device {name!r}; take cpu, cuda or cuda:N") from error
+    device = device_of(name)
     if device.type not in ("cpu", "cuda"):
         raise ValueError(f"benchmarks run on cpu or cuda, got {name!r}")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r} was asked for but this machine has no CUDA")
     return device
 
 

@@ -93,18 +93,6 @@ def elapsed(run: Callable[[], object], device: torch.device) -> tuple[float, flo
 
 def peak_bytes(run: Callable[[], object], device: torch.device, python_memory: bool = False) -> int:
     """Working memory of one run, see :func:`memory_means`."""
-    most = _tensor_peak(run, device)
-    if not python_memory or device.type != "cpu":
-        return most
-    tracemalloc.start()
-    try:
-        run()
-        return most + tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-def _tensor_peak(run: Callable[[], object], device: torch.device) -> int:
     if device.type == "cuda":
         _wait(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -117,7 +105,15 @@ def _tensor_peak(run: Callable[[], object], device: torch.device) -> int:
     events = recording.profiler.kineto_results.events()
     changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
     held = np.cumsum([change for _, change in sorted(changes, key=lambda entry: entry[0])])
-    return int(max(0, held.max(initial=0)))
+    most = int(held.max(initial=0))
+    if not python_memory or device.type != "cpu":
+        return most
+    tracemalloc.start()
+    try:
+        run()
+        return most + tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def memory_means(device: torch.device, python_memory: bool = False) -> str:

@@ -199,8 +199,7 @@ class Panoptic(Repeated):
     height: int = option(1024, "rows of image and maps, a multiple of 32.")
     width: int = option(2048, "columns of image and maps, a multiple of 32.")
     whole: Literal["panopticdepth-r50", "panopticdepth-tiny"] | None = option(
-        None,
-        "also measure the peak memory of a whole frame of this model, with random weights.",
+        None, "also measure the peak memory of a whole frame of this model, with random weights."
     )
     repeats: int = shared(Repeated, "repeats", default=3)
     seed: int = option(0, "of the synthetic scene.")

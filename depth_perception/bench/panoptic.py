@@ -46,10 +46,8 @@ class SyntheticScene:
 
     def without_depth(self) -> SyntheticScene:
         """The output of a model without depth."""
-        kernels = (
-            found._replace(depth_kernels=found.depth_kernels[:, :0])
-            for found in (self.things, self.stuff)
-        )
+        both = (self.things, self.stuff)
+        kernels = (found._replace(depth_kernels=found.depth_kernels[:, :0]) for found in both)
         return SyntheticScene(*kernels, self.features._replace(depths=None))
 
     def arguments(self, view: View, limits: PanopticLimits) -> tuple[Any, ...]:
@@ -98,20 +96,18 @@ def bench_panoptic(options: Panoptic) -> Result:
         ValueError: the device or a number is wrong.
     """
     with comparison(options) as bench:
-        size = (options.height, options.width)
-        limits = PanopticLimits()
+        size, limits = (options.height, options.width), PanopticLimits()
         area = limits.stuff_area_px * math.prod(size) // (1024 * 2048)
         limits = replace(limits, stuff_area_px=area)
         scene = synthetic_scene(options, bench.device)
         stages, notes = [], []
-        for work, given in (
-            ("masks and depth", scene), ("masks alone", scene.without_depth()),
-        ):  # fmt: skip
+        works = {"masks and depth": scene, "masks alone": scene.without_depth()}
+        for work, given in works.items():
             stage, note = _compared(work, bench, given.arguments(View(size, size), limits))
             stages.append(stage)
             notes.append(f"{work}: {note}")
         if options.whole is not None:
-            notes.append(_whole(options, options.whole, scene, limits, bench.device))
+            notes.append(_whole(options, scene, limits, bench.device))
         settings = {
             "things": options.segments,
             "stuff": len(PANOPTICDEPTH.classes),
@@ -143,16 +139,12 @@ def _compared(work: str, bench: Comparison, given: tuple[Any, ...]) -> tuple[Sta
 
 
 def _whole(
-    options: Panoptic,
-    model: str,
-    scene: SyntheticScene,
-    limits: PanopticLimits,
-    device: torch.device,
+    options: Panoptic, scene: SyntheticScene, limits: PanopticLimits, device: torch.device
 ) -> str:
     """Peak memory of a frame: the network, and the lean way on the kernels of the scene."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        network: PanopticDepth = build_network(model)
+        network: PanopticDepth = build_network(options.whole)
     frozen(network, device).set_precision(getattr(torch, options.precision))
     size = (options.height, options.width)
     images = torch.zeros((1, 3, *size), device=device)
@@ -165,6 +157,6 @@ def _whole(
     weights = size_bytes(network.parameters())
     within = "within" if peak + weights <= BUDGET_BYTES else "beyond"
     return (
-        f"a whole frame of {model}: {peak / 1e9:.2f} GB beside {weights / 1e9:.2f} GB of weights, "
-        f"{within} {BUDGET_BYTES / 1e9:.0f} GB"
+        f"a whole frame of {options.whole}: {peak / 1e9:.2f} GB beside {weights / 1e9:.2f} GB of "
+        f"weights, {within} {BUDGET_BYTES / 1e9:.0f} GB"
     )

@@ -63,16 +63,15 @@ def plain_estimate(
 
 def _head(head: DptHead, taps: list[Tensor], grid: tuple[int, int], skips: list[Tensor]) -> Tensor:
     levels = []
-    for tokens, project, rescale, reduce in zip(
-        taps, head.project, head.rescale, head.reduce, strict=True
-    ):
+    parts = zip(taps, head.project, head.rescale, head.reduce, strict=True)
+    for tokens, project, rescale, reduce in parts:
         plane = tokens.permute(0, 2, 1).reshape(len(tokens), -1, *grid)
         levels.append(reduce(rescale(project(plane))))
     for index, skip in enumerate(skips):
         levels[index] = levels[index] + skip
     path = _fused(head.fuse[3], levels[3], None, levels[2].shape[-2:])
-    path = _fused(head.fuse[2], path, levels[2], levels[1].shape[-2:])
-    path = _fused(head.fuse[1], path, levels[1], levels[0].shape[-2:])
+    for index in (2, 1):
+        path = _fused(head.fuse[index], path, levels[index], levels[index - 1].shape[-2:])
     finest = tuple(2 * side for side in levels[0].shape[-2:])
     path = head.neck(_fused(head.fuse[0], path, levels[0], finest))
     size = (grid[0] * head.patch_size, grid[1] * head.patch_size)

@@ -94,9 +94,7 @@ def _block(block: ModulatedBlock, tokens: Tensor, condition: Tensor, positions: 
 
 def _positions(rows: int, columns: int, device: torch.device) -> Tensor:
     """Row and column (T, 2) of every token."""
-    return torch.cartesian_prod(
-        torch.arange(rows, device=device), torch.arange(columns, device=device)
-    )
+    return torch.cartesian_prod(*(torch.arange(n, device=device) for n in (rows, columns)))
 
 
 def _turned(tokens: Tensor, positions: Tensor) -> Tensor:

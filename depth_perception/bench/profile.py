@@ -64,30 +64,25 @@ def bench_profile(options: Profile) -> Result:
 
 def seconds_by_group(run: Callable[[], object], device: torch.device) -> dict[str, float]:
     """Seconds of one run, after another one, in each of :data:`GROUPS` and :data:`OTHER`."""
-    activities = [ProfilerActivity.CPU]
-    if device.type == "cuda":
-        activities.append(ProfilerActivity.CUDA)
+    is_cuda = device.type == "cuda"
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if is_cuda else [])
     run()
     with profile(activities=activities) as seen:
         run()
-        if device.type == "cuda":
+        if is_cuda:
             torch.cuda.synchronize(device)
     found = dict.fromkeys((*GROUPS, OTHER), 0.0)
     for event in seen.key_averages():
-        spent = event.self_device_time_total if device.type == "cuda" else event.self_cpu_time_total
+        spent = event.self_device_time_total if is_cuda else event.self_cpu_time_total
         found[group_of(event.key)] += spent / 1e6
     return found
 
 
 def group_of(operation: str) -> str:
     """The group of an operation, by the longest beginning of a name that fits."""
-    fits = {
-        beginning: group
-        for group, beginnings in GROUPS.items()
-        for beginning in beginnings
-        if operation.startswith(beginning)
-    }
-    return fits[max(fits, key=len)] if fits else OTHER
+    begins = {begin: group for group, names in GROUPS.items() for begin in names}
+    fits = filter(operation.startswith, begins)
+    return begins.get(max(fits, key=len, default=""), OTHER)
 
 
 def rows(seconds: Seconds) -> tuple[tuple[str, ...], ...]:
@@ -106,11 +101,9 @@ def rows(seconds: Seconds) -> tuple[tuple[str, ...], ...]:
 def draw(seconds: Seconds, title: str, path: Path) -> None:
     """A bar for each variant, as long as its time, in the colours of the groups."""
     from matplotlib import colormaps
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 1.6 + 0.7 * len(seconds)), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     names, reached = list(seconds), [0.0] * len(seconds)
     for group, colour in zip((*GROUPS, OTHER), colormaps["tab10"].colors, strict=False):

@@ -188,12 +188,10 @@ class Stage:
 
     def _differences(self, index: int) -> list[str]:
         """Those of a variant, in words."""
-        names = [m.name for m in self.measurements]
-        found = []
+        names, found = [m.name for m in self.measurements], []
         for entry in self.differences:
             fits = [name for name in names if entry.what.startswith(f"{name} ")]
-            owner = max(fits, key=len, default=names[-1])
-            if owner == names[index]:
+            if (owner := max(fits, key=len, default=names[-1])) == names[index]:
                 found.append(f"{entry.what.removeprefix(f'{owner} ')} {entry.largest:.1e}")
         return found
 
@@ -255,9 +253,8 @@ class Result:
         words = re.sub(r"[^a-z0-9]+", "-", self.hardware.device.lower()).strip("-")
         name = f"{self.name}-{words}-{self.hardware.threads}-threads.json"
         file = output.folder / name if output.folder else None
-        for path, text in (
-            (output.json, numbers), (output.markdown, self.markdown()), (file, numbers),
-        ):  # fmt: skip
+        texts = ((output.json, numbers), (output.markdown, self.markdown()), (file, numbers))
+        for path, text in texts:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text, encoding="utf-8")

@@ -101,7 +101,7 @@ def load(
     chosen = kind(**options)  # type: ignore[arg-type]
     if device is None and chosen.backend == "openvino":
         device = "cpu"
-    device = _device_of(device)
+    device = device_of(device)
     check_backend(chosen.backend, device, chosen.precision)
     path = find_weights(name) if checkpoint is None else Path(checkpoint)
     if stored := stored_options(name, path):
@@ -147,7 +147,8 @@ def _takes_the_same(name: str, other: str | None) -> bool:
         return False
 
 
-def _device_of(device: torch.device | str | None) -> torch.device:
+def device_of(device: torch.device | str | None) -> torch.device:
+    """A device; None takes CUDA where it is available, else the CPU; may raise ValueError."""
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -36,11 +36,8 @@ def bench_cloud(options: Cloud) -> Result:
     """Compare both ways at every size."""
     keep_large_buffers()  # as the nodes do; both ways profit
     with comparison(options, python_memory=True) as bench:
-        stages = [
-            stage
-            for size in options.sizes
-            for stage in _Messages(*SIZES[size]).stages(bench, options.by_point)
-        ]
+        works = [_Messages(*SIZES[size]) for size in options.sizes]
+        stages = [stage for work in works for stage in work.stages(bench, options.by_point)]
         return bench.result(
             "cloud",
             stages,
@@ -93,8 +90,7 @@ class _Messages:
     def stages(self, bench: Comparison, by_point: bool) -> Iterator[Stage]:
         """Every step, and all of them; ``by_point`` also packs point by point."""
         pixels, image = self.plain_pixels(), read_rgb(self.message)
-        size_in = len(self.message.data)
-        size_depth = 4 * self.prediction.values.numel()
+        size_in, size_depth = len(self.message.data), 4 * self.prediction.values.numel()
         size_cloud = 16 * int(self.our_cloud(image)[0])
         whole = size_in + size_depth + size_cloud
         name = f"{self.message.width}x{self.message.height}, {size_cloud / 16e6:.1f} M points: "
@@ -162,5 +158,4 @@ def _floats(data: array) -> Tensor:
 def _fields(data: array) -> Fields:
     """Number of points, their positions (N, 3), and the levels of their colours (N, 3)."""
     records = _floats(data).view(-1, 4)
-    levels = records.view(torch.uint8)[:, 12:15]
-    return torch.tensor([len(records)]), records[:, :3], levels
+    return torch.tensor([len(records)]), records[:, :3], records.view(torch.uint8)[:, 12:15]

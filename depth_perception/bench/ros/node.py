@@ -24,8 +24,6 @@ _NAMES = {"plain": "plain", "identity": "ours"}
 _SETTLE_S = 1.0
 _WARM_UP_S = 5.0
 _LOST = "lost on the way or while the node was busy"
-
-
 _COLUMNS = {  # title of a column: figure and format
     "way": ("name", "s"),
     "work ms": ("work_ms", ".1f"),
@@ -79,7 +77,7 @@ def bench_node(options: Node) -> Result:
         f"Fast DDS {'as the launch files set it' if options.tune_dds else 'as it comes'}",
     )
     machine = hardware(bench_device("cpu"))
-    told = _summary(options, rows, results, ceiling, points)
+    told = _summary(options, results, ceiling, points)
     apart = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
     asked = {"image_rows": rows[0], "depth_rows": rows[1]}
     asked |= {key: getattr(options, key) for key in ("rate_hz", "frames", "rounds", "tune_dds")}
@@ -152,22 +150,16 @@ class _Run:
             "latency_p99_ms": quantile(late_ms, 0.99),
             "work_ms": ms("work_s"),
             "work_p99_ms": ms("work_s", 0.99),
-            "work_cpu_ms": ms("work_cpu_s"),
-            "publish_ms": ms("publish_s"),
-            "model_ms": ms("model_s"),
+            **{f"{what}_ms": ms(f"{what}_s") for what in ("work_cpu", "publish", "model")},
             "peak_bytes": found["peak_bytes"],
             "peak_mib": found["peak_bytes"] / 2**20,
         }
 
 
 def _summary(
-    options: Node,
-    rows: tuple[int, int],
-    results: Sequence[Mapping[str, Any]],
-    ceiling: Ceiling,
-    points: int,
+    options: Node, results: Sequence[Mapping[str, Any]], ceiling: Ceiling, points: int
 ) -> tuple[str, ...]:
-    plain, ours = results
+    rows, (plain, ours) = SIZES[options.size], results
     moved = 6 * rows[0] ** 2 + 8 * rows[1] ** 2 + 16 * points
     share = moved / (ours["work_ms"] / 1e3) / ceiling.copy_bytes_per_s
     drops = (

@@ -52,7 +52,7 @@ class TimedNode(PanoramicNode):
 
     def make_publisher(self, message_type: type[Any], topic: str) -> Publisher:
         publisher = super().make_publisher(message_type, topic)
-        publisher.publish = _timed_publish(publisher, self._watch)
+        publisher.publish = self._watch.part("publish")(publisher.publish)
         return publisher
 
     def _process(self, arrival: Arrival) -> None:
@@ -77,7 +77,7 @@ class PlainNode(Node):
         self._depth = self.create_publisher(Image, "depth/image", output_profile())
         self._cloud = self.create_publisher(PointCloud2, "depth/points", output_profile())
         for publisher in (self._depth, self._cloud):
-            publisher.publish = _timed_publish(publisher, clock)
+            publisher.publish = clock.part("publish")(publisher.publish)
         self.create_subscription(Image, "image", self._on_image, input_profile())
 
     def start(self) -> None:
@@ -95,10 +95,8 @@ class PlainNode(Node):
                 depth = identity_depth(torch.from_numpy(pixels), self._rows).numpy()
             valid = depth == depth
             height, width = depth.shape
-            image = Image(
-                header=message.header, height=height, width=width, encoding="32FC1", step=4 * width
-            )
-            image.data = plain_depth(depth, valid)
+            image = Image(header=message.header, height=height, width=width, step=4 * width)
+            image.encoding, image.data = "32FC1", plain_depth(depth, valid)
             self._depth.publish(image)
             limits = (self._settings.min_range_m, self._settings.max_range_m)
             data = plain_cloud(pixels, depth, valid, self._settings.edge_threshold, limits)
@@ -124,16 +122,6 @@ class _Timed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._estimator, name)
-
-
-def _timed_publish(publisher: Publisher, clock: FrameClock) -> Any:
-    publish = publisher.publish
-
-    def timed(message: Any) -> None:
-        with clock.part("publish"):
-            publish(message)
-
-    return timed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,18 +50,12 @@ class NodeUnderTest:
         command += ["--ros-args", "-r", f"__ns:={self.namespace}"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={value}"]
-        environment = dict(os.environ)
-        if variant == "plain":  # its memory is managed by the C library
-            for name in ALLOCATOR_VARIABLES:
-                environment.pop(name, None)
+        # the memory of the plain node is managed by the C library
+        left_out = ALLOCATOR_VARIABLES if variant == "plain" else ()
+        environment = {k: v for k, v in os.environ.items() if k not in left_out}
         with self._log.open("wb") as output:
-            self.process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+            pipes = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+            self.process = subprocess.Popen(command, env=environment, **pipes)
 
     def wait_ready(self) -> None:
         """Wait until its log says that it is ready."""
@@ -73,8 +68,7 @@ class NodeUnderTest:
 
     def stop(self) -> dict[str, Any]:
         """End it and return what its clock recorded."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
@@ -100,7 +94,8 @@ class Feeder(Node):
         profile = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
         self._images = self.create_publisher(Image, "image", profile)
         for topic, kind in _KINDS.items():
-            self.create_subscription(kind, topic, self._listener(topic), profile, raw=True)
+            listen = partial(self._listen, topic)
+            self.create_subscription(kind, topic, listen, profile, raw=True)
         self._message = image_message(pixels)
         self._message.header.frame_id = "camera"
         executor.add_node(self)
@@ -115,13 +110,12 @@ class Feeder(Node):
 
     def wait_matched(self) -> None:
         """Wait until both sides have discovered each other."""
-        self.spin_until(
-            lambda: (
-                self._images.get_subscription_count() > 0
-                and all(self.count_publishers(s.topic_name) > 0 for s in self.subscriptions)
-            ),
-            "discovery",
-        )
+
+        def is_matched() -> bool:
+            publishers = (self.count_publishers(s.topic_name) for s in self.subscriptions)
+            return self._images.get_subscription_count() > 0 and all(publishers)
+
+        self.spin_until(is_matched, "discovery")
 
     def has(self, stamp_ns: int) -> bool:
         """Whether all outputs of an image came."""
@@ -144,15 +138,11 @@ class Feeder(Node):
         while (left := deadline_s - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
 
-    def _listener(self, topic: str) -> Callable[[bytes], None]:
-        heard = self.heard[topic]
-
-        def listen(content: bytes) -> None:  # CDR: 4 bytes of encapsulation, then the stamp
-            seconds, nanoseconds = np.frombuffer(content[4:12], np.uint32).tolist()
-            heard[seconds * 1_000_000_000 + nanoseconds] = time.time_ns()
-            self.last[topic] = content
-
-        return listen
+    def _listen(self, topic: str, content: bytes) -> None:
+        # CDR: 4 bytes of encapsulation, then the stamp
+        seconds, nanoseconds = np.frombuffer(content[4:12], np.uint32).tolist()
+        self.heard[topic][seconds * 1_000_000_000 + nanoseconds] = time.time_ns()
+        self.last[topic] = content
 
 
 def image_message(pixels: np.ndarray) -> Image:
