@@ -54,7 +54,7 @@ class Status:
 
 def topics(bag: Path) -> tuple[Topic, ...]:
     """All topics of a bag, by name. Raises the errors of rosbags for a folder that is not a bag."""
-    with _open(bag) as reader:
+    with AnyReader([bag], default_typestore=STORE) as reader:
         return tuple(
             Topic(name, info.msgtype or "mixed types", info.msgcount)
             for name, info in sorted(reader.topics.items())
@@ -63,7 +63,7 @@ def topics(bag: Path) -> tuple[Topic, ...]:
 
 def messages(bag: Path, topic: str) -> Iterator[Any]:
     """The messages of one topic in recorded order; empty if the bag lacks the topic."""
-    with _open(bag) as reader:
+    with AnyReader([bag], default_typestore=STORE) as reader:
         wanted = [c for c in reader.connections if c.topic == topic]
         if wanted:
             for connection, _, raw in reader.messages(wanted):
@@ -104,14 +104,10 @@ def decode_cloud(message: Any) -> Cloud:
     names += ["instance"] if "instance" in offsets else []
     byte_order = ">" if message.is_bigendian else "<"
     kinds = ["u4" if name == colour else _FIELD_TYPES[offsets[name][1]] for name in names]
-    record = np.dtype(
-        {
-            "names": names,
-            "formats": [byte_order + kind for kind in kinds],
-            "offsets": [offsets[name][0] for name in names],
-            "itemsize": message.point_step,
-        }
-    )
+    record = np.dtype({
+        "names": names, "formats": [byte_order + kind for kind in kinds],
+        "offsets": [offsets[name][0] for name in names], "itemsize": message.point_step,
+    })  # fmt: skip
     data = np.ascontiguousarray(message.data, np.uint8).reshape(message.height, message.row_step)
     data = np.ascontiguousarray(data[:, : message.width * message.point_step])
     cells = data.view(record).reshape(-1)
@@ -147,7 +143,3 @@ def statuses(bag: Path, topic: str = "/diagnostics") -> tuple[Status, ...]:
         for message in messages(bag, topic)
         for status in message.status
     )
-
-
-def _open(bag: Path) -> AnyReader:
-    return AnyReader([bag], default_typestore=STORE)

@@ -76,12 +76,16 @@ def run_demo(options: DemoOptions, setup: NodeSetup, console: Console) -> int:
             draw(source, setup, recording, report, options.out)
     console.print(f"\n{setup.node} with {setup.model} on {source.description}\n", style="bold")
     print_report(console, report)
-    _print_paths(console, options.out, recording, report)
+    paths = {"recording": recording, "node log": options.out / "node.log"}
+    if report.is_drawable:
+        paths = {"board": options.out / "board.png", "cloud": options.out / "cloud.ply", **paths}
+    console.print()
+    for name, path in paths.items():
+        console.print(f"[dim]{name:<15}[/]{path}", highlight=False, soft_wrap=True)
     if report.problems:
-        tail = (options.out / "node.log").read_text(errors="replace").splitlines()[-15:]
-        console.print(
-            "\n--- end of the node log ---", *tail, sep="\n", markup=False, soft_wrap=True
-        )
+        tail = paths["node log"].read_text(errors="replace").splitlines()[-15:]
+        title = "\n--- end of the node log ---"
+        console.print(title, *tail, sep="\n", markup=False, soft_wrap=True)
     return 1 if report.problems else 0
 
 
@@ -104,15 +108,6 @@ def make_source(options: DemoOptions, console: Console, *, pinhole: bool = False
         kind = write_world_bag(made, walk, lambda _: progress.advance(task))
     description = f"a synthetic {kind}, seed {walk.seed}"
     return describe_bag(made, None, description, options.seconds, pinhole=pinhole)
-
-
-def _print_paths(console: Console, out: Path, recording: Path, report: Report) -> None:
-    paths = {"recording": recording, "node log": out / "node.log"}
-    if report.is_drawable:
-        paths = {"board": out / "board.png", "cloud": out / "cloud.ply", **paths}
-    console.print()
-    for name, path in paths.items():
-        console.print(f"[dim]{name:<15}[/]{path}", highlight=False, soft_wrap=True)
 
 
 def draw(source: InputBag, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:
@@ -159,17 +154,11 @@ def _panoptic_content(
     cloud = content.cloud
     ids = np.zeros(len(cloud.points), np.uint32) if cloud.instances is None else cloud.instances
     near = cloud.points[:, 2] <= _FARTHEST_POINT_M
-    overlay = next(
-        message
-        for message in recorded.messages(recording, f"/{OVERLAY}")
-        if stamp_ns(message) == image.stamp_ns
-    )
+    overlays = recorded.messages(recording, f"/{OVERLAY}")
+    overlay = next(message for message in overlays if stamp_ns(message) == image.stamp_ns)
+    shown = recorded.Cloud(cloud.points[near], cloud.colours[near])
     return panoptic_board.PanopticContent(
-        image=content.image,
-        predicted_m=content.predicted_m,
-        truth_m=content.truth_m,
-        cloud=recorded.Cloud(cloud.points[near], cloud.colours[near]),
-        max_depth_m=_FARTHEST_M,
+        **vars(replace(content, cloud=shown, max_depth_m=_FARTHEST_M)),
         overlay=decode_image(*pixel_fields(overlay)),
         grid=image.grid,
         instances=image.instances,
@@ -181,12 +170,10 @@ def _panoptic_content(
 def _facts(report: Report, things: Sequence[Fact]) -> list[Fact]:
     """The figures of the headline, five at most; those of things come after the first."""
     traffic, comparison = report.traffic, report.comparison
+    latency = f"{traffic.latency_p50_ms:.0f} / {traffic.latency_p99_ms:.0f} ms"
     facts = [
         Fact(f"{traffic.played} → {traffic.published}", "frames in → out"),
-        Fact(
-            f"{traffic.latency_p50_ms:.0f} / {traffic.latency_p99_ms:.0f} ms",
-            "latency p50 / p99, image to depth",
-        ),
+        Fact(latency, "latency p50 / p99, image to depth"),
     ]
     if not things:
         facts.insert(1, Fact(str(len(traffic.unanswered)), "frames dropped"))

@@ -63,9 +63,8 @@ class Session:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
-        self.domain_id = (
-            DOMAIN_IDS[os.getpid() % len(DOMAIN_IDS)] if domain_id is None else domain_id
-        )
+        own = DOMAIN_IDS[os.getpid() % len(DOMAIN_IDS)]
+        self.domain_id = own if domain_id is None else domain_id
         self.environment = {**ros_environment(self.domain_id), **(environment or {})}
         self._children: list[Child] = []
 
@@ -104,10 +103,8 @@ class Session:
             raise DemoError(
                 f"the {child.name} was not done after {timeout_s:.0f} s\n{_logs(child, *needs)}"
             )
-        if child.process.returncode != 0:
-            raise DemoError(
-                f"the {child.name} ended with exit code {child.process.returncode}\n{_logs(child)}"
-            )
+        if code := child.process.returncode:
+            raise DemoError(f"the {child.name} ended with exit code {code}\n{_logs(child)}")
 
     def wait_for_line(
         self,
@@ -170,11 +167,9 @@ class Session:
             raise DemoError(
                 f"the {child.name} did not end within {grace_s:.0f} s of SIGINT\n{_logs(child)}"
             )
-        if child.process.returncode != 0:
-            raise DemoError(
-                f"the {child.name} ended with exit code {child.process.returncode} on SIGINT\n"
-                f"{_logs(child)}"
-            )
+        if code := child.process.returncode:
+            text = f"the {child.name} ended with exit code {code} on SIGINT"
+            raise DemoError(f"{text}\n{_logs(child)}")
 
 
 def ros_environment(domain_id: int) -> dict[str, str]:

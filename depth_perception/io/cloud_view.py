@@ -88,7 +88,14 @@ def cloud_view(
     Raises:
         ValueError: shapes or types do not fit.
     """
-    points, colours = _checked(points, colours)
+    if points.shape[-1:] != (3,) or colours.shape != points.shape or colours.dtype != np.uint8:
+        raise ValueError(
+            f"points must be (..., 3) and colours uint8 of the same shape, got {points.shape} and "
+            f"{colours.dtype} of shape {colours.shape}"
+        )
+    points = points.reshape(-1, 3).astype(np.float32)
+    finite = np.isfinite(points).all(-1)
+    points, colours = points[finite], colours.reshape(-1, 3)[finite]
     kept, flat, nearness = _projected(points, side, headroom_m)
     frame = _frame(flat, size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING, keep_in_view)
     canvas = np.full((frame.height, frame.width, 3), style.background, np.uint8)
@@ -114,19 +121,6 @@ def _projected(
         kept = x <= 0
         return kept, np.stack((z, -y), -1)[kept], x[kept]
     raise ValueError(f"side must be 'above' or 'side', got {side!r}")
-
-
-def _checked(
-    points: NDArray[np.floating], colours: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    if points.shape[-1:] != (3,) or colours.shape != points.shape or colours.dtype != np.uint8:
-        raise ValueError(
-            f"points must be (..., 3) and colours uint8 of the same shape, got {points.shape} and "
-            f"{colours.dtype} of shape {colours.shape}"
-        )
-    points, colours = points.reshape(-1, 3).astype(np.float32), colours.reshape(-1, 3)
-    finite = np.isfinite(points).all(-1)
-    return points[finite], colours[finite]
 
 
 def _frame(

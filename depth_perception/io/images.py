@@ -12,8 +12,6 @@ from .atomic import write_bytes
 from .suffixes import IMAGE_SUFFIXES
 
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # but no stuffed zero, fill or restart marker
-
-
 _GAP_PX = 50
 
 

@@ -72,6 +72,7 @@ def instance_list(prediction: Prediction) -> dict[str, Any]:
     has_depth = prediction.scale is not ScaleKind.AFFINE_INVARIANT
     found = prediction.segment_statistics() if has_depth and prediction.instances else None
     rows = [_row(one, found, place) for place, one in enumerate(prediction.instances)]
+    rows.sort(key=lambda row: math.inf if row["depth_min"] is None else row["depth_min"])
     return {
         "frame": {
             "width": camera.width,
@@ -80,7 +81,7 @@ def instance_list(prediction: Prediction) -> dict[str, Any]:
             "depth": prediction.kind.value,
         },
         "unit": "m" if prediction.is_metric else None,
-        "instances": sorted(rows, key=_distance),
+        "instances": rows,
     }
 
 
@@ -101,10 +102,7 @@ def _row(one: Instance, found: SegmentStatistics | None, place: int) -> dict[str
         "depth_min": figure("near"),
         "depth_max": figure("far"),
         "depth_sigma": figure("sigma"),
-        "centroid": figure("centroid"),
-        "box_centre": figure("box_centre"),
-        "box_axes": figure("box_axes"),
-        "size": figure("size"),
+        **{name: figure(name) for name in ("centroid", "box_centre", "box_axes", "size")},
         "point_count": 0 if found is None else int(found.count[place]),
     }
 
@@ -113,7 +111,3 @@ def _number(value: Tensor) -> Any:
     """A number or nested lists of numbers; None if one is unknown."""
     known = bool(value.isfinite().all())
     return np.round(value.cpu().double().numpy(), 5).tolist() if known else None
-
-
-def _distance(row: dict[str, Any]) -> float:
-    return math.inf if row["depth_min"] is None else row["depth_min"]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Annotated, Union
 
 import tyro
-from rich.console import Console
 
 from ...bench import options
 from ...bench.result import Result
+from ..terminal import failed, plain_console
 
 # Name on the command line, options, and the module and function that measure.
 BENCHES = (
@@ -40,7 +39,7 @@ def main(bench: tyro.conf.OmitArgPrefixes[Bench]) -> int:
     Args:
         bench: what to measure.
     """
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = plain_console()
     try:
         for result in _results(bench):
             result.show(console)
@@ -50,16 +49,12 @@ def main(bench: tyro.conf.OmitArgPrefixes[Bench]) -> int:
                 raise RuntimeError(result.failure)
     except ModuleNotFoundError as error:
         name = error.name or ""
-        if not name.startswith(("rclpy", "ament", "depth_perception.msg")) and (
-            not name.endswith("_msgs")
-        ):
+        is_ros = name.startswith(("rclpy", "ament", "depth_perception.msg"))
+        if not is_ros and not name.endswith("_msgs"):
             raise
-        print(f"depth-perception bench: this bench needs ROS ({error})", file=sys.stderr)
-        return 1
+        return failed("bench", f"this bench needs ROS ({error})")
     except (KeyError, ValueError, OSError, RuntimeError) as error:
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"depth-perception bench: {text}", file=sys.stderr)
-        return 1
+        return failed("bench", error)
     return 0
 
 

@@ -27,8 +27,6 @@ from .options import InferOptions
 Limits = tuple[float, float]
 _OPACITY = 0.6
 _RAW_SUFFIX = {"npy": ".npy", "png16": ".png", "exr": ".exr"}
-
-
 ResultFile = tuple[str, Callable[[Path], object]]
 """Ending, which is appended to the name of the input, and the function that writes to a path."""
 

@@ -105,11 +105,7 @@ class InferRun:
         Raises:
             StartError: the model cannot be loaded.
         """
-        process = {
-            InputKind.IMAGE: self._image,
-            InputKind.VIDEO: self._video,
-            InputKind.BAG: self._bag,
-        }
+        process = dict(zip(InputKind, (self._image, self._video, self._bag), strict=True))
         started = time.monotonic()
         interrupted = False
         with self._progress_bar() as self._bar, Background() as self._background:
@@ -168,9 +164,8 @@ class InferRun:
                     image, item.path, scale, steady, stamp_s, output_size="input"
                 )
                 ends = self._limits(prediction, limits)
-                video.write(
-                    picture_of(prediction, image, self._options, ends, self._class_colours())
-                )
+                colours = self._class_colours()
+                video.write(picture_of(prediction, image, self._options, ends, colours))
                 done = self._reporter(f"{item.path} frame {count}")
                 frame, frame_key = stem / f"{count:06d}", f"{key}#{count}"
                 self._write(frame_key, state, frame, image, prediction, done, picture=False)
@@ -377,13 +372,9 @@ class InferRun:
 
     def _progress_bar(self) -> Progress:
         return Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeRemainingColumn(), console=self._console, disable=not self._console.is_terminal,
+        )  # fmt: skip
 
     def _print_summary(self, seconds: float, interrupted: bool) -> None:
         summary, say = self._summary, self._console.print

@@ -55,17 +55,20 @@ class ScaleArguments:
         Raises:
             OptionError: see its text.
         """
+        has_points = self.points is not None or self.points_topic is not None
         needs = {
-            "fixed": (("--fixed", bool(self.fixed)),),
-            "camera-height": (("--camera-height", self.camera_height is not None),),
-            "points": (("--points or --points-topic", self._has_points),),
+            "fixed": ("--fixed", bool(self.fixed)),
+            "camera-height": ("--camera-height", self.camera_height is not None),
+            "points": (
+                "--points or --points-topic",
+                has_points,
+            ),
         }
-        for source, flags in needs.items():
-            for flag, is_given in flags:
-                if is_given and self.scale != source:
-                    raise OptionError(f"{flag} is for --scale {source}")
-                if not is_given and self.scale == source:
-                    raise OptionError(f"--scale {source} needs {flag}")
+        for source, (flag, is_given) in needs.items():
+            if is_given and self.scale != source:
+                raise OptionError(f"{flag} is for --scale {source}")
+            if not is_given and self.scale == source:
+                raise OptionError(f"--scale {source} needs {flag}")
         if self.points is not None and self.points_topic is not None:
             raise OptionError("give --points or --points-topic, not both")
         if self.extrinsics and (self.scale != "points" or len(self.extrinsics) != 6):
@@ -114,16 +117,11 @@ class ScaleArguments:
         points = sorted(self.points.iterdir()) if folder and self.points else [self.points]
         return [path for path in (*points, self.reference_checkpoint) if path is not None]
 
-    @property
-    def _has_points(self) -> bool:
-        return self.points is not None or self.points_topic is not None
-
     def mount(self) -> Extrinsics | None:
         """Pose of the sensor of the points as far as ``--extrinsics`` says it."""
         return SensorMount(*self.extrinsics).extrinsics() if self.extrinsics else None
 
     def _check_reference(self, model: ModelCard) -> None:
-
         try:
             other = card(self.reference_model)
         except KeyError as error:
