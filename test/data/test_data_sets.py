@@ -12,7 +12,7 @@ import torch
 from depth_perception.cli.main import main
 from depth_perception.data.check import DataCheck, check
 from depth_perception.data.files import write_samples
-from depth_perception.data.panoramas.registry import PANORAMAS, PICTURES
+from depth_perception.data.panoramas import PANORAMAS, PICTURES
 from depth_perception.data.registry import DATA_SETS, data_set, depth_of, picture_of
 from depth_perception.data.tiny import WRITERS, Made, write_tiny
 

@@ -13,20 +13,109 @@ Images only (:func:`open_pictures`), for pseudo labels: ``zind``, ``360x``, ``di
 the images of ``worlds``.
 """
 
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...geometry import Equirectangular, SamplingGrid
+from ..files import write_lines, write_rgb
+from ..frames import Frame
 from .base import PanoramaFrame, Panoramas
 from .pictures import Diverse360, Pictures, Views360x, WorldPictures, Zind
 from .readers import Deep360, Matterport3D, Stanford2D3D, Structured3D
-from .registry import (
-    PANORAMAS,
-    PICTURES,
-    open_panoramas,
-    open_pictures,
-    write_panoramas,
-    write_pictures,
-)
 
 __all__ = [
     "PANORAMAS", "PICTURES", "Deep360", "Diverse360", "Matterport3D", "PanoramaFrame", "Panoramas",
     "Pictures", "Stanford2D3D", "Structured3D", "Views360x", "WorldPictures", "Zind",
     "open_panoramas", "open_pictures", "write_panoramas", "write_pictures",
 ]  # fmt: skip
+
+PANORAMAS: dict[str, type[Panoramas]] = {
+    "structured3d": Structured3D,
+    "deep360": Deep360,
+    "matterport3d": Matterport3D,
+    "stanford2d3d": Stanford2D3D,
+}
+PICTURES: dict[str, type[Pictures]] = {"zind": Zind, "360x": Views360x, "diverse360": Diverse360}
+
+
+def open_panoramas(
+    name: str,
+    root: str | Path,
+    split: str = "train",
+    *,
+    listing: str | Path | None = None,
+    max_range_m: float | None = None,
+) -> Panoramas:
+    """The reader of a data set with range; for further errors see :class:`Panoramas`.
+
+    Raises:
+        KeyError: no such data set.
+    """
+    return _known(PANORAMAS, name)(root, split, listing=listing, max_range_m=max_range_m)
+
+
+def open_pictures(name: str, root: str | Path, *, listing: str | Path | None = None) -> Pictures:
+    """The reader of panoramas without range; for further errors see :class:`Pictures`.
+
+    In addition to :data:`PICTURES` it supports ``worlds``, without their range.
+
+    Raises:
+        KeyError: no such data set.
+    """
+    return _known({**PICTURES, "worlds": WorldPictures}, name)(root, listing=listing)
+
+
+def _known(readers: dict, name: str) -> type:
+    if name not in readers:
+        raise KeyError(f"no data set {name!r}; known: {', '.join(readers)}")
+    return readers[name]
+
+
+def write_panoramas(
+    name: str, root: str | Path, frames: Iterable[Frame], split: str = "train"
+) -> Path:
+    """Write frames as a data set of :data:`PANORAMAS` and a list of them, ``SPLIT.txt``.
+
+    Deep360 is written in Cassini projection, by nearest samples.
+
+    Args:
+        frames: anything with ``rgb`` (3, H, 2 H) uint8 and ``range_m`` (H, 2 H), 0 where unknown.
+
+    Returns:
+        the list.
+    """
+    root, reader = Path(root), PANORAMAS[name]
+    lines = []
+    for number, frame in enumerate(frames):
+        picture, depth = reader.place(split, number)
+        rgb, range_m = frame.rgb, frame.range_m.float()
+        if name == "deep360":
+            grid = _to_cassini(range_m.shape[0])
+            rgb, range_m = grid.sample(rgb, "nearest"), grid.sample(range_m, "nearest")
+        write_rgb(root / picture, rgb)
+        (root / depth).parent.mkdir(parents=True, exist_ok=True)
+        reader.write_range(root / depth, range_m.cpu().numpy())
+        lines.append(f"{picture} {depth}")
+    write_lines(root / f"{split}.txt", lines)
+    return root / f"{split}.txt"
+
+
+def write_pictures(name: str, root: str | Path, pictures: Iterable[Tensor]) -> None:
+    """Write images (3, H, W) uint8 as a data set of :data:`PICTURES`."""
+    for number, rgb in enumerate(pictures):
+        write_rgb(Path(root) / PICTURES[name].place(number), rgb)
+
+
+def _to_cassini(width: int) -> SamplingGrid:
+    """The grid that reads a Cassini panorama (2 width, width) from an equirectangular one."""
+    along = torch.linspace(-math.pi, math.pi, 2 * width, dtype=torch.float64)
+    across = torch.linspace(-math.pi / 2, math.pi / 2, width, dtype=torch.float64)
+    along, across = torch.meshgrid(along, across, indexing="ij")
+    rays = (across.sin(), across.cos() * along.sin(), across.cos() * along.cos())
+    return SamplingGrid.of(Equirectangular(width, 2 * width), torch.stack(rays, -1))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..names import DATA_SET_NAMES
-from ..panoramas.registry import PANORAMAS, PICTURES
+from ..panoramas import PANORAMAS, PICTURES
 from . import pairs, panoramas, pinhole
 
 Made = Mapping[str, Sequence[Any]]

@@ -9,8 +9,7 @@ import torch
 
 from ...geometry import Equirectangular
 from ..files import write_array, write_lines
-from ..panoramas import write_panoramas, write_pictures
-from ..panoramas.registry import PANORAMAS, PICTURES
+from ..panoramas import PANORAMAS, PICTURES, write_panoramas, write_pictures
 from ..threed60 import MAX_RANGE_M, View, write_threed60
 from ..worlds import FolderOptions, Frame, make_world, write_folder
 from ..worlds.folder import frame_pose
@@ -22,7 +21,7 @@ _OUTDOORS = ("deep360", "360x")
 
 
 def of_range(name: str, root: Path) -> dict[str, list[Scene]]:
-    """A set of :data:`~..panoramas.registry.PANORAMAS`, all splits."""
+    """A set of :data:`~..panoramas.PANORAMAS`, all splits."""
     made, seed = {}, 0
     for split in PANORAMAS[name].splits:
         scenes = [panorama(_kind(name), seed + k) for k in range(_FRAMES[split])]
@@ -33,7 +32,7 @@ def of_range(name: str, root: Path) -> dict[str, list[Scene]]:
 
 
 def of_pictures(name: str, root: Path) -> dict[str, list[Scene]]:
-    """A set of :data:`~..panoramas.registry.PICTURES` and a list of them, ``list.txt``."""
+    """A set of :data:`~..panoramas.PICTURES` and a list of them, ``list.txt``."""
     scenes = [panorama(_kind(name), k) for k in range(4)]
     write_pictures(name, root, [scene.rgb for scene in scenes])
     names = [PICTURES[name].place(k) for k in range(len(scenes))]

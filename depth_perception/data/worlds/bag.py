@@ -8,14 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from rosbags.interfaces import (
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags import interfaces as qos
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
@@ -27,9 +20,8 @@ from .render import Frame, render
 from .world import World, camera_pose
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
-_FOREVER = QosTime(9223372036, 854775807)
+_FOREVER = qos.QosTime(9223372036, 854775807)
 _OPTICAL_IN_BODY = (-0.5, 0.5, -0.5, 0.5)  # x, y, z, w of the REP-103 optical rotation
-_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 def write_bag(
@@ -143,7 +135,8 @@ class _Bag:
             distortion += (camera.latitude_min, camera.latitude_max)
         else:
             raise TypeError(f"CameraInfo cannot describe a {type(camera).__name__}")
-        numbers = [np.array(values, dtype=np.float64) for values in (distortion, k, _IDENTITY, p)]
+        values = (distortion, k, np.eye(3).ravel(), p)
+        numbers = [np.array(value, dtype=np.float64) for value in values]
         region = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
         header = self.header(stamp_ns, self.names.optical_frame)
         message = self.types["sensor_msgs/msg/CameraInfo"]
@@ -165,9 +158,10 @@ class _Bag:
         return self.types["tf2_msgs/msg/TFMessage"]([message])
 
 
-def _quality(topic: str) -> Qos:
-    latched = topic == "/tf_static"
-    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
-    reliable, alive = QosReliability.RELIABLE, QosLiveliness.AUTOMATIC
-    history = QosHistory.KEEP_LAST, 1 if latched else 10
-    return Qos(*history, reliable, durability, _FOREVER, _FOREVER, alive, _FOREVER, False)
+def _quality(topic: str) -> qos.Qos:
+    durability, depth = qos.QosDurability.VOLATILE, 10
+    if topic == "/tf_static":
+        durability, depth = qos.QosDurability.TRANSIENT_LOCAL, 1
+    history, reliable = (qos.QosHistory.KEEP_LAST, depth), qos.QosReliability.RELIABLE
+    alive = qos.QosLiveliness.AUTOMATIC
+    return qos.Qos(*history, reliable, durability, _FOREVER, _FOREVER, alive, _FOREVER, False)
