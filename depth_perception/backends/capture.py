@@ -76,15 +76,16 @@ def fingerprint(network: nn.Module) -> str:
 
 @lru_cache
 def code_digest(network: type[nn.Module]) -> str:
-    """SHA-256 over our code of networks, and over that of the network's folder, with sub-folders.
+    """SHA-256 over our code of networks, and over that of a network from elsewhere.
 
-    The folder counts apart because a network may come from another package.
+    Of a network in a package its whole folder counts, else its file.
     """
     package = Path(__file__).resolve().parents[1]
-    folders = {package / name for name in _CODE_FOLDERS}
+    files = {path for name in _CODE_FOLDERS for path in (package / name).rglob("*.py")}
     if source := getattr(sys.modules.get(network.__module__), "__file__", None):
-        folders.add(Path(source).resolve().parent)
+        path = Path(source).resolve()
+        files |= {path, *(path.parent.rglob("*.py") if "." in network.__module__ else ())}
     digest = hashlib.sha256()
-    for path in sorted({path for folder in folders for path in folder.rglob("*.py")}):
-        digest.update(path.read_bytes())
+    for path in sorted(files):
+        digest.update(f"{path.name} {path.stat().st_size}\n".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -101,13 +101,23 @@ def _installed() -> Iterator[System]:
     for point in entry_points(group=ENTRY_POINTS):
         try:
             system = point.load()
+            _check(system)
         except Exception as error:  # of a package that is not ours
             _log.warning(
-                "the system %r of %s cannot be imported and is left out: %s: %s",
+                "the system %r of %s cannot be used and is left out: %s: %s",
                 point.name, point.value, type(error).__name__, error,
             )  # fmt: skip
-            continue
-        if isinstance(system, System):
-            yield system
         else:
-            _log.warning("%s (%s) is no System: it is left out", point.value, point.name)
+            yield system
+
+
+def _check(system: object) -> None:
+    """Raise TypeError or ValueError unless a system can be listed with ours."""
+    if not isinstance(system, System):
+        raise TypeError(f"{system!r:.80} is no System")
+    names = [entry.card.name for entry in system.models]
+    if not system.name.isidentifier() or not system.title or len(set(names)) != len(names):
+        raise ValueError("its name is no identifier, it has no title, or two models share a name")
+    for entry in system.models:
+        if not issubclass(system.options_class(entry), EstimatorOptions):
+            raise TypeError(f"the options of {entry.name} are no EstimatorOptions")

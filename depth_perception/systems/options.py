@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal, get_args
@@ -73,6 +74,10 @@ class EstimatorOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{item.name} must be finite, got {value}")
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name in self.lacks and value != item.default:

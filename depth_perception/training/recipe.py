@@ -251,7 +251,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     task = DEFAULT_TASK
     if isinstance(mapping, dict):
         task = mapping.get("task", DEFAULT_TASK)
-        if task in _FORMER_TASKS:
+        if isinstance(task, str) and task in _FORMER_TASKS:
             mapping["task"] = task = _FORMER_TASKS[task]
     return from_mapping(task_module(task).RECIPE, mapping)
 

@@ -242,11 +242,11 @@ def test_a_change_of_code_in_the_folder_of_a_system_makes_another_graph(
 
 
 def test_the_code_of_a_network_from_elsewhere_counts(tmp_path: Path) -> None:
-    source = tmp_path / "elsewhere.py"
+    source = tmp_path / "network.py"
     source.write_text("import torch\nclass Net(torch.nn.Module):\n    pass\n", encoding="utf-8")
-    spec = importlib.util.spec_from_file_location("elsewhere", source)
+    spec = importlib.util.spec_from_file_location("elsewhere.network", source)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["elsewhere"] = module
+    sys.modules["elsewhere.network"] = module
     try:
         spec.loader.exec_module(module)
         before = capture.code_digest(module.Net)
@@ -255,7 +255,7 @@ def test_the_code_of_a_network_from_elsewhere_counts(tmp_path: Path) -> None:
         capture.code_digest.cache_clear()
         assert capture.code_digest(module.Net) != before
     finally:
-        del sys.modules["elsewhere"]
+        del sys.modules["elsewhere.network"]
 
 
 def test_results_survive_being_taken_apart() -> None:

@@ -278,7 +278,7 @@ def test_latest_info_serves_all_images() -> None:
 def test_options_of_each_model() -> None:
     usual = PinholeSettings()
     assert model_options(usual) == {
-        "precision": "float32", "backend": "torch", "output_size": "network"
+        "precision": "float32", "backend": "torch", "output_size": "network", "num_tokens": None
     }  # fmt: skip
     relative = replace(usual, model="depth-anything-v2-small", height=280, flip=True)
     assert model_options(relative)["height"] == 280
@@ -289,12 +289,12 @@ def test_options_of_each_model() -> None:
     found = model_options(ppd)
     assert (found["steps"], found["num_tokens"]) == (2, 900)
     assert found["moge_checkpoint"] == "m.pt"
-    assert "semantics_checkpoint" not in found
+    assert found["semantics_checkpoint"] is None
     windows = replace(SCALEDEPTH, windows="joint", reference_focal_px=519.0)
     found = model_options(replace(usual, model="scaledepth-nk", scaledepth=windows))
     assert ScaleDepthOptions(**found).grid == Windows(352, 512, 160, "joint")
     assert found["reference_focal_px"] == 519.0
-    assert "windows" not in model_options(replace(usual, model="scaledepth-nk"))
+    assert model_options(replace(usual, model="scaledepth-nk"))["windows"] == "off"
 
 
 @pytest.mark.parametrize(

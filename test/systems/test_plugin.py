@@ -74,13 +74,18 @@ def test_a_broken_package_is_left_out_and_named(tmp_path: Path) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
         "[depth_perception.systems]\nbroken = nothing_here:SYSTEM\nodd = json:loads\n"
+        "nameless = nameless:SYSTEM\n"
+    )
+    (tmp_path / "nameless.py").write_text(
+        "from depth_perception.systems import System\nSYSTEM = System()\n", encoding="utf-8"
     )
     code = "import depth_perception as dp; print(len(dp.models()))"
     done = run(tmp_path, "-c", code)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 40
-    assert "'broken' of nothing_here:SYSTEM cannot be imported and is left out" in done.stderr
-    assert "json:loads (odd) is no System" in done.stderr
+    assert "'broken' of nothing_here:SYSTEM cannot be used and is left out" in done.stderr
+    assert "is no System" in done.stderr
+    assert "'nameless' of nameless:SYSTEM cannot be used" in done.stderr
 
 
 def test_names_that_repeat_are_left_out(installed: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
@@ -10,9 +11,18 @@ import tyro
 
 from ...options import Option, option_of
 from ...systems import EstimatorOptions, models, options_of, systems
-from .scale_options import OptionError
+from .scale_options import OptionError, ScaleArguments
 
 _COMMON = frozenset(item.name for item in fields(EstimatorOptions))
+# Names of the other flags of the command, which options of other packages must not repeat.
+TAKEN = frozenset(item.name for item in fields(ScaleArguments)) | {
+    *("input", "model", "checkpoint", "device", "out", "panels", "resize", "fov", "focal"),
+    *("ignore_exif", "network", "no_smooth_scale", "metres", "pred_only", "grayscale", "palette"),
+    *("limits", "raw", "save_cloud", "cloud_frame", "allow_bent_cloud", "max_range"),
+    *("edge_filter", "outlier_filter", "recursive", "topic", "to_bag", "overwrite"),
+}
+
+_log = logging.getLogger(__name__)
 
 
 def _names_of(model: str) -> frozenset[str]:
@@ -21,19 +31,25 @@ def _names_of(model: str) -> frozenset[str]:
 
 def _flags() -> list[tuple[str, Any, Any]]:
     """(name, annotated type, default) of the flags, each said once for all systems that have it."""
-    found: dict[str, tuple[Option, Any, list[str]]] = {}
+    found: dict[str, tuple[Option, list[Any], list[str]]] = {}
     for system in systems().values():
         for kind in dict.fromkeys(system.options_class(model) for model in system.models):
             for item in fields(kind):
                 said = option_of(item)
                 if said is None or said.library_only or item.name in _COMMON:
                     continue
-                _, _, titles = found.setdefault(item.name, (said, item.default, []))
+                if item.name in TAKEN:
+                    _log.warning("--%s is a flag already: %s has none", item.name, system.title)
+                    continue
+                _, defaults, titles = found.setdefault(item.name, (said, [], []))
+                defaults.append(item.default)
                 if system.title not in titles:
                     titles.append(system.title)
     flags = []
-    for name, (said, default, titles) in found.items():
-        facts = "" if default is None else f" (default {default})"
+    for name, (said, defaults, titles) in found.items():
+        default = defaults[0]
+        is_one = default is not None and len(set(defaults)) == 1
+        facts = f" Default: {default}." if is_one else ""
         text = tyro.conf.arg(help=f"{', '.join(titles)}: {said.text}{facts}")
         flags.append((name, Annotated[_type(said, default), text], None))
     return flags

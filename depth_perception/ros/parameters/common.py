@@ -81,7 +81,7 @@ class NodeSettings:
     )
     precision: str = shared(EstimatorOptions, "precision")
     backend: str = shared(EstimatorOptions, "backend")
-    height: int | None = shared(EstimatorOptions, "height")
+    height: int | None = shared(EstimatorOptions, "height", maximum=4096)
     output_size: str = shared(EstimatorOptions, "output_size", default="network")
     image_transport: str = option(
         "raw",
@@ -234,9 +234,8 @@ class _PanoramicSettings(NodeSettings):
 
     model: str = option(
         "panda-tiny-metric",
-        "Name of the model; `depth-perception models` lists them. A metric pinhole model looks "
-        "around in eight panels, whose scales are made to agree where they overlap; a panoptic one "
-        "also finds what stands where.",
+        "Name of the model; `depth-perception models` lists them. Metric pinhole models run on "
+        "eight overlapping views with aligned scales; panoptic models also publish segments.",
         reload=True,
     )
     flip: bool = shared(EstimatorOptions, "flip")

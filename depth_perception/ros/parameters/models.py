@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, fields, is_dataclass, make_dataclass
 from dataclasses import field as dataclass_field
@@ -11,6 +12,8 @@ from ...options import option_of, shared
 from ...systems import EstimatorOptions, ModelCard, card, options_of, system_of, systems
 
 S = TypeVar("S")
+
+_log = logging.getLogger(__name__)
 
 _COMMON = frozenset(item.name for item in fields(EstimatorOptions))
 # Options that a node may have at the top level instead of in the group of a system.
@@ -27,7 +30,7 @@ def with_models(
         fits: whether the node can run a model.
         bases: dataclasses with further parameters of a group, by its name.
     """
-    groups: dict[str, dict[str, type[EstimatorOptions]]] = {name: {} for name in bases or {}}
+    groups: dict[str, dict[str, list[type[EstimatorOptions]]]] = {name: {} for name in bases or {}}
     titles: dict[str, list[str]] = {name: [] for name in bases or {}}
     present = {item.name for item in fields(kind)}
     for system in systems().values():
@@ -35,20 +38,22 @@ def with_models(
             system.options_class(m) for m in system.models if fits(m.card)
         ):
             for item, group in _own(options, system.name):
-                if item.name not in present:
-                    groups.setdefault(group, {}).setdefault(item.name, options)
+                if group in present:
+                    _log.warning("%s is no name for options of %s: left out", group, system.title)
+                elif item.name not in present:
+                    groups.setdefault(group, {}).setdefault(item.name, []).append(options)
                     titles.setdefault(group, []).append(system.title)
     made = []
     for name, options in groups.items():
         base = (bases or {}).get(name)
         group = make_dataclass(
             f"{name.title().replace('_', '')}Settings",
-            [(option, Any, shared(of, option)) for option, of in options.items()],
+            [(option, Any, _shared(of, option)) for option, of in options.items()],
             bases=(base,) if base else (),
             frozen=True,
             namespace={
                 "__doc__": f"Options of {', '.join(dict.fromkeys(titles[name]))}.",
-                "check": _checker(name, options),
+                "check": _checker(name, {option: of[0] for option, of in options.items()}),
             },
         )
         made.append((name, group, dataclass_field(default_factory=group)))
@@ -73,12 +78,14 @@ def estimator_options(settings: Any, *ignored: str) -> dict[str, object]:
     known = {item.name for item in fields(kind)} - set(kind.lacks)
     chosen: dict[str, object] = {}
     foreign = []
+    usual = {item.name: item.default for item in fields(kind)}
     for group, item, value in _model_parameters(settings):
-        is_set = value != item.default
+        if item.name in ignored:
+            continue
         if item.name in known and (not group or groups.get(item.name) == group):
-            if item.name not in ignored and (not group or is_set):
+            if value is not None or usual[item.name] is None:
                 chosen[item.name] = value
-        elif is_set and item.name not in ignored:
+        elif value != item.default:
             foreign.append(f"{group}.{item.name}" if group else item.name)
     if foreign:
         raise ValueError(
@@ -102,6 +109,16 @@ def check_camera(model: str, camera: str, instead: str) -> ModelCard:
             f"(`depth-perception models` lists them), or use {instead}"
         )
     return found
+
+
+def _shared(kinds: list[type[EstimatorOptions]], name: str) -> Any:
+    """The option as a field; unset where the defaults of the models differ."""
+    found = [item for kind in kinds for item in fields(kind) if item.name == name]
+    if len({item.default for item in found}) == 1:
+        return shared(kinds[0], name)
+    unset = "" if isinstance(found[0].default, str) else type(found[0].default)(0)
+    note = "Unset: the default of the model."
+    return shared(kinds[0], name, default=None, unset=unset, note=note)
 
 
 def _own(kind: type[EstimatorOptions], system: str) -> Iterator[tuple[Field[Any], str]]:
@@ -128,6 +145,8 @@ def _checker(group: str, options: Mapping[str, type[EstimatorOptions]]) -> Calla
         """Raise ValueError for values that do not go together."""
         for kind in set(options.values()):
             given = {name: getattr(self, name) for name, of in options.items() if of is kind}
+            own = {item.name: item.default for item in fields(kind)}
+            given = {n: v for n, v in given.items() if v is not None or own[n] is None}
             try:
                 kind(**given)
             except (TypeError, ValueError) as error:

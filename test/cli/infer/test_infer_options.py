@@ -92,3 +92,12 @@ def test_wrong_option_is_exit_code_2(infer: Infer, capsys: pytest.CaptureFixture
         infer("a.png", "--sead", "off")
     assert stop.value.code == 2
     assert "--sead" in capsys.readouterr().err
+
+
+def test_the_names_of_other_flags_are_known() -> None:
+    from dataclasses import fields
+
+    from depth_perception.cli.infer.network_options import _COMMON, TAKEN
+    from depth_perception.cli.infer.options import InferOptions
+
+    assert {item.name for item in fields(InferOptions)} <= TAKEN | _COMMON
