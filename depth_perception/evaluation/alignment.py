@@ -28,11 +28,10 @@ def usual_alignment(card: ModelCard) -> Alignment:
 
 
 def scale_and_shift(target: Tensor, pred: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Least-squares ``scale * pred + shift = target`` of each image over its mask, (B,) and
-    (B,).
+    """Least-squares ``scale * pred + shift = target`` of each image over its mask.
 
-    Ranftl et al. (MiDaS), sec. 5, on depth (B, 1, H, W). An image whose system has no positive
-    determinant gets 0 and 0.
+    Ranftl et al. (MiDaS), sec. 5. Depth is (B, 1, H, W) float32, the mask (B, 1, H, W) bool.
+    Returns scale (B,) and shift (B,), 0 and 0 where the system has no positive determinant.
     """
     dims = (1, 2, 3)
     m = mask.to(pred.dtype)

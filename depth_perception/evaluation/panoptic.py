@@ -114,8 +114,14 @@ class PanopticQuality:
 
 @dataclass(frozen=True)
 class PanopticPair:
-    """Segment maps of a frame as in :class:`PanopticResult`, and depth as integers in 1/256 m,
-    see :func:`depth_steps`; ground truth is 0 where unknown."""
+    """Prediction and ground truth of a frame, each (H, W).
+
+    Attributes:
+        segments: integer segment map, predicted; negative without a segment.
+        ground_truth: integer segment map, ground truth.
+        depth: integers in 1/256 m, predicted, see :func:`depth_steps`.
+        ground_truth_depth: ground truth of ``depth``, 0 where unknown.
+    """
 
     segments: Tensor
     ground_truth: Tensor

@@ -78,10 +78,14 @@ PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = {
 
 @dataclass(frozen=True, eq=False)
 class PanopticProtocol(EvaluationProtocol):
-    """Panoptic quality, with depth also DPQ, of a model with some classes on a data set.
+    """Panoptic quality, with depth also DPQ; results in :class:`~.panoptic.PanopticScore`.
 
-    Results are in :class:`~.panoptic.PanopticScore`. Objects are found in ``windows`` of several
-    frames, see :class:`~.panoptic.PanopticCounter`, only where the model keeps their id.
+    Objects are found in windows of several frames only where the model keeps their id.
+
+    Attributes:
+        benchmark: the data set. classes: names of the classes of the model.
+        has_depth: whether the model, and the data set, have depth.
+        windows: see :class:`~.panoptic.PanopticCounter`.
     """
 
     benchmark: PanopticBenchmark

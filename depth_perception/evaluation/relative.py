@@ -59,10 +59,10 @@ def relative_metrics(depth_m: Tensor, ground_truth_m: Tensor, mask: Tensor) -> M
 def aligned_metrics(
     values: Tensor, ground_truth_m: Tensor, mask: Tensor, *, seed: int = 0
 ) -> Metrics:
-    """Compare relative depth with metres, 0 where unknown, within a mask of the same shape.
+    """Compare relative depth with ground truth after the published fit in log(depth + 1).
 
-    The published fit in log(depth + 1) aligns them, with draws by ``seed``. ValueError: too few
-    pixels.
+    Ground truth is in metres, 0 where unknown; the bool mask has the pixels of the benchmark; all
+    have the same shape. The fit draws by ``seed``. Raises ValueError: too few pixels to align.
     """
     known = mask & (ground_truth_m > _LEAST_GROUND_TRUTH_M)
     fit = fit_ransac(values, ground_truth_m, known, seed=seed)

@@ -40,8 +40,11 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Warmup:
-    """Base of the schedules. The rate rises linearly from the share ``warmup_from`` in
-    ``warmup`` steps."""
+    """Base of the schedules.
+
+    Attributes:
+        warmup: steps in which the rate rises linearly. warmup_from: share of the rate at step 0.
+    """
 
     warmup: int = 0
     warmup_from: float = 0.01
@@ -120,7 +123,11 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The trained network: its name in the catalogue, and a weights file to start from or None."""
+    """The trained network and its initial weights.
+
+    Attributes:
+        name: in the catalogue. checkpoint: weights file to start from; None: random parameters.
+    """
 
     name: str
     checkpoint: str | None = None
@@ -132,6 +139,8 @@ class OptimRecipe:
 
     Attributes:
         kind: ``adam`` adds the weight decay to the gradient, ``adamw`` decouples it.
+        lr: learning rate before the factor of the schedule. betas: decay rates of Adam's averages
+            of the gradient and of its square.
         schedule: one of :data:`Schedule`.
         clip: maximum norm of the gradient, or None.
         clip_value: maximum absolute value of the gradient, or None.
@@ -162,8 +171,9 @@ class RunRecipe:
             threads within operations (``OMP_NUM_THREADS=1``).
         loaders: processes that read and augment; 0 does so between the steps.
         val_every: steps between validations. val_frames: number of frames of a validation.
-        save_every: steps between saves of the last state.
+        save_every: steps between saves of the last state. log_every: steps between log entries.
         metric: validation metric that selects the best weights.
+        precision: of the computations; ``bf16-mixed`` is automatic mixed precision.
     """
 
     steps: int

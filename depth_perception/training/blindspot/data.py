@@ -164,8 +164,14 @@ class StereoBatch(StepBatch):
 class StereoData:
     """Stereo pairs with the same augmentation in both views: colour, mirror, rotation.
 
-    If ``turn``, the panoramas of a step and their geometry are rolled by a random number of
-    columns, so that all directions are equally frequent.
+    Args:
+        augment: colours of each pair, and probability of mirroring a step.
+        turn: roll the panoramas of a step, and their geometry, by a random number of columns, so
+            that all directions are equally frequent.
+
+    Raises:
+        NoFramesError: there are no pairs.
+        OSError, ValueError: data are missing, or have another layout.
     """
 
     def __init__(
@@ -223,8 +229,15 @@ class PanoramaBatch(StepBatch):
 
 
 class PanoramaData:
-    """Centre views of 3D60 with their range, recoloured and mirrored by ``augment``, and rolled
-    by a random number of columns if ``turn``."""
+    """Centre views of 3D60 with their range.
+
+    Args:
+        augment: colours, and probability of mirroring. turn: roll by random columns.
+
+    Raises:
+        NoFramesError: there are no panoramas.
+        OSError, ValueError: data are missing, or have another layout.
+    """
 
     def __init__(
         self, data: DataRecipe, augment: StereoAugmentation, turn: bool, val_frames: int

@@ -168,7 +168,13 @@ def _pinhole_depth(disparity: Tensor, batch: StereoBatch) -> Tensor:
 
 
 def prepare(recipe: BlindSpotRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and pairs of a recipe; a :class:`RecipeError` also for unsupported sizes."""
+    """Network and pairs of a recipe.
+
+    Raises:
+        RecipeError: no such model, one of another system, unsupported sizes, or data that are
+            empty or have another layout.
+        CheckpointError: weights are missing, or do not fit. OSError: data are missing.
+    """
     network = seeded_network(recipe, BlindSpotVgg)
     check_size(recipe, network.config.multiple)
     first = recipe.model.first_disparity

@@ -21,8 +21,12 @@ from .losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
 
 @dataclass(frozen=True)
 class ModelRecipe(recipe.ModelRecipe):
-    """Adds circular padding (the authors train with zeros) and the output of the untrained
-    network; None leaves it near 0."""
+    """Adds the padding and the initial output of the network.
+
+    Attributes:
+        circular: circular padding. The authors train with zeros.
+        first_range_m: output of the untrained network, in metres; None leaves it near 0.
+    """
 
     circular: bool = False
     first_range_m: float | None = None
@@ -96,7 +100,13 @@ class OmniDepthTraining(module.Training):
 
 
 def prepare(recipe: OmniDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and panoramas of a recipe; a :class:`RecipeError` also for unsupported sizes."""
+    """Network and panoramas of a recipe.
+
+    Raises:
+        RecipeError: no such model, one of another system, unsupported sizes, or data that are
+            empty or have another layout.
+        CheckpointError: weights are missing, or do not fit. OSError: data are missing.
+    """
     network = seeded_network(recipe, OmniDepth)
     check_size(recipe, network.multiple)
     first = recipe.model.first_range_m

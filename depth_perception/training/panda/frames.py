@@ -25,8 +25,14 @@ SourceKind = Literal["worlds", "structured3d", "deep360", "matterport3d", "stanf
 
 @dataclass(frozen=True)
 class SourceRecipe:
-    """A data set of panoramas. Worlds have no ``split``; a ``listing`` of frames replaces it,
-    see :class:`~depth_perception.data.panoramas.Panoramas`."""
+    """A data set of panoramas.
+
+    Attributes:
+        kind: its layout. root: its folder.
+        split: ignored for worlds, which have none.
+        listing: a list of its frames instead of a split, see
+            :class:`~depth_perception.data.panoramas.Panoramas`; not for worlds.
+    """
 
     kind: SourceKind
     root: str

@@ -26,7 +26,13 @@ _LOSS_OPTIONS = {
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """One term of the loss; ``kind`` determines which of the last three options it has."""
+    """One term of the loss; ``kind`` determines which of the last three options it has.
+
+    Attributes:
+        kind: the loss function. weight: factor of the term.
+        variance_focus: share of the squared mean log error that is subtracted.
+        scales: number of scales of the gradient. both_axes: subsample the columns too.
+    """
 
     kind: Literal[
         "l1", "l2", "berhu", "silog", "dav2_silog", "rmselog", "log_l1", "relative_l1",

@@ -34,11 +34,13 @@ from .task import PandaRecipe, RangeTraining, range_data, trainable_network
 
 @dataclass(frozen=True)
 class UnlabelledRecipe:
-    """Images of a layout (of ``worlds`` the ranges are not read), and a list of them, one per
-    line.
+    """Images and their pseudo labels.
 
-    Their pseudo labels are float ``.npy`` in (0, 1], larger is farther, in the folder
-    ``labels``, named as the images (``pano_`` becomes ``depth_``).
+    Attributes:
+        kind: layout of the images; the ranges of ``worlds`` are not read.
+        root: folder of the images. listing: a list of the images, one per line.
+        labels: folder of the labels, float ``.npy`` in (0, 1], larger is farther, named as the
+            images (``pano_`` becomes ``depth_``).
     """
 
     kind: Literal["zind", "360x", "diverse360", "worlds"]
@@ -126,7 +128,12 @@ class LabelledImages:
 
 
 class StudentData:
-    """Training items are the images, whose colours change; a random frame with range joins each."""
+    """Training items are the images; a random frame with range is added to each.
+
+    Args:
+        labelled: frames with range and their augmentation.
+        images: images with pseudo labels. colours: colour changes of the images.
+    """
 
     def __init__(
         self, labelled: RangeData, images: LabelledImages, data: DataRecipe, colours: AugmentRecipe
@@ -156,7 +163,8 @@ _NOTE = "teacher.json"
 @dataclass(frozen=True)
 class TeacherRecipe:
     """The teacher that makes missing pseudo labels, a model whose output grows with range.
-    ``height`` is that of its input image; in the paper twice that of the training."""
+    ``name`` is that in the catalogue, ``checkpoint`` the weights file, ``height`` that of the
+    input image, in the paper twice that of the training."""
 
     name: str
     checkpoint: str
@@ -321,7 +329,10 @@ class StudentTraining(RangeTraining):
 def prepare(recipe: StudentRecipe, track: module.Track = module.untracked) -> module.Prepared:
     """Network, frames and images of a recipe; missing pseudo labels are written first.
 
-    Raises NoFramesError if there is no teacher for missing labels.
+    Raises:
+        RecipeError, CheckpointError: see :func:`trainable_network`, :func:`range_data` and
+            :func:`write_pseudo_labels`.
+        OSError: a folder or file is missing. NoFramesError: labels or all frames are missing.
     """
     data = recipe.data
     network = trainable_network(recipe)

@@ -203,13 +203,22 @@ class RangeTraining(module.Training):
 
 
 def prepare(recipe: PandaRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and frames of a recipe."""
+    """Network and frames of a recipe.
+
+    Raises RecipeError, CheckpointError: see :func:`trainable_network`. RecipeError, OSError,
+    NoFramesError: see :func:`range_data`.
+    """
     network = trainable_network(recipe)
     return module.Prepared(RangeTraining(recipe, network), range_data(recipe, track))
 
 
 def range_data(recipe: PandaRecipe, track: module.Track) -> RangeData:
-    """Training and validation frames of a recipe."""
+    """Training and validation frames of a recipe.
+
+    Raises:
+        OSError: a folder is missing. NoFramesError: it is empty.
+        RecipeError: no such split, or a bad list.
+    """
     data = recipe.data
     frames = read_frames(data.sources, data.limit, lambda r: track(r, "reading training frames"))
     held_out = None

@@ -36,7 +36,7 @@ class PanopticSet:
 
 @dataclass(frozen=True)
 class DataRecipe:
-    """Data of training and validation."""
+    """Data of training and validation (None skips it), and augmentation of the training."""
 
     train: PanopticSet
     val: PanopticSet | None = None
@@ -45,8 +45,13 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PanopticBatch(StepBatch):
-    """Images (3, H, W) uint8 RGB, which may differ in size, the fields of :class:`GroundTruth`
-    of each, its segments (see :meth:`PanopticFrame.segments`) and its crowd segments."""
+    """Images and ground truth.
+
+    Attributes:
+        images: each (3, H, W) uint8 RGB; sizes may differ. crowds: the crowd segments of each.
+        ground_truths: the fields of :class:`GroundTruth` of each.
+        segments: each (H, W) int64, see :meth:`PanopticFrame.segments`.
+    """
 
     images: tuple[Tensor, ...]
     ground_truths: tuple[GroundTruth, ...]
@@ -55,7 +60,12 @@ class PanopticBatch(StepBatch):
 
 
 class PanopticData:
-    """Training and validation batches of a recipe."""
+    """Training and validation batches of a recipe.
+
+    Raises:
+        FileNotFoundError, ValueError: data are missing, or have another layout.
+        NoFramesError: a set is empty.
+    """
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._augment = recipe.augment

@@ -76,8 +76,13 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PpdBatch(StepBatch):
-    """Training data of the transformer: images (B, 3, H, W) RGB in [0, 1]; depth in metres, its
-    mask and standard normal noise, each (B, 1, H, W); times (B,) in 0..1000."""
+    """Training data of the transformer.
+
+    Attributes:
+        images: (B, 3, H, W) RGB in [0, 1].
+        depth_m: (B, 1, H, W) metres. mask: (B, 1, H, W) bool, valid pixels.
+        noise: (B, 1, H, W) standard normal. times: (B,) time-steps in 0..1000.
+    """
 
     images: Tensor
     depth_m: Tensor
@@ -106,7 +111,12 @@ def without_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class PpdData:
-    """Training and validation batches of Pixel-Perfect Depth."""
+    """Training and validation batches of Pixel-Perfect Depth.
+
+    Raises:
+        NoFramesError: a source is empty.
+        OSError, ValueError: data are missing, or have another layout.
+    """
 
     def __init__(self, data: DataRecipe, seed: int, val_frames: int) -> None:
         self._data = data

@@ -198,8 +198,13 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class PhotoBatch(StepBatch):
-    """Photos (B, 3, H, W) uint8 RGB, depth (B, 1, H, W) in metres, 0 where unknown, scene
-    classes (B,), -1 where unknown, and the kind of the data set of each photo."""
+    """Photos and ground truth.
+
+    Attributes:
+        images: (B, 3, H, W) uint8 RGB. kinds: kind of the data set of each photo.
+        depth_m: (B, 1, H, W) float32 metres, 0 where unknown.
+        scenes: (B,) int64 scene classes, -1 where unknown.
+    """
 
     images: Tensor
     depth_m: Tensor
@@ -208,7 +213,12 @@ class PhotoBatch(StepBatch):
 
 
 class PhotoData:
-    """Training batches of the sets of a recipe."""
+    """Training and validation batches of the sets of a recipe.
+
+    Raises:
+        FileNotFoundError: a folder, list, image or depth file is missing.
+        NoFramesError: a set is empty.
+    """
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._crop = recipe.crop

@@ -141,7 +141,11 @@ class ScaleDepthTraining(module.Training):
 
 
 def prepare(recipe: ScaleDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and photos of a recipe."""
+    """Network and photos of a recipe.
+
+    Raises RecipeError, CheckpointError: see :func:`starting_network`. FileNotFoundError,
+    NoFramesError: see :class:`PhotoData`.
+    """
     training = ScaleDepthTraining(recipe, starting_network(recipe))
     return module.Prepared(training, PhotoData(recipe.data, recipe.run.val_frames))
 
@@ -149,7 +153,8 @@ def prepare(recipe: ScaleDepthRecipe, track: module.Track = module.untracked) ->
 def starting_network(recipe: ScaleDepthRecipe) -> ScaleDepth:
     """The network of a recipe with its initial parameters.
 
-    Raises RecipeError also for a recipe without the scene classes that the network learns.
+    Raises RecipeError, CheckpointError: see :func:`seeded_network`; RecipeError also for a recipe
+    without the scene classes that the network learns.
     """
     model = recipe.model
     given = model.encoder is not None or model.class_embeddings is not None
