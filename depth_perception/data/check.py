@@ -12,14 +12,14 @@ from torch import Tensor
 
 from .registry import DataSet, Reader, depth_of, picture_of
 
-_KEPT = 4096  # depths of each frame, for the median
-_FEW = 5  # files that are named; the rest is counted
+_KEPT = 4096  # depth samples kept per frame for the median
+_FEW = 5  # number of files listed by name; the others are only counted
 _READ_ERRORS = (OSError, ValueError, LookupError, ImportError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
 class SplitCheck:
-    """One split: its name, number of frames (0 if it cannot be opened), and why it is absent."""
+    """Name of a split, number of frames (0 if it cannot be opened), and reason of its absence."""
 
     name: str
     frames: int
@@ -43,13 +43,13 @@ class DepthSample:
 
 @dataclass(frozen=True)
 class DataCheck:
-    """The result.
+    """Result of the verification.
 
     Attributes:
-        name, root, splits: of the data set.
-        sizes: (height, width) of the sampled images, and how many have it.
-        read: number of frames read. depth: their statistics, None without depth.
-        problems: errors that make it unusable. oddities: suspicious values that may be right.
+        name, root, splits: name, root folder and splits of the data set.
+        sizes: number of sampled images by (height, width).
+        read: number of frames read. depth: their depth statistics; None without depth.
+        problems: errors that make it unusable. oddities: unusual values that may be valid.
     """
 
     name: str
@@ -94,10 +94,10 @@ def check(
     An absent split is a problem only if it was requested, or if all are absent.
 
     Args:
-        entry: the expected data set.
-        root: its folder.
-        splits: those that must exist; None for any.
-        listing: a list of the frames instead of the usual one, for a single split.
+        entry: registry entry of the data set.
+        root: folder of the data set.
+        splits: splits that must exist; None for any.
+        listing: frame list that replaces the default one, for a single split.
         sample: number of frames to read of each split; 0 reads all.
 
     Raises:
@@ -140,7 +140,7 @@ def check(
 
 
 def _is_broken(error: Exception) -> bool:
-    """Whether a split is there, but not whole: readers name the file of a frame that is missing."""
+    """Whether a split exists but is incomplete: readers then name the missing file of a frame."""
     reason = str(error)
     if isinstance(error, FileNotFoundError):
         return any(words in reason for words in ("missing", "no partner", "no such file"))
@@ -162,7 +162,7 @@ def _read(entry: DataSet, reader: Reader, sample: int, found: _Findings) -> None
             frame = reader[index]
         except _READ_ERRORS as error:
             found.problems.append(f"frame {index} cannot be read: {_text(error)}")
-            return  # the others are likely to fail alike
+            return  # the others are likely to fail in the same way
         size = tuple(int(n) for n in picture_of(frame).shape[1:])
         found.sizes[size] = found.sizes.get(size, 0) + 1
         found.read += 1

@@ -48,11 +48,11 @@ IMAGE, SEGMENTS, DEPTH = "leftImg8bit.png", "gtFine_instanceTrainIds.png", "dept
 
 @dataclass(frozen=True)
 class DvpsFiles:
-    """Files of a frame.
+    """Paths of the files of a frame.
 
     Attributes:
-        prefix: of their names.
-        image, depth: of the frame. labels: segments, or classes and instances on SemKITTI.
+        prefix: common prefix of the file names.
+        image, depth: their files. labels: files of segments, or classes and instances on SemKITTI.
         focal_px: focal length, if the name of the depth file has it.
     """
 
@@ -72,7 +72,7 @@ class DvpsReader:
     """Frames of a split, read on access; see the two subclasses.
 
     Args:
-        root: see above.
+        root: folder ``ROOT`` of the module documentation.
         split: ``train``, ``val`` or ``test``; SemKITTI-DVPS has no ``test``.
 
     Raises:
@@ -120,7 +120,7 @@ class DvpsReader:
 
 
 class SemKittiDvps(DvpsReader):
-    """SemKITTI-DVPS; labels and depth are those of lidar points and sparse."""
+    """SemKITTI-DVPS; labels and depth are sparse (projected lidar points)."""
 
     labels, depth = ("gtFine_class.png", "gtFine_instance.png"), "depth_"
 
@@ -151,7 +151,7 @@ def write_index(root: str | Path, split: str) -> int:
     """Write the list of a split of Cityscapes-DVPS for PanopticDepth; returns its length.
 
     Raises:
-        FileNotFoundError: there are no frames, or one lacks a file.
+        FileNotFoundError: there are no frames, or a frame lacks a file.
         ValueError: the maps of a frame differ in size.
     """
     entries = []
@@ -168,7 +168,7 @@ def write_index(root: str | Path, split: str) -> int:
 
 
 def _by_prefix(folder: Path, labels: tuple[str, ...], depth: str) -> list[DvpsFiles]:
-    """Frames, by the common prefix of their files."""
+    """Group files into frames by their common prefix."""
     names = sorted(path.name for path in folder.glob("*.png"))
     present = frozenset(names)
     depths = {name[: name.index(depth)]: name for name in names if depth in name}
@@ -230,7 +230,7 @@ def walk_through(
     antialias: bool = True,
     sensor: float = 0.0,
 ) -> list[PanopticFrame]:
-    """Successive frames along the path of a world.
+    """Render successive frames along the path of a world.
 
     Args:
         step_m: distance between two frames. start: position of the first, as a share of the path.
@@ -254,7 +254,7 @@ def write_cityscapes_dvps(
     """Write videos and their list; returns the number of frames.
 
     Args:
-        root: the folder ``video_sequence``, see the top of this module.
+        root: the folder ``video_sequence``, see the module documentation.
         sequences: frames of each video, in order.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Files of which data sets consist: images, depth samples, lists."""
+"""Reading and writing the files of data sets: images, depth samples, lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def rgb_tensor(pixels: np.ndarray) -> Tensor:
 
 
 def read_rgb(path: str | Path) -> Tensor:
-    """An image (3, H, W) uint8.
+    """Read an image, (3, H, W) uint8.
 
     Raises:
         ImageReadError: the file is missing or damaged.
@@ -42,7 +42,7 @@ def check_depth_size(path: Path, depth: Tensor | np.ndarray, size: Iterable[int]
 
 
 def depth_samples(path: str | Path) -> np.ndarray:
-    """The 16-bit samples (H, W) of a depth PNG.
+    """Read the 16-bit samples (H, W) of a depth PNG.
 
     Raises:
         DepthReadError: the file is missing, damaged, or not a 16-bit PNG of one channel.
@@ -74,7 +74,7 @@ def write_samples(path: Path, samples: np.ndarray, *options: int) -> None:
 
 
 def list_rows(path: str | Path, columns: Iterable[int], form: str) -> list[list[str]]:
-    """The words of each line of a list; empty lines are ignored.
+    """Read the words of each line of a list; empty lines are ignored.
 
     Args:
         columns: allowed numbers of words. form: description of a line, for the error message.

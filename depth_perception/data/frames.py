@@ -1,4 +1,4 @@
-"""What readers of data sets give, for training and evaluation."""
+"""Frames that readers of data sets return, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PanoramaFrame:
     Attributes:
         rgb: (3, H, W) uint8.
         range_m: (H, W) float32 metres along the ray, 0 where unknown or without a surface.
-        name: of the image, relative to the root, or of the frame of a synthetic world.
+        name: path of the image relative to the root, or name of the frame of a synthetic world.
     """
 
     rgb: Tensor
@@ -48,8 +48,8 @@ class PinholeFrame:
     Attributes:
         rgb: (3, H, W) uint8.
         depth_m: (H, W) float32 z-depth in metres, 0 where unknown, infinite for known sky.
-        camera: None where the data set does not say, or where it is not read.
-        name: path of the image below the root, where the reader says it.
+        camera: camera of the image; None if the data set does not define it or it is not read.
+        name: path of the image below the root, if the reader provides it.
     """
 
     rgb: Tensor

@@ -37,7 +37,7 @@ class HypersimArchive:
 
     Args:
         root: folder of the scenes ``ai_VVV_NNN``.
-        listing: a list of lines ``image depth`` instead, relative to the root.
+        listing: optional list of frames, lines ``image depth`` relative to the root.
 
     Raises:
         FileNotFoundError: there is no frame, or no such list.
@@ -77,13 +77,13 @@ class HypersimArchive:
 
 
 def depth_path(picture: Path) -> Path:
-    """Path of the depth of an image."""
+    """Path of the depth file of an image."""
     folder = picture.parent.name.replace(_PICTURE, _DEPTH)
     return picture.parent.with_name(folder) / picture.name.replace(_ENDING, _DEPTH_ENDING)
 
 
 def read_range(path: Path) -> np.ndarray:
-    """(H, W) float32 metres along the ray, NaN where unknown.
+    """Read range, (H, W) float32 metres along the ray, NaN where unknown.
 
     Raises:
         DepthReadError: the file is missing, damaged or of another format.
@@ -103,7 +103,7 @@ def read_range(path: Path) -> np.ndarray:
 
 
 def write_range(path: Path, range_m: np.ndarray) -> None:
-    """The inverse of :func:`read_range`, in the 16 bits of the data set; 0 is unknown."""
+    """The inverse of :func:`read_range`, in the 16-bit floats of the data set; 0 is unknown."""
     known = (range_m > 0) & (range_m < _FLOAT16_MAX_M)
     with replacing(path) as part, _h5py().File(part, "w") as file:
         file["dataset"] = np.where(known, range_m, np.nan).astype(np.float16)

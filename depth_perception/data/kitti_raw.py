@@ -52,7 +52,7 @@ class KittiCalibration:
 
     @property
     def baseline_m(self) -> float:
-        """Distance of the colour cameras, metres."""
+        """Distance between the colour cameras, metres."""
         places = [-p[0, 3] / p[0, 0] for p in (self.left, self.right)]
         return float(places[1] - places[0])
 
@@ -66,13 +66,13 @@ class KittiCalibration:
     ) -> np.ndarray:
         """Sparse depth (H, W) float32 in the left image, metres, 0 where no point falls.
 
-        As the evaluation of Eigen et al. has it: points behind the lidar are excluded, positions
-        are rounded and one is subtracted, the nearest point of a pixel stays, and its depth is the
-        lidar's forward coordinate.
+        This follows the evaluation of Eigen et al.: points behind the lidar are excluded, positions
+        are rounded and one is subtracted, the nearest point of a pixel is kept, and its depth is
+        the lidar's forward coordinate.
 
         Args:
-            points: (N, 4) or (N, 3) of the lidar: x forward, y left, z up, metres.
-            of_camera: take the z-depth of the camera, which is 0.27 m less.
+            points: (N, 4) or (N, 3) lidar points: x forward, y left, z up, metres.
+            of_camera: use the z-depth of the camera, which is 0.27 m less.
         """
         points = points[points[:, 0] >= 0, :3].astype(np.float64)
         to_camera = self.rectify @ (self.rotation @ points.T + self.translation[:, None])
@@ -110,7 +110,7 @@ def find_pairs(root: str | Path) -> tuple[PairFiles, ...]:
     """All pairs below ``root``, sorted by day, drive and frame.
 
     Raises:
-        FileNotFoundError: there is none, or an image lacks its partner of the same name.
+        FileNotFoundError: there are no pairs, or an image has no counterpart of the same name.
     """
     pairs = []
     for left in sorted(Path(root).glob(f"*/*/{_LEFT}/data/*")):
@@ -227,7 +227,7 @@ def write_kitti_raw(
 
     Args:
         root: folder of the data set.
-        frames: with one camera and one baseline, side by side.
+        frames: side-by-side pairs with one camera and one baseline.
         listing: name of the list in ``root``.
 
     Returns:

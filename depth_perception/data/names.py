@@ -18,7 +18,7 @@ def check_name(name: str) -> None:
     """Check that a data set is in the registry.
 
     Raises:
-        KeyError: it is not; the text names the most similar one.
+        KeyError: unknown name; the message suggests the most similar one.
     """
     if name not in DATA_SET_NAMES:
         near = get_close_matches(name, DATA_SET_NAMES, n=1)

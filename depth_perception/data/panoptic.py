@@ -29,9 +29,9 @@ class PanopticFrame:
         classes: (H, W) uint8, ``VOID_CLASS`` where unknown.
         instances: (H, W) int32; the pixels of an object have one class and one number.
         depth_m: (H, W) float32 z-depth in metres, 0 where unknown.
-        name: of the image.
+        name: name of the image.
         crowds: (class, instance) of segments that are groups of objects.
-        focal_px: focal length, where the data set says it.
+        focal_px: focal length in pixels, if the data set provides it.
     """
 
     rgb: Tensor
@@ -43,7 +43,7 @@ class PanopticFrame:
     focal_px: float | None = None
 
     def segments(self, divisor: int = 1000, ignored_class: int = 32) -> Tensor:
-        """(H, W) int64 map of ``class * divisor + instance``, as the evaluation takes it."""
+        """(H, W) int64 map of ``class * divisor + instance``, as the evaluation expects it."""
         classes = self.classes.long()
         classes = torch.where(classes == VOID_CLASS, ignored_class, classes)
         return classes * divisor + self.instances

@@ -62,7 +62,7 @@ class PhotoFolder:
     """Photos, read on access.
 
     Args:
-        files: of each photo.
+        files: paths of each photo.
         per_metre: samples of the depth files per metre.
         crop: (height, width) of the crop, see :func:`bottom_centre_box`; None keeps all.
     """
@@ -123,7 +123,7 @@ def kitti_photos(root: str | Path, listing: str) -> PhotoFolder:
 
     Raises:
         FileNotFoundError: there is no such list.
-        ValueError: a line of it does not name an image with depth.
+        ValueError: a line of the list does not name an image with depth.
     """
     root = Path(root)
     files = [
@@ -135,7 +135,7 @@ def kitti_photos(root: str | Path, listing: str) -> PhotoFolder:
 
 
 class WorldPhotos:
-    """Synthetic worlds seen by a pinhole camera, as photos of unknown scene class.
+    """Pinhole images of synthetic worlds, as photos of unknown scene class.
 
     Raises:
         FileNotFoundError, ValueError: ``root`` is not a folder of such frames.
@@ -163,10 +163,10 @@ def scene_of_name(name: str) -> int:
 def bottom_centre_box(
     height: int, width: int, size: tuple[int, int] = KITTI_CROP
 ) -> tuple[int, int, int, int]:
-    """(top, bottom, left, right) of the crop of the KITTI benchmark: bottom, centre.
+    """(top, bottom, left, right) of the bottom-centre crop of the KITTI benchmark.
 
     Raises:
-        ValueError: the image is smaller.
+        ValueError: the image is smaller than the crop.
     """
     if height < size[0] or width < size[1]:
         raise ValueError(f"an image of {height} x {width} has no crop of {size[0]} x {size[1]}")

@@ -28,7 +28,7 @@ from .worlds import WorldFolder
 
 
 class PinholeWorlds:
-    """Synthetic worlds seen by a pinhole camera; surfaces beyond 65 m count as sky.
+    """Pinhole images of synthetic worlds; surfaces beyond 65 m count as sky.
 
     Raises:
         FileNotFoundError, ValueError: ``root`` is not such a folder.
@@ -109,7 +109,7 @@ class Hypersim(_Pairs):
 
 
 class UrbanSyn(_Pairs):
-    """UrbanSyn."""
+    """Reader of UrbanSyn."""
 
     def _find(self) -> list[tuple[Path, Path]]:
         found, depths = sorted(self.root.glob("rgb/rgb_*.png")), self.root / "depth"
@@ -120,7 +120,7 @@ class UrbanSyn(_Pairs):
 
 
 class UnrealStereo4K(_Pairs):
-    """UnrealStereo4K; an unknown disparity or 0 is replaced by 1e-4 pixels."""
+    """Reader of UnrealStereo4K; disparities that are unknown or 0 become 1e-4 pixels."""
 
     def _find(self) -> list[tuple[Path, Path]]:
         found = sorted(self.root.glob("0000[0-7]/Image0/*.png"))
@@ -138,14 +138,14 @@ class UnrealStereo4K(_Pairs):
 
 
 def virtual_kitti_depth(image: Path, root: Path) -> Path:
-    """Path of the depth of an image of Virtual KITTI 2."""
+    """Path of the depth file of an image of Virtual KITTI 2."""
     folders = image.relative_to(root).parts[:-1]
     folder = root.joinpath(*("depth" if part == "rgb" else part for part in folders))
     return folder / f"{image.stem.replace('rgb_', 'depth_')}.png"
 
 
 class VirtualKitti(_Pairs):
-    """Virtual KITTI 2."""
+    """Reader of Virtual KITTI 2."""
 
     def _find(self) -> list[tuple[Path, Path]]:
         return [
@@ -157,7 +157,7 @@ class VirtualKitti(_Pairs):
 
 
 class TartanAir(_Pairs):
-    """TartanAir, left camera."""
+    """Reader of TartanAir, left camera."""
 
     def _find(self) -> list[tuple[Path, Path]]:
         found = sorted(self.root.rglob("image_left/*_left.png"))

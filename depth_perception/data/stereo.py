@@ -16,16 +16,16 @@ from .frames import Reader
 class StereoFrame:
     """Two images with one orientation and the depth of the first.
 
-    It is also a :class:`~.frames.Frame`, so that what evaluates panoramas takes it.
+    It is also a :class:`~.frames.Frame`, so that the evaluation of panoramas accepts it.
 
     Attributes:
-        left, right: (3, H, W) uint8 RGB; ``right`` is the second view wherever it stands.
+        left, right: (3, H, W) uint8 RGB; ``right`` is the second view at any position.
         depth_m: (H, W) float32 of the left view, metres, 0 where unknown.
-        kind: which distance ``depth_m`` is.
-        camera: of both views.
-        baseline_m: distance of the views, metres.
+        kind: whether ``depth_m`` is range or z-depth.
+        camera: camera of both views.
+        baseline_m: distance between the views, metres.
         direction: unit vector from the left to the right camera in the optical frame.
-        covered: (H, W) bool, pixels that both images show; None is all of them.
+        covered: (H, W) bool, pixels that both images cover; None means all.
     """
 
     left: Tensor
@@ -52,7 +52,7 @@ StereoReader = Reader[StereoFrame]
 
 
 def as_panorama(frame: StereoFrame, camera: Equirectangular) -> StereoFrame:
-    """The pair as panorama cameras at the same positions would see it.
+    """Convert the pair to images of panorama cameras at the same positions.
 
     This trains networks for panoramas on rectified pinhole pairs (Payen de La Garanderie et al.,
     ECCV 2018, sec. 3). Depth is taken from the nearest pixel, as range. Beyond the pinhole
@@ -73,8 +73,8 @@ class PanoramasOfPinholes:
 
     Args:
         fov_deg: horizontal and vertical field of view of the panoramas.
-        size: (height, width) to which the user reduces them; they have twice as many pixels along
-            each side, so that the mean of four pixels is free of aliasing.
+        size: (height, width) to which the caller reduces them. The panoramas have twice as many
+            pixels along each side, so that the mean of four pixels is free of aliasing.
     """
 
     def __init__(

@@ -62,7 +62,7 @@ class Place:
 
     Attributes:
         collection: ``Matterport3D``, ``Stanford2D3D`` or ``SunCG``.
-        views: by placement; only the centre in two-column lists, whatever view it is.
+        views: files by placement; two-column lists fill only the centre, for any view.
     """
 
     collection: str
@@ -76,7 +76,7 @@ class View:
     Attributes:
         rgb: (3, H, W) uint8.
         range_m: (H, W) float32 metres, 0 where unknown.
-        normals: (3, H, W) float32 in the file's order R, G, B, of which the last is vertical.
+        normals: (3, H, W) float32 in the file's order R, G, B; the last is vertical.
     """
 
     rgb: Tensor
@@ -87,15 +87,15 @@ class View:
 def read_list(
     path: str | Path, root: str | Path, collections: Sequence[str] | None = None
 ) -> tuple[Place, ...]:
-    """The places of a list.
+    """Read the places of a list.
 
     Args:
-        path: the list.
+        path: path of the list.
         root: folder that holds the folders of the collections.
-        collections: those to read, in this order; None reads all lines in order.
+        collections: collections to read, in this order; None reads all lines in order.
 
     Raises:
-        ValueError: a line has neither 9 nor 2 columns, or its paths name none of the collections
+        ValueError: a line has neither 9 nor 2 columns, or its paths name no collection
             or several.
         FileNotFoundError: there is no such list.
     """
@@ -138,7 +138,7 @@ class Views:
     """A reader of single panoramas, for supervised training and evaluation.
 
     Args:
-        places: see :func:`read_list`. placement: the view of each.
+        places: see :func:`read_list`. placement: the view to read.
     """
 
     def __init__(
@@ -164,8 +164,8 @@ class Pairs:
     """A reader of stereo pairs: the centre and the view to its right or above it.
 
     Args:
-        places: see :func:`read_list`. second: the second view.
-        baseline_m: distance of the views.
+        places: see :func:`read_list`. second: placement of the second view.
+        baseline_m: distance between the views, metres.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class BagNames:
     Attributes:
         image: sensor_msgs/Image, rgb8.
         camera_info: sensor_msgs/CameraInfo.
-        depth: sensor_msgs/Image, 32FC1 metres, NaN where no surface is: range along the ray for
+        depth: sensor_msgs/Image, 32FC1 metres, NaN without a surface: range along the ray for
             panoramas, z for pinhole cameras (REP-118).
         world_frame, body_frame, optical_frame: /tf moves the body (x forward, y left, z up) in
             the world, /tf_static fixes the optical frame to the body.
@@ -46,11 +46,11 @@ class Walk:
     Attributes:
         frames: number of images.
         rate_hz: images per second.
-        speed_mps: speed on the path, metres per second; at its end the camera goes backwards.
+        speed_mps: speed on the path, metres per second; at its end the camera reverses.
         start_ns: stamp of the first image, nanoseconds.
         storage: format of the bag.
         sensor: strength of noise, blur, exposure and white balance; 0 for clean images.
-        antialias: whether the borders of solids are antialiased.
+        antialias: whether the edges of solids are antialiased.
     """
 
     frames: int = 60
@@ -84,10 +84,10 @@ class FolderOptions:
         frames_per_world: images of each world, from different places on its path.
         split: name of the split that every frame belongs to ("train", "val", ...).
         shadows: whether to render shadows.
-        antialias: whether the borders of solids are antialiased.
+        antialias: whether the edges of solids are antialiased.
         sensor: strength of noise, blur, exposure and white balance; 0 for clean images.
-        look: usual, or wild: the same worlds with other materials, light and air, seen by a worse
-            camera; an unseen domain for models that were trained on the usual look.
+        look: usual, or wild: the same worlds with other materials, lighting and haze, and a worse
+            camera model; an unseen domain for models that were trained on the usual look.
         labels: whether class and instance maps are written as well.
         normals: whether normals are written as well.
     """

@@ -1,1 +1,1 @@
-"""The demonstration: a bag is played into the real node, and what comes out is judged and drawn."""
+"""Demonstration: a bag is played into the real node, and its output is evaluated and plotted."""

@@ -45,7 +45,7 @@ class InputBag:
         image: topic of the images.
         truth_topic: topic of the ground truth with the same stamps, or None.
         stamps_ns: header stamps of the images to replay.
-        description: for the headline.
+        description: text for the headline.
         camera_info: topic of the intrinsics of a pinhole camera; None for panoramas.
     """
 
@@ -96,8 +96,8 @@ def describe_bag(
 
     Args:
         bag: folder or file of the bag.
-        topic: of the images; None: the only ones, or the only ones twice as wide as high.
-        description: for the headline.
+        topic: topic of the images; None selects the only one, or the only one with panoramas.
+        description: text for the headline.
         seconds: replay only the first seconds of the bag.
         pinhole: whether the images require a camera_info topic beside them.
 

@@ -34,7 +34,7 @@ class View:
     """An image of a cloud in parallel projection.
 
     Attributes:
-        name, title: for the file, and for the board.
+        name, title: name of the file, and title on the board.
         image: (H, W, 3) uint8 RGB.
         extent_m: left, right, bottom, top of the image in metres, the camera at the origin.
         outline_m: (N, 2) outline of the ground truth in the cut plane, NaN at gaps, or None.

@@ -57,7 +57,7 @@ def score_frame(
 ) -> FrameScore:
     """Scores of one depth image, (h, w) metres, against its ground truth, (H, W) metres.
 
-    Pixels count where 0 < truth <= ``max_depth_m``. The prediction is sampled at the nearest
+    Pixels count where 0 < ground truth <= ``max_depth_m``. The prediction is sampled at the nearest
     pixel if the sizes differ. Pixels without a prediction (NaN, infinite or not positive)
     lower ``coverage`` and do not count in the errors, which are NaN without any pixel.
     """

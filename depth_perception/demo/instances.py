@@ -69,7 +69,7 @@ def read_instances(bag: Path, topic: str, truth_m: Mapping[int, Depth]) -> Itera
 
 
 def distance_error(images: Mapping[int, ImageInstances]) -> float:
-    """Median of \\|distance - truth\\| / truth over all things of all images; NaN without any."""
+    """Median relative error of distance over all things of all images; NaN without any."""
     errors = [
         abs(one.distance_m - one.true_m) / one.true_m
         for image in images.values()
@@ -95,7 +95,7 @@ def _read(one: Any, truth_m: Depth | None) -> RecordedInstance:
 
 def _median(truth_m: Depth, box: tuple[int, int, int, int], mask: Any) -> float:
     left, top, width, height = box
-    if not mask.height:  # masks are switched off
+    if not mask.height:  # masks are disabled
         return math.nan
     inside: NDArray[np.bool_] = np.asarray(mask.data, np.uint8).reshape(mask.height, -1) > 0
     values = truth_m[top : top + height, left : left + width][inside[:, :width]]

@@ -39,9 +39,9 @@ class ColourBar:
     """The scale beside a panel.
 
     Attributes:
-        norm, colormap: of the values, as in matplotlib.
+        norm, colormap: norm and colormap of the values, as in matplotlib.
         ticks: values with a label.
-        label: text of a value.
+        label: function that formats a value.
     """
 
     norm: Normalize
@@ -61,7 +61,7 @@ class Panel:
         smooth: whether enlarging the image interpolates between its pixels.
         extent: left, right, bottom, top of the image in the units of ``draw``.
         bar: scale of the colours.
-        draw: draws over the image.
+        draw: function that draws over the image.
     """
 
     title: str

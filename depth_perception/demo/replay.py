@@ -24,14 +24,14 @@ PANORAMIC, PANOPTIC = "panoramic_depth", "panoptic_depth"
 NODES = (PANORAMIC, PANOPTIC)
 
 _CLOUD_SHARE = 0.9
-_START_S = 180.0  # a large model on a slow disk
-_DRAIN_S = 2.5  # the last frame, and one more diagnostics message
+_START_S = 180.0  # start-up time of a large model on a slow disk
+_DRAIN_S = 2.5  # time for the last frame and one more diagnostics message
 _SLACK_S = 60.0
 
 
 @dataclass(frozen=True)
 class NodeSetup:
-    """Which node runs, with which model.
+    """The node to run, and its model.
 
     Attributes:
         node: name of the executable, one of :data:`NODES`.
@@ -91,7 +91,7 @@ class NodeSetup:
         if self.device is not None:
             parameters["device"] = self.device
         height = self.height
-        if height is None and self.is_panoptic:  # else the size of the input decides
+        if height is None and self.is_panoptic:  # otherwise the size of the input is used
             height = card(self.model).default_height
         if height is not None:
             parameters["height"] = str(height)

@@ -24,7 +24,7 @@ LATENCY_P50, LATENCY_P99 = "latency p50 (ms)", "latency p99 (ms)"
 
 @dataclass(frozen=True)
 class Traffic:
-    """Numbers of frames, and latency.
+    """Frame counts and latency.
 
     Attributes:
         played: images that the player published.
@@ -50,9 +50,9 @@ class Report:
 
     Attributes:
         traffic: frames and latency.
-        comparison: with the ground truth; None without any.
-        topics: of the recording.
-        problems: why the demonstration failed; empty if it succeeded.
+        comparison: comparison with ground truth; None without ground truth.
+        topics: topics of the recording.
+        problems: reasons of the failure; empty if the demonstration succeeded.
         drawn: topics that the board requires.
     """
 

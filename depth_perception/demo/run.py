@@ -34,7 +34,7 @@ from .report import Report, make_report, median_frame, print_report
 from .session import DemoError
 
 _IMAGE_FRAMES, _IMAGE_RATE_HZ = 8, 2.0
-_FARTHEST_M, _FARTHEST_POINT_M = 40.0, 30.0  # on the board of a panoptic node
+_FARTHEST_M, _FARTHEST_POINT_M = 40.0, 30.0  # limits on the board of a panoptic node
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class DemoOptions:
     """What to replay, and the folder of the results.
 
     Attributes:
-        image: a panorama of the user.
-        bag, topic: a bag of the user and its image topic; at most one of image and bag.
+        image: panorama provided by the user.
+        bag, topic: bag provided by the user and its image topic; at most one of image and bag.
         walk: the synthetic bag, if neither is given.
         out: folder of the results; those of an earlier run are replaced.
         seconds: replay at most this many seconds of a bag.

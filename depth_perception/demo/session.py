@@ -20,7 +20,7 @@ _POLL_S = 0.1
 
 
 class DemoError(RuntimeError):
-    """The demonstration cannot start or has failed; the text says why."""
+    """The demonstration cannot start or has failed; the message gives the reason."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class Session:
         self._poll(lambda: False, seconds, needs)
 
     def _poll(self, done: Callable[[], bool], timeout_s: float, needs: Sequence[Child]) -> bool:
-        """Wait until ``done`` while every process in ``needs`` runs; False when time is over."""
+        """Wait until ``done`` while every process in ``needs`` runs; False after the time-out."""
         deadline = time.monotonic() + timeout_s
         while not done():
             for child in needs:
@@ -191,7 +191,7 @@ def ros_environment(domain_id: int) -> dict[str, str]:
 
 
 def _end(process: subprocess.Popen[bytes], grace_s: float) -> bool:
-    """Send SIGINT, and SIGKILL to the process group after the grace; whether SIGINT sufficed."""
+    """Send SIGINT, then SIGKILL to the process group after ``grace_s``; whether SIGINT sufficed."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     try:

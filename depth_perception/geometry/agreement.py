@@ -16,7 +16,7 @@ class Overlap:
     """Comparison of two maps where both are valid.
 
     Attributes:
-        one, other: their indices.
+        one, other: indices of the two maps.
         log_ratio: ln(one / other), typically the median over the overlap; any shape.
         weight: importance, such as the area of the overlap.
     """

@@ -48,8 +48,8 @@ class Camera(ABC):
     def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Pixel positions ``(u, v)``, each (...), of ``points`` (..., 3) in the optical frame.
 
-        Positions may lie outside the image. They are NaN for points that no pixel position can
-        see (behind a pinhole, or at the camera centre).
+        Positions may lie outside the image. They are NaN for points that project to no
+        pixel position (behind a pinhole, or at the camera centre).
         """
 
     @abstractmethod
@@ -74,8 +74,8 @@ class Camera(ABC):
     ) -> Tensor:
         """Unit viewing ray of every pixel centre, (H, W, 3), in the optical frame.
 
-        ``height`` and ``width`` ask for the rays of the resized camera. The result is computed in
-        float64, kept per camera, device and dtype, and shared: do not write to it.
+        ``height`` and ``width`` select the rays of the resized camera. The result is computed in
+        float64, cached per camera, device and dtype, and shared: do not write to it.
         """
         size = (self.height if height is None else height, self.width if width is None else width)
         camera = self if size == (self.height, self.width) else self.resize(*size)
@@ -85,7 +85,7 @@ class Camera(ABC):
         """Points (..., H, W, 3) in the optical frame from a depth map (..., H, W) of this grid.
 
         Raises:
-            ValueError: the grid differs, or ``kind`` is Z on a camera that sees past 90 degrees.
+            ValueError: the grid differs, or ``kind`` is Z on a camera with rays beyond 90 degrees.
         """
         self._check_grid(depth)
         rays = self.rays(device=depth.device, dtype=depth.dtype)

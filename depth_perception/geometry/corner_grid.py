@@ -1,6 +1,6 @@
 """The panorama grid of SphericalViewSynthesis (Zioulis et al., 3DV 2019): angles of pixel corners.
 
-Our cameras look through pixel centres (:mod:`.equirectangular`). This grid only serves to
+The cameras of this package use pixel centres (:mod:`.equirectangular`). This grid only serves to
 reproduce published numbers: its weights are 0 on the first row and not on the last.
 """
 
@@ -22,5 +22,5 @@ def corner_angles(width: int) -> tuple[Tensor, Tensor]:
 
 
 def latitude_weights(width: int) -> Tensor:
-    """(W / 2, W), the cosine of the latitude: how much of the sphere a pixel covers."""
+    """(W / 2, W), the cosine of the latitude, proportional to the solid angle of a pixel."""
     return torch.cos(corner_angles(width)[1]).abs()

@@ -55,7 +55,7 @@ def _edges_on_device(depth: Tensor, valid: Tensor | None, ratio: float, wraps: b
 
 
 def _edges_on_cpu(depth: Tensor, valid: Tensor | None, ratio: float, wraps: bool) -> Tensor:
-    """The edges by OpenCV and NumPy, ten times as fast as by PyTorch."""
+    """Compute the edges by OpenCV and NumPy, ten times as fast as by PyTorch."""
     found = torch.empty(depth.shape, dtype=torch.bool, device="cpu")
     if not depth.numel():
         return found
@@ -66,7 +66,7 @@ def _edges_on_cpu(depth: Tensor, valid: Tensor | None, ratio: float, wraps: bool
     for index, (values, out) in enumerate(maps):
         known = None if valid is None else valid[index].numpy()
         usable = None if known is None or known.all() else known
-        if not (values.min() > 0 and values.max() < math.inf):  # NaN if there is one
+        if not (values.min() > 0 and values.max() < math.inf):  # comparisons with NaN are false
             seen = (values > 0) & (values < math.inf)
             usable = seen if usable is None else usable & seen
         _mark_edges(values, usable, np.float32(ratio), wraps, out)

@@ -51,7 +51,7 @@ class Equirectangular(Camera):
     def partial(
         cls, height: int, width: int, horizontal_fov: float, vertical_fov: float
     ) -> Equirectangular:
-        """A panorama centred on +z that sees ``horizontal_fov`` by ``vertical_fov`` radians."""
+        """A panorama centred on +z that covers ``horizontal_fov`` by ``vertical_fov`` radians."""
         right, bottom = horizontal_fov / 2, vertical_fov / 2
         return cls(height, width, -right, right, -bottom, bottom)
 

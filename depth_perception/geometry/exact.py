@@ -1,4 +1,4 @@
-"""Float64 where float32 is not accurate enough, with a fallback for devices without it."""
+"""Use of float64 where float32 is too inaccurate, with a fallback for devices without it."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Lens:
                 ``CameraInfo``; None is the identity.
 
         Returns:
-            A grid that is invalid where the raw image does not see the ray, or where the
+            A grid that is invalid where the ray is outside the raw image, or where the
             distortion model is no longer monotonic.
         """
         turn = np.eye(3) if rotation is None else np.array(rotation, np.float64).reshape(3, 3)

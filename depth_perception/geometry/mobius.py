@@ -67,7 +67,7 @@ class Mobius:
 
         The sphere is mapped to the complex plane by a stereographic projection, where ``M^-1``
         acts. A number zeta = p / q is stored as the pair (p, q), so that infinity, the pole of
-        the projection, is no special case.
+        the projection, needs no special case.
         """
         x, y, z = directions.unbind(-1)
         if pole not in ("equator", "north"):

@@ -1,4 +1,4 @@
-"""Outliers of point clouds."""
+"""Outlier detection in point clouds."""
 
 from __future__ import annotations
 

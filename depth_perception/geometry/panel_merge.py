@@ -1,4 +1,4 @@
-"""Merging the depth of pinhole panels into their panorama."""
+"""Merging of the depth of pinhole panels into a panorama."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .pinhole import Pinhole
 from .sampling import SamplingGrid
 
 _SAME_SURFACE = math.log(1.25)
-_LEAST_OVERLAP = 1e-4  # of the panorama
+_LEAST_OVERLAP = 1e-4  # share of the panorama
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class PanelDepth:
     """Depth of one panel.
 
     Attributes:
-        panel: its pose.
+        panel: pose, field of view and size of the panel.
         depth: (h, w) float, positive where valid.
         valid: (h, w) bool.
-        camera: of ``depth``: that of the panel, perhaps at another size.
-        kind: of ``depth``.
-        trust: weight of its scale in the common scale; 0 adopts the scale of the others.
+        camera: camera of ``depth``: that of the panel, possibly resized.
+        kind: kind of ``depth``.
+        trust: weight of the panel in the common scale; 0 adopts the scale of the others.
     """
 
     panel: Panel
@@ -63,8 +63,8 @@ def merge_panels(
     """Blend panels into the range image of ``camera``.
 
     Ranges are sampled by :func:`~depth_perception.geometry.panels.sample_range`. The weight of a
-    panel falls towards its border. Panels that see another surface than the panel with the largest
-    weight at a pixel are ignored there, so that no surface is invented between two.
+    panel falls towards its border. Panels that show another surface than the panel with the largest
+    weight at a pixel are ignored there, so that no surface is interpolated between the two.
 
     Args:
         parts: at least one panel, all on one device.
@@ -90,7 +90,7 @@ def merge_panels(
     near = (logs - logs.gather(0, first)).abs() < _SAME_SURFACE
     shares = torch.where(near, weights, 0)
     total = shares.sum(0)
-    # valid where panels with more than half of the weight see a surface
+    # valid where panels with more than half of the weight have a surface
     valid = (total > 0) & (2 * weights.sum(0) >= seen.sum(0))
     merged = ((shares * logs).sum(0) / total.clamp_min(1e-12)).exp()
     return MergedPanels(torch.where(valid, merged, math.nan), valid, factors)
@@ -136,10 +136,10 @@ def seen_by_panel(
     """The sampling grid of a panorama in a panel, and the weight of the panel at each pixel.
 
     Args:
-        panel: its pose.
-        source: camera of the maps of the panel, perhaps at another size than that of the panel.
+        panel: pose, field of view and size of the panel.
+        source: camera of the maps of the panel, possibly resized.
         camera: the panorama.
-        device: of the results, which are cached.
+        device: device of the results, which are cached.
 
     Returns:
         The grid, and the weight (H, W) float32: 1 in the middle of the panel, falling towards its

@@ -71,7 +71,7 @@ class Panel:
         Args:
             depth: (H, W) float range (or z-depth, see ``kind``) of ``camera``, NaN where invalid.
             camera: the panorama.
-            kind: what ``depth`` holds.
+            kind: kind of ``depth``.
             mode: ``"nearest"``, or ``"bilinear"`` for :func:`sample_range`.
 
         Returns:
@@ -104,7 +104,7 @@ def sample_range(grid: SamplingGrid, range_m: Tensor) -> Tensor:
     """Range (h, w) on a grid, from a range map (H, W) of its source; NaN where invalid.
 
     Inverse range is interpolated, which is exact to second order on planes. Beside depth edges and
-    holes the nearest value is taken, so that no surface is invented there.
+    holes the nearest value is used, so that no surface is interpolated there.
     """
     nearest = grid.sample(range_m, "nearest", math.nan)
     smooth = ~edge_mask(range_m, wraps=grid.wraps) & torch.isfinite(range_m)

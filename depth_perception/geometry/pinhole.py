@@ -42,7 +42,7 @@ class Pinhole(Camera):
 
     @classmethod
     def from_fov(cls, height: int, width: int, horizontal_fov: float) -> Pinhole:
-        """A camera with square pixels that sees ``horizontal_fov`` radians, centred."""
+        """A centred camera with square pixels and a view of ``horizontal_fov`` radians."""
         if not 0 < horizontal_fov < math.pi:
             raise ValueError(f"horizontal_fov must lie in (0, pi) rad, got {horizontal_fov}")
         focal = width / 2 / math.tan(horizontal_fov / 2)

@@ -19,7 +19,7 @@ from .sampling import read_bilinear
 def cassini_to_equirectangular(image: Tensor) -> Tensor:
     """Convert a Cassini panorama (..., H, W) with H = 2 W to an equirectangular one (..., W, H).
 
-    Bilinear with the border repeated; integers are truncated. The values of range maps stay.
+    Bilinear with the border repeated; integers are truncated. Range values are not changed.
 
     Raises:
         ValueError: H is not 2 W.

@@ -16,13 +16,13 @@ Mode = Literal["nearest", "bilinear"]
 
 @dataclass(frozen=True, eq=False)
 class SamplingGrid:
-    """Where every pixel of a new image reads in a source image.
+    """The position in a source image from which each pixel of a new image is sampled.
 
     Attributes:
         height, width: size of the source.
         wraps: whether the left and right border of the source are neighbours.
         u, v: (h, w) pixel positions in the source, pixel centres at +0.5; float, on one device.
-        valid: (h, w) bool, false where the source does not see the direction.
+        valid: (h, w) bool, false where the direction is outside the source.
     """
 
     height: int
@@ -54,7 +54,7 @@ class SamplingGrid:
     def sample(self, image: Tensor, mode: Mode = "bilinear", fill: float = 0.0) -> Tensor:
         """The new image (..., h, w) from the source ``image`` (..., H, W), same dtype and device.
 
-        Bilinear samples wrap around where the source does, and repeat its border elsewhere and at
+        Bilinear samples wrap around if the source wraps, and repeat its border elsewhere and at
         the poles; integers are rounded. Nearest samples keep the values. Pixels outside the source
         become ``fill``.
 
@@ -89,7 +89,7 @@ def read_bilinear(image: Tensor, grid: Tensor, *, on_borders: bool = False) -> T
 
     The extremes +-1 of the coordinates (x, y) are the image borders, or with ``on_borders`` the
     centres of the outermost pixels. The result (..., h, w) is float64 for such images, else
-    float32: half precision cannot tell the columns of a wide image apart.
+    float32: half precision cannot resolve the columns of a wide image.
     """
     working = image if image.dtype == torch.float64 else image.float()
     samples = grid_sample(

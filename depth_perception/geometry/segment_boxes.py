@@ -17,7 +17,7 @@ def segment_boxes(segments: Tensor, ids: Sequence[int], *, wraps: bool = False) 
 
     Args:
         segments: (H, W) integers, not negative.
-        ids: requested segments; all must occur in the map.
+        ids: ids of the requested segments; all must occur in the map.
         wraps: whether the left and right border are neighbours (full panoramas). A box is then the
             shortest run of columns that contains the segment: if it crosses the right border,
             ``right`` exceeds the width and columns count modulo the width.

@@ -1,4 +1,4 @@
-"""Merging the segments of pinhole panels into their panorama."""
+"""Merging of the segments of pinhole panels into a panorama."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class PanelSegments:
     """The segments of one panel.
 
     Attributes:
-        panel: its pose.
+        panel: pose, field of view and size of the panel.
         segments: (h, w) integers, the segment of every pixel; values not in ``ids`` are ignored.
-        camera: of ``segments``: that of the panel, perhaps at another size.
-        ids: unique positive numbers of its segments.
+        camera: camera of ``segments``: that of the panel, possibly resized.
+        ids: unique positive ids of the segments.
         classes: class of each segment.
         things: whether each is a countable object.
     """
@@ -78,7 +78,7 @@ class MergedSegments:
 def merge_segments(
     parts: Sequence[PanelSegments], camera: Equirectangular, *, least_iou: float = LEAST_IOU
 ) -> MergedSegments:
-    """Assign to each pixel of ``camera`` the segment of the panel that sees it best.
+    """Assign to each pixel of ``camera`` the segment of the panel with the largest weight.
 
     A pixel takes the segment, or none, of the panel with the largest weight of
     :func:`~depth_perception.geometry.panel_merge.seen_by_panel`, as in the merging of depth.
@@ -124,7 +124,7 @@ def _read(
 ) -> tuple[Tensor, Tensor]:
     """The segment (P, H, W) of every pixel in each panel, numbered over all panels, and its weight.
 
-    The total number of segments stands for no segment.
+    The total number of segments denotes no segment.
     """
     total, places, weights = starts[-1], [], []
     for part, start in zip(parts, starts[:-1], strict=True):

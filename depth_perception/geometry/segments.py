@@ -21,7 +21,7 @@ class StatisticsOptions:
     """Selection of the pixels of a segment, and orientation of its box.
 
     Attributes:
-        border_px: pixels this close to another segment are excluded: masks are inexact there.
+        border_px: pixels this close to another segment are excluded: masks are inaccurate there.
         edge_threshold: relative depth jump above which both sides are excluded, see
             :func:`edge_mask`; None excludes none.
         least_points: a segment with fewer remaining pixels, such as a thin pole, uses all of its

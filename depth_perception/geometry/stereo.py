@@ -1,6 +1,6 @@
 """Stereo pairs with a common orientation: the position of a pixel of one view in the other.
 
-A pixel with unit viewing ray ``d`` and range ``r`` sees the point ``r d``. From a second camera at
+A pixel with unit viewing ray ``d`` and range ``r`` shows the point ``r d``. From a second camera at
 ``B t`` (baseline ``B`` metres along the unit vector ``t``, same axes) that point lies in the
 direction ``r d - B t``, which is that of ``d - p t`` with the *parallax* ``p = B / r`` in radians.
 A parallax of 0 is a point at infinity. Networks trained on stereo pairs return a
@@ -28,7 +28,7 @@ RIGHT = (1.0, 0.0, 0.0)
 UP = (0.0, -1.0, 0.0)
 """The second camera stands above the first (-y of the optical frame)."""
 
-_POLE = 1e-6  # of the unit range; nearer to the vertical axis a longitude means nothing
+_POLE = 1e-6  # of the unit range; closer to the vertical axis, longitude is undefined
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Warped:
 
     Attributes:
         image: (B, C, H, W) sampled from the other view, in the dtype of that image.
-        valid: (B, 1, H, W) bool, false where the other view does not see the direction.
+        valid: (B, 1, H, W) bool, false where the direction is outside the other view.
         disparity: (B, 1, H, W) disparity of the same points in the other view. It differs from that
             of this view where a point is nearer to one of the cameras.
     """
@@ -170,7 +170,7 @@ class RectilinearStereo:
     """A rectified pinhole pair: points move along their row only.
 
     Attributes:
-        other_is_right: whether the other camera stands to the right of this one.
+        other_is_right: whether the other camera is to the right of this one.
     """
 
     other_is_right: bool = True
@@ -185,7 +185,7 @@ class RectilinearStereo:
         return self
 
     def warp(self, other: Tensor, disparity: Tensor) -> Warped:
-        """See :meth:`StereoGeometry.warp`. Outside, the border is repeated and invalid."""
+        """See :meth:`StereoGeometry.warp`. Outside the image the border is repeated and invalid."""
         height, width = other.shape[-2:]
         dtype = torch.float64 if disparity.dtype == torch.float64 else torch.float32
         u, v = pixel_centres(height, width, disparity.device, dtype)

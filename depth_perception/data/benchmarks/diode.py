@@ -54,7 +54,7 @@ def diode(
 
 
 def diode_valid(depth: Tensor, mask: Tensor, max_slope_m: float | None = MAX_SLOPE_M) -> Tensor:
-    """(H, W) bool, pixels with depth: in the mask, finite, 0.6 to 350 m, not at a smeared edge.
+    """(H, W) bool, valid pixels: in the mask, finite, 0.6 to 350 m, not at a smeared edge.
 
     Args:
         depth: (H, W) float32 metres as published, NaN where unknown.

@@ -14,7 +14,7 @@ from ..files import depth_samples, list_rows, read_rgb
 from ..frames import PinholeFrame
 
 NO_DEPTH = "None"
-_MOST_WORDS = 100  # of a line
+_MOST_WORDS = 100  # words per line
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class BenchmarkReader:
 
     Args:
         root: folder of the data set.
-        files: of each frame.
-        depth_of: reads the ground truth.
-        camera_of: the camera of a frame; by default it is unknown.
+        files: paths of each frame.
+        depth_of: function that reads the ground truth.
+        camera_of: function that returns the camera of a frame; by default it is unknown.
     """
 
     def __init__(
@@ -88,11 +88,11 @@ def listed(root: str | Path, listing: str | Path | None, least_words: int = 2) -
     Args:
         root: folder that the words of the list are relative to.
         listing: the list; None takes the one text file in ``root``.
-        least_words: that every line must have.
+        least_words: minimum number of words per line.
 
     Raises:
         FileNotFoundError: there is no such list.
-        ValueError: there are several to choose from, or a line has too few words.
+        ValueError: there are several text files, or a line has too few words.
     """
     root = Path(root)
     path = _the_list(root) if listing is None else Path(listing)
@@ -128,7 +128,7 @@ def focal_camera(files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
     """The camera whose focal length is the third word of a line, with centred principal point.
 
     Raises:
-        ValueError: it is not a number.
+        ValueError: the word is not a number.
     """
     if not files.words:
         return None

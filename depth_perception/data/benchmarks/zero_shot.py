@@ -1,7 +1,7 @@
 """Pinhole data sets on which ScaleDepth (arXiv 2407.08187) is evaluated without training on them.
 
-A list in the root names the frames, ``image depth`` and in some data sets more words, as the
-authors have it. Without a list the files of the published archive are found by their names.
+A list in the root names the frames, ``image depth`` and in some data sets more words, as
+published by the authors. Without a list the files of the archive are found by their names.
 
 | name | list | depth | without a list |
 |---|---|---|---|
@@ -50,7 +50,7 @@ def sunrgbd(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
     """SUN RGB-D (Song et al., CVPR 2015): Kinects, RealSense, Xtion; unknown depth is 0.
 
     A frame is a folder with ``image/*.jpg``, ``depth/*.png`` (or ``depth_bfx``, with filled holes)
-    and ``intrinsics.txt``, three rows of the camera matrix, which is read where no list gives the
+    and ``intrinsics.txt``, three rows of the camera matrix, which is read if no list gives the
     focal length.
 
     Raises:

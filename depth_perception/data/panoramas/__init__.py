@@ -85,7 +85,7 @@ def write_panoramas(
     Deep360 is written in Cassini projection, by nearest samples.
 
     Args:
-        frames: anything with ``rgb`` (3, H, 2 H) uint8 and ``range_m`` (H, 2 H), 0 where unknown.
+        frames: objects with ``rgb`` (3, H, 2 H) uint8 and ``range_m`` (H, 2 H), 0 where unknown.
 
     Returns:
         the list.

@@ -19,17 +19,17 @@ class Panoramas(ABC):
     """A data set of images with one range file each.
 
     Args:
-        root: its folder.
+        root: folder of the data set.
         split: one of :attr:`splits`; the rule is in the description of the class.
         listing: a list of the frames instead of the split: lines ``image depth``, relative to the
             root, as published by PanDA and earlier work.
-        max_range_m: farther ranges are clamped to it; None takes that of PanDA's reader.
+        max_range_m: ranges are clamped to this; None uses the limit of PanDA's reader.
 
     Attributes:
-        splits: names of its parts.
+        splits: names of the splits.
         layout: paths of image and range of a frame below the root.
         usual_max_range_m: the limit of PanDA's reader.
-        per_metre: steps of the samples of its 16-bit PNG in a metre.
+        per_metre: steps per metre of the 16-bit PNG samples.
         pairs: image and range file of each frame.
 
     Raises:

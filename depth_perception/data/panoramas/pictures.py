@@ -33,7 +33,7 @@ class Pictures:
 
     Attributes:
         layout: paths of the images below the root, as text; ``pattern``: as a pattern.
-        place: name for writing the image of a number.
+        place: file name for writing the image with a number.
         names: the images, relative to the root.
 
     Raises:
@@ -68,12 +68,12 @@ class Pictures:
         """An image (3, H, W) uint8 RGB.
 
         Raises:
-            ImageReadError: it is damaged.
+            ImageReadError: the image is damaged.
         """
         return read_rgb(self.root / self.names[index])
 
     def label_name(self, index: int) -> str:
-        """The name of its pseudo label, relative to the folder of labels."""
+        """Name of the pseudo label of an image, relative to the folder of labels."""
         return str(PurePosixPath(self.names[index].replace("pano_", "depth_")).with_suffix(".npy"))
 
     def sky(self, index: int) -> Tensor | None:

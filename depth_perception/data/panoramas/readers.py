@@ -137,8 +137,8 @@ class Stanford2D3D(Panoramas):
     (``pano/rgb``).
 
     Areas 5a and 5b are ``test``. PanDA drew 40 of the other panoramas at random for ``val``; here
-    a checksum of the name selects one of 26, about the same number. For those of PanDA give the
-    list.
+    a checksum of the name selects one of 26, about the same number. Use a list
+    to select those of PanDA.
     """
 
     layout = "area_X/{rgb_pre_/NAME_rgb.png,depth/NAME_depth.png}, or both in area_X/pano"

@@ -20,7 +20,7 @@ def data_set(name: str) -> DataSet:
     """The entry of a data set.
 
     Raises:
-        KeyError: there is none; the message names the closest one.
+        KeyError: unknown name; the message suggests the closest one.
     """
     check_name(name)
     return DATA_SETS[name]

@@ -20,21 +20,21 @@ class DataSet:
     """One layout of a data set.
 
     Attributes:
-        name: on the command line.
+        name: name on the command line.
         title: full name, publication and content.
-        camera: of the images. Pinhole images are rectified unless the title says otherwise.
+        camera: camera model. Pinhole images are rectified unless the title states otherwise.
         gives: range along the rays of panoramas, z-depth, images only, or segments (with z-depth
             where the data set has it).
         layout: files below the root.
-        unit: of the depth files, and their value for unknown depth.
+        unit: unit of the depth files, and their value for unknown depth.
         splits: names of the parts.
         rule: how the data set is split, or the list that defines it.
         used_by: commands, recipes and protocols that use it.
-        open_split: opens a reader of root, split and list (None: the usual one).
-        files_of: all files of a reader's frames.
+        open_split: opens a reader, given root, split and list (None: the default list).
+        files_of: returns all files of a reader's frames.
         partners: for readers that find frames by one kind of file: pattern below the root of
             another kind, and the file of the first kind that belongs to such a file.
-        usual_m: limits of the median depth of ordinary frames, metres.
+        usual_m: expected limits of the median depth of the frames, metres.
     """
 
     name: str

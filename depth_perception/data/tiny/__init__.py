@@ -1,4 +1,4 @@
-"""Tiny data sets of synthetic worlds in the layouts of the real ones, for tests and trials."""
+"""Tiny data sets of synthetic worlds in the layouts of published ones, for tests and trial runs."""
 
 from __future__ import annotations
 

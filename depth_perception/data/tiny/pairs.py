@@ -27,7 +27,7 @@ _FRAMES = {"train": 2, "val": 1, "test": 1}
 
 
 def kitti_raw(root: Path) -> dict[str, list[Scene]]:
-    """Two pairs of a drive with lidar, one point per pixel."""
+    """KITTI raw: two pairs of a drive with lidar, one point per pixel."""
     world, camera = make_world("courtyard", 1), Pinhole.from_fov(32, 64, 1.4)
     frames = []
     for way_m in (0.0, 0.5):
@@ -44,7 +44,7 @@ def kitti_raw(root: Path) -> dict[str, list[Scene]]:
 
 @lru_cache(maxsize=2)
 def street_frames(size: tuple[int, int] = (64, 128)) -> dict[str, list[PanopticFrame]]:
-    """Frames of a drive through one street, with labels, for the splits."""
+    """Labelled frames of a drive through one street, by split."""
     height, width = size
     camera = Pinhole(height, width, 0.78 * width, 0.78 * width, width / 2, height / 2)
     world, count = make_world("street", 1), sum(_FRAMES.values())
@@ -53,14 +53,14 @@ def street_frames(size: tuple[int, int] = (64, 128)) -> dict[str, list[PanopticF
 
 
 def cityscapes_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
-    """All three splits, each with its list."""
+    """Cityscapes-DVPS: all three splits, each with a list."""
     for split, frames in street_frames().items():
         write_cityscapes_dvps(root, split, [[frame] for frame in frames])
     return street_frames()
 
 
 def semkitti_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
-    """Separate files of class and number; labels and depth are sparse as those of a lidar."""
+    """SemKITTI-DVPS: separate class and instance files; labels and depth as sparse as lidar."""
     made: dict[str, list[PanopticFrame]] = {}
     for split in ("train", "val"):
         made[split] = []
@@ -85,7 +85,7 @@ def semkitti_dvps(root: Path) -> dict[str, list[PanopticFrame]]:
 
 
 def cityscapes(root: Path) -> dict[str, list[PanopticFrame]]:
-    """Images in folders of cities, labels as written by createPanopticImgs."""
+    """Cityscapes: images in city folders, labels as written by createPanopticImgs."""
     table = np.zeros(VOID_CLASS + 1, np.int64)
     table[: len(LABEL_IDS)] = LABEL_IDS
     made: dict[str, list[PanopticFrame]] = {}

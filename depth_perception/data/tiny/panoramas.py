@@ -45,7 +45,7 @@ def of_pictures(name: str, root: Path) -> dict[str, list[Scene]]:
 
 
 def threed60(root: Path) -> dict[str, list[Scene]]:
-    """Two places in nine columns, ``split.txt``."""
+    """3D60: two places, listed in nine columns in ``split.txt``."""
     camera, triplets, seed = Equirectangular(*PANORAMA), [], 3
     while len(triplets) < 2:
         world = make_world("room", seed)
@@ -65,7 +65,7 @@ def _view(frame: Frame) -> View:
 
 
 def worlds(root: Path) -> dict[str, list[Scene]]:
-    """Two worlds."""
+    """Panoramas of two synthetic worlds."""
     options = FolderOptions(kind="room", frames_per_world=1, shadows=False, antialias=False)
     list(write_folder(root, (0, 1), Equirectangular(*PANORAMA), options))
     return {"all": [panorama("room", seed) for seed in (0, 1)]}

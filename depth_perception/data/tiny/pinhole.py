@@ -23,19 +23,19 @@ INDOOR = (480, 640)
 
 
 def rooms(count: int = 2, size: tuple[int, int] = INDOOR, first: int = 0) -> list[Scene]:
-    """Rooms, enlarged to a size by repeating pixels."""
+    """Render rooms and enlarge them to a size by repeating pixels."""
     return [enlarged(photo("room", first + k), size) for k in range(count)]
 
 
 def outdoors(count: int = 2, size: tuple[int, int] = KITTI, first: int = 0) -> list[Scene]:
-    """Courtyards, rendered at about the aspect ratio of KITTI and enlarged."""
+    """Render courtyards at about the aspect ratio of KITTI and enlarge them."""
     return [enlarged(photo("courtyard", first + k, (24, 80)), size) for k in range(count)]
 
 
 def listed(
     listing: str, per_metre: float, image: str, depth: str, *, outdoor: bool, more: str = ""
 ) -> Callable[[Path], dict[str, list[Scene]]]:
-    """Writer of a set with lines ``image depth [more]``; formatted with ``{k}`` and ``{fx}``."""
+    """Writer of a set with lines ``image depth [more]``, formatted with ``{k}`` and ``{fx}``."""
 
     def write(root: Path) -> dict[str, list[Scene]]:
         scenes, lines = (outdoors() if outdoor else rooms()), []
@@ -51,7 +51,7 @@ def listed(
 
 
 def nyu(root: Path) -> dict[str, list[Scene]]:
-    """The list of the benchmark, whose third column is depth with filled holes."""
+    """NYU with the list of the benchmark; its third column is depth with filled holes."""
     filled = "test/bedroom/filled_{k}.png"
     write = listed(
         "filename_list.txt", 1000, "test/bedroom/rgb_{k}.png", "test/bedroom/depth_{k}.png",
@@ -64,7 +64,7 @@ def nyu(root: Path) -> dict[str, list[Scene]]:
 
 
 def nyu_folders(root: Path) -> dict[str, list[Scene]]:
-    """Scene classes in the names; two images of each split."""
+    """NYU with scene classes in the file names; two images per split."""
     made = {"train": rooms(2), "test": rooms(2, first=2)}
     for split, scenes in made.items():
         for k, scene in enumerate(scenes):
@@ -76,7 +76,7 @@ def nyu_folders(root: Path) -> dict[str, list[Scene]]:
 
 
 def kitti(root: Path) -> dict[str, list[Scene]]:
-    """The list of Eigen et al. with a line without depth."""
+    """KITTI with the list of Eigen et al., including a line without depth."""
     write = listed(
         "filename_list.txt", 256, "drive/image_02/data/{k:010d}.png",
         "drive/proj_depth/groundtruth/image_02/{k:010d}.png", outdoor=True, more="{fx:.4f}",
@@ -88,7 +88,7 @@ def kitti(root: Path) -> dict[str, list[Scene]]:
 
 
 def kitti_folders(root: Path) -> dict[str, list[Scene]]:
-    """Images below ``input``, depth below ``gt_depth``, a list for each split."""
+    """KITTI with images below ``input``, depth below ``gt_depth`` and a list per split."""
     made = {"train": outdoors(2), "test": outdoors(1, first=2)}
     for split, scenes in made.items():
         lines = []
@@ -110,7 +110,7 @@ def kitti_folders(root: Path) -> dict[str, list[Scene]]:
 
 
 def sunrgbd(root: Path) -> dict[str, list[Scene]]:
-    """Two frames of the archive and a list; millimetres are rotated left by 3 bits."""
+    """SUN RGB-D: two frames of the archive and a list; millimetres rotated left by 3 bits."""
     scenes, lines = rooms(), []
     for k, scene in enumerate(scenes):
         frame = f"SUNRGBD/kv1/NYUdata/NYU{k + 1:04d}"
@@ -126,7 +126,7 @@ def sunrgbd(root: Path) -> dict[str, list[Scene]]:
 
 
 def ibims(root: Path) -> dict[str, list[Scene]]:
-    """Depth as in the archive; a mask hides the two lowest rows."""
+    """iBims-1 with depth as in the archive; a mask excludes the two lowest rows."""
     scenes, names = rooms(), []
     for k, scene in enumerate(scenes):
         name = f"room_{k:02d}"
@@ -147,7 +147,7 @@ def ibims(root: Path) -> dict[str, list[Scene]]:
 
 
 def vkitti2(root: Path) -> dict[str, list[Scene]]:
-    """Two frames of a drive; the sky is at 655.35 m."""
+    """Virtual KITTI 2: two frames of a drive; sky has a depth of 655.35 m."""
     scenes = outdoors()
     frames = root / "Scene01" / "clone" / "frames"
     for k, scene in enumerate(scenes):
@@ -159,7 +159,7 @@ def vkitti2(root: Path) -> dict[str, list[Scene]]:
 
 
 def diode(root: Path) -> dict[str, list[Scene]]:
-    """Images with depth and mask in the same folder."""
+    """DIODE: images with depth and mask in the same folder."""
     scenes = rooms(size=(96, 128))
     folder = root / "indoors" / "scene_00019" / "scan_00183"
     for k, scene in enumerate(scenes):
@@ -172,7 +172,7 @@ def diode(root: Path) -> dict[str, list[Scene]]:
 
 
 def eth3d(root: Path) -> dict[str, list[Scene]]:
-    """Raw float32 in files .JPG."""
+    """ETH3D: depth as raw float32 in files named .JPG."""
     scenes, lines = rooms(size=(96, 144)), []
     for k, scene in enumerate(scenes):
         image = f"rgb/office/images/dslr_images/DSC_{k:04d}.png"
@@ -187,7 +187,7 @@ def eth3d(root: Path) -> dict[str, list[Scene]]:
 
 
 def hypersim(root: Path) -> dict[str, list[Scene]]:
-    """Two frames as published: range in HDF5."""
+    """Hypersim: two frames as published, with range in HDF5."""
     scenes = rooms(size=(96, 128))
     folder = root / "ai_001_001" / "images" / "scene_cam_00_final_preview"
     for k, scene in enumerate(scenes):
@@ -199,7 +199,7 @@ def hypersim(root: Path) -> dict[str, list[Scene]]:
 
 
 def hypersim_json(root: Path) -> dict[str, list[Scene]]:
-    """Lists for two splits in ``hypersim.json``."""
+    """Hypersim with lists for two splits in ``hypersim.json``."""
     made, lists = {"train": rooms(2, (96, 128)), "val": rooms(1, (96, 128), first=2)}, {}
     for split, scenes in made.items():
         pairs = [(f"{split}/{k}/rgb.png", f"{split}/{k}/depth.png") for k in range(len(scenes))]
@@ -213,7 +213,7 @@ def hypersim_json(root: Path) -> dict[str, list[Scene]]:
 
 
 def urbansyn(root: Path) -> dict[str, list[Scene]]:
-    """EXR in 1e5 m."""
+    """UrbanSyn: depth as EXR in units of 1e5 m."""
     scenes = outdoors(size=(48, 96))
     for k, scene in enumerate(scenes):
         write_rgb(root / "rgb" / f"rgb_{k:04d}.png", scene.rgb)
@@ -223,7 +223,7 @@ def urbansyn(root: Path) -> dict[str, list[Scene]]:
 
 
 def unrealstereo4k(root: Path) -> dict[str, list[Scene]]:
-    """Disparity, and cameras 0.4 m apart."""
+    """UnrealStereo4K: disparity, with a baseline of 0.4 m."""
     scenes, baseline_m = outdoors(size=(48, 96)), 0.4
     for k, scene in enumerate(scenes):
         folder, fx = root / f"{k:05d}", scene.camera.fx
@@ -237,7 +237,7 @@ def unrealstereo4k(root: Path) -> dict[str, list[Scene]]:
 
 
 def tartanair(root: Path) -> dict[str, list[Scene]]:
-    """Two frames of a flight."""
+    """TartanAir: two frames of a flight."""
     scenes = outdoors(size=(48, 64))
     place = root / "abandonedfactory" / "Easy" / "P000"
     for k, scene in enumerate(scenes):

@@ -25,8 +25,8 @@ class Scene:
 
     Attributes:
         rgb: (3, H, W) uint8.
-        range_m, depth_m: (H, W) float32 metres, along the ray and the axis, 0 where unknown.
-        camera: of the image.
+        range_m, depth_m: (H, W) float32 metres, along the ray and the optical axis, 0 if unknown.
+        camera: camera of the image.
     """
 
     rgb: Tensor
@@ -37,13 +37,13 @@ class Scene:
 
 @lru_cache(maxsize=64)
 def panorama(kind: str, seed: int, height: int = PANORAMA[0]) -> Scene:
-    """A full panorama of a world."""
+    """Render a full panorama of a world."""
     return _rendered(kind, seed, Equirectangular(height, 2 * height))
 
 
 @lru_cache(maxsize=64)
 def photo(kind: str, seed: int, size: tuple[int, int] = SMALL) -> Scene:
-    """The view of a pinhole camera in a world."""
+    """Render the image of a pinhole camera in a world."""
     return _rendered(kind, seed, Pinhole.from_fov(*size, _FOV))
 
 

@@ -38,11 +38,11 @@ def write_bag(
 
     Args:
         path: folder to create; it must not exist.
-        world: where the camera moves.
+        world: the world in which the camera moves.
         camera: a panorama or a pinhole camera.
         walk: length, rate, speed, storage.
-        names: topics and frames.
-        device: of the renderer.
+        names: names of topics and frames.
+        device: device of the renderer.
         on_frame: called with the number of each written image.
 
     Raises:

@@ -1,4 +1,4 @@
-"""People, cars, trees and what else stands in streets and courtyards; they face local +x."""
+"""People, cars, trees and other objects of streets and courtyards; they face local +x."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .textures import Texture
 
 
 def draw_person(scene: Scene, pen: Pen) -> None:
-    """Somebody who stands or walks, 1.5 to 1.95 m tall."""
+    """A standing or walking person, 1.5 to 1.95 m tall."""
     size = scene.uniform(1.5, 1.95) / 1.75
     shirt, trousers, shoes = palette.fabric(scene), palette.fabric(scene), palette.metal(scene)
     skin = palette.skin(scene)

@@ -1,4 +1,4 @@
-"""The classes of the synthetic worlds: Cityscapes' names for streets, and what rooms need."""
+"""The classes of the synthetic worlds: Cityscapes' names for streets, and classes of rooms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class WorldClass:
 
     Attributes:
         id: number in class maps; 0 means "no surface" (sky included there as its own class).
-        name: as shown to users.
+        name: name shown to users.
         is_thing: whether its objects have an instance id.
         colour: RGB, 0..255, for images of class maps.
     """

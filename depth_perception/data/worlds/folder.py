@@ -35,7 +35,7 @@ MAX_RANGE_M = 65.0
 class WorldFolder(Dataset):
     """Reader of a folder of :func:`write_folder`, also while it is being written.
 
-    Its frames are those that are complete when the object is created.
+    The reader contains the frames that are complete when the object is created.
 
     Raises:
         FileNotFoundError: ``root`` has no dataset.json.
@@ -97,7 +97,7 @@ def write_folder(
 
     Args:
         root: folder to write or to continue.
-        seeds: one world each.
+        seeds: seeds of the worlds, one world each.
         camera: the grid of all images.
         options: what to write; a folder can be continued only with the same camera and options.
         workers: processes; 0 uses the current process.
@@ -192,7 +192,7 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
     path = root / "dataset.json"
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
-        before["options"] = {"look": "usual", **before["options"]}  # older folders do not say it
+        before["options"] = {"look": "usual", **before["options"]}  # missing in older folders
         if before != json.loads(text):
             raise ValueError(
                 f"{path} describes another data set; write into another folder, or use its options"

@@ -1,4 +1,4 @@
-"""Things that stand in rooms. Each stands with its back to local -x and faces local +x."""
+"""Furniture of rooms. Every piece has its back to local -x and faces local +x."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Piece:
     """A kind of furniture.
 
     Attributes:
-        kind: its class.
+        kind: name of its class.
         depth, width: bounds of its footprint in metres, along local x and y.
-        draw: draws it with a pen, given depth and width.
+        draw: function that draws it with a pen, given depth and width.
     """
 
     kind: str

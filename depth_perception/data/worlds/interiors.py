@@ -182,7 +182,7 @@ def _strip_lights(scene: Scene, room: Rectangle, height: float) -> list[tuple[fl
 
 
 def _outside(scene: Scene, rooms: list[Rectangle]) -> None:
-    """What one sees through windows: a lawn or a yard, trees and houses."""
+    """The surroundings visible through windows: a lawn or a yard, trees and houses."""
     ground = scene.pick((palette.grass, palette.pavement))(scene)
     scene.pen("terrain").box((3, 3, -0.9), (120, 120, 0.6), ground, casts=False)
     x0, y0 = min(r[0] for r in rooms), min(r[1] for r in rooms)

@@ -61,13 +61,13 @@ class Lidar:
 
 @torch.no_grad()
 def scan(world: World, lidar: Lidar, pose: Tensor, *, seed: int = 0) -> Tensor:
-    """Points (N, 3) float32 in the frame of the sensor, of one turn without motion.
+    """Simulate one turn without motion: points (N, 3) float32 in the frame of the sensor.
 
     Args:
-        world: where the sensor is.
-        lidar: its beams.
+        world: the scanned world.
+        lidar: model of the sensor.
         pose: (4, 4) sensor to world; its origin must lie outside of all solids.
-        seed: of noise and outliers.
+        seed: random seed of noise and outliers.
     """
     turn, origin = pose[:3, :3].float(), pose[:3, 3].float()
     directions = lidar.directions()

@@ -1,6 +1,6 @@
-"""Other looks of a world: the same solids in other materials, light and air.
+"""Other looks of a world: the same solids with other materials, lighting and haze.
 
-``wild`` stands for a domain that a network was not trained on: every rule by which
+``wild`` represents a domain that a network was not trained on: every rule by which
 :mod:`.palette` and :mod:`.make` choose colours, patterns and light is replaced by another one.
 """
 
@@ -20,7 +20,7 @@ from .scene import hsv
 from .textures import Materials, Texture
 from .world import Light, World, float32
 
-_STREAM = 11  # of random numbers of a seed
+_STREAM = 11  # random stream of a seed
 _FREE = (
     Texture.PLAIN, Texture.TILES, Texture.BRICKS, Texture.PLANKS, Texture.STRIPES, Texture.NOISE,
     Texture.CHECKER, Texture.WALLPAPER,
@@ -29,7 +29,7 @@ _DRAWN = (Texture.PLAIN, Texture.PLAIN, Texture.NOISE, Texture.NOISE, Texture.NO
 
 
 def with_look(world: World, look: Look) -> World:
-    """The world as the look shows it, drawn from the seed of the world.
+    """The world with a look applied; random choices depend on the seed of the world.
 
     Raises:
         ValueError: no such look.
@@ -44,8 +44,8 @@ def with_look(world: World, look: Look) -> World:
 def restyled(world: World, seed: int) -> World:
     """The same solids and path with materials and light of the look ``wild``.
 
-    Patterns without a meaning are exchanged and mostly larger, colours are drawn again, surfaces
-    are more grained and glossy. Indoors few lamps of any tint shine into little ambient light;
+    Patterns without a meaning are replaced and mostly larger, colours are drawn again, surfaces
+    are grainier and glossier. Indoors few lamps of any tint shine into little ambient light;
     outdoors it is dusk, a hard low sun or grey fog.
 
     Args:
@@ -59,12 +59,12 @@ def restyled(world: World, seed: int) -> World:
 
 
 def sensor_effects(rgb: Tensor, seed: tuple[int, ...], strength: float = 1.0) -> Tensor:
-    """An image of a real camera: exposure, white balance, blur and noise.
+    """Apply effects of a real camera: exposure, white balance, blur and noise.
 
     Args:
         rgb: (H, W, 3) uint8 on the CPU.
         seed: the image is the same for the same numbers.
-        strength: 0 changes nothing, 1 is usual.
+        strength: 0 changes nothing, 1 is the default strength.
 
     Returns:
         (H, W, 3) uint8.
@@ -89,10 +89,10 @@ def sensor_effects(rgb: Tensor, seed: tuple[int, ...], strength: float = 1.0) ->
 
 
 def wild_camera(rgb: Tensor, seed: tuple[int, ...]) -> Tensor:
-    """Flaws of consumer cameras that :func:`.sensor_effects` does not have.
+    """Apply artefacts of consumer cameras that :func:`.sensor_effects` does not include.
 
-    Automatic exposure, two halves of the columns with colours of their own, as of two fisheyes
-    that are stitched, and blotches of colour as noise filters leave them.
+    They are automatic exposure, different colours in the two halves of the columns as of two
+    stitched fisheye images, and blotches of colour as left by noise filters.
 
     Args:
         rgb: (H, W, 3) uint8 on the CPU. seed: the image is the same for the same numbers.

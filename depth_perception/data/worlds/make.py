@@ -1,4 +1,4 @@
-"""Worlds from seeds."""
+"""Generation of worlds from seeds."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def make_world(kind: str = "any", seed: int = 0) -> World:
     """The world of a seed, the same on every call.
 
     Args:
-        kind: one of :data:`KINDS`, or "any" to let the seed decide.
-        seed: any integer that is not negative.
+        kind: one of :data:`KINDS`, or "any" to choose the kind by the seed.
+        seed: a non-negative integer.
 
     Raises:
         ValueError: an unknown kind or a negative seed.
-        RuntimeError: no way through the world was found in any try.
+        RuntimeError: all attempts failed to find a path through the world.
     """
     if kind != "any" and kind not in KINDS:
         raise ValueError(f"no world of kind {kind!r}; take one of {', '.join(KINDS)} or any")

@@ -28,7 +28,7 @@ KERB_M = 0.1
 def make_street(scene: Scene) -> tuple[list[Rectangle], float]:
     """A street along x with houses on both sides; walkable areas and the ground height there.
 
-    They are on one pavement or on the road; the road lies at height 0.
+    The areas are on one pavement or on the road, which lies at height 0.
     """
     road, long = scene.uniform(4.5, 8.0), scene.uniform(28.0, 42.0)
     left, right = scene.uniform(1.8, 4.5), scene.uniform(1.8, 4.5)

@@ -1,4 +1,4 @@
-"""Materials with random colours, as they are found in houses and streets."""
+"""Materials of houses and streets, with random colours."""
 
 from __future__ import annotations
 

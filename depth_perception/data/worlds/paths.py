@@ -1,4 +1,4 @@
-"""A way through a world on which the camera touches nothing."""
+"""Collision-free camera paths through a world."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def find_path(
     rng: np.random.Generator,
     cell_m: float = 0.2,
 ) -> Tensor | None:
-    """A smooth way, (K, 3) float64, from a random free place to a far one; None if all is blocked.
+    """Find a smooth path, (K, 3) float64, from a random free place to a far one; None if blocked.
 
     Args:
-        areas: rectangles (x0, y0, x1, y1) in which one may walk.
-        floor_m: height of the ground there.
-        height_m: height of the camera above it.
+        areas: walkable rectangles (x0, y0, x1, y1).
+        floor_m: height of the ground in these areas.
+        height_m: height of the camera above the ground.
     """
     low, high = floor_m + 0.03, floor_m + height_m + CLEARANCE_M
     x0, y0 = min(a[0] for a in areas), min(a[1] for a in areas)
@@ -85,7 +85,7 @@ def find_path(
 def _farthest_way(
     free: np.ndarray, room: np.ndarray, start: tuple[int, int]
 ) -> list[tuple[int, int]]:
-    """Cells from ``start`` to the cell that is the longest way off, keeping away from things."""
+    """Cells of the path from ``start`` to the cell farthest along it, away from obstacles."""
     cost = {start: 0.0}
     before: dict[tuple[int, int], tuple[int, int]] = {}
     queue = [(0.0, start)]

@@ -1,8 +1,8 @@
 """Convex solids and the exact intersection of rays with them.
 
-Every solid is a unit shape stretched by its half sizes, turned by its rotation and moved to its
-centre. A ray is taken into the unit frame, where the intersection is simple; the ray parameter
-stays the metric distance because the map is affine. Rays start outside of the solids, so that the
+Every solid is a unit shape stretched by its half sizes, rotated and moved to its centre. A ray is
+transformed into the unit frame, where the intersection is simple; the ray parameter stays the
+metric distance because the transformation is affine. Rays start outside of the solids, so that the
 first crossing is always an entry.
 """
 
@@ -43,9 +43,9 @@ class Primitives:
         rotation: (N, 3, 3), columns are the local axes in the world.
         half: (N, 3) half sizes along the local axes.
         material, top_material: (N,) int64 rows of the material table, for faces whose normal is
-            mostly horizontal, and for those that look up or down.
+            mostly horizontal, and for those that point up or down.
         class_id, instance_id: (N,) int64; instance 0 for classes that are not counted.
-        casts: (N,) bool, whether the solid throws shadows.
+        casts: (N,) bool, whether the solid casts shadows.
     """
 
     shape: Tensor
@@ -76,7 +76,7 @@ class Primitives:
         return torch.where(self.shape == Shape.ELLIPSOID, largest, radius) * (1 + 1e-5)
 
     def to_unit(self) -> Tensor:
-        """(N, 3, 3) matrices that take world offsets from the centre into the unit frame."""
+        """(N, 3, 3) matrices that map world offsets from the centre to the unit frame."""
         return self.rotation.transpose(1, 2) / self.half[:, :, None]
 
 

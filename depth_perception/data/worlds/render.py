@@ -34,7 +34,7 @@ class Frame:
         classes: (H, W) int64, ids of :data:`CLASSES`.
         instances: (H, W) int64, 0 for classes without instances.
         solids: (H, W) int64, row of the solid, -1 without a surface.
-        camera: the pixel grid.
+        camera: camera of the pixel grid.
         pose: (4, 4) float64, optical frame to world.
     """
 
@@ -72,13 +72,13 @@ def render(
     """Render a world from a pose.
 
     Args:
-        world: what to render.
+        world: the world to render.
         camera: any central camera.
         pose: (4, 4) optical frame to world; the camera centre must lie outside of all solids.
-        device: of the computation and the frame.
+        device: device of the computation and of the frame.
         shadows: whether the sun and the shadow lamps cast shadows.
-        antialias: whether pixels on the borders of solids average four more samples. Ground
-            truth is always for the ray of the pixel centre.
+        antialias: whether pixels on the edges of solids average four more samples. Ground
+            truth always refers to the ray of the pixel centre.
     """
     world = world.to(device)
     height, width = camera.height, camera.width
@@ -178,7 +178,7 @@ def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: floa
     base = albedo(world.materials, material, spot, points.T)
     up = (normals[2] * 0.5 + 0.5)[:, None]
     received = light.ambient_down + (light.ambient_up - light.ambient_down) * up
-    near = torch.exp(-points[2].clamp_min(0) / 0.25)  # darker close above the ground
+    near = torch.exp(-points[2].clamp_min(0) / 0.25)  # darker close to the ground
     received = received * (1 - 0.35 * near * (1 - normals[2].clamp(0, 1)))[:, None]
     shine = torch.zeros_like(received)
     gloss = world.materials.gloss[material]

@@ -23,7 +23,7 @@ class Triplet:
         centre: the view from the pose itself (Left_Down in 3D60).
         right: from ``baseline_m`` along the x axis of the optical frame.
         up: from ``baseline_m`` against its y axis.
-        baseline_m: the distance, metres.
+        baseline_m: distance from the centre, metres.
     """
 
     centre: Frame
@@ -44,10 +44,10 @@ def render_triplet(
     """Render a world from three viewpoints; None if a solid is at one of them.
 
     Args:
-        world: what to render.
+        world: the world to render.
         camera: the grid of all views.
         pose: (4, 4) float64, optical frame of the centre to world.
-        baseline_m: distance of the other viewpoints.
+        baseline_m: distance from the centre to the other viewpoints, metres.
         shadows, antialias: see :func:`~depth_perception.data.worlds.render.render`.
 
     Raises:
@@ -74,7 +74,7 @@ def shifted(pose: Tensor, offset: Tensor) -> Tensor:
 
 
 def _is_free(world: World, pose: Tensor, offset: Tensor) -> bool:
-    """Whether the way from the pose by ``offset``, and a little farther, is free of surfaces."""
+    """Whether the line from the pose by ``offset``, and a little farther, is free of surfaces."""
     probe = Equirectangular(32, 64)
     frame = render(world, probe, pose, shadows=False)
     ahead = probe.rays() @ (offset / offset.norm()).to(torch.float32)

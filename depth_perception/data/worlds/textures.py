@@ -1,7 +1,7 @@
 """Procedural textures: the colour of a surface from its position in metres.
 
-A texture sees (s, t) along the surface, measured from the lower left corner of its face, and the
-world position for noise. Details fade to their mean where a pixel covers more than one of them.
+A texture is a function of (s, t) along the surface, from the lower left corner of its face, and
+of the world position for noise. Details fade to their mean where a pixel covers several of them.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Materials:
         colours: (K, 3, 3) three linear RGB colours, 0..1.
         scale: (K, 2) size of one element in metres along s and t.
         grain: (K,) strength of the fine brightness noise.
-        grain_size: (K,) its wavelength in metres.
+        grain_size: (K,) wavelength of the grain in metres.
         gloss: (K,) strength of highlights.
-        glow: (K,) light that the surface sends out itself.
-        seed: (K,) int32 start of its random numbers.
+        glow: (K,) emitted light.
+        seed: (K,) int32 random seed.
     """
 
     texture: Tensor
@@ -68,13 +68,13 @@ class Materials:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where M surface points lie, for the textures.
+    """Texture coordinates of M surface points.
 
     Attributes:
         s, t: (M,) metres along the face from its corner.
         width, height: (M,) size of the face in metres.
         footprint: (M,) size of the pixel on the surface, metres.
-        colours: (M, 3, 3), scale (M, 2), seed (M,): of the material.
+        colours (M, 3, 3), scale (M, 2), seed (M,): values of the material.
     """
 
     s: Tensor
@@ -248,7 +248,7 @@ def _facade(spot: Spot, world: Tensor) -> Tensor:
 
 
 def _picture(spot: Spot, _: Tensor) -> Tensor:
-    """A framed picture of coloured blobs, a new one for every seed."""
+    """A framed painting of coloured blobs, different for every seed."""
     s, t = spot.s / spot.width, spot.t / spot.height
     edge = spot.edge()
     place = torch.stack((s * 3, t * 3, torch.zeros_like(s)), 1)
@@ -262,7 +262,7 @@ def _picture(spot: Spot, _: Tensor) -> Tensor:
 
 
 def _books(spot: Spot, _: Tensor) -> Tensor:
-    """Rows of book backs of different colour and height, with gaps."""
+    """Rows of book spines of different colour and height, with gaps."""
     row = torch.floor(spot.t / spot.scale[:, 1])
     y = spot.t - row * spot.scale[:, 1]
     column = torch.floor(spot.s / spot.scale[:, 0] + 0.6 * random_unit(row, spot.seed))

@@ -125,7 +125,7 @@ def decorate(
     sides: dict[str, list[Opening]],
     share_of_doors: float = 0.25,
 ) -> None:
-    """Pictures, closed doors, boards and clocks where the walls have no openings."""
+    """Add paintings, closed doors, boards and clocks where the walls have no openings."""
     x0, y0, x1, y1 = room
     quarter = math.pi / 2
     walls = {

@@ -18,12 +18,12 @@ HEADING_REACH_M = 0.3
 
 @dataclass(frozen=True)
 class Light:
-    """Sun, sky and lamps.
+    """Light sources: sun, sky and lamps.
 
     Attributes:
         sun_direction: (3,) unit vector towards the sun.
         sun_colour: (3,) linear RGB strength, 0 without sun.
-        ambient_up, ambient_down: (3,) light on faces that look up and down.
+        ambient_up, ambient_down: (3,) light on faces that point up and down.
         zenith, horizon: (3,) colours of the sky.
         clouds: cloud cover of the sky, 0..1.
         lamps: (L, 3) positions; the first ``shadow_lamps`` of them cast shadows.
@@ -56,8 +56,8 @@ class World:
 
     Attributes:
         kind: one of :data:`KINDS`, or "custom".
-        seed: of its random numbers.
-        primitives, materials, light: its contents.
+        seed: seed of the random numbers of the world.
+        primitives, materials, light: contents of the world.
         path: (K, 3) float64, path of the camera centre in world coordinates, metres.
     """
 
@@ -116,7 +116,7 @@ def camera_pose(position: Tensor, yaw: float, pitch: float = 0.0, roll: float = 
 
 
 def float32(values: object) -> Tensor:
-    """Numbers in float64 as a float32 tensor."""
+    """Convert numbers through float64 to a float32 tensor."""
     return torch.tensor(np.asarray(values, dtype=np.float64), dtype=torch.float32)
 
 
