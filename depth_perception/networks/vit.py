@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-_SCALE_OFFSET = 0.1  # patches added to the wanted grid before dividing by the native one (DINOv2)
+_SCALE_OFFSET = 0.1  # patches added to the target grid before dividing by the native one (DINOv2)
 _CACHED_GRIDS = 8
 
 

@@ -62,7 +62,7 @@ def read_class_embeddings(path: str | Path, classes: int, width: int) -> Tensor:
 
     Args:
         path: as :func:`write_class_embeddings` writes it, or a torch file that holds the bare
-            tensor, as the authors use it. Models trained on NYU only have all classes but the last.
+            tensor, as the authors use it. Models trained on NYU alone lack the last class.
 
     Raises:
         CheckpointError: no such file, or one of other embeddings.
