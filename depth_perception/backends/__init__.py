@@ -1,7 +1,6 @@
 """The forward pass of a network by another runtime than PyTorch.
 
-A backend replaces the call of the network and nothing else: what comes before and after it stays
-the code of the estimators.
+A backend replaces only the call of the network; pre- and post-processing remain in the estimators.
 """
 
 # ruff: noqa: F401

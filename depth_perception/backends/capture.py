@@ -1,4 +1,4 @@
-"""Networks with everything fixed but the pixels, for export, and trial images."""
+"""Networks with all arguments fixed except the images, for export, and trial images."""
 
 from __future__ import annotations
 

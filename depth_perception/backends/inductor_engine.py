@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .engines import Backend, BackendError, Precision, Run
 
 _FILE = "graph.pt2"
-_MODEL = "model"  # what PyTorch calls the only one of a package
+_MODEL = "model"  # PyTorch's name of the only model of a package
 
 SETTINGS: Mapping[str, Any] = {
     # weights are constants: they are laid out for oneDNN and cast once, and what follows a
@@ -57,7 +57,7 @@ def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precisio
     if precision != "float32":
         capture = _InPrecision(capture, getattr(torch, precision))
     program = torch.export.export(capture, (images,), strict=False)
-    # what the compiler writes on its way is as large as the weights: it goes when it is done
+    # temporary files of the compiler are as large as the weights: they are deleted afterwards
     with fresh_cache(dir=str(folder)):
         file = str(folder / _FILE)
         aoti_compile_and_package(program, package_path=file, inductor_configs=settings)

@@ -48,8 +48,8 @@ def about(folder: Path) -> dict[str, Any] | None:
 def filling(folder: Path, text: dict[str, Any]) -> Iterator[Path]:
     """A folder to write to, which becomes ``folder`` when the block ends without an error.
 
-    ``text``, to which the block may add, is written beside what it made. If another process was
-    faster, its work stays. What killed processes left of their graphs beside it goes first.
+    ``text``, to which the block may add, is written to the folder. If another process was faster,
+    its graph is kept. Incomplete graphs of killed processes are deleted first.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial, lock = _begin(folder)
@@ -69,7 +69,7 @@ def filling(folder: Path, text: dict[str, Any]) -> Iterator[Path]:
 
 def _begin(folder: Path) -> tuple[Path, int | None]:
     """A new folder to fill, and the lock that marks it as in use."""
-    parent = _lock(folder.parent, wait=True)  # so that nobody sees a folder that is not locked yet
+    parent = _lock(folder.parent, wait=True)  # hides a folder that is not locked yet
     try:
         if parent is not None:
             for leftover in folder.parent.glob(f".*{_PARTIAL}"):
@@ -84,9 +84,9 @@ def _begin(folder: Path) -> tuple[Path, int | None]:
 
 
 def _lock(folder: Path, *, wait: bool = False) -> int | None:
-    """Descriptor of a folder that nobody else has locked; its end, or the process's, frees it.
+    """Lock a folder and return its descriptor; closing it, or process exit, releases the lock.
 
-    None where another process has it, it is gone or not ours, or the file system has no locks.
+    None if another process holds it, it is missing or not ours, or the file system has no locks.
     """
     if fcntl is None:
         return None

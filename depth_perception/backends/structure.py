@@ -28,7 +28,7 @@ def flatten(value: Any) -> tuple[Layout, list[Tensor]]:
 
 
 def rebuild(layout: Layout, tensors: list[Tensor], types: Sequence[type] = ()) -> Any:
-    """The result that :func:`flatten` took apart; ``types`` are those that may occur in it."""
+    """Inverse of :func:`flatten`; ``types`` are those that may occur in the result."""
     rest = iter(tensors)
     value = _rebuilt(layout, rest, {kind.__name__: kind for kind in types})
     left = sum(1 for _ in rest)
@@ -38,7 +38,7 @@ def rebuild(layout: Layout, tensors: list[Tensor], types: Sequence[type] = ()) -
 
 
 def names(value: Any, prefix: str = "output") -> list[str]:
-    """What each tensor of a result is called in messages."""
+    """Name of each tensor of a result for messages."""
     if isinstance(value, Tensor):
         return [prefix]
     if value is None:

@@ -1,4 +1,4 @@
-"""What Linux says of the processor, and which precisions it computes by instructions of its own."""
+"""Facts on the processor from Linux, and the precisions it supports by native instructions."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _QUERIES = 128  # for each thread, whose scores stay in the cache
 
 
 class OnCpu:
-    """Stands for a network in inference: the same call within :class:`CpuProducts`."""
+    """Replaces a network in inference: the same call within :class:`CpuProducts`."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
@@ -40,12 +40,12 @@ class OnCpu:
 
 
 def on_cpu(network: nn.Module) -> Callable[..., Any]:
-    """What to call in place of a network, for inference: itself where nothing is to be gained."""
+    """The callable for inference with a network: the network itself if oneDNN is not faster."""
     return OnCpu(network) if _gains(network) else network
 
 
 def products_for(network: nn.Module) -> AbstractContextManager[object]:
-    """:class:`CpuProducts` where something is to be gained for this network, else nothing."""
+    """:class:`CpuProducts` if it makes this network faster, else a context without effect."""
     return CpuProducts() if _gains(network) else nullcontext()
 
 
@@ -56,22 +56,22 @@ def _gains(network: nn.Module) -> bool:
 
 @lru_cache(maxsize=1)
 def pays_off() -> bool:
-    """Whether this processor is one where oneDNN is faster, and this PyTorch can be told so."""
+    """Whether oneDNN is faster on this processor and can be selected in this PyTorch."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     return "AuthenticAMD" in cpu_facts("vendor_id") and has_onednn()
 
 
 def has_onednn() -> bool:
-    """Whether this PyTorch can be told to compute a product by oneDNN."""
+    """Whether oneDNN can be selected for a product in this PyTorch."""
     return hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 class CpuProducts(TorchFunctionMode):
     """Within it, large linear layers and attention on the CPU are computed by oneDNN.
 
-    What autograd records, other types and devices, and small calls stay as they are. It is not for
-    tracing or exporting: the graph would hold oneDNN's operations.
+    Calls recorded by autograd, other types and devices, and small calls are unchanged. Do not use
+    it for tracing or exporting: the graph would contain oneDNN's operations.
     """
 
     def __torch_function__(
@@ -92,7 +92,7 @@ class CpuProducts(TorchFunctionMode):
 def onednn_linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """The linear layer (..., D) to (..., E) by oneDNN.
 
-    Weight (E, D) and bias (E,) are read as they lie in memory: they must be contiguous.
+    Weight (E, D) and bias (E,) must be contiguous.
     """
     return torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")
 

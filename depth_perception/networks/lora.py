@@ -48,14 +48,14 @@ class LoraQkv(nn.Module):
 
 
 def add_lora(encoder: VitEncoder, rank: int) -> None:
-    """Put LoRA on every block and freeze all other parameters of the encoder."""
+    """Add LoRA to every block and freeze all other parameters of the encoder."""
     encoder.requires_grad_(False)
     for block in encoder.blocks:
         block.attn.qkv = LoraQkv(block.attn.qkv, rank)
 
 
 def merge_lora(encoder: VitEncoder) -> None:
-    """Turn every LoRA projection of the encoder into a plain one; no-op where there is none."""
+    """Convert every LoRA projection of the encoder to a plain one; no-op if there is none."""
     for block in encoder.blocks:
         if isinstance(block.attn.qkv, LoraQkv):
             block.attn.qkv = block.attn.qkv.merged()

@@ -23,13 +23,13 @@ def doubled(x: Tensor) -> Tensor:
 
 
 def pad_around(x: Tensor, columns: int) -> Tensor:
-    """(B, C, H, W) to (B, C, H, W + 2 columns): each side gets what lies beyond the other one.
+    """Circular padding of (B, C, H, W) to (B, C, H, W + 2 columns).
 
-    The map may be narrower than the padding; it then goes round more than once.
+    The map may be narrower than the padding; it is then repeated.
     """
     width = x.shape[-1]
     if columns <= width:
-        # F.pad would give up the order of memory, and write in place, which compilers dislike
+        # F.pad would change the memory format, and write in place, which compilers handle badly
         return torch.cat((x[..., width - columns :], x, x[..., :columns]), -1)
     return x[..., torch.arange(-columns, width + columns, device=x.device) % width]
 
@@ -37,7 +37,7 @@ def pad_around(x: Tensor, columns: int) -> Tensor:
 def padded_conv(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
     """Apply a convolution; ``circular`` replaces its zeros at the left and right border.
 
-    With stride s, turning ``x`` by k s columns turns the result by k columns, exactly.
+    With stride s, rotating ``x`` by k s columns rotates the result by k columns, exactly.
     """
     rows, columns = layer.padding
     if not circular or columns == 0:
@@ -49,7 +49,7 @@ def padded_conv(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
 def padded_deconv(layer: nn.ConvTranspose2d, x: Tensor, circular: bool) -> Tensor:
     """Apply a transposed convolution that doubles the sides (kernel 4, stride 2, padding 1).
 
-    ``circular`` lets the left and the right border reach into each other.
+    ``circular`` pads the left and the right border circularly.
     """
     if not circular:
         return layer(x)

@@ -1,7 +1,7 @@
 """A small convolutional pyramid that feeds a vision transformer and the head beside it.
 
-Transformers that see raw patches need much data; convolutions in front of them and skips around
-them learn from little (Xiao et al., arXiv 2106.14881; DPT-Hybrid, arXiv 2103.13413, sec. 3).
+Transformers on raw patches need much training data; with convolutions before them and skips around
+them less is needed (Xiao et al., arXiv 2106.14881; DPT-Hybrid, arXiv 2103.13413, sec. 3).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Enlarging maps, and convolving what comes out without ever holding all of it."""
+"""Enlarging maps, and convolving them without storing the whole enlarged map."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def resize_map(
 ) -> Tensor:
     """Bilinear resize of (B, C, H, W) to (B, C, *size).
 
-    On a circle there are no corners to align: ``circular`` always places the columns by their
-    centres and lets the first and the last column be neighbours.
+    With ``circular`` the first and the last column are neighbours and columns are always placed
+    by their centres, because a circle has no corners to align.
     """
     if not circular:
         return F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
@@ -41,7 +41,7 @@ def enlarged_conv(
 ) -> Tensor:
     """``after(conv(resize_map(x, size)))`` with the enlarged map made a strip of rows at a time.
 
-    Without gradients only, and where the map is large: it is the largest of the whole network.
+    Used only without gradients and for large maps: it is the largest map of the whole network.
     Results are equal up to rounding.
 
     Args:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-_SCALE_OFFSET = 0.1  # patches added to the wanted grid before dividing by the native one (DINOv2)
+_SCALE_OFFSET = 0.1  # patches added to the target grid before dividing by the native one (DINOv2)
 _CACHED_GRIDS = 8
 
 
@@ -104,8 +104,8 @@ class VitEncoder(VisionTransformer):
 
         DINOv2 resamples the native grid bicubically by the factor (rows + 0.1) / native_rows, and
         it is this factor, not the ratio of the two sizes, that places the samples. Results are
-        kept per grid until the parameter changes; while gradients or graphs are recorded they are
-        made again.
+        cached per grid until the parameter changes; while gradients or graphs are recorded they
+        are computed again.
         """
         if tuple(grid) == self.native_grid:
             return self.pos_embed

@@ -29,10 +29,10 @@ class Measurement:
 
 
 class MetricScale:
-    """Makes the reference of the source of its options, then recovers the scale. Not thread-safe.
+    """Makes the reference of the selected source, then recovers the scale. Not thread-safe.
 
     Args:
-        options: see there.
+        options: options of scale recovery, with the source.
         other: the metric model of the source ``reference``, run on every image.
         name: of the source ``points`` in reports: "points", "scan", ...
 

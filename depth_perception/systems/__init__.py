@@ -1,4 +1,4 @@
-"""The systems: one folder for each, and what they share: catalogue, weights, loading, estimators.
+"""Systems, one folder each, and their common code: catalogue, weights, loading, estimators.
 
 Names whose modules import the networks' libraries are imported on first use: the catalogue does not
 need them.

@@ -1,4 +1,4 @@
-"""What a user should know of a model before loading it."""
+"""Description of a model that is available before the model is loaded."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ class ModelCard:
     """One model of the catalogue.
 
     Attributes:
-        name, title: name for :func:`depth_perception.load`, and a line for people.
+        name, title: name for :func:`depth_perception.load`, and a one-line description.
         parameters: number of parameters in the weights file.
         licence, weights_licence: of the method's code, and of the released weights.
         camera: the camera the model was trained for.
         kind, space, scale: meaning of the values it returns.
         max_depth_m: largest depth it can return, metres; None where the values are not metres or
             have no bound.
-        sky_above_m: values beyond this many metres mean sky or what is out of reach, and are not
+        sky_above_m: values above this number of metres mean sky or out of range, and are not
             valid; None where the model has no such convention.
-        default_height: rows of the network input where nothing else is asked for; a panorama is
-            twice as wide, a pinhole image has at least this many rows and columns.
+        default_height: default number of rows of the network input; a panorama is twice as wide,
+            a pinhole image has at least this many rows and columns.
         patch_size: the sides of the network input are multiples of it.
         file_name: name of the weights file.
         hub_repo: Hugging Face repository that holds the file; None if there is none.
         home_page: where the authors link to the file, for models without ``hub_repo``.
         embedded: the file is part of this package.
-        antialias: images are low-pass filtered where they shrink to the network input. The
-            published models never do it.
+        antialias: images are low-pass filtered when they are downsampled to the network input.
+            The published models never do this.
         finds_camera: it estimates the field of view where no camera is given.
         hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
         reference_focal_px: focal length, in pixels of the network input, of the only camera that
-            the model was trained with and that its metres hold for; None where there were several,
-            or the model takes the focal length into account itself.
-        is_panoptic: it also finds what stands where: predictions have segments.
-        has_depth: false for a model that returns segments alone.
-        notes: what the model is good for and what it is not.
-        for_tests: a small size of an architecture, made for tests and for training on little data;
-            users are not shown it.
+            the model was trained with; metric depth is valid for this focal length. None where
+            there were several cameras, or the model takes the focal length into account itself.
+        is_panoptic: panoptic segmentation: predictions have segments.
+        has_depth: false for a model that returns segments only.
+        notes: intended use and limitations.
+        for_tests: a small size of an architecture, for tests and for training on little data;
+            hidden from users.
     """
 
     name: str
@@ -80,7 +80,7 @@ class ModelCard:
 
     @property
     def source(self) -> str:
-        """Where the weights are, in words."""
+        """Location of the weights as text."""
         if self.embedded:
             return "embedded"
         if self.hub_repo is not None:
@@ -96,7 +96,7 @@ class ModelCard:
 
 
 def panels_card(card: ModelCard) -> ModelCard:
-    """The card of a pinhole model that runs on panels of panoramas; ValueError where none can."""
+    """The card of a pinhole model that runs on panels of panoramas; ValueError if it cannot."""
     if card.camera != "pinhole":
         raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
     if not card.has_depth:
@@ -109,7 +109,7 @@ def panels_card(card: ModelCard) -> ModelCard:
     return replace(card, camera="equirectangular", kind=DepthKind.RANGE, space=DepthSpace.DEPTH)
 
 
-# What the cards of most models share; the rows of a system replace some of it.
+# Defaults of most cards; the rows of a system override some of them.
 def panoramic(**facts: Any) -> ModelCard:
     """The card of a panoramic model; by default it returns range and its code is Apache-2.0."""
     shared = {"licence": "Apache-2.0", "camera": "equirectangular"}

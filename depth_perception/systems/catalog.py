@@ -39,8 +39,8 @@ _log = logging.getLogger(__name__)
 def systems() -> Mapping[str, System]:
     """All systems by name: those of this package, then those of installed packages.
 
-    A system of another package that cannot be imported, or that repeats a name, is left out with a
-    logged warning.
+    A system of another package is skipped with a logged warning if its import fails or its name
+    is already in use.
     """
     found = {}
     for folder in _FOLDERS:
@@ -59,7 +59,7 @@ def systems() -> Mapping[str, System]:
 
 
 def system_of(name: str) -> System:
-    """The system of a model; KeyError, which lists all names, if there is no such model."""
+    """The system of a model; for an unknown model KeyError, which lists all names."""
     return _entry(name)[0]
 
 
@@ -84,7 +84,7 @@ def options_of(name: str) -> type[EstimatorOptions]:
 
 
 def models() -> tuple[ModelCard, ...]:
-    """The cards of all models, with those that exist for tests last."""
+    """The cards of all models; models for tests come last."""
     cards = [entry.card for system in systems().values() for entry in system.models]
     return tuple(sorted(cards, key=lambda card: card.for_tests))
 
@@ -112,7 +112,7 @@ def _installed() -> Iterator[System]:
 
 
 def _check(system: object) -> None:
-    """Raise TypeError or ValueError unless a system can be listed with ours."""
+    """Raise TypeError or ValueError unless a system can be added to the catalogue."""
     if not isinstance(system, System):
         raise TypeError(f"{system!r:.80} is no System")
     names = [entry.card.name for entry in system.models]

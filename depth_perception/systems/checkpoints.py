@@ -43,7 +43,7 @@ class CheckpointError(ValueError):
 
 
 class _PassedOver:
-    """Stands where a file has an object that is not wanted; takes any arguments and state."""
+    """Placeholder for an object that is skipped; accepts any arguments and state."""
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> _PassedOver:
         return super().__new__(cls)
@@ -56,16 +56,16 @@ class _PassedOver:
 
 
 def read_checkpoint(path: str | Path, *, passed_over: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The entries of a weights file on the CPU, out of their wrapping.
+    """The entries of a weights file on the CPU, without wrappers.
 
-    ``{"model": ...}`` and ``{"state_dict": ...}`` are opened, a ``module.`` prefix that all names
-    share is removed, and so is the entry ``epoch``. Files that hold anything but tensors and plain
-    containers are rejected, not executed.
+    ``{"model": ...}`` and ``{"state_dict": ...}`` are unwrapped. A ``module.`` prefix of all names
+    and the entry ``epoch`` are removed. Files that hold anything but tensors and plain containers
+    are rejected, not executed.
 
     Args:
         path: the file.
-        passed_over: beginnings of full class names, such as ``"mmengine."``: objects of these
-            classes are not made, and not rejected either.
+        passed_over: prefixes of full class names, such as ``"mmengine."``: objects of these
+            classes are skipped: neither created nor rejected.
 
     Raises:
         CheckpointError: no such file, empty, truncated, corrupt, without parameters, or with
@@ -121,7 +121,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def refuse_broken(state: Mapping[str, Any], source: str | Path) -> None:
-    """Raise CheckpointError where parameters are not finite; it lists them."""
+    """Raise CheckpointError with the names of parameters that are not finite, if any."""
     broken = [
         name
         for name, value in state.items()
@@ -139,13 +139,13 @@ def refuse_broken(state: Mapping[str, Any], source: str | Path) -> None:
 def load_strictly(
     network: nn.Module, state: Mapping[str, Any], names: Mapping[str, str], source: str
 ) -> None:
-    """Copy the entries of ``state`` into ``network``; each side must account for every name.
+    """Copy the entries of ``state`` into ``network``; the names must match exactly.
 
     Args:
-        network: gets the values in its own precision and on its own device.
+        network: receives the values in its own precision and on its own device.
         state: entries by the names of the file.
-        names: our name of every entry of the network's state dict -> its name in the file.
-        source: what to call the file in the error.
+        names: maps the name of every state dict entry of the network to its name in the file.
+        source: name of the file in the error message.
 
     Raises:
         CheckpointError: lists all missing, unexpected and mis-shaped names at once.
@@ -238,7 +238,7 @@ def _read_torch(path: Path, passed_over: tuple[str, ...] = ()) -> Mapping[str, A
 
 @contextmanager
 def _stand_ins(path: Path, passed_over: tuple[str, ...]) -> Iterator[None]:
-    """Lets torch put :class:`_PassedOver` where a file names classes of these beginnings."""
+    """Make torch replace classes with these prefixes by :class:`_PassedOver`."""
     if not passed_over:
         yield
         return
@@ -263,7 +263,7 @@ def _shape(value: Any) -> tuple[int, ...] | None:
 
 
 def _grouped(title: str, notes: Mapping[str, str]) -> list[str]:
-    """One line per family of names that differ only in their block number and have one note."""
+    """One line per group of names that have the same note and differ only in block number."""
     families: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for name, note in notes.items():
         before, number, after = (*_NUMBER.split(name, 1), -1, "")[:3]

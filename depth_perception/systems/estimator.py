@@ -1,4 +1,4 @@
-"""An image goes in, a :class:`Prediction` comes out: what all estimators share."""
+"""Base classes of estimators, which map an image to a :class:`Prediction`."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _log = logging.getLogger(__name__)
 class Estimator(ABC):
     """A loaded model that turns images into predictions.
 
-    Subclasses say in :meth:`_batch` how images of one size become predictions, and in
-    ``default_options`` which options they take.
+    Subclasses implement :meth:`_batch`, which predicts images of one size, and set
+    ``default_options``, which defines the options they take.
 
     Attributes:
-        card: what the model is.
+        card: description of the model.
         network: the bare network, tensors in and tensors out.
-        device: where it runs.
-        options: how it runs.
+        device: device of the network.
+        options: options of the estimator.
     """
 
     default_options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
@@ -53,7 +53,7 @@ class Estimator(ABC):
         self.card = card
         self.options = options or self.default_options()
         self.device = torch.device(device)
-        # tokens come with their channels last: the head is up to twice as fast when it stays so
+        # tokens have their channels last: keeping this layout makes the head up to twice as fast
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
         self._check_options(self.options)
         self._forward = self._forward_by(self.options.backend)
@@ -63,7 +63,7 @@ class Estimator(ABC):
         """An estimator that shares the networks and differs in some options.
 
         Raises:
-            TypeError, ValueError: an option is wrong, or it is the precision or the backend.
+            TypeError, ValueError: an option is invalid, or is the precision or the backend.
         """
         options = replace(self.options, **changes)
         for name in ("precision", "backend"):
@@ -82,7 +82,7 @@ class Estimator(ABC):
             )
 
     def _forward_by(self, backend: Backend) -> Callable[..., Any]:
-        """What answers in place of the network."""
+        """The callable that replaces the network."""
         if backend == "torch":
             self._set_precision(getattr(torch, self.options.precision))
             return on_cpu(self.network)
@@ -92,7 +92,7 @@ class Estimator(ABC):
         return GraphForward(self.network, backend, device=self.device, precision=precision)
 
     def _set_precision(self, precision: torch.dtype) -> None:
-        """Put the part of the network that may run in half precision into this precision."""
+        """Convert the part of the network that supports half precision to this precision."""
         self.network.encoder.to(precision)
 
     def __call__(self, image: np.ndarray | Tensor, camera: Camera | None = None) -> Prediction:
@@ -114,7 +114,7 @@ class Estimator(ABC):
     def batch(
         self, images: Sequence[np.ndarray | Tensor], cameras: Sequence[Camera | None] | None = None
     ) -> tuple[Prediction, ...]:
-        """Depth of several images of one size, as one by one but in one run where possible.
+        """Depth of several images of one size, as by single calls but in one run where possible.
 
         Args:
             images: each as in :meth:`__call__`.
@@ -152,7 +152,7 @@ class Estimator(ABC):
         return self.options.seam if wraps else "off"
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
-        """Size (height, width) at which the network sees the images of a camera.
+        """Size (height, width) of the network input for images of a camera.
 
         A partial panorama is sampled as densely as a full one.
         """
@@ -165,7 +165,7 @@ class Estimator(ABC):
         return network_size(camera.height, camera.width, rows, columns, multiple=patch)
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
-        """Run once on a black image of this size, so that the first real one is not the slowest."""
+        """Run once on a black image of this size, so that the first real image is not slower."""
         if camera is None and self.card.camera == "equirectangular":
             camera = Equirectangular(height, width)
         elif camera is None:
@@ -271,7 +271,7 @@ class DenseEstimator(Estimator):
         return values
 
     def _network_input(self, pixels: Tensor, size: tuple[int, int], circular: bool) -> Tensor:
-        """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders touch."""
+        """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders meet."""
         return network_input(pixels, size, antialias=self.card.antialias)
 
     def _run(self, images: Tensor, circular: bool) -> Tensor:
@@ -279,7 +279,7 @@ class DenseEstimator(Estimator):
         return self._forward(images, circular=circular)
 
     def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
-        """The values of the image and, mirrored back, those of the mirrored image in one."""
+        """Merge the values of the image with those of the mirrored image, mirrored back."""
         return (plain + mirrored) / 2
 
     def _is_valid(self, values: Tensor) -> Tensor:
@@ -287,7 +287,7 @@ class DenseEstimator(Estimator):
 
 
 def assumed_pinhole(height: int, width: int) -> Pinhole:
-    """The camera of a pinhole image that comes without one."""
+    """The default camera of a pinhole image."""
     return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
 
 

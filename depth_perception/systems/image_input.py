@@ -1,4 +1,4 @@
-"""From an image to the network: size rule and resampling of the MiDaS family, and plain RGB."""
+"""Network input of an image: size rule and resampling of the MiDaS family, and plain RGB."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def antialiased(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear resampling of (B, C, H, W) to (B, C, *size), low-pass filtered where it shrinks."""
     if not torch.compiler.is_exporting():
         return F.interpolate(images, size, mode="bilinear", align_corners=False, antialias=True)
-    # the same as two products of matrices, which every runtime knows
+    # the same as two matrix products, which every runtime supports
     rows, columns = (
         _triangle_weights(old, new, images)
         for old, new in zip(images.shape[-2:], size, strict=True)
@@ -104,7 +104,7 @@ def antialiased(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _triangle_weights(old: int, new: int, like: Tensor) -> Tensor:
-    """(new, old) shares that the old pixels have in each new one."""
+    """(new, old) weights of the old pixels in each new pixel."""
     step = old / new
     centre = (torch.arange(new, dtype=like.dtype, device=like.device) + 0.5) * step
     place = torch.arange(old, dtype=like.dtype, device=like.device) + 0.5

@@ -1,4 +1,4 @@
-"""From the name of a model to its network or its estimator."""
+"""Loading of a network or an estimator by the name of its model."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def load_network(
 
     Args:
         name: a name of the catalogue.
-        checkpoint: safetensors or what the authors released, be it a file or a folder of arrays;
-            None takes the embedded or fetched file.
-        device: where the network shall be.
+        checkpoint: safetensors, or the authors' release, a file or a folder of arrays; None takes
+            the embedded or fetched file.
+        device: device of the network.
         merge_lora: fold LoRA adapters into the plain weights.
 
     Raises:
         KeyError: no such model.
         CheckpointError: the file is missing, unreadable, or of another network.
     """
-    system = system_of(name)  # an unknown name is the first thing to tell
+    system = system_of(name)  # raises for an unknown name first
     path = Path(checkpoint) if checkpoint is not None else find_weights(name)
     return system.load_network(model(name), path, device, merge_lora=merge_lora)
 
@@ -112,13 +112,13 @@ def load(
 
 
 def stored_options(name: str, checkpoint: Path) -> dict[str, object]:
-    """How a network was trained to run, as fields of the options of its model.
+    """Options that a network was trained with, as fields of the options of its model.
 
-    The header of the safetensors file says it: ``options``, a JSON object, and ``model``, which
-    must take the same options as ``name``. Other files say nothing.
+    They are read from the header of the safetensors file: ``options``, a JSON object, and
+    ``model``, which must take the same options as ``name``. Other files have none.
 
     Raises:
-        CheckpointError: the file is missing or damaged, or its header says what cannot be.
+        CheckpointError: the file is missing or damaged, or its header is invalid.
     """
     header = read_metadata(checkpoint)
     if "options" not in header or not _takes_the_same(name, header.get("model")):

@@ -20,7 +20,7 @@ class NameRule:
     official: str
 
     def apply(self, name: str) -> str | None:
-        """The official form of ``name``, or None where the rule does not speak of it."""
+        """The official form of ``name``, or None if the rule does not match."""
         pattern = re.escape(self.ours).replace(re.escape("{0}"), r"(\d+)")
         match = re.match(pattern + r"(?=\.|$)", name)
         if match is None:

@@ -1,4 +1,4 @@
-"""Panoramic depth by a model for pinhole images, which looks at a panorama panel by panel."""
+"""Panoramic depth by a pinhole model that runs on overlapping views (panels) of a panorama."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from .options import OutputSize
 
 
 class PanelsEstimator:
-    """Runs a pinhole estimator on panels of a panorama and merges what it says.
+    """Runs a pinhole estimator on panels of a panorama and merges the predictions.
 
-    Each panel may have a scale of its own: all are brought to the one on which they agree best
-    where they overlap. Models whose shift is unknown cannot be merged. What a panoptic model finds
-    in several panels becomes one instance, see
+    Each panel may have a scale of its own: all are converted to a joint scale, fitted where panels
+    overlap. Models whose shift is unknown cannot be merged. An instance of a panoptic model that
+    is found in several panels is merged, see
     :func:`~depth_perception.geometry.segment_merge.merge_segments`.
 
     Args:
         estimator: a pinhole model with metric or scale-invariant depth.
-        panels: where to look; None looks everywhere, at the model's own resolution, see
+        panels: the views; None covers the full sphere at the model's own resolution, see
             :func:`~depth_perception.geometry.panel_merge.surrounding_panels`.
         output_size: ``input`` returns the grid of the image, ``network`` one as dense as the panels
             in their middle, but not denser than the image.
-        joint_scale: False leaves each panel its own scale; then steps remain where panels end.
+        joint_scale: if False, each panel keeps its own scale and depth has steps where panels end.
 
     Attributes:
         card: that of the model, for equirectangular images and range.
@@ -87,11 +87,11 @@ class PanelsEstimator:
             camera: its pixel grid; None is the full sphere of a 2:1 image.
 
         Returns:
-            Range; what no panel sees is not valid. ``scene`` has the mean of the panels' scales and
-            class probabilities, where the model tells them. Of a panoptic model ``segments`` and
-            ``instances``, whose boxes may cross the right border of a full turn. Panels of which
-            the model gives no depth (Pixel-Perfect Depth whose fit was rejected) count as not seen;
-            if there are no others, nothing is metric, and ``note`` says why.
+            Range; pixels outside all panels are not valid. ``scene`` has the mean of the panels'
+            scales and class probabilities, if the model returns them. Panoptic models also return
+            ``segments`` and ``instances``, whose boxes may cross the right border of a full turn.
+            Panels without depth (Pixel-Perfect Depth whose fit was rejected) are ignored; if there
+            are no others, the result is not metric and ``note`` contains the reason.
 
         Raises:
             TypeError, ValueError: as :meth:`Estimator.__call__`.
@@ -133,7 +133,7 @@ class PanelsEstimator:
         )
 
     def _part(self, panel: Panel, said: Prediction) -> PanelDepth:
-        """Panels whose scale the network could not tell take no part in the common one."""
+        """Panels without a scale from the network are excluded from the joint scale."""
         has_depth = said.scale is self.card.scale
         values, valid = (said.depth if has_depth else said.values), said.valid & has_depth
         trust = float(has_depth and not (said.scene is not None and said.scene.is_at_floor))
@@ -148,7 +148,7 @@ class PanelsEstimator:
         return camera.resize(height, width)
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
-        """Run once on a black image of this size, so that the first real one is not the slowest."""
+        """Run once on a black image of this size, so that the first real image is not slower."""
         self(torch.zeros((height, width, 3), dtype=torch.uint8), camera)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
@@ -194,7 +194,7 @@ def _instances(
 ) -> tuple[Instance, ...]:
     """The instances of merged segments, with boxes that may cross the right border.
 
-    A score is the mean of those of the parts in ``found``, weighed by the pixels that each gives.
+    A score is the mean of those of the parts in ``found``, weighted by their number of pixels.
     """
     ids = range(1, len(members) + 1)
     boxes = segment_boxes(segments, ids, wraps=camera.is_full_turn)

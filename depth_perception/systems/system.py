@@ -1,4 +1,4 @@
-"""What a system is: its models, their options, networks, weights files and estimators.
+"""Interface of a system: its models, their options, networks, weights files and estimators.
 
 Each folder beside this module holds one system, whose ``system.py`` defines ``SYSTEM``. Other
 packages add theirs through the entry point group ``depth_perception.systems``.
@@ -27,8 +27,8 @@ class Model:
     """One model of a system.
 
     Attributes:
-        card: what users should know of it.
-        arguments: what the system builds its network from.
+        card: description for users.
+        arguments: arguments from which the system builds its network.
     """
 
     card: ModelCard

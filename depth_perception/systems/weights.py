@@ -1,4 +1,4 @@
-"""Where weights files lie, and fetching the official ones."""
+"""Locations of weights files, and download of the official ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK_BYTES = 1 << 22
 
 
 class FetchError(RuntimeError):
-    """Weights could not be fetched; the message says which file to put where."""
+    """Weights could not be fetched; the message names the file and its folder."""
 
 
 def weights_folder() -> Path:
@@ -38,7 +38,7 @@ def find_weights(name: str) -> Path:
 
     Raises:
         KeyError: no such model.
-        CheckpointError: the file is not there; the message says how to get it.
+        CheckpointError: the file is missing; the message explains how to get it.
     """
     path = weights_path(name)
     if path.is_file():
@@ -57,9 +57,9 @@ def find_weights(name: str) -> Path:
 
 
 def fetch(name: str, directory: str | Path | None = None) -> Path:
-    """Download the official weights of a model and check them; what is there already is kept.
+    """Download and verify the official weights of a model; an existing file is kept.
 
-    An interrupted download is resumed. The SHA-256 that the hub states is compared.
+    An interrupted download is resumed. The file is compared with the SHA-256 of the hub.
 
     Args:
         name: a name of the catalogue.
@@ -71,7 +71,7 @@ def fetch(name: str, directory: str | Path | None = None) -> Path:
     Raises:
         KeyError: no such model.
         FetchError: no network, a wrong checksum, or a model whose authors offer no direct
-            download. The message says which file to put where.
+            download. The message names the file and its folder.
     """
     model = card(name)
     path = weights_path(name, directory)

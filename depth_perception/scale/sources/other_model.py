@@ -67,7 +67,7 @@ def predicted_reference(
     """:func:`model_reference` with a model that is run on the image, with the same camera.
 
     Raises:
-        SourceError, ValueError: see there.
+        SourceError, ValueError: as :func:`model_reference`.
     """
     camera = prediction.camera.resize(*image.shape[:2])
     return model_reference(prediction, other(image, camera), sigma_ratio=sigma_ratio)

@@ -35,7 +35,7 @@ class BlindSpotConfig:
 
     @property
     def multiple(self) -> int:
-        """The sides of images are multiples of it."""
+        """Image height and width must be multiples of this number."""
         return 2 ** len(self.widths)
 
 

@@ -1,7 +1,7 @@
-"""From the disparity of the blind-spot VGG to depth.
+"""Conversion of the disparity of the blind-spot VGG to depth.
 
-The network returns the disparity ``d`` as a fraction of the width of a training image. Whatever
-the formula, depth is a factor divided by ``d``.
+The network returns the disparity ``d`` as a fraction of the width of a training image. In all
+formulas depth is a factor divided by ``d``.
 """
 
 from __future__ import annotations
@@ -23,23 +23,22 @@ def range_factor(
     training_width: int = 512,
     training_fov_rad: float = math.radians(82.5),
 ) -> float:
-    """The metres that, divided by a disparity, are the range.
+    """Factor in metres; range is this factor divided by the disparity.
 
-    ``training``: r = B / (d fov), the geometry of the training images; right for images that are
-    sampled as these were. ``consistent``: the same, for a panorama in which things look smaller by
-    the ratio of the columns per radian, r = B w / (2 pi w_training d). ``authors``: r = B w / (d W)
-    (issue 4 of their repository); it is ``consistent`` times 2 pi w_training / W, which is 1.57 at
-    W = 2048.
+    ``training``: r = B / (d fov), the geometry of the training images; correct for images with
+    their angular resolution. ``consistent``: r = B w / (2 pi w_training d), corrected for the
+    columns per radian of a panorama. ``authors``: r = B w / (d W) (issue 4 of their repository);
+    this is ``consistent`` times 2 pi w_training / W, which is 1.57 at W = 2048.
 
     Args:
         formula: one of the three.
-        baseline_m: distance of the two cameras of the training.
-        network_turn_px: columns ``w`` that a full turn has in the input of the network.
-        image_turn_px: columns ``W`` that a full turn has in the image.
+        baseline_m: stereo baseline of the training images.
+        network_turn_px: columns ``w`` of a full turn in the network input.
+        image_turn_px: columns ``W`` of a full turn in the image.
         training_width, training_fov_rad: columns and field of view of the training images.
 
     Raises:
-        ValueError: another formula.
+        ValueError: unknown formula.
     """
     if formula == "authors":
         return baseline_m * network_turn_px / image_turn_px
@@ -51,10 +50,10 @@ def range_factor(
 
 
 def merge_ramps(plain: Tensor, mirrored: Tensor) -> Tensor:
-    """Disparities (..., w) of an image and, mirrored back, of its mirror image in one.
+    """Merge disparities (..., w) of an image with those of its mirror image, mirrored back.
 
-    A left image shows what the right one lacks at its left border, so that the outer twentieths
-    come from one run alone (monodepth, arXiv 1609.03677, section 4.2).
+    The left border of a left image is not visible in the right one, so the outer twentieths are
+    taken from a single run (monodepth, arXiv 1609.03677, section 4.2).
     """
     width = plain.shape[-1]
     position = torch.linspace(0, 1, width, device=plain.device, dtype=plain.dtype)

@@ -1,4 +1,4 @@
-"""The estimators of the blind-spot VGG: any panorama, and pinhole images, to depth."""
+"""Estimators of the blind-spot VGG for panoramas and for pinhole images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class _DisparityEstimator(DenseEstimator):
-    """What both have in common."""
+    """Base class of both estimators."""
 
     network: BlindSpotVgg
     options: BlindSpotOptions | BlindSpotPinholeOptions
@@ -45,7 +45,7 @@ class _DisparityEstimator(DenseEstimator):
     def _prediction(
         self, disparity: Tensor, factor: float | None, camera: Camera, valid: Tensor
     ) -> Prediction:
-        """``disparity`` (1, 1, H, W); depth is ``factor`` over it, None leaves it."""
+        """Depth is ``factor`` / ``disparity`` (1, 1, H, W); None returns the disparity."""
         values = disparity[0, 0].clone()  # a tensor that autograd and in-place operations accept
         valid = valid.expand_as(values) & (values > 0)
         if factor is not None:
@@ -57,7 +57,7 @@ class _DisparityEstimator(DenseEstimator):
 class BlindSpotEstimator(_DisparityEstimator):
     """Range of panoramas.
 
-    Images that show nothing between ``latitudes_deg`` or do not fit ``authors_size`` are rejected.
+    Images without rows between ``latitudes_deg`` or that do not fit ``authors_size`` are rejected.
     """
 
     options: BlindSpotOptions
@@ -124,7 +124,7 @@ class BlindSpotEstimator(_DisparityEstimator):
 
 
 class BlindSpotPinholeEstimator(_DisparityEstimator):
-    """z-depth of pinhole images; one without a camera is taken as seen by KITTI's."""
+    """z-depth of pinhole images; without a camera, KITTI's camera is assumed."""
 
     options: BlindSpotPinholeOptions
 

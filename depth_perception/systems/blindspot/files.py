@@ -1,8 +1,8 @@
 """The folder ``numpy_weight`` of the blind-spot VGG: TensorFlow's parameters as .npy files.
 
-Every file holds one variable flattened in C order. Convolutions lie there as (rows, columns, in,
-out). Files are called ``model.encoder.Conv_3.weights:0.npy``; where colons are not allowed in file
-names, the ``:0`` is missing or an ``_0``.
+Every file holds one variable flattened in C order. Convolutions have the layout (rows, columns, in,
+out). File names look like ``model.encoder.Conv_3.weights:0.npy``; where colons are not allowed in
+file names, the ``:0`` is omitted or replaced by ``_0``.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _KINDS = {"weights": "weight", "biases": "bias"}
 def numpy_entries(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """The parameters of a folder by their names in ``generator.pkl``, on the CPU.
 
-    What belongs to no parameter stands under its file name, what is of another size as it is, so
-    that :func:`~depth_perception.systems.checkpoints.load_strictly` lists it. Only files that end
-    in .npy are looked at; pickled objects in them are rejected, not executed.
+    Unknown files keep their file name and arrays of a wrong size keep their shape, so that
+    :func:`~depth_perception.systems.checkpoints.load_strictly` lists them. Only files that end
+    in .npy are read; pickled objects in them are rejected, not executed.
 
     Args:
         folder: the folder.
@@ -77,7 +77,7 @@ def _parameters(shapes: Mapping[str, tuple[int, ...]]) -> dict[tuple[str, int, s
 
 
 def _as_torch(values: np.ndarray, shape: tuple[int, ...] | None) -> Tensor:
-    """A variable in the order of torch; unchanged where it cannot be of this shape."""
+    """A variable in the layout of torch; unchanged if its size does not match the shape."""
     if shape is None or values.size != int(np.prod(shape)):
         return torch.from_numpy(values)
     if len(shape) == 4:

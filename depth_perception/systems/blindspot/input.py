@@ -1,4 +1,4 @@
-"""What the blind-spot VGG sees of a panorama.
+"""Resampling of panoramas to the input of the blind-spot VGG.
 
 Its training images show 82.5 degrees in 512 columns but 29.7 degrees in 256 rows: the network
 expects panoramas that are stretched vertically.
@@ -20,12 +20,12 @@ from .config import ANISOTROPY
 
 @dataclass(frozen=True)
 class NetworkView:
-    """How an image becomes the input of the network.
+    """Mapping from an image to the network input.
 
     Attributes:
         rows, columns: size to which the whole image is resampled.
-        top, bottom: the rows of that which the network gets.
-        pad_top, pad_right: zeros that fill the input up to its multiples.
+        top, bottom: range of the resampled rows that are passed to the network.
+        pad_top, pad_right: zero padding up to the required multiples.
     """
 
     rows: int
@@ -47,13 +47,13 @@ class NetworkView:
     def restore(self, values: Tensor) -> Tensor:
         """Values (B, C, rows, columns) of the whole image from those of the input.
 
-        Rows that the network did not see repeat the nearest that it saw.
+        Rows outside the input repeat the nearest row inside it.
         """
         seen = values[..., self.pad_top :, : self.columns]
         return F.pad(seen, (0, 0, self.top, self.rows - self.bottom), mode="replicate")
 
     def seen(self, height: int, device: torch.device) -> Tensor:
-        """(height, 1) bool: which rows of the image at another height the network saw."""
+        """(height, 1) bool: which rows, of the image at this height, are in the input."""
         v = (torch.arange(height, device=device) + 0.5) * (self.rows / height)
         return ((v > self.top) & (v < self.bottom))[:, None]
 
@@ -68,18 +68,18 @@ def angular_view(
 ) -> NetworkView:
     """The view that samples a panorama as densely as ``turn_px`` columns sample a full turn.
 
-    Full turns get a multiple of columns instead of padding, so that their borders still touch.
+    Full turns are resampled to a multiple of columns, not padded, so that their borders still meet.
 
     Args:
         camera: of the image.
         turn_px: columns of a full turn.
         multiple: the sides of the input are multiples of it.
-        latitudes: (upper, lower) border of what the network shall see, radians, downward from the
-            horizon; None is the whole image.
+        latitudes: (upper, lower) border of the network input, radians, downward from the horizon;
+            None is the whole image.
         anisotropy: columns per radian divided by rows per radian.
 
     Raises:
-        ValueError: the image shows nothing between the latitudes.
+        ValueError: the image has no rows between the latitudes.
     """
     if camera.is_full_turn:
         columns = max(1, round(turn_px / multiple)) * multiple
@@ -110,7 +110,7 @@ def authors_view(height: int, width: int, size: tuple[int, int], multiple: int) 
         multiple: the sides of the input are multiples of it.
 
     Raises:
-        ValueError: the sides are no multiples, or the image is too high for them.
+        ValueError: the sides are not multiples, or the image is too high for them.
     """
     rows, columns = size
     if rows % multiple or columns % multiple:

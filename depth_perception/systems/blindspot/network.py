@@ -1,7 +1,7 @@
 """The network of "Eliminating the Blind Spot" (arXiv 1808.06253): stereo disparity of one image.
 
-It is the VGG network of monodepth (arXiv 1609.03677) whose convolutions see across the seam of a
-panorama ("ring padding").
+VGG network of monodepth (arXiv 1609.03677) whose convolutions wrap around the seam of a panorama
+("ring padding").
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RULES = (
 
 
 class BlindSpotVgg(nn.Module):
-    """Disparities of an image as if it were the left and as if it were the right one of a pair.
+    """Disparities of an image, taken as the left and as the right image of a stereo pair.
 
     Args:
         config: sizes of the network.
@@ -66,12 +66,12 @@ class BlindSpotVgg(nn.Module):
 
         Args:
             images: float, sides multiples of ``config.multiple`` (128 for the published sizes).
-            circular: ring padding: the left and right border of the images touch. Turning the
-                images by ``config.multiple`` columns then turns the results, exactly.
+            circular: ring padding: the left and right border of the images meet. Rotating the
+                images by ``config.multiple`` columns then rotates the results, exactly.
             linear: the finest scale without its sigmoid, for regression of depth.
 
         Raises:
-            ValueError: the sides are no such multiples.
+            ValueError: the sides are not such multiples.
         """
         check_multiples(images, self.config.multiple)
         x, skips = images.to(self.encoder[0].weight.dtype), []
@@ -99,7 +99,7 @@ class BlindSpotVgg(nn.Module):
         return tuple(reversed(disparities))
 
     def official_names(self) -> dict[str, str]:
-        """Our name of every entry of the state dict -> its name in the authors' files."""
+        """Map the name of every state dict entry to its name in the authors' files."""
         return official_names(self.state_dict(), _RULES, "")
 
 

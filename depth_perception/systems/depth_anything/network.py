@@ -66,7 +66,7 @@ class DepthAnything(nn.Module):
         Args:
             images: float, sides multiples of the patch size, ImageNet mean and deviation removed.
                 They are cast to the precision of the encoder; the head runs in its own.
-            circular: the left and right border of the image touch (full panorama), see
+            circular: the left and right border of the image meet (full panorama), see
                 :class:`~depth_perception.networks.DptHead`.
         """
         logits = self.logits(images, circular=circular)
@@ -82,5 +82,5 @@ class DepthAnything(nn.Module):
         return self.head([tap.patches.to(precision) for tap in taps], grid, circular=circular)
 
     def official_names(self) -> dict[str, str]:
-        """Our name of every entry of the state dict -> its name in the authors' files."""
+        """Map the name of every state dict entry to its name in the authors' files."""
         return official_names(self.state_dict(), _HEAD_RULES, self.official_prefix)

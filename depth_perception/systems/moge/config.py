@@ -66,10 +66,10 @@ class MogeConfig:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> MogeConfig:
-        """Read the ``model_config`` of a file. Keys we do not know are ignored with a warning.
+        """Read the ``model_config`` of a file. Unknown keys are ignored with a warning.
 
         Raises:
-            MogeConfigError: an entry is missing or has a value that we cannot build.
+            MogeConfigError: an entry is missing or has an unsupported value.
         """
         heads = {name: mapping.get(f"{name}_head") for name in _HEADS}
         _warn_unknown(mapping, (*_KEYS, *(f"{name}_head" for name in _HEADS)), "")
@@ -100,7 +100,7 @@ class MogeConfig:
 def released_config(size: str, *, normal: bool = True) -> MogeConfig:
     """The configuration of a released network: ``vits``, ``vitb``, ``vitl``, or ``tiny`` (tests).
 
-    Only used where there is no file to read it from.
+    Only used if there is no file to read it from.
     """
     if size == "tiny":
         backbone, taps, blocks = "dinov2_tiny", [1, 3], [0, 2, 1, 1, 0]

@@ -19,8 +19,8 @@ from .options import MogeOptions
 class MogeEstimator(Estimator):
     """Metric z-depth by MoGe-2.
 
-    A camera that is given sets the focal length; else the prediction's camera is the one that the
-    network found, with its principal point in the middle.
+    A given camera sets the focal length. Without one, the focal length is estimated and the
+    principal point is the image centre.
     """
 
     network: Moge
@@ -72,7 +72,7 @@ def focal_of(camera: Camera | None) -> float | None:
 def found_camera(found: MogeGeometry, height: int, width: int) -> Pinhole:
     """The camera of an image of that size, with its principal point in the middle.
 
-    The assumed one where the points tell no focal length, as those of a single pixel.
+    If the points do not determine a focal length (such as a single pixel), the assumed camera.
     """
     fx, fy = found.normalised_focals()
     if not (math.isfinite(fx) and fx > 0):

@@ -1,4 +1,4 @@
-"""From what MoGe-2 says to metric depth: focal length, shift, projection, scale."""
+"""Metric depth from the output of MoGe-2: focal length, shift, projection, scale."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MogeGeometry:
         mask: (H, W) bool, where there is a surface in front of the camera.
         normal: (H, W, 3) unit normals, zero outside the mask; None if the network has none.
         focal: () focal length in units of half the image diagonal.
-        aspect: width / height of the image, which that of the maps only comes near.
+        aspect: width / height of the image; that of the maps is only close to it.
     """
 
     points: Tensor
@@ -104,9 +104,9 @@ def recover_focal_shift(
 
     Minimises the squared distance between the projected points and their pixels,
     sum |f xy / (z + s) - uv|^2, over the shift s, with f in closed form for each s. The shift is
-    sought only where nearly all samples lie in front of the camera: first on a logarithmic scan of
-    the distance of the nearest ones, then on ever finer ones. So there is no start value to get
-    wrong, and all of it runs on the device of the points, or on the CPU if that has no float64.
+    sought only where nearly all samples lie in front of the camera: first by a logarithmic scan of
+    the distance of the nearest samples, then by successively finer scans. No start value is needed.
+    The search runs on the device of the points, or on the CPU if that device has no float64.
 
     Args:
         points: (H, W, 3) points with unknown shift in z and unknown scale.
@@ -161,7 +161,7 @@ def recover_focal_shift(
 
 
 def _quantile(values: Tensor, weight: Tensor, share: float) -> Tensor:
-    """Quantile () of the values (N,) that have weight; 0 where none has."""
+    """Quantile () of the values (N,) with a weight above 0; 0 if there are none."""
     ordered = torch.where(weight > 0, values, math.inf).sort().values
     count = (weight > 0).sum()
     picked = ordered.take(((count - 1).clamp_min(0) * share).round().long())

@@ -21,7 +21,7 @@ GridRule = Literal["round", "truncate"]
 
 
 class MogeMaps(NamedTuple):
-    """What the network says of images (B, 3, H, W).
+    """Output of the network for images (B, 3, H, W).
 
     Attributes:
         points: (B, H, W, 3) x right, y down, z forward, up to a shift in z and a scale.
@@ -100,12 +100,12 @@ class Moge(nn.Module):
 
         Args:
             images: (B, 3, H, W) RGB in [0, 1], any size.
-            num_tokens: about how many tokens an image shall have; more see finer. None takes the
-                most of the training.
+            num_tokens: approximate number of tokens of an image; more give finer detail. None
+                takes the maximum of the training.
             grid_rule: ``round`` as MoGe's repository does today, ``truncate`` as the copy in
                 Pixel-Perfect Depth does.
-            network_size: maps of the size at which the encoder sees the images instead, of the
-                same view: pixels are not quite square.
+            network_size: return maps at the size of the encoder input instead. They cover the
+                same view, so their pixels are not quite square.
         """
         height, width = images.shape[-2:]
         count = self.config.token_range[1] if num_tokens is None else num_tokens
@@ -124,7 +124,7 @@ class Moge(nn.Module):
         size: tuple[int, int],
         aspect: float | None = None,
     ) -> MogeMaps:
-        """Maps (B, *size) of what the encoder returned.
+        """Maps (B, *size) from the output of the encoder.
 
         ``aspect`` is the width / height of the images; None takes that of ``size``.
         """
@@ -154,7 +154,7 @@ class Moge(nn.Module):
         return MogeMaps(points, normal, mask, scale)
 
     def official_names(self) -> dict[str, str]:
-        """Our name of every entry of the state dict -> its name in the authors' files."""
+        """Map the name of every state dict entry to its name in the authors' files."""
         return {name: name for name in self.state_dict()}
 
 
@@ -167,7 +167,7 @@ def token_grid(num_tokens: int, aspect: float, rule: GridRule = "round") -> tupl
 
 
 @lru_cache(maxsize=64)
-@torch.inference_mode(False)  # a tensor born in inference mode could not be trained with later
+@torch.inference_mode(False)  # tensors created in inference mode cannot be used in training
 def view_plane_uv(
     rows: int, columns: int, aspect: float | None = None, device: torch.device | str = "cpu"
 ) -> Tensor:

@@ -50,7 +50,7 @@ def _models() -> Iterator[Model]:
 
 
 class MogeSystem(System):
-    """MoGe-2, whose files say what network they belong to."""
+    """MoGe-2; each file contains the configuration of its network."""
 
     name = "moge"
     title = "MoGe-2"
@@ -72,7 +72,7 @@ class MogeSystem(System):
         *,
         merge_lora: bool = True,
     ) -> nn.Module:
-        """The network that the configuration in the file says, whatever the name of the model."""
+        """Build the network from the configuration in the file, not from the model's name."""
         import torch
 
         from ..checkpoints import CheckpointError, load_strictly, read_configured

@@ -12,8 +12,8 @@ from .network import OmniDepth
 class OmniDepthEstimator(DenseEstimator):
     """Range by RectNet or UResNet at its finest scale.
 
-    What is not positive, or beyond the ranges of the training, is not valid. ``seam="off"`` is
-    the published network, ``circular`` replaces its zeros at the left and right border.
+    Values that are not positive, or beyond the ranges of the training, are not valid.
+    ``seam="off"`` is the published network; ``circular`` replaces its zero padding left and right.
     """
 
     network: OmniDepth

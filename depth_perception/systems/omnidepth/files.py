@@ -1,4 +1,4 @@
-"""The HDF5 file in which Caffe keeps RectNet, as the authors of OmniDepth released it."""
+"""Reader of RectNet's Caffe file (HDF5), as released by the authors of OmniDepth."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LAYERS = {
     "prediction_x_1_1x1": "decoder1_2.conv",
     "prediction_x_1": "prediction1",
 }
-_SEES_PIXELS = "input0_"  # Caffe saw BGR, everything else sees RGB
+_SEES_PIXELS = "input0_"  # Caffe expects BGR, everything else RGB
 
 
 def is_hdf5(path: Path) -> bool:
@@ -54,8 +54,8 @@ def is_hdf5(path: Path) -> bool:
 def caffe_entries(path: Path) -> dict[str, Tensor]:
     """The parameters of a Caffe file by their names in ``rectnet.pth``, for RGB images, on the CPU.
 
-    They lie in the first group as layer/0 (weight) and layer/1 (bias). What belongs to no
-    parameter stands under its name in the file.
+    They are stored in the first group as layer/0 (weight) and layer/1 (bias). Other entries keep
+    their name in the file.
 
     Raises:
         CheckpointError: h5py is not installed, or the file is truncated, of another layout, or

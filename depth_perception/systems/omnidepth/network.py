@@ -65,7 +65,7 @@ class DeconvElu(nn.Module):
 
 
 class ResidualDown(nn.Module):
-    """Halves the sides; what two more convolutions find is added."""
+    """Halves the sides, then adds a residual of two more convolutions."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class _UResDecoder(nn.Module):
         ranges: list[Tensor] = []
         for stage, (enlarge, refine) in enumerate(zip(self.enlarge, self.refine, strict=True)):
             x = enlarge(x, circular)
-            if ranges:  # a scale does not learn from the errors of the finer ones
+            if ranges:  # no gradient from finer to coarser scales
                 x = torch.cat((x, doubled(ranges[-1].detach())), 1)
             x = refine(x, circular)
             if stage > 0:
@@ -176,10 +176,10 @@ class _UResDecoder(nn.Module):
 
 
 class OmniDepth(nn.Module):
-    """What RectNet and UResNet share: RGB in, ranges in metres out, all padding zeros by default.
+    """Base class of RectNet and UResNet: ranges in metres from RGB, zero padding by default.
 
     Attributes:
-        multiple: the sides of images are multiples of it.
+        multiple: image height and width must be multiples of this number.
     """
 
     input_range = (0.0, 1.0)
@@ -196,11 +196,11 @@ class OmniDepth(nn.Module):
 
         Args:
             images: float, sides multiples of ``multiple``.
-            circular: the left and right border of the images touch (the published networks put
-                zeros there). Turning the images by ``multiple`` columns then turns the results.
+            circular: the left and right border of the images meet (the published networks pad
+                with zeros). Rotating the images by ``multiple`` columns rotates the results.
 
         Raises:
-            ValueError: the sides are no such multiples.
+            ValueError: the sides are not such multiples.
         """
         check_multiples(images, self.multiple)
         images = images.to(next(self.encoder.parameters()).dtype)
@@ -208,7 +208,7 @@ class OmniDepth(nn.Module):
         return self.decoder(features.to(next(self.decoder.parameters()).dtype), circular)
 
     def official_names(self) -> dict[str, str]:
-        """Our name of every entry of the state dict -> its name in the authors' files."""
+        """Map the name of every state dict entry to its name in the authors' files."""
         return official_names(self.state_dict(), self.rules, "")
 
 

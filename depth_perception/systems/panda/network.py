@@ -36,9 +36,9 @@ class Panda(DepthAnything):
 
 
 class PandaHybrid(Panda):
-    """PanDA in small: the finer maps of a :class:`HybridEncoder` also reach the head directly.
+    """Small PanDA: the finer maps of a :class:`HybridEncoder` are also passed to the head.
 
-    For data too scarce to train a plain ViT.
+    Intended for data sets too small to train a plain ViT.
 
     Args:
         config: sizes of the network, with ``pyramid``.

@@ -1,4 +1,4 @@
-"""PanDA and what we made of it: models, files, networks."""
+"""PanDA and the models of this project based on it: models, files, networks."""
 
 from __future__ import annotations
 

@@ -33,9 +33,9 @@ class PanopticDepthConfig:
         classes: in the order of the stuff map; things come last.
         norm: of the ResNet. ``frozen`` uses stored statistics and never changes, ``batch`` is
             trained (first stage of training).
-        input_height: the shorter side of the network input where nothing else is asked for; None
-            takes images as they come, as the published depth model does.
-        longest_side: input_height gives way where the longer side would pass it.
+        input_height: default shorter side of the network input; None keeps the size of the image,
+            as the published depth model does.
+        longest_side: largest longer side; overrides ``input_height``.
     """
 
     depth: bool = True

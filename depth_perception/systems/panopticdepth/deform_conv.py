@@ -1,7 +1,7 @@
 """Modulated deformable convolution, 3 x 3.
 
-Zhu et al., "Deformable ConvNets v2" (arXiv 1811.11168), section 3.2: each of the nine taps looks
-beside its place, at an offset and with a weight that the network computes for every pixel.
+Zhu et al., "Deformable ConvNets v2" (arXiv 1811.11168), section 3.2: each of the nine taps samples
+at an offset and with a weight that the network computes for every pixel.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def modulated_conv(
     *,
     fused: bool | None = None,
 ) -> Tensor:
-    """Convolve where the offsets point, zeros outside; stride 1, result of the size of the input.
+    """Convolve at the offsets, with zero padding and stride 1; the result has the input's size.
 
     Positions and samples are float32 or float64 at any precision of the input.
 
@@ -40,8 +40,8 @@ def modulated_conv(
         offsets: (B, 18, H, W) pixels; channels 2k and 2k + 1 are dy and dx of tap k, row by row.
         weights: (B, 9, H, W) factor of each tap.
         kernel, bias: (D, C, 3, 3) and (D,).
-        fused: take torchvision's kernel; None on CUDA where torchvision is installed. On a CPU
-            that kernel is slow, its gradient above all.
+        fused: use torchvision's kernel; None: on CUDA if torchvision is installed. On a CPU that
+            kernel is slow, especially its gradient.
 
     Returns:
         (B, D, H, W) in the precision of ``kernel``.
@@ -61,7 +61,7 @@ def modulated_conv(
 def _tiled_conv(
     x: Tensor, offsets: Tensor, weights: Tensor, kernel: Tensor, bias: Tensor | None
 ) -> Tensor:
-    """A few rows at a time, so that the samples of all taps never lie in memory at once."""
+    """Process a few rows at a time, so that the samples of all taps are never in memory at once."""
     batch, channels, height, width = x.shape
     rows = max(1, _TILE_VALUES // (batch * channels * _TAPS * width))
     matrix = kernel.permute(2, 3, 1, 0).reshape(_TAPS * channels, -1)
@@ -78,7 +78,7 @@ def _tiled_conv(
 
 
 def _corners(offsets: Tensor, weights: Tensor, top: int, height: int) -> tuple[Tensor, Tensor]:
-    """The four pixels around every sample of the rows from ``top`` on, and their shares.
+    """The four pixels around every sample of the rows from ``top`` on, and their weights.
 
     Returns:
         Two (N, 4), N in the order batch, row, column, tap: rows of the flattened image with a
@@ -110,14 +110,14 @@ def _before(place: Tensor, size: int) -> Tensor:
 
 
 class DeformConv(nn.Module):
-    """A deformable convolution that finds its own offsets and weights.
+    """A deformable convolution that computes its own offsets and weights.
 
     Args:
         norm: makes the norm of a number of channels; None is a bias instead.
 
     Attributes:
-        is_still: no offsets, and every tap counts half, for every image: then an ordinary
-            convolution gives the same, much faster. Loading parameters finds it out.
+        is_still: for every image all offsets are 0 and all weights 0.5. An ordinary convolution
+            then has the same result and is much faster. Set when parameters are loaded.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class DeformConv(nn.Module):
         self.register_load_state_dict_post_hook(_find_stillness)
 
     def hold_still(self) -> None:
-        """Set offsets and logits of the weights to 0, and train them no more."""
+        """Set offsets and logits of the weights to 0, and stop training them."""
         for parameter in self.offsets.parameters():
             nn.init.zeros_(parameter).requires_grad_(False)
         self.is_still = True
@@ -162,6 +162,6 @@ class _Kernel(nn.Module):
         return self.norm(modulated_conv(x, offsets, weights, self.weight, self.bias))
 
     def plain(self, x: Tensor) -> Tensor:
-        """As without offsets, every tap with the weight 0.5."""
+        """Ordinary convolution: no offsets, weight 0.5 for every tap."""
         result = 0.5 * F.conv2d(x, self.weight, padding=1)
         return self.norm(result if self.bias is None else result + self.bias[:, None, None])

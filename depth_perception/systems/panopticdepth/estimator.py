@@ -23,8 +23,8 @@ from .options import PanopticDepthOptions
 class PanopticDepthEstimator(Estimator):
     """Segments of an image, and their z-depth in metres where the model has depth.
 
-    Predictions of a model without depth have NaN for values, and nothing of them is valid. An image
-    without a camera is rejected where ``reference_focal_px`` is above 0.
+    Predictions of a model without depth have NaN values, none of them valid. An image without a
+    camera is rejected if ``reference_focal_px`` is above 0.
     """
 
     network: PanopticDepth

@@ -28,7 +28,7 @@ _CAFFE2_PARTS = {"1": "shortcut", "2a": "conv1", "2b": "conv2", "2c": "conv3"}
 def read_detectron(path: str | Path) -> dict[str, Any]:
     """The entries of a file that Detectron2 wrote, torch's or a plain pickle, as tensors.
 
-    Nothing but tensors, arrays and plain containers is made of the file.
+    Only tensors, arrays and plain containers are created from the file.
 
     Raises:
         CheckpointError: as :func:`read_checkpoint`.
@@ -57,7 +57,7 @@ def read_detectron(path: str | Path) -> dict[str, Any]:
 
 
 def panoptic_entries(state: Mapping[str, Any], network: PanopticDepth) -> dict[str, Any]:
-    """The entries for this network: with the counters of batch norms where it has them."""
+    """The entries for this network, with the counters of batch norms if it has them."""
     entries = {name: value for name, value in state.items() if not name.endswith(_COUNTER)}
     for name in network.official_names().values():
         if name.endswith(_COUNTER):
@@ -72,9 +72,9 @@ def load_panoptic(network: PanopticDepth, path: str | Path) -> None:
 
 
 def load_segmentation(network: PanopticDepth, path: str | Path) -> None:
-    """Copy a model without depth into one with depth, whose depth branch stays as it is.
+    """Copy a model without depth into one with depth; its depth branch is unchanged.
 
-    So begins the third stage of training.
+    The third stage of training starts with this.
 
     Raises:
         CheckpointError: no such file, or one of another network.
@@ -145,13 +145,13 @@ def _with_arrays(path: Path) -> Mapping[str, Any] | None:
         else:
             with path.open("rb") as file:
                 content = _ArrayUnpickler(file, encoding="latin1").load()
-    except Exception:  # a damaged pickle can raise nearly anything; the caller tells
+    except Exception:  # a damaged pickle can raise nearly anything; the caller reports it
         return None
     return content if isinstance(content, Mapping) else None
 
 
 def _array_globals() -> list[Any]:
-    """What torch needs to know to rebuild arrays, by the names of NumPy 1 and 2."""
+    """Globals that torch must allow to rebuild arrays, by the names of NumPy 1 and 2."""
     reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     allowed: list[Any] = [np.ndarray, np.dtype]
     allowed += [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u1", "?")]
@@ -161,7 +161,7 @@ def _array_globals() -> list[Any]:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Makes arrays and plain containers, and rejects everything else."""
+    """Unpickles arrays and plain containers, and rejects everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module in _NUMPY and name in ("_reconstruct", "scalar"):
@@ -179,7 +179,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    """How protocol 2 keeps bytes."""
+    """Encoding of bytes in protocol 2."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes as {encoding}")
     return text.encode(encoding)

@@ -1,4 +1,4 @@
-"""Feature pyramids: maps of all scales that know the image as a whole.
+"""Feature pyramids: maps of all scales with global context.
 
 Lin et al., "Feature Pyramid Networks" (arXiv 1612.03144), section 3, with two more levels as in
 RetinaNet (arXiv 1708.02002); Kirillov et al., "Panoptic Feature Pyramid Networks" (arXiv
@@ -17,10 +17,10 @@ from .resnet import NormedConv
 
 
 class FeaturePyramid(nn.Module):
-    """The maps of a trunk, each with what the coarser ones know, and two coarser levels.
+    """The maps of a backbone, each with context of the coarser ones, and two coarser levels.
 
     Args:
-        widths: channels of the maps of the trunk, finest first.
+        widths: channels of the maps of the backbone, finest first.
         channels: of all levels.
     """
 
@@ -51,7 +51,7 @@ class SemanticPyramid(nn.Module):
         channels: of the levels.
         width: of the result.
         groups: of the group norms.
-        levels: how many there are, finest first.
+        levels: number of levels, finest first.
     """
 
     def __init__(self, channels: int, width: int, *, groups: int = 32, levels: int = 4) -> None:

@@ -22,7 +22,7 @@ def panoptic_input(image: Tensor) -> Tensor:
 
 
 def normalised(images: Tensor) -> Tensor:
-    """RGB images (B, 3, H, W) of values 0..255 as the network knows them, float32."""
+    """RGB images (B, 3, H, W) of values 0..255, normalised for the network, float32."""
     mean = torch.tensor(_MEAN_OF_BGR, device=images.device)[:, None, None]
     return images.flip(1).to(torch.float32) - mean
 
@@ -34,7 +34,7 @@ def padded(images: Tensor) -> Tensor:
 
 
 def fitting_size(height: int, width: int, shorter: int, longest: int) -> tuple[int, int]:
-    """Size (height, width) with this shorter side, or a smaller one where the longer is too long.
+    """Size (height, width) with this shorter side, or a smaller one if the longer is too long.
 
     Rounded half up, as Detectron2 does.
     """

@@ -1,7 +1,7 @@
-"""From the features of PanopticDepth to the kernels of the segments of one image.
+"""Kernels of the segments of one image from the features of PanopticDepth.
 
-Panoptic FCN (arXiv 2012.00720), section 3.3: kernels are picked where the position maps peak, and
-those that mean the same segment are fused.
+Panoptic FCN (arXiv 2012.00720), section 3.3: kernels are taken at the peaks of the position maps,
+and those of the same segment are fused.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _LEAST_NORM = 1e-8
 
 
 class SegmentKernels(NamedTuple):
-    """Segments that may be there, before their masks are looked at.
+    """Candidate segments, before their masks are evaluated.
 
     Attributes:
         classes: (N,) int64, of things counted from the first thing.
         scores: (N,) float32.
-        kernels: (N, C) float32 of masks: embedded, but for :func:`thing_candidates`.
+        kernels: (N, C) float32 of masks: embedded, except for :func:`thing_candidates`.
         depth_kernels: (N, 2 + E) float32, width 0 without depth.
     """
 
@@ -35,7 +35,7 @@ class SegmentKernels(NamedTuple):
     depth_kernels: Tensor
 
     def at(self, index: Tensor) -> SegmentKernels:
-        """Some of them."""
+        """The segments at these indices."""
         return SegmentKernels(*(value[index] for value in self))
 
 
@@ -68,7 +68,7 @@ def thing_candidates(features: PanopticFeatures, limits: PanopticLimits) -> Segm
 
 
 def stuff_candidates(features: PanopticFeatures, limits: PanopticLimits) -> SegmentKernels:
-    """One for every class and level that has enough of it, by level and class."""
+    """One for every class with enough pixels in a level, by level and class."""
     parts = []
     for level, logits in enumerate(features.stuff):
         probability = logits[0].float().sigmoid().flatten(1)
@@ -91,10 +91,10 @@ def stuff_candidates(features: PanopticFeatures, limits: PanopticLimits) -> Segm
 
 
 def fused_things(things: SegmentKernels, limits: PanopticLimits) -> SegmentKernels:
-    """Candidates, best first, whose kernels mean the same thing become one, by their mean.
+    """Fuse candidates, best first, whose kernels are those of the same thing, by their mean.
 
-    A candidate that resembles an earlier one is dropped, and is merged into the first of those
-    where that one is kept itself.
+    A candidate similar to an earlier one is dropped. It is merged into the first of these if that
+    one is kept itself.
     """
     count = len(things.classes)
     unit = things.kernels / things.kernels.norm(dim=1, keepdim=True).clamp(min=_LEAST_NORM)

@@ -1,9 +1,9 @@
-"""The maps of :mod:`.maps` with little memory and time.
+"""The maps of :mod:`.maps` with less memory and time.
 
-Segments are ranked and dropped at stride 4. A mask is upsampled only where it can matter: bilinear
-values lie between those of the cells around them, so that a segment cannot win a pixel where its
-largest neighbouring cell is below the smallest one of another segment. Depth is evaluated once for
-every pixel, with the kernel of the segment that owns it.
+Segments are ranked and dropped at stride 4. A mask is upsampled only where it can change the
+result: bilinear values lie between those of the cells around them, so a segment cannot get a pixel
+where its largest neighbouring cell is below the smallest one of another segment. Depth is evaluated
+once for every pixel, with the kernel of its segment.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def lean_map(
     config: PanopticDepthConfig,
     limits: PanopticLimits,
 ) -> PanopticMap:
-    """Panoptic map of one image (features of a batch of one), as :func:`plain_map` makes it."""
+    """Panoptic map of one image (features of a batch of one), equal to :func:`plain_map`."""
     things, thing_cells = rescored_things(things, mask_logits(things, features), limits)
     strong = torch.nonzero(things.scores >= limits.combine_score)[:, 0]
     things, thing_cells = things.at(strong), thing_cells[strong]
@@ -62,11 +62,11 @@ def lean_map(
 
 
 class Resampler:
-    """Maps at stride 4 of the padded input, brought to the output where that is asked for.
+    """Resamples parts of maps at stride 4 of the padded input to the output.
 
     Args:
         cells: (height, width) of the maps.
-        view: where they shall end up.
+        view: sizes of input and output.
     """
 
     def __init__(self, cells: Size, view: View) -> None:
@@ -76,7 +76,7 @@ class Resampler:
         )
 
     def crop(self, maps: Tensor, box: Box) -> Tensor:
-        """The pixels of ``box`` of maps (N, *cells), as if all had been brought to the output."""
+        """The pixels of ``box`` of maps (N, *cells), as if the whole maps were resampled."""
         top, left, bottom, right = box
         (rows, row_weights, first_row) = self._taps(0, top, bottom, maps.device)
         (columns, column_weights, first_column) = self._taps(1, left, right, maps.device)
@@ -89,9 +89,9 @@ class Resampler:
         return (1 - row_weights[:, None]) * a + row_weights[:, None] * b
 
     def boxes(self, cells: Tensor) -> list[Box | None]:
-        """Boxes of pixels that lie around the marked ``cells`` (N, h, w) bool; None: none are.
+        """Boxes of pixels that lie around the marked ``cells`` (N, h, w) bool; None: none marked.
 
-        The one copy from the device of all of them.
+        All are copied from the device at once.
         """
         if not len(cells):
             return []
@@ -125,7 +125,7 @@ class Resampler:
         return owner
 
     def _upsampled(self, maps: Tensor, rows: range, columns: range) -> Tensor:
-        """Pixels of the network input; a margin of a cell keeps the cut edges out of them."""
+        """Pixels of the network input; a margin of one cell avoids effects of the cut edges."""
         bounds = []
         for pixels, cells in zip((rows, columns), self.cells, strict=True):
             start = max(0, pixels.start // STRIDE - 1)

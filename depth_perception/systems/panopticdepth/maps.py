@@ -1,7 +1,7 @@
-"""From the kernels of segments to a panoptic map with depth, the plain way of the authors.
+"""Panoptic map with depth from the kernels of segments, by the authors' method.
 
 Every mask and every depth map is made at full size, which takes gigabytes for a large image;
-:mod:`.lean_maps` has the same results with a fraction of it.
+:mod:`.lean_maps` has the same results with a fraction of the memory.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class View:
-    """Where masks shall end up.
+    """Sizes to which masks are resampled.
 
     Attributes:
         image: (height, width) of the network input before padding.
         output: (height, width) of the maps.
-        crop_depth: cut the padding off the depth embedding, as from the masks. The authors do
-            not, which stretches depth where the input was padded.
+        crop_depth: crop the padding of the depth embedding, as of the masks. The authors do not,
+            which stretches depth if the input was padded.
     """
 
     image: Size
@@ -65,11 +65,11 @@ class PanopticMap:
 
 
 class PlainResult(NamedTuple):
-    """What the plain way makes beside the map.
+    """Intermediate results of the authors' method, and the map.
 
     Attributes:
         map: the panoptic map.
-        things: things of the masks below; their score has been weighed with the mask.
+        things: things of the masks below; their score is weighted with the mask.
         masks: (N, H, W) bool.
         boxes: (N, 4) float32 left, top, right, bottom, right and bottom exclusive.
         semantic: (classes, H, W) float32 probabilities, zeros for classes not found.
@@ -117,7 +117,7 @@ def plain_map(
 def rescored_things(
     things: SegmentKernels, logits: Tensor, limits: PanopticLimits
 ) -> tuple[SegmentKernels, Tensor]:
-    """Things whose score holds against their mask, best first, and their probabilities.
+    """Things whose score remains high enough with their mask, best first, and probabilities.
 
     ``logits`` is (N, h, w) at stride 4, and so are the probabilities.
     """

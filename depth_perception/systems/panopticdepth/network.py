@@ -52,16 +52,16 @@ DEPTH_PARTS = ("depth_encoder.", "depth_kernel.")  # beginnings of our names
 
 
 class PanopticFeatures(NamedTuple):
-    """What the network says of images (B, 3, H, W); levels have strides 8, 16, 32, 64 and 128.
+    """Output for images (B, 3, H, W); levels have strides 8, 16, 32, 64 and 128.
 
     Attributes:
-        things: (B, things, h, w) logits of every level: the centre of an object is here.
-        stuff: (B, classes, h, w) logits of every level: this position belongs to the class.
+        things: (B, things, h, w) logits of every level: centre of an object.
+        stuff: (B, classes, h, w) logits of every level: the position belongs to the class.
         kernels: (B, C, h, w) of every level: vectors whose embedding is the kernel of a mask.
         depth_kernels: (B, 2 + E, h, w) float32 of every level: shift, range and kernel of depth;
             empty without depth.
-        masks: (B, C, H / 4, W / 4), what kernels of masks are multiplied with.
-        depths: (B, E, H / 4, W / 4) float32, what kernels of depth are multiplied with, or None.
+        masks: (B, C, H / 4, W / 4) embedding that kernels of masks are multiplied with.
+        depths: (B, E, H / 4, W / 4) float32 embedding for kernels of depth, or None.
     """
 
     things: tuple[Tensor, ...]
@@ -72,7 +72,7 @@ class PanopticFeatures(NamedTuple):
     depths: Tensor | None
 
     def image(self, index: int) -> PanopticFeatures:
-        """Those of one image of the batch; the batch is left, with one image."""
+        """The features of one image, as a batch of one."""
 
         def pick(value: Any) -> Any:
             if isinstance(value, tuple):
@@ -157,26 +157,26 @@ class PanopticDepth(nn.Module):
         return self.pyramid(self.backbone(images.to(self.backbone.stem.weight.dtype)))
 
     def set_precision(self, precision: torch.dtype) -> None:
-        """Of all but the depth branch, which stays float32."""
+        """Set the precision of all parts except the depth branch, which stays float32."""
         self.to(precision)
         for part in (self.depth_encoder, self.depth_kernel):
             if part is not None:
                 part.float()
 
     def hold_offsets_still(self) -> None:
-        """Make ordinary convolutions of the deformable ones, for good."""
+        """Convert the deformable convolutions to ordinary ones permanently."""
         for part in self.modules():
             if isinstance(part, DeformConv):
                 part.hold_still()
 
     def let_offsets_move(self) -> None:
-        """Train the offsets of deformable convolutions, also those that are 0 so far."""
+        """Enable training of the offsets of deformable convolutions, also of those that are 0."""
         for part in self.modules():
             if isinstance(part, DeformConv):
                 part.is_still = False
 
     def official_names(self) -> dict[str, str]:
-        """Our name of every entry of the state dict -> its name in the authors' files."""
+        """Map the name of every state dict entry to its name in the authors' files."""
         names = official_names(self.state_dict(), _RULES, "")
         return {
             ours: name.replace(".offsets.", ".offset_mask_conv.").replace(".conv.", ".dcnv2.")
@@ -185,7 +185,7 @@ class PanopticDepth(nn.Module):
 
 
 def with_places(x: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, C + 2, H, W): behind it the row and the column, each from -1 to 1."""
+    """(B, C, H, W) to (B, C + 2, H, W): appends the row and the column, each from -1 to 1."""
     batch, _, height, width = x.shape
     rows = torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype)
     columns = torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype)

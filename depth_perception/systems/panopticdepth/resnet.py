@@ -1,4 +1,4 @@
-"""ResNet as a trunk of four feature maps, with the stride in the first convolution of a block.
+"""ResNet backbone with four feature maps and the stride in the first convolution of a block.
 
 He et al., "Deep Residual Learning" (arXiv 1512.03385), in the form of its authors' own weights,
 which Detectron2 and its descendants use. The common form has the stride in the second convolution.
@@ -119,6 +119,6 @@ class ResNet(nn.Module):
         return tuple(maps)
 
     def freeze(self, stages: int) -> None:
-        """No more training of the first ``stages`` parts: the stem, the first stage, ..."""
+        """Freeze the first ``stages`` parts: the stem, the first stage, ..."""
         for part in (self.stem, *self.stages)[:stages]:
             part.requires_grad_(False)

@@ -41,10 +41,10 @@ _KEPT_NOISE_FIELDS = 4
 class PpdEstimator(Estimator):
     """Metric depth by Pixel-Perfect Depth, aligned to MoGe-2 in log(depth + 1).
 
-    Where the alignment is unreliable the prediction stays relative, and its ``note`` says why.
+    If the alignment is unreliable the prediction stays relative; ``note`` contains the reason.
 
     Attributes:
-        moge: the network that gives metres and the field of view; None leaves relative depth.
+        moge: the network for metric depth and field of view; None: depth stays relative.
     """
 
     network: PixelPerfectDepth

@@ -16,7 +16,7 @@ from .transformer import STRIDE
 def ppd_size(height: int, width: int, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Size (height, width) of about ``max_pixels``, each side a multiple of 16.
 
-    Sides are rounded one by one, halves to even, so that the aspect ratio changes a little.
+    Each side is rounded separately, halves to even, so the aspect ratio changes slightly.
     """
     scale = math.sqrt(max_pixels / (height * width))
     rows, columns = (max(STRIDE, round(side * scale / STRIDE) * STRIDE) for side in (height, width))

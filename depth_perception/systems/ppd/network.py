@@ -38,7 +38,7 @@ class PixelPerfectDepth(nn.Module):
     ) -> Tensor:
         """Relative depth (B, 1, H, W) float32, about 0 to 1, linear in log(depth + 1).
 
-        It is not clamped: single values leave the range a little.
+        It is not clamped: single values may be slightly outside of this range.
 
         Args:
             images: (B, 3, H, W) RGB in [0, 1], sides multiples of 16.
@@ -71,9 +71,9 @@ class PixelPerfectDepth(nn.Module):
     def schedule(
         self, times: tuple[int, ...], precision: torch.dtype = torch.float32
     ) -> tuple[Modulations, ...]:
-        """What each time-step adds, made once and kept until the parameters change.
+        """The vectors of each time-step, cached until the parameters change.
 
-        All time-steps are evaluated together; while gradients are recorded nothing is kept.
+        All time-steps are evaluated together; nothing is cached while gradients are recorded.
         """
         weight = self.dit.t_embedder.mlp[0].weight
         version = 0 if weight.is_inference() else weight._version

@@ -63,7 +63,7 @@ class MogeSemantics(nn.Module):
 
 
 def semantics_of(network: DepthAnything | Moge) -> DepthAnythingSemantics | MogeSemantics:
-    """The part of a loaded network that prompts; it shares its parameters with it."""
+    """The encoder of a loaded network for the prompt; it shares the network's parameters."""
     if isinstance(network, Moge):
         return MogeSemantics(network.encoder)
     encoder = network.encoder

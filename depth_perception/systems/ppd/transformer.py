@@ -25,14 +25,14 @@ class SpDitConfig:
 
 
 class Modulations(NamedTuple):
-    """What the time-step adds: blocks (depth, B, 6, D) and the last layer (B, 2, D)."""
+    """Vectors of the time-step: blocks (depth, B, 6, D) and the last layer (B, 2, D)."""
 
     blocks: Tensor
     final: Tensor
 
 
 class Scene(NamedTuple):
-    """What stays the same over all steps of one image.
+    """Tensors that are constant over all steps of one image.
 
     Attributes:
         tokens: (B, T, D) image part of the patch embedding.
@@ -116,7 +116,7 @@ class SpDit(nn.Module):
         return Modulations(blocks, self.final_layer.modulation(condition))
 
     def scene(self, image: Tensor, semantics: Tensor) -> Scene:
-        """What an image (B, 3, H, W) in [-0.5, 0.5] and its semantics contribute to every step.
+        """The constant part of an image (B, 3, H, W) in [-0.5, 0.5] and its semantics.
 
         Raises:
             ValueError: sides are not multiples of 16, or the tokens do not fit them.
@@ -163,11 +163,11 @@ class SpDit(nn.Module):
         return patches.permute(0, 1, 3, 2, 4).reshape(len(patches), 1, *latent.shape[-2:])
 
     def official_names(self) -> dict[str, str]:
-        """Our name of every entry of the state dict -> its name in the authors' files."""
+        """Map the name of every state dict entry to its name in the authors' files."""
         return {name: self.official_prefix + name for name in self.state_dict()}
 
     def _start_neutral(self) -> None:
-        """Initial values of the training: every block and the output begin as nothing."""
+        """Initial values for training: every block is the identity and the output is zero."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)

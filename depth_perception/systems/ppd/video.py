@@ -21,10 +21,10 @@ _LEAST_DEPTH_M = 1e-3
 class SteadyScale:
     """Smooths the alignment of predictions that were fitted frame by frame in log(depth + 1).
 
-    That is what Pixel-Perfect Depth gives. With its noise field fixed its relative values hardly
-    change from frame to frame; the metres it is fitted to do. A fit that jumps is rejected at
-    first, unless the values changed as well: then it is a cut, and smoothing starts again.
-    Predictions without such a fit, and those that are not metric, pass unchanged.
+    Pixel-Perfect Depth returns such predictions. With a fixed noise field its relative values
+    hardly change from frame to frame, but the metric depths it is fitted to do. A jump of the fit
+    is rejected at first, unless the values changed as well (a scene cut): then smoothing starts
+    again. Predictions without such a fit, and those that are not metric, are returned unchanged.
     """
 
     def __init__(self, options: FilterOptions | None = None) -> None:
@@ -33,7 +33,7 @@ class SteadyScale:
         self._last: Tensor | None = None
 
     def reset(self) -> None:
-        """Forget all frames."""
+        """Clear all state."""
         self._filter.reset()
         self._last = None
 

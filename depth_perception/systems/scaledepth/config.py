@@ -1,4 +1,4 @@
-"""Sizes of ScaleDepth, its scene classes, and what its files hold beside the depth network."""
+"""Sizes of ScaleDepth, its scene classes, and the entries of its files that are not for depth."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SCENE_CLASSES = (
     "outdoor_scene",
 )
 
-# The text half of CLIP and the visual head above the trunk take no part in depth.
+# CLIP's text encoder and the visual head after the backbone are not used for depth.
 UNUSED_IN_FILES = (
     "backbone.clip_model.positional_embedding",
     "backbone.clip_model.text_projection",

@@ -1,7 +1,7 @@
 """Deformable attention over several maps, in plain PyTorch.
 
-Zhu et al., "Deformable DETR" (arXiv 2010.04159), section 4.1: each query looks at a few points of
-each map, at offsets and with weights that it computes itself.
+Zhu et al., "Deformable DETR" (arXiv 2010.04159), section 4.1: each query samples a few points of
+each map, at offsets and with weights computed from the query.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class DeformableAttention(nn.Module):
         """Attend.
 
         Args:
-            tokens, positions: (B, tokens, channels); positions steer where a token looks.
+            tokens, positions: (B, tokens, channels); offsets also depend on the positions.
             anchors: (tokens, 2) as (x, y) in [0, 1], where each token is in the image.
             sizes: (height, width) of each map.
 
@@ -86,7 +86,7 @@ class DeformableAttention(nn.Module):
         return self.out(deformable_sample(value, sizes, locations, weights))
 
     def _initialise(self) -> None:
-        """Heads look in different directions, points ever farther; all weights alike."""
+        """Each head has its own direction, distances grow with the points; weights are equal."""
         angle = torch.arange(self.heads, dtype=torch.float32) * (2 * math.pi / self.heads)
         direction = torch.stack((angle.cos(), angle.sin()), -1)
         direction = direction / direction.abs().amax(-1, keepdim=True)

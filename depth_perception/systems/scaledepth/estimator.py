@@ -1,4 +1,4 @@
-"""The estimator of ScaleDepth: windows, the scale of the scene, and the focal length it expects."""
+"""The estimator of ScaleDepth: windows, scale of the scene, and reference focal length."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .windows import SceneDepth, scaledepth_input, scene_depth
 class ScaleDepthEstimator(Estimator):
     """Metric z-depth by ScaleDepth; predictions carry their :class:`Scene`.
 
-    Images of which the network would see less than 32 pixels a side are rejected, and so is
+    Images whose network input has a side below 32 pixels are rejected, and so is
     ``reference_focal_px`` above 0 without a camera.
     """
 

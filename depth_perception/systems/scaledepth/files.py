@@ -1,4 +1,4 @@
-"""What the files of ScaleDepth hold beside the depth network."""
+"""Entries of ScaleDepth's files that do not belong to the depth network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TRUNK = "visual.trunk."
 
 
 def depth_entries(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries that have a part in depth: without CLIP's text half and visual head."""
+    """The entries used for depth: all except CLIP's text encoder and visual head."""
     return {name: value for name, value in state.items() if not name.startswith(UNUSED_IN_FILES)}
 
 
@@ -62,7 +62,7 @@ def read_class_embeddings(path: str | Path, classes: int, width: int) -> Tensor:
 
     Args:
         path: as :func:`write_class_embeddings` writes it, or a torch file that holds the bare
-            tensor, as the authors use it. The models of NYU alone know all classes but the last.
+            tensor, as the authors use it. Models trained on NYU alone lack the last class.
 
     Raises:
         CheckpointError: no such file, or one of other embeddings.

@@ -63,10 +63,10 @@ _RULES = (
 
 @dataclass(frozen=True)
 class ScaleDepthOutput:
-    """What ScaleDepth says of a batch of images.
+    """Output of ScaleDepth for a batch of images.
 
     Attributes:
-        relative: (B, 1, H/4, W/4) depth as a share of the scale, about 0.001 to 1.001.
+        relative: (B, 1, H/4, W/4) depth as a fraction of the scale, about 0.001 to 1.001.
         scale_m: (B,) scale of each scene, metres, at least 0.1.
         class_probabilities: (B, classes), or None for a network without scene classes.
     """
@@ -164,7 +164,7 @@ class ScaleDepth(nn.Module):
         return self.queries(self.pixels(self.encoder(normalised)))
 
     def output(self, queries: QueryOutput) -> ScaleDepthOutput:
-        """Depth, scale and class probabilities that the queries after one layer stand for."""
+        """Depth, scale and class probabilities of the queries after one layer."""
         relative = relative_depth(queries.logits, queries.masks)
         joined = queries.free.flatten(1)
         scale_m = F.relu(self.scale(joined))[:, 0] + MIN_SCALE_M
@@ -180,12 +180,12 @@ class ScaleDepth(nn.Module):
         return _SIMILARITY_SCALE * queries.free.flatten(1) @ self.class_embeddings.T
 
     def restore_constants(self) -> None:
-        """Write what is in no file, after ``to_empty`` of a network made on the meta device."""
+        """Set constants that files do not contain, after ``to_empty`` of a meta-device network."""
         for buffer, values in ((self.mean, CLIP_MEAN), (self.std, CLIP_STD)):
             buffer.copy_(torch.tensor(values)[:, None, None] * 255)
 
     def official_names(self) -> dict[str, str]:
-        """Our name of every entry of the state dict -> its name in the authors' files."""
+        """Map the name of every state dict entry to its name in the authors' files."""
         return official_names(self.state_dict(), _RULES, "")
 
 

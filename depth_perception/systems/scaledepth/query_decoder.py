@@ -1,4 +1,4 @@
-"""Queries that read the memories of an image, each only where its own mask says so.
+"""Queries with masked cross-attention to the memories of an image.
 
 The masked-attention decoder of Cheng et al., "Masked-attention Mask Transformer for Universal Image
 Segmentation" (arXiv 2112.01527), section 3.2.1, with queries that have no mask beside those that
@@ -58,7 +58,7 @@ class QueryLayer(nn.Module):
         Args:
             queries, query_positions: (B, Q, C).
             memory, memory_positions: (B, N, C) and (N, C) or (B, N, C).
-            hidden_from: (B, Q, N) bool, true where a query must not look.
+            hidden_from: (B, Q, N) bool, true where attention of a query is masked out.
         """
         placed = queries + query_positions
         mask = hidden_from.repeat_interleave(self.cross.num_heads, 0)

@@ -23,14 +23,14 @@ _BATCH = 80
 
 
 class OpenClipError(RuntimeError):
-    """open_clip is not installed, or does not know or get the model that was asked for."""
+    """open_clip is not installed, or the requested model is unknown or cannot be loaded."""
 
 
 def class_embeddings(encode: Encode, names: Sequence[str], prompts: Sequence[str]) -> Tensor:
     """Embeddings (names, width) float32 of length 1, the mean direction over the prompts.
 
-    The authors did not publish how theirs were made; VPD (arXiv 2303.02153), from which their
-    program stems, takes the mean over the prompts of CLIP for ImageNet.
+    The authors did not publish how theirs were made. Their program is based on VPD (arXiv
+    2303.02153), which takes the mean over the prompts of CLIP for ImageNet.
 
     Args:
         encode: the text encoder.
@@ -59,12 +59,12 @@ def open_clip_encoder(
     """The text encoder of a model of open_clip.
 
     Args:
-        model: name that open_clip knows.
+        model: name of a model of open_clip.
         pretrained: tag of its weights, which are then fetched, or a file; None for random weights,
-            which are of use in tests only.
+            which are useful only in tests.
 
     Raises:
-        OpenClipError: see there.
+        OpenClipError: open_clip is not installed, or the model cannot be loaded.
     """
     library = _open_clip()
     try:

@@ -19,7 +19,7 @@ _TINY_M = 1e-6
 
 @dataclass(frozen=True)
 class SceneDepth:
-    """Depth of a batch of images and what it was made of.
+    """Depth of a batch of images, with scale and class probabilities.
 
     Attributes:
         depth_m: (B, 1, H, W) metres.
@@ -44,12 +44,12 @@ def scene_depth(
     """Run the network.
 
     Args:
-        network: in evaluation mode, or what answers in its place.
+        network: in evaluation mode, or the callable that replaces it.
         images: (B, 3, H, W) RGB, 0 to 255, sides at least 32.
         windows: None runs on whole images.
         flip: also run on the mirrored image or windows, and average.
         head_size: (height, width) of the result for whole images; None is that of the images.
-        batch: so many images or windows go through the network at once, mirrored ones beside.
+        batch: number of images or windows per run of the network; mirrored ones are extra.
 
     Raises:
         ValueError: an image is too small, or ``head_size`` comes with windows.
@@ -145,7 +145,7 @@ def _run(
 def _merged(
     depth: Tensor, boxes: list[tuple[int, int, int, int]], size: tuple[int, int], *, fade: bool
 ) -> Tensor:
-    """Mean (B, 1, H, W) of windows (windows, B, 1, h, w), less of each towards its border."""
+    """Mean (B, 1, H, W) of windows (windows, B, 1, h, w), weighted less towards their borders."""
     weight = torch.ones(depth.shape[-2:], dtype=depth.dtype, device=depth.device)
     if fade:
         weight = _tent(depth.shape[-2], weight)[:, None] * _tent(depth.shape[-1], weight)
