@@ -19,8 +19,8 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from depth_perception.geometry import DepthKind, Pinhole
+from depth_perception.geometry.calibration import Calibration, View
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
-from depth_perception.ros.inputs.calibration import Calibration, View
 from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, stamp_ns
 from depth_perception.ros.messages.depth_scale import scale_message
 from depth_perception.ros.messages.frames import pinhole_info

@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo
 from torch import Tensor
 
 from ...geometry import Pinhole
-from ..inputs.calibration import Calibration, View
+from ...geometry.calibration import Calibration, View
 from ..inputs.camera_info_sync import Arrival, InfoMatcher
 from ..messages.buffers import Staging
 from ..messages.images import read_rgb

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from sensor_msgs.msg import CameraInfo
 from torch import Tensor
 
-from ...geometry import Pinhole
-from ...geometry.lens import Lens, LensModel
-from ...geometry.sampling import SamplingGrid
+from .lens import Lens, LensModel
+from .pinhole import Pinhole
+from .sampling import SamplingGrid
 
 _ROTATION_TOLERANCE = 1e-3
 
@@ -43,8 +43,8 @@ class Calibration:
     is_rectified: bool
 
     @classmethod
-    def of(cls, info: CameraInfo, *, rectify: bool, is_rectified: bool) -> Calibration:
-        """The calibration of a message, not checked."""
+    def of(cls, info: Any, *, rectify: bool, is_rectified: bool) -> Calibration:
+        """The calibration of a ``sensor_msgs/CameraInfo`` of ROS or of a bag, not checked."""
         roi = info.roi
         has_roi = roi.height > 0 and roi.width > 0
         return cls(
