@@ -74,6 +74,9 @@ IMAGE_BYTES = Limit("image_bytes", 1 << 30, "bytes")
 ASPECT = Limit("aspect", 10.0, "times as long as wide")
 """Ratio of the sides of a pinhole image; networks keep the ratio, so it decides what they cost."""
 
+PARAMETER_BYTES = Limit("parameter_bytes", 4 << 20, "bytes")
+"""Size of a file with parameters or names of classes."""
+
 CALIBRATION_MESSAGES = Limit("calibration_messages", 200_000, "messages")
 """CameraInfo messages that are read from a bag."""
 
