@@ -1,4 +1,4 @@
-"""Parameters that a user gave and nobody reads: misspelt names, sections of other nodes, repeats."""
+"""Parameters that a user gave and nobody reads: misspelt names, other nodes, repeats."""
 
 from __future__ import annotations
 
