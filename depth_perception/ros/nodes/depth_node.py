@@ -42,6 +42,10 @@ S = TypeVar("S", bound=NodeSettings)
 _CLOSE_TIMEOUT_S = 1.0
 _CLEANUP_TIMEOUT_S = 10.0
 _LOG_PERIOD_S = 2.0
+_NO_FRAME = (
+    "the images have no frame_id, so that depth, cloud and scan cannot be placed: set it in the "
+    "driver of the camera, or set the parameter frame_id"
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._losses = Losses()
         self._retry_at_s: float | None = None
         self._remarks: tuple[str, ...] = ()
+        self._has_frame = True
         self._qos_watch = QosWatch(self.get_logger().warning)
         self._failure_guard = self.create_guard_condition(self._enter_error_path)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -366,6 +371,9 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.statistics.dropped(why_not)
             return
         self.statistics.awaited(now)
+        header = message.header  # tf2 knows no frames that begin with a slash
+        header.frame_id = header.frame_id.lstrip("/") or self.settings.frame_id
+        self._has_frame = bool(header.frame_id)
         self.receive(Arrival(message, now))
 
     def _why_not(self) -> str | None:
@@ -456,6 +464,7 @@ class DepthNode(LifecycleNode, Generic[S]):
                 *self.table.unread(ready=self._is_configured()),
                 *self._namesakes(),
                 *self._switched_off(),
+                *(() if self._has_frame else (_NO_FRAME,)),
                 *self.warnings(),
                 *self._warnings,
             ),

@@ -119,6 +119,11 @@ class NodeSettings:
         "Period of the messages on /diagnostics.",
         **{**TIMEOUT, "maximum": 60.0, "reload": True},
     )
+    frame_id: str = option(
+        "",
+        "Frame of images that name none. Empty: the diagnostics warn of such images, because what "
+        "is published has no frame either and cannot be placed.",
+    )
     input_timeout_s: float = option(
         3.0, "Time without an image after which the diagnostics warn.", **TIMEOUT
     )
