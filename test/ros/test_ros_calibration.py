@@ -116,12 +116,12 @@ REFUSALS = {
     ),
     "identity": (
         {"k": IDENTITY, "p": [0.0] * 12},
-        "1 pixels in K is that of no camera with 64 col",
+        "1 pixels in K .* no camera with 64",
     ),
     "identity, bent": ({"k": IDENTITY, "d": BARREL}, "1 pixels in K is that of no camera"),
     "far too long": (
         {"k": _k(_0=1e6), "p": [0.0] * 12},
-        "1e[+]06 pixels in K is that of no camera",
+        r"1e\+06 pixels in K",
     ),
     "far too short": ({"k": _k(_4=1e-3), "p": [0.0] * 12}, "0.001 pixels in K .* 48 rows"),
     "far centre": ({"k": _k(_2=1e5), "p": [0.0] * 12}, "principal point at 100000 in K"),
@@ -192,7 +192,7 @@ def test_sizes_are_compared_before_anything_of_the_stated_size_is_made() -> None
     huge = info(d=BARREL, height=60_000, width=60_000, k=_k(_0=6e4, _4=6e4))
     calibration = Calibration.of(huge, rectify=True, is_rectified=False)
     began = time.process_time()
-    with pytest.raises(ValueError, match="the image is 160 x 120 .* 60000 x 60000"):
+    with pytest.raises(ValueError, match=r"the image is 160 x 120 .* 60000 x 60000"):
         calibration.view((120, 160))
     with pytest.raises(ValueError, match="DEPTH_PERCEPTION_IMAGE_PIXELS raises it"):
         calibration.view()
