@@ -55,6 +55,7 @@ _GENERIC = re.compile(r"(8|16|32|64)([USF])C([1-4]?)")
 _GENERIC_TYPES = {"8U": "u1", "8S": "i1", "16U": "u2", "16S": "i2", "32S": "i4", "32F": "f4"}
 _GENERIC_TYPES |= {"64F": "f8"}
 _GENERIC_COLOURS = {1: "gray", 2: "", 3: "bgr", 4: "bgra"}
+_DEPTH = ("16UC1", "32FC1", "64FC1", "32SC1")
 _SEMI_PLANAR = ("nv12", "nv21", "nv24")
 # ROS names a mosaic by its first two rows, OpenCV by the second and third pixel of its second row.
 _BAYER_CODES = {
@@ -70,6 +71,11 @@ _PACKED_CODES = {
     "bgra": cv2.COLOR_BGRA2RGB,
 }
 _YUV422_CODES = {"yuv422": cv2.COLOR_YUV2RGB_UYVY, "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2}
+
+
+def is_depth(encoding: str) -> bool:
+    """Whether an encoding, or the format of a compressed image, is that of depth (REP-118)."""
+    return encoding in _DEPTH or "compressedDepth" in encoding
 
 
 def layout_of(encoding: str) -> Layout:
