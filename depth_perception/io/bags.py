@@ -13,6 +13,7 @@ import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from ..limits import printable
 from .bag_reader import STORE, Bag, BagReadError, deserialize
 from .encodings import EncodingError, decode_compressed, decode_image, is_depth
 from .suffixes import is_bag
@@ -96,6 +97,10 @@ def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:
     Raises:
         BagReadError: the bag cannot be read.
     """
+    return _topics_and_remark(path)[0]
+
+
+def _topics_and_remark(path: str | Path) -> tuple[tuple[ImageTopic, ...], str]:
     with Bag(path) as bag:
         topics = []
         for name in sorted({c.topic for c in _image_connections(bag)}):
@@ -103,39 +108,40 @@ def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:
             count = sum(c.msgcount for c in connections)
             first = next((frame.message for frame in messages_of(bag, connections)), None)
             encoding = getattr(first, "encoding", None) or getattr(first, "format", "")
-            topics.append(ImageTopic(name, connections[0].msgtype, count, encoding))
-        return tuple(topics)
+            topics.append(ImageTopic(name, connections[0].msgtype, count, printable(encoding, 60)))
+        return tuple(topics), bag.remark
 
 
 def choose_image_topic(path: str | Path, wanted: str | None = None) -> ImageTopic:
     """The topic ``wanted``, or the only one with camera images.
 
     Raises:
-        BagReadError: there is no such topic, or several to choose from.
+        BagReadError: there is no such topic, it holds no camera images, or there are several to
+            choose from.
     """
-    topics = image_topics(path)
+    topics, remark = _topics_and_remark(path)
     listing = ", ".join(f"{t.name} ({t.count} x {t.encoding or t.type_name})" for t in topics)
-    if wanted is not None:
-        found = [t for t in topics if t.name.strip("/") == wanted.strip("/")]
-        if not found:
+    listing = printable(listing, 1000) or "no images at all"
+    ending = f" ({remark})" if remark else ""
+    if wanted is None:
+        candidates = [t for t in topics if t.holds_images]
+        if len(candidates) != 1:
+            choose = "; choose one with --topic" if candidates else ""
             raise BagReadError(
-                f"{path} has no image topic {wanted!r}; it has {listing or 'no images'}"
+                f"{path} has {len(candidates)} camera image topics ({listing}){choose}{ending}"
             )
-        if not found[0].count:
-            raise BagReadError(f"{path} has no images on {found[0].name}; it has {listing}")
-        if not found[0].holds_images:
-            raise BagReadError(
-                f"{found[0].name} of {path} holds depth ({found[0].encoding}), not camera images; "
-                f"it has {listing}"
-            )
-        return found[0]
-    candidates = [t for t in topics if t.holds_images]
-    if len(candidates) != 1:
+        return candidates[0]
+    chosen = next((t for t in topics if t.name.strip("/") == wanted.strip("/")), None)
+    if chosen is None:
+        raise BagReadError(f"{path} has no image topic {wanted!r}; it has {listing}{ending}")
+    if not chosen.count:
+        raise BagReadError(f"{path} has no images on {chosen.name}; it has {listing}{ending}")
+    if not chosen.holds_images:
         raise BagReadError(
-            f"{path} has {len(candidates)} camera image topics ({listing or 'no images at all'})"
-            + ("; choose one with --topic" if candidates else "")
+            f"{chosen.name} of {path} holds depth ({chosen.encoding}), not camera images; it has "
+            f"{listing}"
         )
-    return candidates[0]
+    return chosen
 
 
 def read_frames(path: str | Path, topic: str) -> Iterator[BagFrame]:

@@ -11,16 +11,13 @@ IMAGE_SUFFIXES = frozenset(
 HEIF_SUFFIXES = frozenset((".heic", ".heics", ".heif", ".heifs", ".hif"))
 # further formats that are read where the libraries were built with the codec
 READABLE_SUFFIXES = (
-    IMAGE_SUFFIXES
-    | HEIF_SUFFIXES
-    | frozenset(
-        (".avif", ".dib", ".gif", ".insp", ".jfif", ".jp2", ".jpe", ".pbm", ".pxm", ".ras", ".sr")
-    )
-    | frozenset((".tga",))
-)
+    IMAGE_SUFFIXES | HEIF_SUFFIXES | {".avif", ".dib", ".gif", ".insp", ".jfif", ".jp2", ".jpe"}
+) | {".pbm", ".pxm", ".ras", ".sr", ".tga"}
 VIDEO_SUFFIXES = frozenset(
-    (".3gp", ".360", ".avi", ".insv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg")
-    + (".mts", ".ogv", ".ts", ".webm", ".wmv")
+    (
+        *(".3gp", ".360", ".avi", ".insv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
+        *(".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
+    )
 )
 BAG_FILE_SUFFIXES = frozenset((".mcap", ".db3", ".bag"))
 
