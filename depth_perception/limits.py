@@ -74,6 +74,12 @@ IMAGE_BYTES = Limit("image_bytes", 1 << 30, "bytes")
 ASPECT = Limit("aspect", 10.0, "times as long as wide")
 """Ratio of the sides of a pinhole image; networks keep the ratio, so it decides what they cost."""
 
+FOCAL_PER_SIDE = (0.02, 200.0)
+"""Least and largest focal length of a pinhole camera in sides of its image: 175 and 0.3 degrees."""
+
+PARAMETER_BYTES = Limit("parameter_bytes", 4 << 20, "bytes")
+"""Size of a file with parameters or names of classes."""
+
 CALIBRATION_MESSAGES = Limit("calibration_messages", 200_000, "messages")
 """CameraInfo messages that are read from a bag."""
 

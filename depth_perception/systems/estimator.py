@@ -18,6 +18,7 @@ from ..geometry import Camera, Equirectangular, Pinhole
 from ..geometry.camera import same_aspect
 from ..layers import resize_map
 from ..layers.cpu_products import on_cpu
+from ..limits import ASPECT
 from ..options import Backend
 from ..prediction import Prediction
 from .card import ModelCard
@@ -191,6 +192,9 @@ class Estimator(ABC):
         return image.to(self.device, non_blocking=True)
 
     def _camera_of(self, camera: Camera | None, height: int, width: int) -> Camera:
+        if self.card.camera == "pinhole":
+            ratio = max(height, width) / min(height, width)
+            ASPECT.check(ratio, f"the image is {width} x {height} (width x height)")
         if camera is not None:
             return self._checked(camera, height, width)
         if self.card.camera == "pinhole":

@@ -19,7 +19,8 @@ from rclpy.utilities import remove_ros_args
 from rosbags.rosbag2 import Reader, ReaderError
 from rosgraph_msgs.msg import Clock
 
-from ..nodes.runner import INTERRUPTS, ros
+from .. import interrupts
+from ..nodes.runner import INTERRUPTS, StartError, ros
 from .types import UnknownTypeError, from_bag_qos, message_class
 
 _SLICE_S = 0.02
@@ -143,7 +144,7 @@ class BagPlayer(Node):
         self._clock_publisher.publish(message)
 
     def _pause(self, seconds: float) -> None:
-        if not self.context.ok():
+        if interrupts.requested.is_set() or not self.context.ok():
             raise ExternalShutdownException
         time.sleep(max(0.0, seconds))
 
@@ -152,21 +153,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Play a bag; 0 when played or interrupted, 1 when there was nothing to play."""
     arguments = list(sys.argv if arguments is None else ["bag_player", *arguments])
     options = vars(_parser().parse_args(remove_ros_args(arguments)[1:]))
-    with ros(arguments):
-        player: BagPlayer | None = None
-        try:
-            player = BagPlayer(options.pop("bag"), PlayOptions(**options))
-            count = player.play()
-            player.get_logger().info(f"played {count} messages")
+    player: BagPlayer | None = None
+    try:
+        with ros(arguments):
+            interrupts.interrupt()
+            try:
+                player = BagPlayer(options.pop("bag"), PlayOptions(**options))
+                count = player.play()
+                player.get_logger().info(f"played {count} messages")
+            finally:
+                interrupts.ignore()
+                if player is not None:
+                    player.destroy_node()
             return 0 if count else 1
-        except ReaderError as error:
-            print(f"bag_player: {error}", file=sys.stderr)
-            return 1
-        except INTERRUPTS:
-            return 0
-        finally:
-            if player is not None:
-                player.destroy_node()
+    except (ReaderError, StartError) as error:
+        print(f"bag_player: {error}", file=sys.stderr)
+        return 1
+    except INTERRUPTS:
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2]
+TUNE = "DEPTH_PERCEPTION_TUNE"
 PROFILE = Path("config", "fastdds_large_data.xml")
 
 
@@ -24,3 +25,16 @@ def tuned_environment(prefix_path: str) -> dict[str, str]:
         vendor = "FASTRTPS" if is_older else "FASTDDS"
         variables[f"{vendor}_DEFAULT_PROFILES_FILE"] = str(profile)
     return variables
+
+
+def tune_environment() -> None:
+    """Set for this process what its libraries read when they are loaded; the user's values stay.
+
+    Settings of the allocator would come too late: :mod:`.allocator` has them.
+    ``DEPTH_PERCEPTION_TUNE=0`` changes nothing.
+    """
+    if os.environ.get(TUNE) == "0":
+        return
+    for name, value in tuned_environment(os.environ.get("AMENT_PREFIX_PATH", "")).items():
+        if not name.startswith("MALLOC_"):
+            os.environ.setdefault(name, value)

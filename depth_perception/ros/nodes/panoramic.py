@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Equirectangular
+from ...geometry.camera import same_aspect
 from ...geometry.panel_merge import surrounding_panels
 from ...systems import Estimator, PanelsEstimator, PanopticDepthEstimator, card, options_of
 from ...systems.card import panels_card
@@ -28,7 +29,6 @@ from .depth_node import Loaded, load_chosen
 from .scaled_node import ScaledNode
 from .segments import NodeSegments, segment_details
 
-_ASPECT_TOLERANCE = 0.02
 _PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")
 
 
@@ -172,7 +172,7 @@ def panorama_camera(
         ValueError: a full panorama that is not twice as wide as high.
     """
     is_full = horizontal_fov_deg >= 360.0 and vertical_fov_deg >= 180.0
-    if is_full and abs(width / (2.0 * height) - 1.0) > _ASPECT_TOLERANCE:
+    if is_full and not same_aspect((height, width), (1, 2)):
         raise ValueError(
             f"the image is {width} x {height} (width x height), but a full panorama is twice as "
             "wide as high. If it is a partial panorama, set horizontal_fov_deg and "
