@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
+from ..options import nearest as nearest_name
 from .strict_mapping import RecipeError, from_mapping, nearest
 
 
@@ -250,9 +251,9 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     elif Path(name).is_file():
         content = Path(name).read_bytes()
     else:
-        raise RecipeError(
-            f"no recipe {name!r}: give a YAML file or one of {', '.join(packaged_recipes())}"
-        )
+        known = packaged_recipes()
+        hint = nearest_name(name, known, f"give a YAML file or one of {', '.join(known)}")
+        raise RecipeError(f"no recipe {name!r}: {hint}")
     try:
         mapping = yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -407,4 +407,4 @@ def _reason(error: Exception) -> str:
 
 def _stamp_name(frame: BagFrame) -> str:
     seconds, nanoseconds = divmod(frame.stamp_ns, 10**9)
-    return f"{seconds}_{nanoseconds:09d}"
+    return f"{seconds:010d}_{nanoseconds:09d}"  # names sort by time, also by that of a simulation

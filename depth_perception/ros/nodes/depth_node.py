@@ -475,6 +475,7 @@ class DepthNode(LifecycleNode, Generic[S]):
             max_rate_hz=settings.max_rate_hz,
             busy_s=0.0 if worker is None else worker.busy_s(now_s),
             details={
+                "outputs heard": str(sum(map(has_listener, self._output_publishers))),
                 **{f"{topic} publishers": str(count) for topic, count in matched.items()},
                 **self.details(),
             },
