@@ -41,6 +41,7 @@ class ModelCard:
         is_panoptic: panoptic segmentation: predictions have segments.
         has_depth: false for a model that returns segments only.
         notes: intended use and limitations.
+        heights: least and largest ``height`` that the model was trained for; None if any will do.
         for_tests: a small size of an architecture, for tests and for training on little data;
             hidden from users.
     """
@@ -69,6 +70,7 @@ class ModelCard:
     is_panoptic: bool = False
     has_depth: bool = True
     reference_focal_px: float | None = None
+    heights: tuple[int, int] | None = None
     for_tests: bool = False
 
     def __post_init__(self) -> None:
@@ -77,6 +79,17 @@ class ModelCard:
                 f"camera of model {self.name} must be equirectangular or pinhole, got "
                 f"{self.camera!r}"
             )
+
+    def height_remark(self, height: int | None) -> str:
+        """A sentence if the model was not trained for this height of its input; else empty."""
+        if height is None or self.heights is None or self.heights[0] <= height <= self.heights[1]:
+            return ""
+        low, high = self.heights
+        trained = f"{low} rows" if low == high else f"{low} to {high} rows"
+        return (
+            f"{self.name} is trained for {trained} of its input only: depth with height {height} "
+            "is worse and has another scale; leave height unset"
+        )
 
     @property
     def source(self) -> str:

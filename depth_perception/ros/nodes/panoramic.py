@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, cast
 
+import numpy as np
 from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Equirectangular
 from ...geometry.camera import same_aspect
 from ...geometry.panel_merge import surrounding_panels
+from ...io.content import is_dual_fisheye
 from ...systems import Estimator, PanelsEstimator, PanopticDepthEstimator, card, options_of
 from ...systems.card import panels_card
 from ..compat.transforms import static_broadcaster
@@ -20,12 +22,12 @@ from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import fit_mask, hide, read_mask
 from ..messages.buffers import Staging
 from ..messages.frames import UPRIGHT, rotation_message, static_transform
-from ..messages.images import read_rgb
 from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.common import PanoramicSettings
 from ..parameters.models import estimator_options
-from .depth_node import Loaded, load_chosen
+from .chosen import load_chosen
+from .depth_node import Loaded
 from .scaled_node import ScaledNode
 from .segments import NodeSegments, segment_details
 
@@ -88,7 +90,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         )
 
     def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
-        image = self._staging.upload(read_rgb(arrival.message), self.estimator.device)
+        image = self._staging.upload(self.read(arrival.message, settings), self.estimator.device)
         fov = (settings.horizontal_fov_deg, settings.vertical_fov_deg)
         camera = panorama_camera(*image.shape[:2], *fov)
         if self._segments is not None:
@@ -104,6 +106,14 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         header = arrival.message.header
         self._publish_frames(header.frame_id, settings)
         return self.in_metres(header, image, prediction, settings)
+
+    def content_fault(self, pixels: np.ndarray) -> str:
+        if is_dual_fisheye(pixels):
+            return (
+                "the image looks like two round images side by side, not like a panorama: let the "
+                "driver of the camera stitch it"
+            )
+        return super().content_fault(pixels)
 
     def details(self) -> Mapping[str, str]:
         return {**super().details(), **segment_details(self._segments)}

@@ -119,6 +119,12 @@ class NodeSettings:
         "Period of the messages on /diagnostics.",
         **{**TIMEOUT, "maximum": 60.0, "reload": True},
     )
+    blank_images: str = option(
+        "warn",
+        "Treatment of images without content (covered or blinded lens, broken sensor), which "
+        "give depth all the same. warn: the diagnostics warn. drop: nothing is published for them.",
+        choices=("warn", "drop"),
+    )
     frame_id: str = option(
         "",
         "Frame of images that name none. Empty: the diagnostics warn of such images, because what "

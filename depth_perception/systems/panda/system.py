@@ -25,6 +25,7 @@ def _models() -> Iterator[Model]:
         scale=ScaleKind.METRIC,
         max_depth_m=20.0,
         default_height=112,
+        heights=(112, 112),
         file_name="panda_tiny_metric.safetensors",
         embedded=True,
         antialias=True,
