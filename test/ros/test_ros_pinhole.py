@@ -199,6 +199,29 @@ def test_bad_camera_info_is_refused_with_the_reason(truth: Running, name: str) -
     assert not truth.probe.set_parameters(camera_info__require_same_frame=False)
 
 
+def test_camera_info_of_another_frame_is_used_with_a_warning(truth: Running) -> None:
+    other = info(header=Header(frame_id="tail"))
+    found = truth.probe.ask(image(PIXELS), ("depth/image", "depth/camera_info"), other)
+    assert found["depth/image"].header.frame_id == FRAME
+    np.testing.assert_allclose(found["depth/camera_info"].k, CAMERA.to_k())
+    status = truth.probe.wait_status("message", "but its camera_info of 'tail'")
+    assert status["level"] == "1"
+    truth.probe.ask(image(PIXELS), ("depth/image",), info(header=Header(frame_id=f"/{FRAME}")))
+    assert "tail" not in truth.probe.status()["message"]
+
+
+def test_camera_that_was_never_calibrated_has_the_assumed_field_of_view(truth: Running) -> None:
+    probe = truth.probe
+    zeros = {"k": [0.0] * 9, "r": [0.0] * 9, "p": [0.0] * 12, "d": [], "distortion_model": ""}
+    assert not probe.set_parameters(camera_info__fallback_fov_deg=60.0)
+    found = probe.ask(image(PIXELS), ("depth/camera_info",), info(**zeros))
+    focal = WIDTH / 2 / math.tan(math.radians(30))
+    assert found["depth/camera_info"].k[0] == pytest.approx(focal)
+    assert probe.wait_status("message", "(not calibrated)")["level"] == "1"
+    assert not probe.set_parameters(camera_info__fallback_fov_deg=0.0)
+    _refused(probe, image(PIXELS), info(**zeros), "set camera_info.fallback_fov_deg")
+
+
 def test_bad_image_is_refused_with_the_reason(truth: Running) -> None:
     _refused(truth.probe, image(PIXELS, "jpeg2000"), info(), "unknown image encoding 'jpeg2000'")
 
