@@ -159,13 +159,14 @@ class InferRun:
             path = self._manifest.claim(key, state, stem, (".mp4",))[0]
             video = stack.enter_context(VideoWriter(path, frames.info.rate_hz))
             for image in frames:
-                stamp_s = count / frames.info.rate_hz
+                stamp_s = frames.time_s
                 prediction = self._depth(
                     image, item.path, scale, steady, stamp_s, output_size="input"
                 )
                 ends = self._limits(prediction, limits)
                 colours = self._class_colours()
-                video.write(render_prediction(prediction, image, self._options, ends, colours))
+                shown = render_prediction(prediction, image, self._options, ends, colours)
+                video.write(shown, stamp_s)
                 done = self._reporter(f"{item.path} frame {count}")
                 frame, frame_key = stem / f"{count:06d}", f"{key}#{count}"
                 self._write(frame_key, state, frame, image, prediction, done, picture=False)
@@ -174,9 +175,13 @@ class InferRun:
             self._background.drain()
         if len(self._summary.failures) == failures:
             self._manifest.finish(key)
-        if frames.info.frames and count < 0.98 * frames.info.frames - 2:
+        if frames.is_cut:
             self._summary.notes.append(
                 f"{item.path}: only {count} of {frames.info.frames} frames can be read"
+            )
+        if not video.is_timed:
+            self._summary.notes.append(
+                f"{item.path}: its frames come at varying times, and those of the result do not"
             )
         self._summary.made += 1
 
