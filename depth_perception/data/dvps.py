@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from ..geometry import Pinhole
-from ..io.atomic import replacing
+from ..io.atomic import write_text
 from ..io.images import read_image
 from ..segment_classes import CITYSCAPES
 from .files import rgb_tensor, write_samples
@@ -162,8 +162,7 @@ def write_index(root: str | Path, split: str) -> int:
         names = {"image": files.image, "depth": files.depth, "seg": files.labels[0]}
         size = {"height": image.shape[0], "width": image.shape[1]}
         entries.append(size | {key: path.name for key, path in names.items()})
-    with replacing(index_path(root, split)) as part:
-        part.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    write_text(index_path(root, split), json.dumps(entries, indent=1) + "\n")
     return len(entries)
 
 

@@ -4,55 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
+from ..io.sheet import Sheet
 from .loop import Evaluation
 from .metrics import TITLES
 from .panoptic import Average, Groups, PanopticScore
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A table: the first column is text, the others are numbers."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    @classmethod
-    def of(
-        cls, evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None
-    ) -> Sheet:
-        """One row for each evaluation of the same metrics, indented ones for parts of the data
-        set, and the ``published`` figures by the names of the metrics."""
-        names = [name for name in TITLES if name in evaluations[0].metrics]
-        rows = []
-        for e in evaluations:
-            rows.append((e.name, str(e.frames), *_cells(e.metrics, names)))
-            for label, frames, metrics in e.groups:
-                rows.append((f"  {label}", str(frames), *_cells(metrics, names)))
-        if published is not None:
-            rows.append(("published", "", *_cells(published, names)))
-        return cls(("model", "frames", *(TITLES[name] for name in names)), tuple(rows))
-
-    def table(self) -> Table:
-        """For a terminal."""
-        result = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for index, title in enumerate(self.header):
-            result.add_column(title, justify="left" if index == 0 else "right", no_wrap=True)
-        for row in self.rows:
-            result.add_row(*row)
-        return result
-
-    def markdown(self) -> str:
-        """As a Markdown table."""
-        head, *rows = ["| " + " | ".join(row) + " |" for row in (self.header, *self.rows)]
-        line = "|---" + "|--:" * (len(self.header) - 1) + "|"
-        return "\n".join([head, line, *rows]) + "\n"
+def sheet(evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None) -> Sheet:
+    """One row for each evaluation of the same metrics, indented ones for parts of the data set,
+    and the ``published`` figures by the names of the metrics."""
+    names = [name for name in TITLES if name in evaluations[0].metrics]
+    rows = []
+    for e in evaluations:
+        rows.append((e.name, str(e.frames), *_cells(e.metrics, names)))
+        for label, frames, metrics in e.groups:
+            rows.append((f"  {label}", str(frames), *_cells(metrics, names)))
+    if published is not None:
+        rows.append(("published", "", *_cells(published, names)))
+    return Sheet(("model", "frames", *(TITLES[name] for name in names)), tuple(rows))
 
 
 def document(

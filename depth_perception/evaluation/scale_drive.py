@@ -22,6 +22,7 @@ from ..data.worlds.primitives import first_hits
 from ..data.worlds.world import World
 from ..geometry import Equirectangular
 from ..io.atomic import replacing
+from ..io.sheet import Sheet
 from ..prediction import DepthSpace, Prediction, ScaleKind
 from ..scale import FitError, FitModel, FitOptions, ScaleOptions, ScaleRecovery, fit_depth
 from ..scale.sources import points_reference
@@ -99,7 +100,6 @@ def drive(
         else:
             frame = _frame(world, options, index)
             if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as partial:
                     torch.save(dict(vars(frame)), partial)
         if on_frame is not None:
@@ -287,19 +287,11 @@ def score_drive(
 
 def markdown(scores: Sequence[DriveScore]) -> str:
     """A table of scores."""
-    lines = [
-        "| world | metres from | frames in metres | AbsRel | oracle | ratio | jitter, mean "
-        "| jitter, 95 % |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for score in scores:
-        r = score.row()
-        lines.append(
-            f"| {r['world']} | {r['way']} | {r['metric']:.0%} of {r['frames']} "
-            f"| {r['abs_rel']:.3f} | {r['oracle_abs_rel']:.3f} | {r['ratio']:.2f} "
-            f"| {r['jitter_mean']:.2%} | {r['jitter_95']:.2%} |"
-        )
-    return "\n".join(lines) + "\n"
+    header = "world", "metres from", "frames in metres", "AbsRel", "oracle", "ratio"
+    cells = "{world}", "{way}", "{metric:.0%} of {frames}", "{abs_rel:.3f}", "{oracle_abs_rel:.3f}"
+    cells += "{ratio:.2f}", "{jitter_mean:.2%}", "{jitter_95:.2%}"
+    rows = (tuple(cell.format(**score.row()) for cell in cells) for score in scores)
+    return Sheet((*header, "jitter, mean", "jitter, 95 %"), tuple(rows), len(cells)).markdown()
 
 
 def _oracle(plain: Prediction, ground_truth: Tensor, mask: Tensor) -> Tensor:

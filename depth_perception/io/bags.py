@@ -86,14 +86,18 @@ def pixel_fields(message: Any) -> tuple[int, int, str, int, int, Any]:
     )  # fmt: skip
 
 
+def header_of(stamp_ns: int, frame_id: str) -> Any:
+    """A std_msgs/Header."""
+    stamp = STORE.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
+    return STORE.types["std_msgs/msg/Header"](stamp, frame_id)
+
+
 def image_message(stamp_ns: int, frame_id: str, pixels: np.ndarray, encoding: str) -> Any:
     """A sensor_msgs/Image of little-endian pixels (H, W) or (H, W, C)."""
-    types = STORE.types
-    stamp = types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
-    header = types["std_msgs/msg/Header"](stamp, frame_id)
     height, width = pixels.shape[:2]
     data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
-    return types[IMAGE_TYPE](header, height, width, encoding, 0, data.size // height, data)
+    header, step = header_of(stamp_ns, frame_id), data.size // height
+    return STORE.types[IMAGE_TYPE](header, height, width, encoding, 0, step, data)
 
 
 def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:

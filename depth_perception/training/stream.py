@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset, get_worker_info
 
+from ..data.frames import Reader
 from .recipe import Clock, RunRecipe
 from .strict_mapping import RecipeError
 
 B = TypeVar("B", bound="StepBatch")
+F = TypeVar("F")
 
 
 class NoFramesError(ValueError):
@@ -92,20 +94,24 @@ class HeldOut(Sequence[B]):
     """Validation batches of one frame each, spread evenly over a data set.
 
     Args:
-        total: number of frames in the data set. count: at most so many of them are used.
-        read: makes a batch from the number of its frame and its own index.
+        frames: the data set; None skips validation.
+        count: at most so many of its frames are used.
+        read: makes a batch from a frame and the index of the batch.
     """
 
-    def __init__(self, total: int, count: int, read: Callable[[int, int], B]) -> None:
+    def __init__(
+        self, frames: Reader[F] | Sequence[F] | None, count: int, read: Callable[[F, int], B]
+    ) -> None:
+        total = 0 if frames is None else len(frames)
         count = min(count, total)
-        self._frames = [place * total // count for place in range(count)]
-        self._read = read
+        self._places = [place * total // count for place in range(count)]
+        self._frames, self._read = frames, read
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._places)
 
     def __getitem__(self, index: int) -> B:
-        return self._read(self._frames[index], index)
+        return self._read(self._frames[self._places[index]], index)
 
 
 class BatchStream(IterableDataset):
@@ -177,17 +183,11 @@ class BatchModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         at = self.trainer
-        stream = BatchStream(
-            self._data, self._run, self._clock, at.global_step, at.global_rank, at.world_size
-        )
+        place = (at.global_step, at.global_rank, at.world_size)
+        stream = BatchStream(self._data, self._run, self._clock, *place)
         return DataLoader(stream, batch_size=None, num_workers=self._run.loaders)
 
     def val_dataloader(self) -> DataLoader:
         held_out = self._data.held_out
         share = range(self.trainer.global_rank, len(held_out), self.trainer.world_size)
         return DataLoader(Subset(held_out, share), batch_size=None)
-
-    def transfer_batch_to_device(
-        self, batch: StepBatch, device: torch.device, dataloader_idx: int
-    ) -> StepBatch:
-        return batch.to(device)

@@ -174,7 +174,7 @@ def test_bench_node_accounts_for_every_picture(monkeypatch: pytest.MonkeyPatch) 
     assert differences["points"] == 0
     assert differences["position m"] < 1e-5
     assert 1500 < result.figures["points"] < 2048
-    assert result.table().row_count == 2
+    assert result.sheet.table().row_count == 2
     assert any("less time" in line for line in result.lines)
 
 

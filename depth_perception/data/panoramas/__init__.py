@@ -105,7 +105,6 @@ def write_panoramas(
             grid = _to_cassini(range_m.shape[0])
             rgb, range_m = grid.sample(rgb, "nearest"), grid.sample(range_m, "nearest")
         write_rgb(root / image, rgb)
-        (root / depth).parent.mkdir(parents=True, exist_ok=True)
         reader.write_range(root / depth, range_m.cpu().numpy())
         lines.append(f"{image} {depth}")
     write_lines(root / f"{split}.txt", lines)

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ...geometry import Camera
-from ...io.atomic import replacing
+from ...io.atomic import write_text
 from ..files import rgb_tensor, write_samples
 from ..frames import PanoramaFrame
 from ..world_options import FolderOptions
@@ -198,8 +198,7 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
                 f"{path} describes another data set; write into another folder, or use its options"
             )
         return
-    with replacing(path) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    write_text(path, text + "\n")
 
 
 def _append(root: Path, entries: list[dict], present: set[str]) -> None:

@@ -183,12 +183,8 @@ class StereoData:
             raise NoFramesError(f"{data.root} holds no pairs")
         self._readers = [_read(reader, data.keep) for reader in readers]
         self._data, self._count = data, len(readers[0])
-        self.held_out: Sequence[StereoBatch] = ()
-        if data.val is not None:
-            frames = _pairs(data, validation=True)[0]
-            self.held_out = HeldOut(
-                len(frames), val_frames, lambda item, _: _validation_pair(frames[item], data.size)
-            )
+        val = None if data.val is None else _pairs(data, validation=True)[0]
+        self.held_out = HeldOut(val, val_frames, lambda pair, _: _validation_pair(pair, data.size))
 
     def __len__(self) -> int:
         return self._count
@@ -249,14 +245,12 @@ class PanoramaData:
         if len(views) == 0:
             raise NoFramesError(f"{data.root} holds no panoramas")
         self._read, self._count = _read(views, data.keep), len(views)
-        self.held_out: Sequence[PanoramaBatch] = ()
-        if data.val is not None:
-            val_views = _views(data, validation=True)
 
-            def validation(item: int, _: int) -> PanoramaBatch:
-                return PanoramaBatch(*(m[None] for m in _panorama(val_views[item], data.size)))
+        def validation(view: View, _: int) -> PanoramaBatch:
+            return PanoramaBatch(*(m[None] for m in _panorama(view, data.size)))
 
-            self.held_out = HeldOut(len(val_views), val_frames, validation)
+        val = None if data.val is None else _views(data, validation=True)
+        self.held_out = HeldOut(val, val_frames, validation)
 
     def __len__(self) -> int:
         return self._count

@@ -72,10 +72,8 @@ class PanopticData:
         self._frames = recipe.train.open()
         if not len(self._frames):
             raise NoFramesError(f"{recipe.train.root} holds no frames")
-        self.held_out: Sequence[PanopticBatch] = ()
-        if recipe.val is not None:
-            val = recipe.val.open()
-            self.held_out = HeldOut(len(val), val_frames, lambda item, _: batch_of([val[item]]))
+        val = None if recipe.val is None else recipe.val.open()
+        self.held_out = HeldOut(val, val_frames, lambda frame, _: batch_of([frame]))
 
     def __len__(self) -> int:
         return len(self._frames)

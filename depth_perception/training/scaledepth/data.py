@@ -232,7 +232,7 @@ class PhotoData:
             return PhotoBatch(*maps, torch.tensor([photo.scene]), kind)
 
         total = sum(len(folder) for _, folder in val_sets)
-        self.held_out = HeldOut(total, val_frames, validation)
+        self.held_out = HeldOut(range(total), val_frames, validation)
 
     def __len__(self) -> int:
         return sum(len(folder) for _, folder in self._sets)
