@@ -10,7 +10,9 @@ from typing import Any, Literal
 from torch import Tensor
 
 from . import rendered
-from .benchmarks import BENCHMARKS, ZERO_SHOT, BenchmarkReader
+from .benchmarks import BENCHMARKS
+from .benchmarks.files import BenchmarkReader
+from .benchmarks.zero_shot import ZERO_SHOT
 from .cityscapes import CityscapesPanoptic
 from .dvps import CityscapesDvps, DvpsReader, SemKittiDvps
 from .frames import Reader

@@ -210,7 +210,7 @@ def test_pictures_are_found(tmp_path: Path, name: str) -> None:
     (tmp_path / "list.txt").write_text("nowhere.jpg\n")
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg, which is missing"):
         open_images(name, tmp_path, listing=tmp_path / "list.txt")
-    with pytest.raises(FileNotFoundError, match=r"no .* pictures in"):
+    with pytest.raises(FileNotFoundError, match=r"no .* images in"):
         open_images(name, tmp_path / "empty")
 
 

@@ -166,10 +166,7 @@ class Job:
             raise ValueError(reason)
         if only not in (None, benchmark.protocol):
             raise ValueError(f"{self.model} is scored as relative depth: take --protocol {only}")
-        own = _given(self.network) & {
-            "steps",
-            "semantics_checkpoint",
-        }  # only some systems have them
+        own = _given(self.network) & {"steps", "semantics_checkpoint"}  # of some systems only
         if unknown := own - {f.name for f in fields(options_of(self.model))}:
             raise ValueError(f"{_flags(unknown)}: {self.model} has no such option")
         checkpoint, listing = self.network.checkpoint, self.rules.listing

@@ -24,10 +24,9 @@ from torch import Tensor
 
 from ...geometry import Equirectangular, SamplingGrid
 from ..files import write_lines, write_rgb
-from ..frames import Frame
-from .base import PanoramaFrame, Panoramas
+from ..frames import Frame, PanoramaFrame
 from .images import Diverse360, PanoramaImages, Views360x, WorldImages, Zind
-from .readers import Deep360, Matterport3D, Stanford2D3D, Structured3D
+from .readers import Deep360, Matterport3D, Panoramas, Stanford2D3D, Structured3D
 
 __all__ = [
     "PANORAMAS", "PANORAMA_IMAGES", "Deep360", "Diverse360", "Matterport3D", "PanoramaFrame",

@@ -16,8 +16,7 @@ from golden.kinds import Kinds, has
 from published.video_windows import KEYFRAMES, joined_windows
 from torch import Tensor, nn
 
-from depth_perception.data.benchmarks import diode, kitti
-from depth_perception.data.benchmarks.diode import diode_valid
+from depth_perception.data.benchmarks import diode, diode_valid, kitti
 from depth_perception.evaluation.pinhole import kitti_part
 from depth_perception.evaluation.relative import aligned_metrics, relative_metrics
 from depth_perception.geometry import DepthKind, Pinhole
