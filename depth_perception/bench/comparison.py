@@ -47,7 +47,10 @@ class Comparison:
         if settings.get("backends", ["torch"]) != ["torch"]:
             words += settings["backends"]
         notes = (*self._notes, *notes)
-        told = (f"{key} {_words(value)}" for key, value in settings.items())
+        told = [
+            f"{key} {' '.join(value) if isinstance(value, list) else value}"
+            for key, value in settings.items()
+        ]
         return Result(
             "-".join(words).replace(":", "-"),
             machine,
@@ -79,7 +82,3 @@ def comparison(options: Repeated, *, python_memory: bool = False) -> Iterator[Co
     device = bench_device(options.device)
     with torch_threads(options.threads), torch.inference_mode():
         yield Comparison(options, device, python_memory)
-
-
-def _words(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -78,20 +78,15 @@ def score_sheet(score: PanopticScore, published: Published | None = None) -> She
 def class_sheet(score: PanopticScore, names: Sequence[str]) -> Sheet:
     """One row for each scored class, by their names; classes that never occur in ground truth or
     predictions have no numbers."""
-    counts, quality = score.counts[1, 0.0], score.quality()
-    by_threshold = [score.quality(threshold) for threshold in score.thresholds]
     dpq = [f"DPQ {threshold:g}" for threshold in score.thresholds]
-    header = ("class", "kind", "PQ", "SQ", "RQ", *dpq, "matched", "missed", "wrong")
+    counts = ("matched", "missed", "wrong")
     rows = []
-    for number, name in enumerate(names):
-        kind = "thing" if number in score.rules.things else "stuff"
-        occurs = bool(quality.occurs[number])
-        cells = quality.per_class[number].tolist()
-        cells += [float(q.per_class[number, 0]) for q in by_threshold]
-        found = [int(values[number]) for values in (counts.tp, counts.fn, counts.fp)]
-        numbers = [_percent(cell) if occurs else "" for cell in cells]
-        rows.append((name, kind, *numbers, *map(str, found)))
-    return Sheet(header, tuple(rows))
+    for name, found in score_document(score, names)["classes"].items():
+        numbers = (found["pq"], found["sq"], found["rq"], *found["dpq"].values())
+        cells = [_percent(number) if found["occurs"] else "" for number in numbers]
+        kind = "thing" if found["thing"] else "stuff"
+        rows.append((name, kind, *cells, *(str(found[count]) for count in counts)))
+    return Sheet(("class", "kind", "PQ", "SQ", "RQ", *dpq, *counts), tuple(rows))
 
 
 def score_document(

@@ -19,8 +19,9 @@ from ..data.worlds import Walk, make_world, render
 from ..data.worlds.bag import walk_pose
 from ..data.worlds.lidar import Lidar, scan
 from ..data.worlds.primitives import first_hits
-from ..data.worlds.world import World
+from ..data.worlds.world import BODY_OF_OPTICAL, World
 from ..geometry import Equirectangular
+from ..geometry.rotations import axis_rotation
 from ..io.atomic import replacing
 from ..io.sheet import Sheet
 from ..prediction import DepthSpace, Prediction, ScaleKind
@@ -64,14 +65,10 @@ class DriveOptions:
 
     def lidar_in_camera(self) -> Tensor:
         """(4, 4) float64, from the lidar to the optical frame of the camera."""
-        cos, sin = math.cos(self.mount_yaw), math.sin(self.mount_yaw)
-        mount = torch.eye(4, dtype=torch.float64)
-        mount[:2, :2] = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
+        mount, optical = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
+        mount[:3, :3] = axis_rotation(2, self.mount_yaw)
         mount[:3, 3] = torch.tensor(self.mount_m, dtype=torch.float64)
-        optical = torch.eye(4, dtype=torch.float64)
-        optical[:3, :3] = torch.tensor(
-            [[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]], dtype=torch.float64
-        )
+        optical[:3, :3] = BODY_OF_OPTICAL.T
         return optical @ mount
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import lightning
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset, get_worker_info
 
@@ -38,7 +39,8 @@ class StepBatch:
 
     def to(self: B, device: torch.device) -> B:
         """The batch on another device."""
-        return replace(self, **{k: _moved(v, device) for k, v in self._parts().items()})
+        parts = self._parts().items()
+        return replace(self, **{k: move_data_to_device(v, device) for k, v in parts})
 
     def split(self: B, count: int) -> tuple[B, ...]:
         """At most ``count`` batches of nearly the same size, in order."""
@@ -50,12 +52,6 @@ class StepBatch:
     def _parts(self) -> dict[str, Tensor | tuple]:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {k: v for k, v in values.items() if isinstance(v, (Tensor, tuple))}
-
-
-def _moved(value: Any, device: torch.device) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_moved(entry, device) for entry in value)
-    return value.to(device) if isinstance(value, Tensor) else value
 
 
 @dataclass(frozen=True)
@@ -150,15 +146,12 @@ class BatchStream(IterableDataset):
         """The draw of a step."""
         places = range(step * self._run.batch, (step + 1) * self._run.batch)
         places = places[self._rank :: self._world]
-        items = _shuffled(places, len(self._data), self._run.seed)
+        count = len(self._data)
+        epochs = {place // count for place in places}
+        orders = {e: torch.randperm(count, generator=seeded(self._run.seed, 0, e)) for e in epochs}
+        items = tuple(int(orders[place // count][place % count]) for place in places)
         generators = tuple(seeded(self._run.seed, 1, place) for place in places)
         return Draw(step, self._clock.progress(step), items, generators)
-
-
-def _shuffled(places: range, count: int, seed: int) -> tuple[int, ...]:
-    epochs = {place // count for place in places}
-    orders = {e: torch.randperm(count, generator=seeded(seed, 0, e)) for e in epochs}
-    return tuple(int(orders[place // count][place % count]) for place in places)
 
 
 def seed_of(*numbers: int) -> int:

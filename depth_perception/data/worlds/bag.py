@@ -17,7 +17,7 @@ from ...io.bags import IMAGE_TYPE, STORE, header_of, image_message
 from ..world_options import BagNames, Walk
 from .looks import sensor_effects
 from .render import Frame, render
-from .world import World, camera_pose
+from .world import BODY_OF_OPTICAL, World
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 _FOREVER = qos.QosTime(9223372036, 854775807)
@@ -131,8 +131,7 @@ class _Bag:
         return message(header, camera.height, camera.width, model, *numbers, 0, 0, region)
 
     def body_transform(self, stamp_ns: int, pose: torch.Tensor) -> Any:
-        optical = camera_pose(torch.zeros(3, dtype=torch.float64), 0.0)[:3, :3]
-        turn = to_quaternion(pose[:3, :3].double() @ optical.T).tolist()
+        turn = to_quaternion(pose[:3, :3].double() @ BODY_OF_OPTICAL.T).tolist()
         frames = self.names.world_frame, self.names.body_frame
         return self.transform(stamp_ns, *frames, pose[:3, 3].tolist(), turn)
 

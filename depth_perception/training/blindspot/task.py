@@ -24,8 +24,7 @@ from ...geometry.stereo import SphericalStereo
 from ...systems.blindspot.config import KITTI_BASELINE_M
 from ...systems.blindspot.network import DISPARITY_LIMIT, BlindSpotVgg
 from .. import module, recipe
-from ..module import shown
-from ..networks import seeded_network
+from ..module import seeded_network, shown
 from ..strict_mapping import errors_of
 from .data import DataRecipe, StereoAugmentation, StereoBatch, StereoData
 from .photometric import PhotometricOptions, stereo_loss

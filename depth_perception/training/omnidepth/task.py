@@ -13,8 +13,7 @@ from ...systems.omnidepth.network import OmniDepth, RectNet
 from .. import module, recipe
 from ..blindspot.data import DataRecipe, PanoramaBatch, PanoramaData, StereoAugmentation
 from ..blindspot.validation import HIGHER, LOWER, check_size, range_metrics, range_preview
-from ..module import LearningFactors
-from ..networks import seeded_network
+from ..module import LearningFactors, seeded_network
 from ..strict_mapping import errors_of
 from .losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
 

@@ -20,8 +20,7 @@ from ...io.atomic import write_text
 from ...io.depth_files import read_depth, write_array
 from ...systems import load_network
 from .. import module
-from ..module import Track, untracked
-from ..networks import known_card
+from ..module import Track, known_card, untracked
 from ..stream import Draw, NoFramesError, seed_of
 from ..strict_mapping import RecipeError
 from . import frames

@@ -31,8 +31,7 @@ from ...systems.panopticdepth.lean_maps import lean_map
 from ...systems.panopticdepth.maps import PanopticMap, View
 from ...systems.panopticdepth.network import PanopticDepth
 from .. import module, recipe
-from ..module import LearningFactors
-from ..networks import known_card
+from ..module import LearningFactors, known_card
 from ..strict_mapping import RecipeError, errors_of
 from .data import DataRecipe, PanopticBatch, PanopticData
 from .losses import PanopticLosses, batch_targets, panoptic_losses

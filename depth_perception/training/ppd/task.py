@@ -16,7 +16,7 @@ from ...systems.ppd.network import PixelPerfectDepth
 from ...systems.ppd.semantics import DepthAnythingSemantics, MogeSemantics, semantics_of
 from ...systems.ppd.transformer import SpDit
 from .. import module, recipe
-from ..networks import seeded_network
+from ..module import seeded_network
 from ..strict_mapping import errors_of
 from .data import DataRecipe, PpdBatch, PpdData
 from .losses import FARTHEST_M, gradient_loss, normalised_target, velocity_loss

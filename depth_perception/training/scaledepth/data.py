@@ -138,10 +138,6 @@ class NyuSet:
     augment: PhotoAugment = field(default_factory=PhotoAugment)
     kind: Literal["nyu"] = "nyu"
 
-    def open(self) -> Photos:
-        """The photos of the set."""
-        return nyu_photos(self.root, self.split)
-
 
 @dataclass(frozen=True)
 class KittiSet:
@@ -152,10 +148,6 @@ class KittiSet:
     augment: PhotoAugment = field(default_factory=PhotoAugment)
     kind: Literal["kitti"] = "kitti"
 
-    def open(self) -> Photos:
-        """The photos of the set."""
-        return kitti_photos(self.root, self.listing)
-
 
 @dataclass(frozen=True)
 class WorldSet:
@@ -164,10 +156,6 @@ class WorldSet:
     root: str
     augment: PhotoAugment = field(default_factory=PhotoAugment)
     kind: Literal["worlds"] = "worlds"
-
-    def open(self) -> Photos:
-        """The photos of the set."""
-        return WorldPhotos(self.root)
 
 
 PhotoSet = NyuSet | KittiSet | WorldSet
@@ -256,7 +244,12 @@ class PhotoData:
 
 
 def _opened(source: PhotoSet) -> Photos:
-    folder = source.open()
+    if isinstance(source, NyuSet):
+        folder: Photos = nyu_photos(source.root, source.split)
+    elif isinstance(source, KittiSet):
+        folder = kitti_photos(source.root, source.listing)
+    else:
+        folder = WorldPhotos(source.root)
     if len(folder) == 0:
         raise NoFramesError(f"the {source.kind} set below {source.root} holds no images")
     lost = folder.missing() if isinstance(folder, PhotoFolder) else []
