@@ -36,6 +36,10 @@ class Comparison:
         found = measure(variants, self.device, python_memory=self._python_memory, **counts)
         return Stage(work, found, tuple(differences()), moved_bytes)
 
+    def asked(self, *names: str) -> dict[str, Any]:
+        """Options by name, for settings."""
+        return {name: getattr(self.options, name) for name in names}
+
     def result(
         self, bench: str, stages: Sequence[Stage], settings: Mapping[str, Any], *notes: str
     ) -> Result:

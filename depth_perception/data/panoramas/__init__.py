@@ -19,6 +19,8 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,7 +33,8 @@ from .readers import Deep360, Matterport3D, Panoramas, Stanford2D3D, Structured3
 __all__ = [
     "PANORAMAS", "PANORAMA_IMAGES", "Deep360", "Diverse360", "Matterport3D", "PanoramaFrame",
     "PanoramaImages", "Panoramas", "Stanford2D3D", "Structured3D", "Views360x", "WorldImages",
-    "Zind", "open_images", "open_panoramas", "write_panorama_images", "write_panoramas",
+    "Zind", "nearest_map", "open_images", "open_panoramas", "resize_cubic", "write_panorama_images",
+    "write_panoramas",
 ]  # fmt: skip
 
 PANORAMAS: dict[str, type[Panoramas]] = {
@@ -123,3 +126,20 @@ def _to_cassini(width: int) -> SamplingGrid:
     along, across = torch.meshgrid(along, across, indexing="ij")
     rays = (across.sin(), across.cos() * along.sin(), across.cos() * along.cos())
     return SamplingGrid.of(Equirectangular(width, 2 * width), torch.stack(rays, -1))
+
+
+def resize_cubic(rgb: Tensor, height: int) -> Tensor:
+    """(3, H, W) uint8 to (3, height, 2 height) uint8 as in PanDA: cubic, without antialiasing."""
+    if tuple(rgb.shape[1:]) == (height, 2 * height):
+        return rgb
+    pixels = np.ascontiguousarray(rgb.permute(1, 2, 0).numpy())
+    pixels = cv2.resize(pixels, (2 * height, height), interpolation=cv2.INTER_CUBIC)
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def nearest_map(values: Tensor, height: int) -> Tensor:
+    """(H, W) float32 to (height, 2 height), nearest sample of OpenCV, as in PanDA."""
+    if tuple(values.shape) == (height, 2 * height):
+        return values
+    size = (2 * height, height)
+    return torch.from_numpy(cv2.resize(values.numpy(), size, interpolation=cv2.INTER_NEAREST))

@@ -178,16 +178,12 @@ def _write_frame(
 
 def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
     described = {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": FORMAT, "version": VERSION,
         "camera": {"type": type(camera).__name__, **asdict(camera)},
-        "height": camera.height,
-        "width": camera.width,
-        "range_unit_m": 0.001,
-        "max_range_m": MAX_RANGE_M,
-        "options": asdict(options),
-        "classes": [asdict(entry) for entry in CLASSES],
-    }
+        "height": camera.height, "width": camera.width,
+        "range_unit_m": 0.001, "max_range_m": MAX_RANGE_M,
+        "options": asdict(options), "classes": [asdict(entry) for entry in CLASSES],
+    }  # fmt: skip
     text = json.dumps(described, indent=1)
     path = root / "dataset.json"
     if path.is_file():

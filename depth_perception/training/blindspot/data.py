@@ -164,14 +164,12 @@ class StereoBatch(StepBatch):
 class StereoData:
     """Stereo pairs with the same augmentation in both views: colour, mirror, rotation.
 
+    See :class:`~..stream.TrainingData`.
+
     Args:
         augment: colours of each pair, and probability of mirroring a step.
         turn: roll the panoramas of a step, and their geometry, by a random number of columns, so
             that all directions are equally frequent.
-
-    Raises:
-        NoFramesError: there are no pairs.
-        OSError, ValueError: data are missing, or have another layout.
     """
 
     def __init__(
@@ -225,14 +223,10 @@ class PanoramaBatch(StepBatch):
 
 
 class PanoramaData:
-    """Centre views of 3D60 with their range.
+    """Centre views of 3D60 with their range; see :class:`~..stream.TrainingData`.
 
     Args:
         augment: colours, and probability of mirroring. turn: roll by random columns.
-
-    Raises:
-        NoFramesError: there are no panoramas.
-        OSError, ValueError: data are missing, or have another layout.
     """
 
     def __init__(

@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from ...data.frames import FrameReader
-from ...data.panoramas import open_panoramas
-from ...data.panoramas.resize import nearest_map, resize_cubic
+from ...data.panoramas import nearest_map, open_panoramas, resize_cubic
 from ...data.worlds import WorldFolder
 from ...systems.image_input import IMAGENET_MEAN, IMAGENET_STD
 from ..stream import Draw, HeldOut, NoFramesError, StepBatch

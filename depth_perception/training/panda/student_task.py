@@ -13,8 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...data.panoramas import PanoramaImages, open_images
-from ...data.panoramas.resize import nearest_map
+from ...data.panoramas import PanoramaImages, nearest_map, open_images
 from ...geometry.mobius import Mobius, mobius_grid
 from ...io.atomic import write_text
 from ...io.depth_files import read_depth, write_array

@@ -60,12 +60,7 @@ class PanopticBatch(StepBatch):
 
 
 class PanopticData:
-    """Training and validation batches of a recipe.
-
-    Raises:
-        FileNotFoundError, ValueError: data are missing, or have another layout.
-        NoFramesError: a set is empty.
-    """
+    """Training and validation batches of a recipe; see :class:`~..stream.TrainingData`."""
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._augment = recipe.augment

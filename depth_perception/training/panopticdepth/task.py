@@ -173,13 +173,7 @@ class PanopticTraining(module.Training):
 
 
 def prepare(recipe: PanopticDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and frames of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, an unsupported metric, or data that are
-            empty or have another layout.
-        CheckpointError: a file does not fit. OSError: data are missing.
-    """
+    """Network and frames of a recipe; errors: see :mod:`depth_perception.training`."""
     model = recipe.model
     known_card(model.name)
     plan = catalogued(model.name)

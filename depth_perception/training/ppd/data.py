@@ -111,12 +111,7 @@ def without_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class PpdData:
-    """Training and validation batches of Pixel-Perfect Depth.
-
-    Raises:
-        NoFramesError: a source is empty.
-        OSError, ValueError: data are missing, or have another layout.
-    """
+    """Training and validation batches; see :class:`~..stream.TrainingData`."""
 
     def __init__(self, data: DataRecipe, seed: int, val_frames: int) -> None:
         self._data = data

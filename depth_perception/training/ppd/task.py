@@ -112,13 +112,7 @@ class PpdTraining(module.Training):
 
 
 def prepare(recipe: PpdRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Transformer, encoder and frames of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, or data that are empty or have another
-            layout.
-        CheckpointError: weights are missing, or do not fit. OSError: data are missing.
-    """
+    """Transformer, encoder and frames of a recipe; errors: see :mod:`depth_perception.training`."""
     network = seeded_network(recipe, SpDit)
     semantics = catalogued(recipe.model.name).arguments["semantics"]
     guide = semantics_of(load_network(semantics, recipe.model.semantics))

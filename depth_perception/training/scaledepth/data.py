@@ -201,12 +201,7 @@ class PhotoBatch(StepBatch):
 
 
 class PhotoData:
-    """Training and validation batches of the sets of a recipe.
-
-    Raises:
-        FileNotFoundError: a folder, list, image or depth file is missing.
-        NoFramesError: a set is empty.
-    """
+    """Batches of the sets of a recipe; see :class:`~..stream.TrainingData`."""
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._crop = recipe.crop
