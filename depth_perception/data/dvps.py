@@ -51,7 +51,7 @@ class DvpsFiles:
     """Paths of the files of a frame.
 
     Attributes:
-        prefix: common prefix of the file names.
+        prefix: common prefix of the file names; the video comes before the first underscore.
         image, depth: their files. labels: files of segments, or classes and instances on SemKITTI.
         focal_px: focal length, if the name of the depth file has it.
     """
@@ -61,11 +61,6 @@ class DvpsFiles:
     labels: tuple[Path, ...]
     depth: Path
     focal_px: float | None = None
-
-    @property
-    def sequence(self) -> str:
-        """The video of the frame."""
-        return self.prefix.partition("_")[0]
 
 
 class DvpsReader:
@@ -91,13 +86,6 @@ class DvpsReader:
 
     def __len__(self) -> int:
         return len(self.files)
-
-    def sequences(self) -> dict[str, list[int]]:
-        """The frames of each video, in order."""
-        found: dict[str, list[int]] = {}
-        for index, files in enumerate(self.files):
-            found.setdefault(files.sequence, []).append(index)
-        return found
 
     def __getitem__(self, index: int) -> PanopticFrame:
         """One frame.

@@ -104,10 +104,6 @@ def _pair_files(reader: Any) -> list[Path]:
     return [path for pair in reader.pairs for path in pair]
 
 
-def _named(reader: Any) -> list[Path]:
-    return [reader.root / name for name in reader.names]
-
-
 def _threed60(root: Path, split: str, listing: Path | None) -> Any:
     if listing is None:
         lists = [p for p in sorted(root.glob("*.txt")) if not p.name.startswith("omni_")]
@@ -147,7 +143,8 @@ def _of_images(name: str, title: str) -> DataSet:
     return DataSet(
         name, title, "panorama", "images", reader.layout, "no depth", ("all",),
         "all images; a list selects", ("train panda-student",),
-        lambda root, split, listing: reader(root, listing=listing), _named,
+        lambda root, split, listing: reader(root, listing=listing),
+        lambda images: [images.root / name for name in images.names],
     )  # fmt: skip
 
 

@@ -179,16 +179,6 @@ class DriveScore:
         self.oracle.append(oracle)
         self.effective.append(float((depth / plain).nanmedian()))
 
-    @property
-    def metric_share(self) -> float:
-        """Share of the frames with metric depth."""
-        return len(self.abs_rel) / max(1, self.frames)
-
-    @property
-    def ratio(self) -> float:
-        """Mean AbsRel divided by that of the oracle."""
-        return _mean(self.abs_rel) / _mean(self.oracle)
-
     def jitter(self) -> tuple[float, float]:
         """Mean and 95th percentile of the change of the effective scale between neighbours.
 
@@ -201,20 +191,16 @@ class DriveScore:
         return _mean(steps), sorted(steps)[int(0.95 * len(steps))] if steps else math.nan
 
     def row(self) -> dict[str, Any]:
-        """The numbers of a row of the table."""
+        """A row of the table: ``metric`` is the share of the frames with metric depth, ``ratio``
+        the mean AbsRel divided by that of the oracle."""
         mean, tail = self.jitter()
+        abs_rel, oracle = _mean(self.abs_rel), _mean(self.oracle)
         return {
-            "world": self.world,
-            "way": self.way,
-            "frames": self.frames,
-            "metric": self.metric_share,
-            "abs_rel": _mean(self.abs_rel),
-            "oracle_abs_rel": _mean(self.oracle),
-            "ratio": self.ratio,
-            "jitter_mean": mean,
-            "jitter_95": tail,
-            "frames_with_warnings": self.warnings,
-        }
+            "world": self.world, "way": self.way, "frames": self.frames,
+            "metric": len(self.abs_rel) / max(1, self.frames),
+            "abs_rel": abs_rel, "oracle_abs_rel": oracle, "ratio": abs_rel / oracle,
+            "jitter_mean": mean, "jitter_95": tail, "frames_with_warnings": self.warnings,
+        }  # fmt: skip
 
 
 def score_drive(

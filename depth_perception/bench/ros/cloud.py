@@ -109,7 +109,7 @@ class _Messages:
                 variants.insert(1, Variant("by point", lambda: self.plain_whole(by_point=True)))
 
             def apart(names=names, plain=plain, ours=ours) -> tuple[Difference, ...]:
-                return _differences(names, plain(), ours())
+                return same_sized_differences(names, plain(), ours())
 
             yield bench.stage(name + work, variants, apart, moved)
 
@@ -117,21 +117,22 @@ class _Messages:
         return plain_pixels(self.message.height, self.message.width, self.message.data)
 
     def plain_depth(self) -> Tensor:
-        return _floats(plain_depth(self.prediction.depth.numpy(), self.prediction.valid.numpy()))
+        return floats_of(plain_depth(self.prediction.depth.numpy(), self.prediction.valid.numpy()))
 
     def our_depth(self) -> Tensor:
         depth, valid = self.prediction.depth, self.prediction.valid
-        return _floats(depth_message(Header(), depth, valid, self.buffer).data)
+        return floats_of(depth_message(Header(), depth, valid, self.buffer).data)
 
     def plain_cloud(self, pixels: np.ndarray, *, by_point: bool = False) -> Fields:
         prediction, cloud = self.prediction, self.settings
         maps = (prediction.depth.numpy(), prediction.valid.numpy())
         limits = (cloud.min_range_m, cloud.max_range_m)
-        return _fields(plain_cloud(pixels, *maps, cloud.edge_threshold, limits, by_point=by_point))
+        jump = cloud.edge_threshold
+        return fields_of(plain_cloud(pixels, *maps, jump, limits, by_point=by_point))
 
     def our_cloud(self, image: Tensor) -> Fields:
         frame = Frame(Header(), image, self.prediction)
-        return _fields(cloud_message(self.packer, frame, self.settings).data)
+        return fields_of(cloud_message(self.packer, frame, self.settings).data)
 
     def plain_whole(self, *, by_point: bool = False) -> tuple[Tensor, ...]:
         pixels = self.plain_pixels()
@@ -142,20 +143,21 @@ class _Messages:
         return self.our_depth(), *self.our_cloud(image)
 
 
-def _differences(
+def same_sized_differences(
     names: tuple[str, ...], expected: tuple[Tensor, ...], found: tuple[Tensor, ...]
 ) -> tuple[Difference, ...]:
-    """Clouds of unequal size are compared by their number of points alone."""
+    """Differences of results; clouds of unequal size are compared by their number of points."""
     pairs = zip(names, expected, found, strict=True)
     kept = [(n, a.float(), b.float()) for n, a, b in pairs if a.shape == b.shape]
     return differences(*zip(*kept, strict=True))
 
 
-def _floats(data: array) -> Tensor:
+def floats_of(data: array) -> Tensor:
+    """The payload of a message as float32."""
     return torch.frombuffer(data, dtype=torch.float32)
 
 
-def _fields(data: array) -> Fields:
+def fields_of(data: array) -> Fields:
     """Number of points, their positions (N, 3), and the levels of their colours (N, 3)."""
-    records = _floats(data).view(-1, 4)
+    records = floats_of(data).view(-1, 4)
     return torch.tensor([len(records)]), records[:, :3], records.view(torch.uint8)[:, 12:15]

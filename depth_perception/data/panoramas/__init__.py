@@ -26,16 +26,9 @@ from torch import Tensor
 
 from ...geometry import Equirectangular, SamplingGrid
 from ..files import write_lines, write_rgb
-from ..frames import Frame, PanoramaFrame
+from ..frames import Frame
 from .images import Diverse360, PanoramaImages, Views360x, WorldImages, Zind
 from .readers import Deep360, Matterport3D, Panoramas, Stanford2D3D, Structured3D
-
-__all__ = [
-    "PANORAMAS", "PANORAMA_IMAGES", "Deep360", "Diverse360", "Matterport3D", "PanoramaFrame",
-    "PanoramaImages", "Panoramas", "Stanford2D3D", "Structured3D", "Views360x", "WorldImages",
-    "Zind", "nearest_map", "open_images", "open_panoramas", "resize_cubic", "write_panorama_images",
-    "write_panoramas",
-]  # fmt: skip
 
 PANORAMAS: dict[str, type[Panoramas]] = {
     "structured3d": Structured3D,
