@@ -63,7 +63,8 @@ def augmented(
     image, depth = image[top:bottom, left:right], depth[top:bottom, left:right]
     image = recoloured(np.ascontiguousarray(image), changes, rng)
     maps = (torch.from_numpy(np.ascontiguousarray(m)) for m in (image.transpose(2, 0, 1), depth))
-    return Photo(*(_filled(m, size) for m in maps), photo.scene)
+    missing = (0, size[1] - depth.shape[1], 0, size[0] - depth.shape[0])
+    return Photo(*(torch.nn.functional.pad(m, missing) for m in maps), photo.scene)
 
 
 def crop_box(
@@ -121,12 +122,6 @@ def recoloured(image: np.ndarray, changes: PhotoAugment, rng: np.random.RandomSt
 
 def _looked_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)[image]
-
-
-def _filled(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Zeros to the right of and below (..., h, w) up to ``size``."""
-    missing = (0, size[1] - maps.shape[-1], 0, size[0] - maps.shape[-2])
-    return torch.nn.functional.pad(maps, missing) if any(missing) else maps
 
 
 @dataclass(frozen=True)
