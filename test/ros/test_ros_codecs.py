@@ -42,10 +42,11 @@ from depth_perception.ros.messages.images import (
     image_message,
     read_rgb,
 )
-from depth_perception.ros.messages.scans import scan_message, scan_ranges
 from depth_perception.ros.nodes.panoramic import panorama_camera
-from depth_perception.ros.outputs.depth import Frame, kept_points
-from depth_perception.ros.parameters.common import CloudSettings, ScanSettings
+from depth_perception.ros.outputs.cloud import kept_points
+from depth_perception.ros.outputs.output import Frame
+from depth_perception.ros.outputs.scan import scan_message, scan_ranges
+from depth_perception.ros.parameters.outputs import CloudSettings, ScanSettings
 
 HEADER = Header(frame_id="head_optical_frame")
 ENCODINGS = ("rgb8", "bgr8", "mono8", "mono16", "rgba8", "bgra16", "16UC1", "32FC1", "8UC2",

@@ -19,7 +19,7 @@ from depth_perception.ros.compat import transforms
 from depth_perception.ros.compat.transforms import BufferLookup, transform_lookup
 from depth_perception.ros.inputs import range_sensor as range_input
 from depth_perception.ros.inputs.range_sensor import RangeInput, transform_matrix
-from depth_perception.ros.parameters.common import ScaleSettings
+from depth_perception.ros.parameters.scale import ScaleSettings
 from depth_perception.scale import ScaleSource, SensorMount
 
 GIVEN = ScaleSettings(source="points", transform="given", tolerance_s=0.25)

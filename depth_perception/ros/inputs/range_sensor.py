@@ -16,7 +16,7 @@ from ...geometry.rotations import from_quaternion
 from ...io.range_messages import RangeMessageError, cloud_points, scan_points
 from ...scale import Measurement, rigid
 from ..compat.transforms import BufferLookup
-from ..parameters.common import ScaleSettings
+from ..parameters.scale import ScaleSettings
 from .camera_info_sync import stamp_ns
 
 _KEPT_MESSAGES = 64

@@ -11,7 +11,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 from torch import Tensor
 
-from ..parameters.common import CloudSettings
+from ..parameters.outputs import CloudSettings
 from .buffers import PayloadBuffer
 
 _NO_ALPHA = 0x00FFFFFF

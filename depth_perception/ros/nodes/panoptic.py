@@ -9,7 +9,8 @@ from ...systems import PanopticDepthEstimator
 from ...systems.catalog import card
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
-from ..outputs.depth import DepthOutput, Frame, Output
+from ..outputs.depth_image import DepthOutput
+from ..outputs.output import Frame, Output
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.models import estimator_options
 from ..parameters.pinhole import PanopticSettings

@@ -20,10 +20,14 @@ from ..inputs.masks import fit_mask, hide, read_mask
 from ..messages.buffers import Staging
 from ..messages.frames import UPRIGHT, rotation_message, static_transform
 from ..messages.images import read_rgb
-from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
+from ..outputs.cloud import CloudOutput
+from ..outputs.depth_image import DepthOutput
+from ..outputs.output import Frame, Output
+from ..outputs.panels import PanelOutput
+from ..outputs.scan import ScanOutput
 from ..outputs.segments import LabelledCloudOutput
-from ..parameters.common import PanoramicSettings
 from ..parameters.models import estimator_options
+from ..parameters.panoramic import PanoramicSettings
 from .depth_node import Loaded, load_chosen
 from .scaled_node import ScaledNode
 from .segments import NodeSegments, segment_details

@@ -18,8 +18,9 @@ from ...systems.catalog import card
 from ..compat.transforms import BufferLookup, transform_lookup
 from ..inputs.camera_info_sync import stamp_ns
 from ..inputs.range_sensor import RangeInput
-from ..outputs.depth import Frame
-from ..parameters.common import NodeSettings, ScaleSettings
+from ..outputs.output import Frame
+from ..parameters.node import NodeSettings
+from ..parameters.scale import ScaleSettings
 from .depth_node import DepthNode, Loaded
 from .qos import input_profile
 

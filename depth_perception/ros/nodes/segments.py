@@ -15,9 +15,9 @@ from ...segment_classes import PanopticClass, check_classes, read_classes
 from ...systems import PanopticDepthEstimator
 from ...systems.panopticdepth.config import PanopticLimits
 from ..inputs.masks import on_grid
-from ..outputs.depth import MakePublisher, Output
+from ..outputs.output import MakePublisher, Output
 from ..outputs.segments import InstanceOutput, SegmentOutput
-from ..parameters.common import PanoramicSettings
+from ..parameters.panoramic import PanoramicSettings
 from ..parameters.pinhole import PanopticSettings
 from ..parameters.segments import SegmentSettings
 

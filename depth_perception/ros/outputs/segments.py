@@ -23,7 +23,8 @@ from ..messages.images import image_message
 from ..messages.instance_depth import instance_statistics
 from ..messages.instances import detection_array, instance_array, marker_array
 from ..parameters.segments import InstanceSettings, MarkerSettings, SegmentSettings
-from .depth import CloudOutput, Frame, MakePublisher, Output, has_listener, info_message
+from .cloud import CloudOutput
+from .output import Frame, MakePublisher, Output, has_listener, info_message
 
 
 class SegmentOutput(Output):

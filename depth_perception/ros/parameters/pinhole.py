@@ -7,9 +7,11 @@ from enum import Enum
 
 from ...options import option, shared
 from ...systems import EstimatorOptions, PanopticDepthOptions
-from .common import TIMEOUT, CloudSettings, NodeSettings, PanopticGroup, ScaleSettings
 from .models import with_models
-from .segments import InstanceSettings, MarkerSettings, SegmentSettings
+from .node import TIMEOUT, NodeSettings
+from .outputs import CloudSettings
+from .scale import ScaleSettings
+from .segments import InstanceSettings, MarkerSettings, PanopticGroup, SegmentSettings
 
 DEFAULT_MODEL = "moge-2-vits-normal"
 

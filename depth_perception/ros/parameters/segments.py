@@ -108,3 +108,15 @@ class MarkerSettings:
         minimum=0.0,
         maximum=3600.0,
     )
+
+
+@dataclass(frozen=True)
+class PanopticGroup:
+    """Parameters of panoptic models besides their options."""
+
+    classes_file: str = option(
+        "",
+        "YAML file with a name and a colour for each class of a panoptic model, in its order, such "
+        "as config/cityscapes_classes.yaml. Empty: the classes of the model.",
+        reload=True,
+    )

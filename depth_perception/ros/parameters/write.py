@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ...options import Option, option_of, options
-from .common import NodeSettings, PanoramicSettings
+from .node import NodeSettings
+from .panoramic import PanoramicSettings
 from .pinhole import PanopticSettings, PinholeSettings
 
 NODES = MappingProxyType(
