@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from ..data.names import check_name
+from ..io.atomic import write_bytes
 from ..options import documented, option
 from .terminal import failed, plain_table, table_console
 
@@ -102,9 +103,8 @@ class Check:
         verdict = "OK" if result.usable else "unusable"
         console.print(f"{result.name} in {result.root}: {verdict}")
         if self.json_file is not None:
-            self.json_file.parent.mkdir(parents=True, exist_ok=True)
             content = asdict(result) | {"root": str(result.root), "usable": result.usable}
-            self.json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            write_bytes(self.json_file, f"{json.dumps(content, indent=2)}\n".encode())
         return 0 if result.usable else 1
 
 
@@ -145,15 +145,11 @@ class Index:
         return 0
 
 
-Action = (
-    Annotated[List, tyro.conf.subcommand("list", prefix_name=False)]
-    | Annotated[Check, tyro.conf.subcommand("check", prefix_name=False)]
-    | Annotated[Tiny, tyro.conf.subcommand("tiny", prefix_name=False)]
-    | Annotated[Index, tyro.conf.subcommand("index", prefix_name=False)]
-)
-
-
-def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
+def main(
+    action: tyro.conf.OmitArgPrefixes[
+        tyro.conf.OmitSubcommandPrefixes[List | Check | Tiny | Index]
+    ],
+) -> int:
     """Data sets in their published layouts.
 
     Args:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..systems import ModelCard, models, weights_path
 from .terminal import plain_table, table_console
-
-if TYPE_CHECKING:
-    from ..systems import ModelCard
 
 
 def main(*, wide: bool = False, all: bool = False) -> int:
@@ -17,11 +13,9 @@ def main(*, wide: bool = False, all: bool = False) -> int:
         wide: also show titles, heights of the network input, notes and sources.
         all: also show the small models without released weights that tests and tutorials train.
     """
-    from ..systems import models
-
     table = plain_table()
-    table.add_column("model", no_wrap=True)
-    table.add_column("camera", no_wrap=True)
+    for column in ("model", "camera"):
+        table.add_column(column, no_wrap=True)
     table.add_column("output", min_width=10)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("weights licence", min_width=12)
@@ -37,8 +31,6 @@ def main(*, wide: bool = False, all: bool = False) -> int:
 
 
 def _cells(model: ModelCard, wide: bool) -> list[str]:
-    from ..systems import weights_path
-
     cells = [
         model.name,
         "360°" if model.camera == "equirectangular" else model.camera,

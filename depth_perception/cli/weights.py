@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 
+from ..systems import (
+    FetchError,
+    ModelCard,
+    card,
+    fetch,
+    models,
+    system_of,
+    weights_folder,
+    weights_path,
+)
 from .terminal import failed, plain_table, table_console
-
-if TYPE_CHECKING:
-    from ..systems import ModelCard
 
 
 def main(
@@ -44,8 +51,6 @@ def main(
     if name is None:
         return failed(f"weights {action}", "the name of a model is missing", 2)
 
-    from ..systems import FetchError, card, fetch, weights_path
-
     try:
         card(name)
         if action == "convert":
@@ -59,8 +64,6 @@ def main(
 
 
 def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool) -> int:
-    from ..systems.catalog import system_of
-
     if output is None or output.suffix != ".safetensors":
         return failed("weights convert", "--output must be a file ending in .safetensors", 2)
     if system_of(name).name == "moge":
@@ -90,8 +93,6 @@ def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool
 
 
 def _print_table(directory: Path | None) -> None:
-    from ..systems import models, weights_folder, weights_path
-
     table = plain_table()
     table.add_column("model", no_wrap=True)
     for column in ("here", "file", "to get it"):

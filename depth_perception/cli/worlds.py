@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -203,16 +203,10 @@ def _view(frame: Frame) -> View:
     return View(frame.rgb.permute(2, 0, 1), torch.where(known, frame.range_m, 0))
 
 
-Action = (
-    Annotated[Sheet, tyro.conf.subcommand("sheet", prefix_name=False)]
-    | Annotated[Folder, tyro.conf.subcommand("folder", prefix_name=False)]
-    | Annotated[Bag, tyro.conf.subcommand("bag", prefix_name=False)]
-    | Annotated[Stereo, tyro.conf.subcommand("stereo", prefix_name=False)]
-    | Annotated[Dvps, tyro.conf.subcommand("dvps", prefix_name=False)]
-)
+Action = Sheet | Folder | Bag | Stereo | Dvps
 
 
-def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
+def main(action: tyro.conf.OmitArgPrefixes[tyro.conf.OmitSubcommandPrefixes[Action]]) -> int:
     """Render synthetic worlds with exact ground truth: images, data sets or bags.
 
     Args:
