@@ -7,6 +7,7 @@ All functions are batched, keep dtype and device, and take angles in radians.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -45,6 +46,14 @@ def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Tensor:
     """
     angles = torch.tensor([yaw, pitch, roll], dtype=torch.float64)
     return about_axis("y", angles[0]) @ about_axis("x", angles[1]) @ about_axis("z", angles[2])
+
+
+def rigid(translation: Sequence[float], rotation: Tensor) -> Tensor:
+    """(4, 4) float64 transform of a translation, metres, and a (3, 3) rotation."""
+    matrix = torch.eye(4, dtype=torch.float64)
+    matrix[:3, :3] = rotation.double()
+    matrix[:3, 3] = torch.tensor(translation, dtype=torch.float64)
+    return matrix
 
 
 def from_quaternion(quaternion: Tensor) -> Tensor:

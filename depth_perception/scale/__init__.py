@@ -12,7 +12,7 @@ _NAMES = {
     "alignment": "align apply_fit default_model fit_prediction",
     "filter": "FilterStatus ScaleEstimate ScaleFilter",
     "fits": "FitError ScaleFit fit_depth",
-    "metric": "Measurement MetricScale rigid",
+    "metric": "Measurement MetricScale",
     "options": "Extrinsics FilterOptions FitModel FitOptions ScaleOptions ScaleSetup ScaleSource "
     "SensorMount",
     "recovery": "Recovered ScaleRecovery ScaleReport ScaleStatus",

@@ -245,15 +245,12 @@ class Extrinsics:
         """(4, 4) float64 tensor, from the sensor to the optical frame of the camera."""
         import torch
 
-        from ..geometry.rotations import axis_rotation
+        from ..geometry.rotations import axis_rotation, rigid
 
-        mount, optical = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
         angles = (self.roll, self.pitch, self.yaw)
         roll, pitch, yaw = (axis_rotation(axis, angle) for axis, angle in enumerate(angles))
-        mount[:3, :3] = yaw @ pitch @ roll
-        mount[:3, 3] = torch.tensor((self.x, self.y, self.z), dtype=torch.float64)
-        optical[:3, :3] = torch.tensor(_OPTICAL_OF_BODY, dtype=torch.float64)
-        return optical @ mount
+        optical = rigid((0.0, 0.0, 0.0), torch.tensor(_OPTICAL_OF_BODY))
+        return optical @ rigid((self.x, self.y, self.z), yaw @ pitch @ roll)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...geometry.sampling import on_grid
 from ...geometry.segment_boxes import box_columns, segment_boxes
 from ...prediction import Prediction
 from ...segment_classes import PanopticClass, check_classes, read_classes
 from ...systems import PanopticDepthEstimator
 from ...systems.panopticdepth.config import PanopticLimits
-from ..inputs.masks import on_grid
 from ..outputs.output import MakePublisher, Output
 from ..outputs.segments import InstanceOutput, SegmentOutput
 from ..parameters.panoramic import PanoramicSettings
