@@ -120,10 +120,8 @@ class StaticFrames:
                      if c.topic == "/tf_static" and c.msgtype == TRANSFORM_TYPE]  # fmt: skip
             for connection, _, raw in reader.messages(found) if found else ():
                 for item in STORE.deserialize_cdr(raw, connection.msgtype).transforms:
-                    parent, child = (
-                        item.header.frame_id.lstrip("/"),
-                        item.child_frame_id.lstrip("/"),
-                    )
+                    names = (item.header.frame_id, item.child_frame_id)
+                    parent, child = (name.lstrip("/") for name in names)
                     self._parents[child] = parent, transform_matrix(item.transform)
 
     def between(self, source: str, target: str) -> Tensor:

@@ -22,10 +22,10 @@ from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
 from depth_perception.ros.inputs.calibration import Calibration, View
 from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, stamp_ns
-from depth_perception.ros.messages.depth_scale import scale_message
 from depth_perception.ros.messages.frames import pinhole_info
 from depth_perception.ros.nodes.diagnostics import prediction_warnings
 from depth_perception.ros.nodes.pinhole import model_options
+from depth_perception.ros.outputs.depth_image import scale_message
 from depth_perception.ros.parameters.pinhole import (
     PinholeSettings,
     Sync,

@@ -18,13 +18,13 @@ from std_msgs.msg import Header
 
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole, edge_mask
 from depth_perception.geometry.rotations import from_quaternion, view_rotation
+from depth_perception.io.encodings import EncodingError
 from depth_perception.io.images import write_image
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
 from depth_perception.ros.inputs.masks import fit_mask
 from depth_perception.ros.messages import clouds
 from depth_perception.ros.messages.buffers import PayloadBuffer
 from depth_perception.ros.messages.clouds import CloudPacker, CpuRecords, Grid, _pack_on_device
-from depth_perception.ros.messages.depth_scale import scale_message
 from depth_perception.ros.messages.frames import (
     UPRIGHT,
     derived_frame,
@@ -35,7 +35,6 @@ from depth_perception.ros.messages.frames import (
     static_transform,
 )
 from depth_perception.ros.messages.images import (
-    ImageError,
     _halved,
     _halved_on_cpu,
     depth_message,
@@ -44,6 +43,7 @@ from depth_perception.ros.messages.images import (
 )
 from depth_perception.ros.nodes.panoramic import panorama_camera
 from depth_perception.ros.outputs.cloud import kept_points
+from depth_perception.ros.outputs.depth_image import scale_message
 from depth_perception.ros.outputs.output import Frame
 from depth_perception.ros.outputs.scan import scan_message, scan_ranges
 from depth_perception.ros.parameters.outputs import CloudSettings, ScanSettings
@@ -85,7 +85,7 @@ def test_any_image_message_is_either_a_picture_or_an_image_error(
     )
     try:
         pixels = read_rgb(message)
-    except ImageError:
+    except EncodingError:
         return
     assert pixels.shape == (height, width, 3)
     assert pixels.dtype == torch.uint8
@@ -95,7 +95,7 @@ def test_any_image_message_is_either_a_picture_or_an_image_error(
 @given(data=st.binary(max_size=200), image_format=st.text(max_size=20))
 def test_any_compressed_message_is_refused_or_decoded(data: bytes, image_format: str) -> None:
     message = CompressedImage(format=image_format, data=array("B", data))
-    with pytest.raises(ImageError):
+    with pytest.raises(EncodingError):
         read_rgb(message)
 
 
