@@ -121,7 +121,25 @@ class Option:
 
 
 def option(default: Any, text: str, **properties: Any) -> Any:
-    """A dataclass field that is an option; ``properties`` are further fields of :class:`Option`."""
+    """A dataclass field that is an option; ``properties`` are further fields of :class:`Option`.
+
+    Raises:
+        TypeError: the default has no type that a ROS parameter can have.
+    """
+    made = flag(default, text, **properties)
+    said: Option = made.metadata[_KEY]
+    pattern = said.typed_default(default)
+    first = pattern[0] if isinstance(pattern, tuple) and pattern else pattern
+    if not said.library_only and not isinstance(first, (bool, int, float, str)):
+        raise TypeError(
+            f"the option {text!r} cannot be a ROS parameter with the default {pattern!r}: a None "
+            "needs `unset`, a tuple at least one element, or set library_only"
+        )
+    return made
+
+
+def flag(default: Any, text: str, **properties: Any) -> Any:
+    """An option of a command alone, whose default may be None, empty or MISSING."""
     return field(default=default, metadata={_KEY: Option(text, **properties)})
 
 
@@ -162,15 +180,21 @@ def shared(
 
 
 def documented(kind: type[T]) -> type[T]:
-    """Decorate a dataclass so that tyro shows the texts of its options as help."""
+    """Decorate a dataclass so that tyro shows the texts of its options as help.
+
+    Texts say themselves what happens without the option: no default None or () is shown.
+    """
     import tyro
 
     hints = get_type_hints(kind, include_extras=True)
     for item in fields(kind):
+        shown: dict[str, Any] = {}
         if (said := option_of(item)) is not None:
-            text = f"{said.text} [{said.unit}]" if said.unit else said.text
-            hints[item.name] = Annotated[hints[item.name], tyro.conf.arg(help=text)]
-            item.type = hints[item.name]
+            shown["help"] = f"{said.text} [{said.unit}]" if said.unit else said.text
+        if item.default is None or item.default == ():
+            shown["help_behavior_hint"] = ""
+        if shown:
+            hints[item.name] = item.type = Annotated[hints[item.name], tyro.conf.arg(**shown)]
     kind.__annotations__ = {name: hints[name] for name in kind.__annotations__}
     return kind
 

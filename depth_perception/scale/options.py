@@ -353,6 +353,9 @@ class SensorMount:
         "Yaw of the range sensor about the camera's upward axis; positive turns left."
     )
 
+    def __post_init__(self) -> None:
+        check_options(self)
+
     def extrinsics(self) -> Extrinsics:
         """The pose in radians."""
         angles = map(math.radians, (self.roll_deg, self.pitch_deg, self.yaw_deg))
@@ -394,7 +397,8 @@ class ScaleSetup:
     )
     reference_checkpoint: str = option(
         "",
-        "Weights file of the reference model. Default: downloaded or bundled weights.",
+        "Weights file of the metric model for the source reference. Unset: downloaded or bundled "
+        "weights.",
         reload=True,
     )
     fixed_scale: float = shared(FixedOptions, "scale", minimum=1e-9, maximum=1e9)
@@ -406,6 +410,9 @@ class ScaleSetup:
         ScaleOptions, "max_depth_m", default=0.0, note="0: no limit.", minimum=0.0, maximum=1e6
     )
     extrinsics: SensorMount = field(default_factory=SensorMount)
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def check(self) -> None:
         """Raise ValueError if the range limits are the wrong way round."""

@@ -28,19 +28,34 @@ class CloudSettings:
 
     enabled: bool = option(True, "Publish depth/points while it has subscribers.")
     stride: int = option(
-        1, "Publish every n-th row and column of the depth image.", minimum=1, maximum=64
+        1,
+        "Use every n-th row and column of the depth image in depth/points.",
+        minimum=1,
+        maximum=64,
     )
     organised: bool = option(
-        False, "True: height x width points, NaN where invalid. False: one row of the valid points."
+        False,
+        "Layout of depth/points. True: height x width points, NaN where invalid. False: one row of "
+        "the valid points.",
     )
-    min_range_m: float = option(0.1, "Nearer points are omitted.", **_DISTANCE)
-    max_range_m: float = option(1000.0, "Farther points are omitted.", **_DISTANCE)
-    max_rate_hz: float = option(0.0, "Maximum rate of clouds; 0: one for every image.", **RATE)
-    colour: bool = option(True, "Add the colour of the pixel to every point (field rgb).")
+    min_range_m: float = option(
+        0.1, "Minimum distance of the points of depth/points; nearer ones are omitted.", **_DISTANCE
+    )
+    max_range_m: float = option(
+        1000.0,
+        "Maximum distance of the points of depth/points; farther ones are omitted.",
+        **_DISTANCE,
+    )
+    max_rate_hz: float = option(
+        0.0, "Maximum rate of depth/points; 0: one for every image.", **RATE
+    )
+    colour: bool = option(
+        True, "Add the colour of the pixel to every point of depth/points (field rgb)."
+    )
     edge_threshold: float = option(
         0.1,
-        "Omit points at relative depth discontinuities larger than this (0.1: 10 %), where points "
-        "would float between two surfaces; 0 keeps all.",
+        "Omit points of depth/points at relative depth discontinuities larger than this (0.1: 10 "
+        "%), where they would float between two surfaces; 0 keeps all.",
         minimum=0.0,
         maximum=10.0,
     )
@@ -60,7 +75,9 @@ class PanelSettings:
         reload=True,
     )
     names: tuple[str, ...] = option(
-        ("front", "right", "back", "left"), "Names of the panels.", reload=True
+        ("front", "right", "back", "left"),
+        "Names of the panels, which are virtual pinhole cameras in the panorama.",
+        reload=True,
     )
     yaw_deg: tuple[float, ...] = option(
         (0.0, 90.0, 180.0, -90.0),
@@ -109,11 +126,15 @@ class ScanSettings:
     band_deg: float = option(
         10.0,
         "Height of the band around the horizon within which the nearest surface of each column is "
-        "the range. The camera is assumed to be upright.",
+        "the range in the scan. The camera is assumed to be upright.",
         **angle(0.1, 180.0),
     )
-    min_range_m: float = option(0.1, "Nearer ranges become -inf.", **_DISTANCE)
-    max_range_m: float = option(30.0, "Farther ranges become +inf.", **_DISTANCE)
+    min_range_m: float = option(
+        0.1, "Minimum range of the scan; nearer ranges become -inf.", **_DISTANCE
+    )
+    max_range_m: float = option(
+        30.0, "Maximum range of the scan; farther ranges become +inf.", **_DISTANCE
+    )
     frame_id: str = option(
         "",
         "Frame of the scan, with x forward, y left and z up. Empty: the frame of the image with "

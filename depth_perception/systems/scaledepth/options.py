@@ -79,28 +79,28 @@ class ScaleDepthOptions(EstimatorOptions):
 
     windows: WindowMode = model_option(
         "off",
-        "off runs on the whole image. own and joint run on windows of it, which is finer and "
+        "Whether ScaleDepth runs on the whole image (off) or on overlapping windows, finer and "
         "several times as slow: own keeps the scale of each window, joint makes neighbouring "
         "windows agree.",
         choices=get_args(WindowMode),
     )
     window_height: int = model_option(
         Windows.height,
-        "Height of a window.",
+        "Height of a window of ScaleDepth.",
         unit="px",
         minimum=LEAST_SIDE,
         maximum=4096,
     )
     window_width: int = model_option(
         Windows.width,
-        "Width of a window.",
+        "Width of a window of ScaleDepth.",
         unit="px",
         minimum=LEAST_SIDE,
         maximum=4096,
     )
     window_stride: int = model_option(
         Windows.stride,
-        "Distance between neighbouring windows, both horizontally and vertically.",
+        "Distance between neighbouring windows of ScaleDepth, horizontally and vertically.",
         unit="px",
         minimum=1,
         maximum=4096,
