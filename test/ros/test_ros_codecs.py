@@ -29,8 +29,7 @@ from depth_perception.ros.messages.frames import (
     UPRIGHT,
     derived_frame,
     derived_optical_frame,
-    equirectangular_info,
-    pinhole_info,
+    info_message,
     rotation_message,
     static_transform,
 )
@@ -307,9 +306,9 @@ def test_scan_knows_the_left_from_the_right_and_what_it_does_not_know() -> None:
 
 
 def test_camera_info() -> None:
-    full = equirectangular_info(HEADER, Equirectangular(8, 16))
+    full = info_message(HEADER, Equirectangular(8, 16))
     assert (full.height, full.width, full.k[0]) == (8, 16, 0.0)
-    pinhole = pinhole_info(HEADER, Pinhole(8, 16, 5.0, 6.0, 8.0, 4.0))
+    pinhole = info_message(HEADER, Pinhole(8, 16, 5.0, 6.0, 8.0, 4.0))
     np.testing.assert_allclose(pinhole.k, [5, 0, 7.5, 0, 6, 3.5, 0, 0, 1])
     np.testing.assert_allclose(pinhole.p, [5, 0, 7.5, 0, 0, 6, 3.5, 0, 0, 0, 1, 0])
     assert pinhole.distortion_model == "plumb_bob"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
 
@@ -30,7 +30,7 @@ from ..parameters.models import estimator_options
 from ..parameters.panoramic import PanoramicSettings
 from .depth_node import Loaded, load_chosen
 from .scaled_node import ScaledNode
-from .segments import NodeSegments, segment_details
+from .segments import NodeSegments
 
 _ASPECT_TOLERANCE = 0.02
 _PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")
@@ -43,7 +43,6 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     """
 
     def __init__(self, **options: Any) -> None:
-        self._segments: NodeSegments | None = None
         self._staging = Staging()
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
@@ -65,7 +64,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def unload(self) -> None:
         super().unload()
-        self._segments = self._mask = self._scan = None
+        self._mask = self._scan = None
         self._panels = ()
         self._known_frames.clear()
 
@@ -108,9 +107,6 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         header = arrival.message.header
         self._publish_frames(header.frame_id, settings)
         return self.in_metres(header, image, prediction, settings)
-
-    def details(self) -> Mapping[str, str]:
-        return {**super().details(), **segment_details(self._segments)}
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Publish the static transforms of a camera frame once."""

@@ -77,11 +77,6 @@ class NodeSegments:
         return prediction
 
 
-def segment_details(segments: NodeSegments | None) -> dict[str, str]:
-    """Figures for the diagnostics."""
-    return {} if segments is None else {"segments": str(segments.count)}
-
-
 def classes_of(
     estimator: PanopticDepthEstimator, classes_file: str = "", dropped: Sequence[str] = ()
 ) -> tuple[PanopticClass, ...]:

@@ -12,8 +12,9 @@ from depth_perception.msg import DepthScale
 from ...prediction import DepthSpace, Prediction
 from ...scale import ScaleReport, ScaleStatus
 from ..messages.buffers import PayloadBuffer
+from ..messages.frames import info_message
 from ..messages.images import depth_message
-from .output import Frame, MakePublisher, Output, has_listener, info_message
+from .output import Frame, MakePublisher, Output, has_listener
 
 _SPACES = {
     DepthSpace.DEPTH: DepthScale.KIND_DEPTH,

@@ -9,17 +9,12 @@ from functools import cached_property
 from typing import Any
 
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from torch import Tensor
 
-from ...geometry import DepthKind, Equirectangular, Pinhole
+from ...geometry import DepthKind
 from ...prediction import Prediction
 from ...scale import ScaleReport
-from ..messages.frames import (
-    equirectangular_info,
-    pinhole_info,
-)
 from ..messages.images import colours_on_grid
 
 MakePublisher = Callable[[type[Any], str], Publisher]
@@ -88,10 +83,3 @@ class RateLimit:
 def has_listener(publisher: Publisher) -> bool:
     """Whether it has a matched subscription."""
     return publisher.get_subscription_count() > 0
-
-
-def info_message(header: Header, camera: Equirectangular | Pinhole) -> CameraInfo:
-    """The CameraInfo of either camera."""
-    if isinstance(camera, Pinhole):
-        return pinhole_info(header, camera)
-    return equirectangular_info(header, camera)

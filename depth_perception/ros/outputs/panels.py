@@ -10,7 +10,7 @@ from ...geometry import Panel
 from ..messages.buffers import PayloadBuffer
 from ..messages.frames import (
     derived_optical_frame,
-    pinhole_info,
+    info_message,
 )
 from ..messages.images import depth_message, image_message
 from .output import Frame, MakePublisher, Output, has_listener
@@ -40,7 +40,7 @@ class PanelOutput(Output):
             z = self.panel.cut_depth(distance, prediction.camera, prediction.kind, "bilinear")
             self._depth.publish(depth_message(header, z, torch.isfinite(z), self._depth_buffer))
         if has_listener(self._info):
-            self._info.publish(pinhole_info(header, self.panel.camera))
+            self._info.publish(info_message(header, self.panel.camera))
 
     def header(self, source: Header) -> Header:
         """Header of the panel: its own optical frame, the stamp of the image."""

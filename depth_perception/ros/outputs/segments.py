@@ -19,12 +19,13 @@ from ...prediction import Prediction
 from ...segment_classes import PanopticClass
 from ..compat.optional import Detection3DArray
 from ..messages.buffers import PayloadBuffer
+from ..messages.frames import info_message
 from ..messages.images import image_message
 from ..messages.instance_depth import instance_statistics
 from ..messages.instances import detection_array, instance_array, marker_array
 from ..parameters.segments import InstanceSettings, MarkerSettings, SegmentSettings
 from .cloud import CloudOutput
-from .output import Frame, MakePublisher, Output, has_listener, info_message
+from .output import Frame, MakePublisher, Output, has_listener
 
 
 class SegmentOutput(Output):

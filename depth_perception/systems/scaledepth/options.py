@@ -69,6 +69,10 @@ def reference_focal(of: str, group: str = "") -> float | None:
     )
 
 
+def _length(default: int, text: str, minimum: int = 1) -> int:
+    return model_option(default, text, unit="px", minimum=minimum, maximum=4096)
+
+
 @dataclass(frozen=True)
 class ScaleDepthOptions(EstimatorOptions):
     """How ScaleDepth runs.
@@ -84,26 +88,11 @@ class ScaleDepthOptions(EstimatorOptions):
         "windows agree.",
         choices=get_args(WindowMode),
     )
-    window_height: int = model_option(
-        Windows.height,
-        "Height of a window of ScaleDepth.",
-        unit="px",
-        minimum=LEAST_SIDE,
-        maximum=4096,
-    )
-    window_width: int = model_option(
-        Windows.width,
-        "Width of a window of ScaleDepth.",
-        unit="px",
-        minimum=LEAST_SIDE,
-        maximum=4096,
-    )
-    window_stride: int = model_option(
+    window_height: int = _length(Windows.height, "Height of a window of ScaleDepth.", LEAST_SIDE)
+    window_width: int = _length(Windows.width, "Width of a window of ScaleDepth.", LEAST_SIDE)
+    window_stride: int = _length(
         Windows.stride,
         "Distance between neighbouring windows of ScaleDepth, horizontally and vertically.",
-        unit="px",
-        minimum=1,
-        maximum=4096,
     )
     reference_focal_px: float | None = reference_focal("519.16 for NYU at 480 rows")
     head_size: tuple[int, int] | None = option(
