@@ -71,16 +71,8 @@ def apply_fit(
     if prediction.scene is not None and not fit.model.has_shift:
         metres = prediction.scene.scale_m * fit.scale
         scene = replace(prediction.scene, scale_m=metres, is_at_floor=False)
-    return replace(
-        prediction,
-        values=depth,
-        valid=valid,
-        space=DepthSpace.DEPTH,
-        scale=ScaleKind.METRIC,
-        scene=scene,
-        fit=fit,
-        note="",
-    )
+    meaning = {"space": DepthSpace.DEPTH, "scale": ScaleKind.METRIC, "fit": fit, "note": ""}
+    return replace(prediction, values=depth, valid=valid, scene=scene, **meaning)
 
 
 def align(

@@ -59,10 +59,7 @@ class ScaleArguments:
         needs = {
             "fixed": ("--fixed", bool(self.fixed)),
             "camera-height": ("--camera-height", self.camera_height is not None),
-            "points": (
-                "--points or --points-topic",
-                has_points,
-            ),
+            "points": ("--points or --points-topic", has_points),
         }
         for source, (needed, is_given) in needs.items():
             if is_given and self.scale != source:

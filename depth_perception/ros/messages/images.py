@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ...io.encodings import decode_compressed, decode_image
+from ...io.encodings import decode_message
 from .buffers import PayloadBuffer
 
 
@@ -23,16 +23,7 @@ def read_rgb(message: Image | CompressedImage) -> Tensor:
         EncodingError: size 0, a step or length that does not match, an unknown encoding, damaged
             data; the text names the value.
     """
-    if isinstance(message, CompressedImage):
-        return torch.from_numpy(decode_compressed(message.data, message.format))
-    pixels = decode_image(
-        message.height,
-        message.width,
-        message.encoding,
-        message.step,
-        message.is_bigendian,
-        message.data,
-    )
+    pixels = decode_message(message)
     return torch.from_numpy(pixels if pixels.flags.writeable else np.array(pixels))
 
 

@@ -8,10 +8,7 @@ from std_msgs.msg import Header
 
 from ...geometry import Panel
 from ..messages.buffers import PayloadBuffer
-from ..messages.frames import (
-    derived_optical_frame,
-    info_message,
-)
+from ..messages.frames import derived_optical_frame, info_message
 from ..messages.images import depth_message, image_message
 from .output import Frame, MakePublisher, Output, has_listener
 

@@ -11,9 +11,7 @@ from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Equirectangular
-from ..messages.frames import (
-    derived_frame,
-)
+from ..messages.frames import derived_frame
 from ..parameters.outputs import ScanSettings
 from .output import Frame, MakePublisher, Output
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...layers import VitEncoder
 from ..image_input import IMAGENET_MEAN, IMAGENET_STD, antialiased
+from ..names import OfficialNames
 from .config import MogeConfig, Remap
 from .conv_stack import ConvStack
 
@@ -72,7 +73,7 @@ class MogeEncoder(nn.Module):
         return (images - self.image_mean) / self.image_std
 
 
-class Moge(nn.Module):
+class Moge(OfficialNames, nn.Module):
     """The network of MoGe-2. Parameter names are the official ones."""
 
     input_range = (0.0, 1.0)
@@ -152,10 +153,6 @@ class Moge(nn.Module):
         if self.scale_head is not None:
             scale = self.scale_head(class_token)[:, 0].float().exp()
         return MogeMaps(points, normal, mask, scale)
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return {name: name for name in self.state_dict()}
 
 
 def token_grid(num_tokens: int, aspect: float, rule: GridRule = "round") -> tuple[int, int]:

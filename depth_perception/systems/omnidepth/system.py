@@ -15,12 +15,8 @@ _HOME = "https://github.com/meder411/OmniDepth-PyTorch"
 
 
 def _models() -> Iterator[Model]:
-    shared = {
-        "licence": "none stated",
-        "scale": ScaleKind.METRIC,
-        "max_depth_m": None,
-        "antialias": True,
-    }
+    shared = {"licence": "none stated", "scale": ScaleKind.METRIC, "antialias": True}
+    shared["max_depth_m"] = None
     rooms = {**shared, "max_depth_m": 8.0, "sky_above_m": 8.0, "default_height": 256}
     card = panoramic(
         name="omnidepth-rectnet",
