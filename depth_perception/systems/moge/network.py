@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...layers import VitEncoder
+from ...layers import VitEncoder, perceptron
 from ..image_input import IMAGENET_MEAN, IMAGENET_STD, antialiased
 from ..names import OfficialNames
 from .config import MogeConfig, Remap
@@ -87,7 +85,7 @@ class Moge(OfficialNames, nn.Module):
         self.points_head = ConvStack(*config.points)
         self.normal_head = None if config.normal is None else ConvStack(*config.normal)
         self.mask_head = None if config.mask is None else ConvStack(*config.mask)
-        self.scale_head = None if config.scale_widths is None else _perceptron(config.scale_widths)
+        self.scale_head = None if config.scale_widths is None else perceptron(*config.scale_widths)
 
     def forward(
         self,
@@ -192,10 +190,3 @@ def remap_points(raw: Tensor, remap: Remap) -> Tensor:
     if remap == "sinh_exp":
         return torch.cat((xy.sinh(), z.exp()), -1)
     return raw
-
-
-def _perceptron(widths: Sequence[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for width_in, width_out in pairwise(widths):
-        layers += [nn.Linear(width_in, width_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...layers import perceptron
 from ..names import OfficialNames
 from .blocks import ModulatedBlock, RopeTables, TimeEmbedder, plain_norm, rope_tables
 
@@ -89,13 +90,8 @@ class SpDit(OfficialNames, nn.Module):
         self.x_embedder = _PatchEmbed(dim)
         self.t_embedder = TimeEmbedder(dim)
         self.blocks = nn.ModuleList(ModulatedBlock(dim, config.heads) for _ in range(config.depth))
-        self.proj_fusion = nn.Sequential(
-            nn.Linear(dim + config.semantic_dim, wide),
-            nn.SiLU(),
-            nn.Linear(wide, wide),
-            nn.SiLU(),
-            nn.Linear(wide, wide),
-        )
+        fused = (dim + config.semantic_dim, wide, wide, wide)
+        self.proj_fusion = perceptron(*fused, activation=nn.SiLU)
         self.final_layer = _FinalLayer(dim, (STRIDE // 2) ** 2)
         self._start_neutral()
 
