@@ -216,6 +216,21 @@ def options(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Option, An
             yield from options(item.default_factory, f"{prefix}{item.name}.")
 
 
+def check_signs(
+    values: object, positive: str = "", not_negative: str = "", shares: str = ""
+) -> None:
+    """Raise ValueError unless numbers of an object, by their names, are so; shares: in [0, 1]."""
+    for name in positive.split():
+        if not getattr(values, name) > 0:
+            raise ValueError(f"{name} must be positive, got {getattr(values, name)}")
+    for name in not_negative.split():
+        if not getattr(values, name) >= 0:
+            raise ValueError(f"{name} must not be negative, got {getattr(values, name)}")
+    for name in shares.split():
+        if not 0 <= getattr(values, name) <= 1:
+            raise ValueError(f"{name} must lie in [0, 1], got {getattr(values, name)}")
+
+
 def check_options(values: Any) -> None:
     """Check all options of a dataclass object, for its ``__post_init__``; :meth:`Option.check`."""
     for item in fields(values):

@@ -1,7 +1,10 @@
-"""Rotation matrices and quaternions.
+"""Rotation matrices, quaternions, and the frames of published point clouds.
 
 A matrix (..., 3, 3) rotates column vectors: ``v' = R v``. Quaternions are (x, y, z, w) as in ROS.
 All functions are batched, keep dtype and device, and take angles in radians.
+
+Frames: optical (REP-103) is x right, y down, z forward; clouds of PanDA x left, y up, z forward;
+OpenGL and clouds of Pixel-Perfect Depth x right, y up, z backward. All are right-handed.
 """
 
 from __future__ import annotations
@@ -98,3 +101,15 @@ def to_quaternion(matrix: Tensor) -> Tensor:
     quaternion = products.gather(-2, best).squeeze(-2)
     quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
     return torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
+
+
+def optical_to_panda(points: Tensor) -> Tensor:
+    """Points (..., 3) of the optical frame in the frame of PanDA; it is its own inverse."""
+    x, y, z = points.unbind(-1)
+    return torch.stack((-x, -y, z), -1)
+
+
+def optical_to_opengl(points: Tensor) -> Tensor:
+    """Points (..., 3) of the optical frame in the frame of OpenGL; it is its own inverse."""
+    x, y, z = points.unbind(-1)
+    return torch.stack((x, -y, -z), -1)

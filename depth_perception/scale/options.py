@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from ..depth_space import FitModel
-from ..options import check_options, option, shared
+from ..options import check_options, check_signs, option, shared
 
 _OPTICAL_OF_BODY = ((0.0, -1.0, 0.0), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0))
 _FARTHEST_M = 1000.0
@@ -30,16 +30,6 @@ class ScaleSource(str, Enum):
     REFERENCE = "reference"
     FIXED = "fixed"
     NONE = "none"
-
-
-def _check_signs(values: object, positive: str, not_negative: str) -> None:
-    """Raise ValueError unless these numbers of an object, by name, have the right sign."""
-    for name in positive.split():
-        if not getattr(values, name) > 0:
-            raise ValueError(f"{name} must be positive, got {getattr(values, name)}")
-    for name in not_negative.split():
-        if not getattr(values, name) >= 0:
-            raise ValueError(f"{name} must not be negative, got {getattr(values, name)}")
 
 
 @dataclass(frozen=True)
@@ -109,7 +99,7 @@ class FilterOptions:
     def __post_init__(self) -> None:
         check_options(self)
         positive = "scale_noise shift_noise gate_sigmas jumps_to_accept"
-        _check_signs(self, positive, "scale_drift shift_drift")
+        check_signs(self, positive, "scale_drift shift_drift")
 
 
 @dataclass(frozen=True)
@@ -141,7 +131,7 @@ class PointOptions:
                 "ranges must satisfy 0 < range_min_m < range_max_m, got "
                 f"{self.range_min_m} and {self.range_max_m}"
             )
-        _check_signs(self, "", "noise_m noise_ratio")
+        check_signs(self, "", "noise_m noise_ratio")
         if not 0 <= self.spacing < math.pi or not self.behind_ratio > 0:
             raise ValueError(
                 "spacing must lie in [0, pi) rad and behind_ratio be positive, got "
@@ -188,7 +178,7 @@ class GroundOptions:
         for name in ("tolerance_ratio", "min_ground_ratio"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        _check_signs(self, "", "height_sigma_ratio")
+        check_signs(self, "", "height_sigma_ratio")
 
 
 def upward(pitch: float, roll: float) -> tuple[float, float, float]:
@@ -324,7 +314,7 @@ class ScaleOptions:
             raise ValueError("source 'fixed' needs its scale: fixed=FixedOptions(scale=...)")
         check_options(self)
         positive = "follow_residual_ratio agree_ratio max_depth_m turn"
-        _check_signs(self, positive, "block_px agreement_s check_turns_s")
+        check_signs(self, positive, "block_px agreement_s check_turns_s")
 
 
 def _offset(text: str) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...geometry import Equirectangular
 from ...prediction import ScaleKind
-from ...ros.compat.allocator import keep_large_buffers
+from ...ros.compat.large_messages import keep_large_buffers
 from ...ros.messages.buffers import PayloadBuffer, Staging
 from ...ros.messages.clouds import CloudPacker
 from ...ros.messages.images import depth_message, read_rgb
