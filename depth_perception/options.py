@@ -20,6 +20,11 @@ Precision = Literal["float32", "float16", "bfloat16"]
 T = TypeVar("T")
 
 _KEY = "option"
+_TYPES = (
+    (bool, bool, "True or False"),
+    (int, Integral, "a whole number"),
+    (float, Real, "a number"),
+)
 
 
 @dataclass(frozen=True)
@@ -106,22 +111,19 @@ class Option:
         pattern = self.typed_default(default)
         if value is None and (default is None or self.unset is not None):
             return
-        if isinstance(pattern, bool):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} must be True or False, got {value!r}")
-        elif isinstance(pattern, int):
-            if isinstance(value, bool) or not isinstance(value, Integral):
-                raise TypeError(f"{name} must be a whole number, got {value!r}")
-        elif isinstance(pattern, float) and (
-            isinstance(value, bool) or not isinstance(value, Real)
-        ):
-            raise TypeError(f"{name} must be a number, got {value!r}")
+        for kind, allowed, words in _TYPES:
+            if isinstance(pattern, kind):
+                if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
+                    raise TypeError(f"{name} must be {words}, got {value!r}")
+                break
         if (reason := self._fault(name, value)) is not None:
             raise ValueError(reason)
 
 
 def option(default: Any, text: str, **properties: Any) -> Any:
     """A dataclass field that is an option; ``properties`` are further fields of :class:`Option`.
+
+    ``within=(low, high)`` stands for its minimum and maximum.
 
     Raises:
         TypeError: the default has no type that a ROS parameter can have.
@@ -138,8 +140,12 @@ def option(default: Any, text: str, **properties: Any) -> Any:
     return made
 
 
-def flag(default: Any, text: str, **properties: Any) -> Any:
+def flag(
+    default: Any, text: str, *, within: tuple[float, float] | None = None, **properties: Any
+) -> Any:
     """An option of a command alone, whose default may be None, empty or MISSING."""
+    if within is not None:
+        properties["minimum"], properties["maximum"] = within
     return field(default=default, metadata={_KEY: Option(text, **properties)})
 
 

@@ -25,23 +25,15 @@ def main(*, wide: bool = False, all: bool = False) -> int:
             table.add_column(column)
     for model in models():
         if all or not model.for_tests:
-            table.add_row(*_cells(model, wide))
+            camera = "360°" if model.camera == "equirectangular" else model.camera
+            size = f"{model.parameters / 1e6:.1f} M"
+            installed = "yes" if weights_path(model.name).is_file() else "-"
+            cells = [model.name, camera, _values(model), size, model.weights_licence, installed]
+            if wide:
+                cells += [str(model.default_height), model.title, model.notes, model.source]
+            table.add_row(*cells)
     table_console(240).print(table)
     return 0
-
-
-def _cells(model: ModelCard, wide: bool) -> list[str]:
-    cells = [
-        model.name,
-        "360°" if model.camera == "equirectangular" else model.camera,
-        _values(model),
-        f"{model.parameters / 1e6:.1f} M",
-        model.weights_licence,
-        "yes" if weights_path(model.name).is_file() else "-",
-    ]
-    if wide:
-        cells += [str(model.default_height), model.title, model.notes, model.source]
-    return cells
 
 
 def _values(model: ModelCard) -> str:

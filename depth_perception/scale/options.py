@@ -292,8 +292,7 @@ class ScaleOptions:
     min_agreement: float = option(
         0.4,
         "Least fraction of the known depths that agree with the fit; below it, fits are rejected.",
-        minimum=0.0,
-        maximum=1.0,
+        within=(0.0, 1.0),
     )
     agreement_s: float = 1.0
     check_turns_s: float = 1.0
@@ -318,11 +317,11 @@ class ScaleOptions:
 
 
 def _offset(text: str) -> float:
-    return option(0.0, text, unit="m", minimum=-100.0, maximum=100.0)
+    return option(0.0, text, unit="m", within=(-100.0, 100.0))
 
 
 def _angle(text: str, limit: float = 360.0) -> float:
-    return option(0.0, text, unit="deg", minimum=-limit, maximum=limit)
+    return option(0.0, text, unit="deg", within=(-limit, limit))
 
 
 @dataclass(frozen=True)
@@ -365,8 +364,7 @@ class ScaleSetup:
         "Largest difference between the stamps of an image and of the range measurement used for "
         "it; the nearest one is used.",
         unit="s",
-        minimum=0.0,
-        maximum=10.0,
+        within=(0.0, 10.0),
     )
     min_range_m: float = shared(PointOptions, "range_min_m", minimum=0.01, maximum=_FARTHEST_M)
     max_range_m: float = shared(PointOptions, "range_max_m", minimum=0.01, maximum=_FARTHEST_M)

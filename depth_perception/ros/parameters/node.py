@@ -53,8 +53,7 @@ class NodeSettings:
         30,
         "Number of consecutive failed images after which the node becomes unconfigured; it can be "
         "configured again. 0: never.",
-        minimum=0,
-        maximum=1_000_000,
+        within=(0, 1_000_000),
     )
     diagnostics_period_s: float = option(
         1.0,

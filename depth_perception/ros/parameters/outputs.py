@@ -28,10 +28,7 @@ class CloudSettings:
 
     enabled: bool = option(True, "Publish depth/points while it has subscribers.")
     stride: int = option(
-        1,
-        "Use every n-th row and column of the depth image in depth/points.",
-        minimum=1,
-        maximum=64,
+        1, "Use every n-th row and column of the depth image in depth/points.", within=(1, 64)
     )
     organised: bool = option(
         False,
@@ -56,8 +53,7 @@ class CloudSettings:
         0.1,
         "Omit points of depth/points at relative depth discontinuities larger than this (0.1: 10 "
         "%), where they would float between two surfaces; 0 keeps all.",
-        minimum=0.0,
-        maximum=10.0,
+        within=(0.0, 10.0),
     )
 
     def check(self) -> None:

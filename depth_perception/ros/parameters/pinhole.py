@@ -45,8 +45,7 @@ class CameraInfoSettings:
         "Horizontal field of view that is assumed if no camera_info has arrived within "
         "camera_info.timeout_s; the diagnostics then warn. 0: images without one are dropped.",
         unit="deg",
-        minimum=0.0,
-        maximum=170.0,
+        within=(0.0, 170.0),
     )
 
 

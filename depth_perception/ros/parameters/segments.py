@@ -62,22 +62,19 @@ class InstanceSettings:
         "Distances of instances ignore pixels within this distance of another segment, as masks "
         "are inexact there.",
         unit="px",
-        minimum=0,
-        maximum=64,
+        within=(0, 64),
     )
     edge_threshold: float = option(
         0.1,
         "Distances of instances ignore pixels at relative depth discontinuities larger than this "
         "(0.1: 10 %); 0 uses all.",
-        minimum=0.0,
-        maximum=10.0,
+        within=(0.0, 10.0),
     )
     min_points: int = option(
         20,
         "Minimum number of pixels of an instance that remain after those near borders and depth "
         "discontinuities are ignored; with fewer, as of a thin pole, all of its pixels are used.",
-        minimum=1,
-        maximum=1_000_000,
+        within=(1, 1_000_000),
     )
     oriented: bool = option(
         True,
@@ -102,14 +99,13 @@ class MarkerSettings:
     stuff: bool = option(False, "Also publish markers of stuff, such as road and building.")
     opacity: float = option(0.35, "Opacity of the boxes in instances/markers.", **_FRACTION)
     text_height_m: float = option(
-        0.3, "Height of the text in instances/markers.", unit="m", minimum=0.01, maximum=10.0
+        0.3, "Height of the text in instances/markers.", unit="m", within=(0.01, 10.0)
     )
     lifetime_s: float = option(
         1.0,
         "Time for which markers stay unless those of the next image replace them; 0: for ever.",
         unit="s",
-        minimum=0.0,
-        maximum=3600.0,
+        within=(0.0, 3600.0),
     )
 
 

@@ -62,15 +62,14 @@ def reference_focal(of: str, group: str = "") -> float | None:
         "multiplied by the ratio of the actual focal length to it. Unset: that of the model, if it "
         "has one; 0 leaves depth unchanged.",
         unit="px",
-        minimum=0.0,
-        maximum=1e5,
+        within=(0.0, 1e5),
         unset=-1.0,
         group=group,
     )
 
 
 def _length(default: int, text: str, minimum: int = 1) -> int:
-    return model_option(default, text, unit="px", minimum=minimum, maximum=4096)
+    return model_option(default, text, unit="px", within=(minimum, 4096))
 
 
 @dataclass(frozen=True)
