@@ -106,14 +106,13 @@ class RangeReader:
 
 
 class StaticFrames:
-    """The transforms on ``/tf_static`` of a bag."""
+    """The transforms on ``/tf_static`` of a bag.
+
+    Raises:
+        BagReadError: the bag cannot be read.
+    """
 
     def __init__(self, path: str | Path) -> None:
-        """Read them.
-
-        Raises:
-            BagReadError: the bag cannot be read.
-        """
         self._parents: dict[str, tuple[str, Tensor]] = {}
         with open_bag(path) as reader:
             found = [c for c in reader.connections

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ..lazy import lazy_names
 
 _NAMES = {
-    "alignment": "align apply_fit default_model fit_prediction",
+    "alignment": "apply_fit default_model fit_prediction",
     "filter": "FilterStatus ScaleEstimate ScaleFilter",
     "fits": "FitError ScaleFit fit_depth",
     "metric": "Measurement MetricScale",

@@ -75,20 +75,6 @@ def apply_fit(
     return replace(prediction, values=depth, valid=valid, scene=scene, **meaning)
 
 
-def align(
-    prediction: Prediction,
-    depth_m: Tensor,
-    *,
-    model: FitModel | None = None,
-    weights: Tensor | None = None,
-    options: FitOptions | None = None,
-    max_depth_m: float | None = None,
-) -> tuple[Prediction, ScaleFit]:
-    """:func:`fit_prediction`, then :func:`apply_fit`."""
-    fit = fit_prediction(prediction, depth_m, model=model, weights=weights, options=options)
-    return apply_fit(prediction, fit, max_depth_m=max_depth_m), fit
-
-
 def blocks(height: int, width: int, size_px: int, device: torch.device | str) -> Tensor:
     """(height, width) int64 number of the square of ``size_px`` pixels that each pixel is in."""
     row = torch.arange(height, device=device)[:, None] // size_px
