@@ -10,7 +10,14 @@ import torch
 
 from depth_perception import AffineInvariantError, DepthKind, DepthSpace, Pinhole, ScaleKind
 from depth_perception.prediction import Prediction, Scene
-from depth_perception.scale import FitError, FitModel, apply_fit, default_model
+from depth_perception.scale import (
+    FitError,
+    FitModel,
+    ScaleFit,
+    apply_fit,
+    default_model,
+    fit_prediction,
+)
 
 CAMERA = Pinhole.from_fov(48, 64, 1.0)
 
