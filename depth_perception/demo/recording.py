@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 
-from ..io.bags import STORE, pixel_fields, stamp_ns
-from ..io.encodings import raw_pixels
+from ..io.bags import STORE, stamp_ns
+from ..io.encodings import pixel_fields, raw_pixels
 
 _FIELD_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 

@@ -15,7 +15,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from .encodings import decode_compressed, decode_image
+from .encodings import decode_message
 from .suffixes import is_bag
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
@@ -66,24 +66,13 @@ class BagFrame:
 
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises EncodingError where the message cannot be decoded."""
-        message = self.message
-        if not hasattr(message, "encoding"):
-            return decode_compressed(message.data, message.format)
-        return decode_image(*pixel_fields(message))
+        return decode_message(self.message)
 
 
 def stamp_ns(message: Any) -> int:
     """Header stamp of a message, nanoseconds."""
     stamp = message.header.stamp
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-
-
-def pixel_fields(message: Any) -> tuple[int, int, str, int, int, Any]:
-    """The fields of a sensor_msgs/Image as arguments of :func:`.encodings.decode_image`."""
-    return (
-        message.height, message.width, message.encoding, message.step, message.is_bigendian,
-        message.data,
-    )  # fmt: skip
 
 
 def header_of(stamp_ns: int, frame_id: str) -> Any:

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from ...geometry import Equirectangular
 from ...prediction import ScaleKind
-from ...ros.compat.allocator import keep_large_buffers
+from ...ros.compat.large_messages import keep_large_buffers
 from ...ros.messages.buffers import PayloadBuffer, Staging
 from ...ros.messages.clouds import CloudPacker
 from ...ros.messages.images import depth_message, read_rgb
-from ...ros.outputs.depth import Frame, cloud_message
-from ...ros.parameters.common import CloudSettings
+from ...ros.outputs.cloud import cloud_message
+from ...ros.outputs.output import Frame
+from ...ros.parameters.outputs import CloudSettings
 from ..comparison import Comparison, comparison
 from ..depth import Scene
 from ..identity import IdentityEstimator, bench_image

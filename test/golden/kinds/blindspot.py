@@ -39,7 +39,7 @@ from depth_perception.evaluation.alignment import Alignment, align
 from depth_perception.evaluation.nyu_kitti import crop_box
 from depth_perception.evaluation.spherical import mean_squares, view_synthesis_metrics
 from depth_perception.evaluation.stereo_metrics import EigenProtocol, metrics_2015
-from depth_perception.geometry.corner_grid import latitude_weights
+from depth_perception.geometry.projections import latitude_weights
 from depth_perception.io.images import write_image
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.blindspot.disparity import merge_ramps, range_factor
