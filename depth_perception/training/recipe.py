@@ -62,7 +62,7 @@ class _Warmup:
 
     def fall(self, progress: float) -> float:
         """The factor after the warm-up."""
-        raise NotImplementedError
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,6 @@ class Constant(_Warmup):
     """A constant rate."""
 
     kind: Literal["constant"] = "constant"
-
-    def fall(self, progress: float) -> float:
-        return 1.0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...systems import Estimator, load
-from ..parameters.common import NodeSettings
+from ..parameters.node import NodeSettings
 
 
 def load_chosen(settings: NodeSettings, **options: object) -> Estimator:

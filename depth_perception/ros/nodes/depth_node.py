@@ -31,9 +31,9 @@ from torch import Tensor
 from ...io.content import content_fault
 from ..inputs.camera_info_sync import Arrival, ImageMessage, stamp_ns
 from ..messages.images import read_rgb
-from ..outputs.depth import Frame, Output, RateLimit, has_listener
-from ..parameters.common import NodeSettings
+from ..outputs.output import Frame, Output, RateLimit, has_listener
 from ..parameters.given import file_remarks
+from ..parameters.node import NodeSettings
 from ..parameters.table import ParameterTable
 from .diagnostics import NodeState, Statistics, prediction_warnings, status_message
 from .mailbox import Worker

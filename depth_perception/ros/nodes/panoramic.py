@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
 
@@ -22,14 +22,18 @@ from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import fit_mask, hide, read_mask
 from ..messages.buffers import Staging
 from ..messages.frames import UPRIGHT, rotation_message, static_transform
-from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
+from ..outputs.cloud import CloudOutput
+from ..outputs.depth_image import DepthOutput
+from ..outputs.output import Frame, Output
+from ..outputs.panels import PanelOutput
+from ..outputs.scan import ScanOutput
 from ..outputs.segments import LabelledCloudOutput
-from ..parameters.common import PanoramicSettings
 from ..parameters.models import estimator_options
+from ..parameters.panoramic import PanoramicSettings
 from .chosen import load_chosen
 from .depth_node import Loaded
 from .scaled_node import ScaledNode
-from .segments import NodeSegments, segment_details
+from .segments import NodeSegments
 
 _PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")
 
@@ -41,7 +45,6 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     """
 
     def __init__(self, **options: Any) -> None:
-        self._segments: NodeSegments | None = None
         self._staging = Staging()
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
@@ -63,7 +66,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def unload(self) -> None:
         super().unload()
-        self._segments = self._mask = self._scan = None
+        self._mask = self._scan = None
         self._panels = ()
         self._known_frames.clear()
 
@@ -114,9 +117,6 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
                 "driver of the camera stitch it"
             )
         return super().content_fault(pixels)
-
-    def details(self) -> Mapping[str, str]:
-        return {**super().details(), **segment_details(self._segments)}
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Publish the static transforms of a camera frame once."""
