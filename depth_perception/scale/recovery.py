@@ -297,7 +297,7 @@ class ScaleRecovery:
             text = ""
             if best > max(share + _BETTER_TURNED, least):
                 text = (
-                    f"{best:.0%} of the points agree with the image when rotated by {turn}, but "
+                    f"{best:.0%} of the points agree with the image when turned by {turn}, but "
                     f"only {share:.0%} as they are: check the extrinsics"
                 )
             self._turns[kind] = text, image.stamp_s

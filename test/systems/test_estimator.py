@@ -210,12 +210,14 @@ def test_seam_options_close_the_seam(tiny_file: Path, image: np.ndarray) -> None
     assert jumps["off"] > 2
     assert jumps["circular"] < 0.7 * jumps["off"]
     assert jumps["blend"] < 0.5 * jumps["off"]
+    usual = dp.load("panda-tiny", tiny_file, "cpu", height=70)  # as in the nodes
+    assert _seam_jump(usual(image).values) == jumps["circular"]
 
 
 def test_blend_takes_each_column_from_the_run_that_sees_it_inside(
     tiny_file: Path, image: np.ndarray
 ) -> None:
-    plain = dp.load("panda-tiny", tiny_file, "cpu", height=70, output_size="network")
+    plain = dp.load("panda-tiny", tiny_file, "cpu", height=70, output_size="network", seam="off")
     blend = dp.load("panda-tiny", tiny_file, "cpu", height=70, output_size="network", seam="blend")
     picture = np.ascontiguousarray(noise_image(70, 140, 3))
     ahead = plain(picture).values
@@ -233,6 +235,24 @@ def test_seam_is_left_alone_where_the_borders_do_not_meet(tiny_file: Path) -> No
     for seam in ("circular", "blend"):
         estimator = dp.load("panda-tiny", tiny_file, "cpu", height=70, seam=seam)
         assert torch.equal(estimator(picture, camera).values, expected)
+
+
+def test_heights_that_a_model_was_not_trained_for_are_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    usual = dp.load("panda-tiny-metric", device="cpu", height=112)
+    assert (usual.remarks, caplog.text) == ((), "")
+    (remark,) = dp.load("panda-tiny-metric", device="cpu", height=168).remarks
+    assert "trained for 112 rows of its input only: depth with height 168" in remark
+    assert remark in caplog.text
+
+
+@pytest.mark.parametrize("size", [(1000, 1), (1, 1000), (300, 20)])
+def test_thin_images_are_refused_before_they_cost(size: tuple[int, int], tmp_path: Path) -> None:
+    save_network(build_network("scaledepth-tiny"), tmp_path / "tiny.safetensors")
+    estimator = dp.load("scaledepth-tiny", tmp_path / "tiny.safetensors", "cpu")
+    with pytest.raises(ValueError, match=r"the limit is 10; DEPTH_PERCEPTION_ASPECT raises it"):
+        estimator(np.zeros((*size, 3), np.uint8))
 
 
 def test_flip_averages_both_ways(tiny_file: Path, image: np.ndarray) -> None:
@@ -274,7 +294,7 @@ def test_warm_up_prepares_this_size(
     ("options", "error", "message"),
     [
         ({"precision": "int8"}, ValueError, "precision must be one of float32"),
-        ({"seam": "mirror"}, ValueError, "seam must be one of off"),
+        ({"seam": "mirror"}, ValueError, "seam must be one of auto, off"),
         ({"output_size": "half"}, ValueError, "output_size"),
         ({"height": 0}, ValueError, "height"),
         ({"height": "70"}, TypeError, "height must be a whole number, got '70'"),
