@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,12 +83,15 @@ class Calibration:
 
         Args:
             size: (height, width) of the image; it is compared before anything of the size that the
-                message states is computed.
+                message states is computed, and counts where the message states none.
 
         Raises:
             ValueError: the message does not describe a pinhole camera, or not a usable one, or it
                 belongs to an image of another size.
         """
+        if size is not None and not (self.height or self.width):  # drivers leave it out
+            across, down = self.binning
+            return replace(self, height=size[0] * down, width=size[1] * across).view(size)
         if size is not None:
             _check_same(size, self._sent_size())
         IMAGE_PIXELS.check(

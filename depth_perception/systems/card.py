@@ -41,7 +41,8 @@ class ModelCard:
         is_panoptic: panoptic segmentation: predictions have segments.
         has_depth: false for a model that returns segments only.
         notes: intended use and limitations.
-        heights: least and largest ``height`` that the model was trained for; None if any will do.
+        heights: least and largest ``height`` for which the weights of the package were trained;
+            None if any will do.
         for_tests: a small size of an architecture, for tests and for training on little data;
             hidden from users.
     """

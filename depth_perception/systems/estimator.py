@@ -39,6 +39,7 @@ class Estimator(ABC):
         network: the bare network, tensors in and tensors out.
         device: device of the network.
         options: options of the estimator.
+        remarks: reasons to doubt its results, one sentence each.
     """
 
     default_options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
@@ -59,14 +60,7 @@ class Estimator(ABC):
         self._check_options(self.options)
         self._forward = self._forward_by(self.options.backend)
         self._has_warned = False
-        for remark in self.remarks:
-            _log.warning("%s", remark)
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """Reasons to doubt the results with these options, one sentence each."""
-        remark = self.card.height_remark(self.options.height)
-        return (remark,) if remark else ()
+        self.remarks: tuple[str, ...] = ()
 
     def with_options(self, **changes: object) -> Estimator:
         """An estimator that shares the networks and differs in some options.

@@ -201,6 +201,11 @@ def test_sizes_are_compared_before_anything_of_the_stated_size_is_made() -> None
     assert Calibration.of(half, rectify=True, is_rectified=False).view((24, 32)).camera.width == 32
 
 
+def test_a_camera_info_without_a_size_has_that_of_its_image() -> None:
+    nameless = Calibration.of(info(height=0, width=0), rectify=True, is_rectified=False)
+    assert nameless.view((48, 64)).camera == CAMERA
+
+
 def test_a_camera_that_was_never_calibrated_is_known() -> None:
     def is_empty(**changes: object) -> bool:
         return Calibration.of(info(**changes), rectify=True, is_rectified=False).is_empty

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from rclpy.node import Node
 
 from depth_perception.ros.nodes.diagnostics import NodeState, Statistics, status_message
@@ -22,6 +24,7 @@ from depth_perception.ros.parameters.panoramic import PanoramicSettings
 from depth_perception.ros.parameters.table import ParameterTable
 
 NAME = "/panoramic_depth"
+YAML = "ab1:{}[]&*!|>- \n\"'"  # what a file is made of
 
 
 @pytest.mark.parametrize("error", [ValueError, MemoryError, SystemExit, KeyboardInterrupt])
@@ -288,6 +291,15 @@ def test_repeated_parameters_are_named_with_their_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "a: [", "- 1", "\x00", "{[1]: {ros__parameters: {}}}", "1"])
 def test_files_that_are_none_make_no_remark_of_ours(tmp_path: Path, text: str) -> None:
     _remarks(tmp_path, text)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(content=st.binary(max_size=200) | st.text(YAML, max_size=200).map(str.encode))
+def test_no_content_of_a_file_ends_a_node(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "given.yaml"
+    path.write_bytes(b"/**:\n  ros__parameters:\n    " + content)
+    for remark in file_remarks(["node", "--ros-args", "--params-file", str(path)], NAME):
+        assert len(remark) < 2000
 
 
 @pytest.mark.parametrize("kind", ["folder", "missing", "pipe", "device"])
