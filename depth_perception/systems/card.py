@@ -41,6 +41,7 @@ class ModelCard:
         is_panoptic: panoptic segmentation: predictions have segments.
         has_depth: false for a model that returns segments only.
         notes: intended use and limitations.
+        only_height: it works at ``default_height`` only.
         for_tests: a small size of an architecture, for tests and for training on little data;
             hidden from users.
     """
@@ -70,6 +71,7 @@ class ModelCard:
     has_depth: bool = True
     reference_focal_px: float | None = None
     for_tests: bool = False
+    only_height: bool = False
 
     def __post_init__(self) -> None:
         if self.camera not in ("equirectangular", "pinhole"):
@@ -88,6 +90,19 @@ class ModelCard:
         if self.home_page:
             return f"by hand: {self.file_name} through the links at {self.home_page}"
         return "none: architecture for tests"
+
+    def height_remark(self, height: int | None) -> str:
+        """What a height of the network input other than the trained ones means; "" if nothing."""
+        low, high = self.default_height // 2, 2 * self.default_height
+        if self.only_height:
+            low = high = self.default_height
+        if not height or low <= height <= high:
+            return ""
+        trained = f"{low} rows only" if low == high else f"about {self.default_height} rows"
+        return (
+            f"{self.name} is trained for {trained}: at a height of {height} its depth is less "
+            "accurate"
+        )
 
     @property
     def is_metric(self) -> bool:

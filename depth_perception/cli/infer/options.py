@@ -56,7 +56,10 @@ class InferOptions:
     seam: Seam = shared(EstimatorOptions, "seam")
     flip: bool = shared(EstimatorOptions, "flip")
     fov: tuple[float, ...] = ()
-    """Field of view in degrees: H V of a panorama that is not 2:1, or H [V] of a pinhole camera."""
+    """Field of view in degrees: H V of a panorama that is not 2:1 and centred on the horizon, LEFT
+    RIGHT TOP BOTTOM of any other part of a sphere (longitudes to the right, elevations upward:
+    -180 180 90 -45 lacks the floor), or H [V] of a pinhole camera. Default: as the file or bag
+    says."""
     focal: float | None = None
     """Focal length of a pinhole camera in pixels of the input, instead of --fov."""
     ignore_exif: bool = False
@@ -102,6 +105,8 @@ class InferOptions:
     """Also search the sub-folders of a folder."""
     topic: str | None = None
     """Image topic of a bag; default: the only one."""
+    info_topic: str | None = None
+    """CameraInfo topic of a bag; default: the one beside the images, or with their frame."""
     to_bag: Path | None = None
     """Also write the depth of an input bag into this new bag (32FC1, metres)."""
     overwrite: bool = False
@@ -148,10 +153,11 @@ class InferOptions:
                         "metric scale (--scale), use --raw npy or exr, or a metric model (see "
                         "`depth-perception models`)"
                     )
-        if len(self.fov) > 2 or (len(self.fov) == 1 and card.camera != "pinhole"):
+        is_pinhole = card.camera == "pinhole"
+        if len(self.fov) not in ((0, 1, 2) if is_pinhole else (0, 2, 4)):
+            form = "H [V]" if is_pinhole else "H V or LEFT RIGHT TOP BOTTOM"
             raise OptionError(
-                f"--fov takes {'H [V]' if card.camera == 'pinhole' else 'H V'} in degrees for "
-                f"{card.name}, got {len(self.fov)} numbers"
+                f"--fov takes {form} in degrees for {card.name}, got {len(self.fov)} numbers"
             )
         if self.focal is not None and (card.camera != "pinhole" or self.fov):
             raise OptionError("--focal is for pinhole models, and cannot be combined with --fov")
@@ -192,6 +198,9 @@ class InferOptions:
             return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
         angles = [math.radians(angle) for angle in self.fov]
         try:
+            if len(angles) == 4:
+                left, right, top, bottom = angles
+                return Equirectangular(height, width, left, right, -top, -bottom)
             if card.camera != "pinhole":
                 return Equirectangular.partial(height, width, *angles)
             camera = Pinhole.from_fov(height, width, angles[0])

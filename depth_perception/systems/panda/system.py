@@ -28,6 +28,7 @@ def _models() -> Iterator[Model]:
         file_name="panda_tiny_metric.safetensors",
         embedded=True,
         antialias=True,
+        only_height=True,
         sky_above_m=19.5,
         notes="Part of the package. Trained on synthetic scenes only; for demonstration, not for "
         "measurement.",
