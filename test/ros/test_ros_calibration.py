@@ -192,7 +192,7 @@ def test_sizes_are_compared_before_anything_of_the_stated_size_is_made() -> None
     huge = info(d=BARREL, height=60_000, width=60_000, k=_k(_0=6e4, _4=6e4))
     calibration = Calibration.of(huge, rectify=True, is_rectified=False)
     began = time.process_time()
-    with pytest.raises(ValueError, match="the image is 160 x 120 .* 60000 x 60000"):
+    with pytest.raises(ValueError, match=r"the image is 160 x 120 .* 60000 x 60000"):
         calibration.view((120, 160))
     with pytest.raises(ValueError, match="DEPTH_PERCEPTION_IMAGE_PIXELS raises it"):
         calibration.view()

@@ -25,7 +25,10 @@ _DUAL_FISHEYE = (
     "it looks like two raw fisheye images side by side, which is not a panorama: stitch it with "
     "the software of the camera first"
 )
-PHOTO_HINT = f"an ordinary photo? Then: --model {_PHOTO_MODEL} (depth-perception weights fetch {_PHOTO_MODEL})"
+PHOTO_HINT = (
+    f"an ordinary photo? Then: --model {_PHOTO_MODEL} (depth-perception weights fetch "
+    f"{_PHOTO_MODEL})"
+)
 
 
 class InputCameras:

@@ -50,7 +50,8 @@ class InferOptions:
     """Run a pinhole model on panoramas, split into eight overlapping views."""
     height: int | None = shared(EstimatorOptions, "height")
     resize: bool = False
-    """Write results at the size of the input instead of the network input (videos: always)."""
+    """Write numbers and clouds at the size of the input instead of the network input (videos:
+    always). Pictures have the size of the input."""
     precision: Precision = shared(EstimatorOptions, "precision")
     backend: Backend = shared(EstimatorOptions, "backend")
     seam: Seam = shared(EstimatorOptions, "seam")
@@ -74,12 +75,12 @@ class InferOptions:
     )
 
     pred_only: bool = False
-    """Write the depth image alone, not beside the input."""
+    """Write the depth image alone, without the input beside it and the bar."""
     grayscale: bool = False
     """Gray values instead of colours: dark is low, bright is high."""
     palette: Literal["warm", "published"] = "warm"
-    """Colours of depth images. warm: near is red, far is blue. published: the colour map and its
-    direction as in the authors' scripts, where the lowest value is blue."""
+    """Colours of depth images. warm: near is red, far is blue. published: as in the authors'
+    scripts, where the lowest value is blue, at the size of the network input and without a bar."""
     limits: tuple[float, float] | None = None
     """Depth at both ends of the colours; default: extremes of an image, running percentiles of a
     video or bag."""
