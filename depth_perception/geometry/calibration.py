@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,16 +159,11 @@ class Calibration:
         return matrix
 
     def _is_only_p(self) -> bool:
-        """Whether P is the matrix of a camera, but K is not."""
-        try:
-            self._check_matrix("K", self.k)
-        except ValueError:
-            try:
-                self._p_matrix()
-            except ValueError:
-                return False
-            return self.model != _PANORAMIC
-        return False
+        """Whether P is the matrix of a camera, but K is zero or the identity or the like."""
+        if self.model == _PANORAMIC or _is_usable(self._check_matrix, "K", self.k):
+            return False
+        is_filler = not any(self.k) or _is_usable(_check_form, "K", self.k)
+        return is_filler and _is_usable(lambda *_: self._p_matrix(), "P", self.p)
 
     def _check_matrix(self, name: str, matrix: tuple[float, ...]) -> None:
         _check_form(name, matrix)
@@ -248,6 +244,14 @@ class View:
         if self.grid is None:
             return image
         return self.grid.sample(image.permute(2, 0, 1)).permute(1, 2, 0)
+
+
+def _is_usable(check: Callable[..., object], name: str, matrix: tuple[float, ...]) -> bool:
+    try:
+        check(name, matrix)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_same(image: tuple[int, int], info: tuple[int, int]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ class VideoInfo:
     duration_s: float | None = None
 
 
-class VideoReader:
+class VideoReader(AbstractContextManager):
     """All frames of a video as (H, W, 3) uint8 RGB: ``with VideoReader(path) as frames: ...``.
 
     Attributes:
@@ -97,9 +97,6 @@ class VideoReader:
             end_s = self.time_s + 1 / self.info.rate_hz
             return end_s < 0.98 * self.info.duration_s - 2 / self.info.rate_hz
         return self.info.frames is not None and self._count < 0.98 * self.info.frames - 2
-
-    def __enter__(self) -> VideoReader:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._capture.release()

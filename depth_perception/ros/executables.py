@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from . import interrupts
-from .compat.dds import tune_environment
+from .compat.large_messages import tune_environment
 
 
 def panoramic_depth(arguments: Sequence[str] | None = None) -> int:

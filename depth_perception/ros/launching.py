@@ -21,7 +21,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
-from .compat.dds import TUNE
+from .compat.large_messages import TUNE
 
 PACKAGE = "depth_perception"
 # Arguments that replace values of the parameter file, unless empty.

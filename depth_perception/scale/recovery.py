@@ -290,9 +290,8 @@ class ScaleRecovery:
     ) -> str:
         """A sentence if points agree better with the image when rotated; checked periodically."""
         options, (text, checked_s) = self.options, self._turns[kind]
-        if options.source is ScaleSource.POINTS and not (
-            image.stamp_s - checked_s < options.check_turns_s
-        ):
+        is_checked = options.source is ScaleSource.POINTS and math.isfinite(options.check_turns_s)
+        if is_checked and not (image.stamp_s - checked_s < options.check_turns_s):  # NaN: never yet
             share, ratio = share_of(), options.agree_ratio
             best, turn = best_turn(image.prediction, reference, image.model, ratio, options.turn)
             text = ""
@@ -353,13 +352,8 @@ def _in_units(fit: ScaleFit, factor: float) -> ScaleFit:
     """The line with its results multiplied by a factor (only for models with a shift)."""
     if not fit.model.has_shift:
         return fit
-    return replace(
-        fit,
-        scale=fit.scale * factor,
-        shift=fit.shift * factor,
-        scale_sigma=fit.scale_sigma * factor,
-        shift_sigma=fit.shift_sigma * factor,
-    )
+    names = ("scale", "shift", "scale_sigma", "shift_sigma")
+    return replace(fit, **{name: getattr(fit, name) * factor for name in names})
 
 
 def _of_values(fit: ScaleFit, norm: Normalisation) -> ScaleFit:

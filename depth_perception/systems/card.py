@@ -41,7 +41,7 @@ class ModelCard:
         is_panoptic: panoptic segmentation: predictions have segments.
         has_depth: false for a model that returns segments only.
         notes: intended use and limitations.
-        only_height: it works at ``default_height`` only.
+        heights: least and largest ``height`` that the model was trained for; None if any will do.
         for_tests: a small size of an architecture, for tests and for training on little data;
             hidden from users.
     """
@@ -70,8 +70,8 @@ class ModelCard:
     is_panoptic: bool = False
     has_depth: bool = True
     reference_focal_px: float | None = None
+    heights: tuple[int, int] | None = None
     for_tests: bool = False
-    only_height: bool = False
 
     def __post_init__(self) -> None:
         if self.camera not in ("equirectangular", "pinhole"):
@@ -79,6 +79,17 @@ class ModelCard:
                 f"camera of model {self.name} must be equirectangular or pinhole, got "
                 f"{self.camera!r}"
             )
+
+    def height_remark(self, height: int | None) -> str:
+        """A sentence if the model was not trained for this height of its input; else empty."""
+        if height is None or self.heights is None or self.heights[0] <= height <= self.heights[1]:
+            return ""
+        low, high = self.heights
+        trained = f"{low} rows" if low == high else f"{low} to {high} rows"
+        return (
+            f"{self.name} is trained for {trained} of its input only: depth with height {height} "
+            "is worse and has another scale; leave height unset"
+        )
 
     @property
     def source(self) -> str:
@@ -90,19 +101,6 @@ class ModelCard:
         if self.home_page:
             return f"by hand: {self.file_name} through the links at {self.home_page}"
         return "none: architecture for tests"
-
-    def height_remark(self, height: int | None) -> str:
-        """What a height of the network input other than the trained ones means; "" if nothing."""
-        low, high = self.default_height // 2, 2 * self.default_height
-        if self.only_height:
-            low = high = self.default_height
-        if not height or low <= height <= high:
-            return ""
-        trained = f"{low} rows only" if low == high else f"about {self.default_height} rows"
-        return (
-            f"{self.name} is trained for {trained}: at a height of {height} its depth is less "
-            "accurate"
-        )
 
     @property
     def is_metric(self) -> bool:

@@ -60,6 +60,14 @@ class Estimator(ABC):
         self._check_options(self.options)
         self._forward = self._forward_by(self.options.backend)
         self._has_warned = False
+        for remark in self.remarks:
+            _log.warning("%s", remark)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Reasons to doubt the results with these options, one sentence each."""
+        remark = self.card.height_remark(self.options.height)
+        return (remark,) if remark else ()
 
     def with_options(self, **changes: object) -> Estimator:
         """An estimator that shares the networks and differs in some options.
@@ -77,7 +85,7 @@ class Estimator(ABC):
         return twin
 
     def _check_options(self, options: EstimatorOptions) -> None:
-        if self.card.camera != "equirectangular" and options.seam != "off":
+        if self.card.camera != "equirectangular" and options.seam not in ("auto", "off"):
             raise ValueError(
                 f"seam={options.seam!r} needs a panoramic model; {self.card.name} is a "
                 f"{self.card.camera} model"
@@ -151,7 +159,9 @@ class Estimator(ABC):
 
     def _seam_of(self, camera: Camera) -> Seam:
         wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
-        return self.options.seam if wraps else "off"
+        if not wraps:
+            return "off"
+        return "circular" if self.options.seam == "auto" else self.options.seam
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
         """Size (height, width) of the network input for images of a camera.

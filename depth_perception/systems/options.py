@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 
 from ..options import Backend, Precision, check_options, model_option, option
 
-Seam = Literal["off", "circular", "blend"]
+Seam = Literal["auto", "off", "circular", "blend"]
 OutputSize = Literal["network", "input"]
 
 ASSUMED_PINHOLE_FOV_DEG = 55.0
@@ -32,8 +32,7 @@ class EstimatorOptions:
         "rounded to multiples of the patch size. Fewer rows are faster. Unset: the default of the "
         "model; the model inside the package is trained for its own 112 rows only.",
         unit="px",
-        minimum=1,
-        maximum=16384,
+        within=(1, 16384),
         unset=0,
     )
     precision: Precision = model_option(
@@ -50,10 +49,11 @@ class EstimatorOptions:
         choices=get_args(Backend),
     )
     seam: Seam = model_option(
-        "off",
+        "auto",
         "How the left/right seam of a full-turn panorama is handled: off (as in the original "
-        "models), circular (padding across the seam, at no cost) or blend (blended with a run on "
-        "the image turned by 180 degrees, at twice the cost). Pinhole models have no seam.",
+        "models), circular (padding across the seam, at no cost), auto (circular), or blend "
+        "(blended with a run on the image turned by 180 degrees, at twice the cost). Pinhole "
+        "models have no seam.",
         choices=get_args(Seam),
     )
     flip: bool = model_option(
@@ -78,9 +78,8 @@ class EstimatorOptions:
             value = getattr(self, item.name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{item.name} must be finite, got {value}")
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if item.name in self.lacks and value != item.default:
+            is_neutral = (item.name, value) == ("seam", "off")
+            if item.name in self.lacks and value != item.default and not is_neutral:
                 instead = self.lacks[item.name]
                 raise ValueError(
                     f"{item.name}={value!r} is not an option of this model"

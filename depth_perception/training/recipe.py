@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
+from ..options import nearest as nearest_name
 from .strict_mapping import RecipeError, from_mapping, nearest
 
 
@@ -61,7 +62,7 @@ class _Warmup:
 
     def fall(self, progress: float) -> float:
         """The factor after the warm-up."""
-        raise NotImplementedError
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,6 @@ class Constant(_Warmup):
     """A constant rate."""
 
     kind: Literal["constant"] = "constant"
-
-    def fall(self, progress: float) -> float:
-        return 1.0
 
 
 @dataclass(frozen=True)
@@ -250,9 +248,9 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     elif Path(name).is_file():
         content = Path(name).read_bytes()
     else:
-        raise RecipeError(
-            f"no recipe {name!r}: give a YAML file or one of {', '.join(packaged_recipes())}"
-        )
+        known = packaged_recipes()
+        hint = nearest_name(name, known, f"give a YAML file or one of {', '.join(known)}")
+        raise RecipeError(f"no recipe {name!r}: {hint}")
     try:
         mapping = yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError) as error:

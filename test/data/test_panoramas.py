@@ -65,12 +65,12 @@ def test_a_frame_is_that_of_the_original(
     golden: Case, tmp_path: Path, name: str, changed: bool
 ) -> None:
     g, short = golden.arrays, SHORT[name]
-    picture, depth = (tmp_path / part for part in PANORAMAS[name].place("train", 1))
-    for path in (picture, depth):
+    image, depth = (tmp_path / part for part in PANORAMAS[name].place("train", 1))
+    for path in (image, depth):
         path.parent.mkdir(parents=True, exist_ok=True)
     rgb = g["deep360_rgb" if name == "deep360" else "rgb"].numpy()
-    write_image(picture.with_suffix(".png"), rgb)  # without the loss of a JPEG
-    picture.with_suffix(".png").rename(picture)
+    write_image(image.with_suffix(".png"), rgb)  # without the loss of a JPEG
+    image.with_suffix(".png").rename(image)
     if name == "deep360":
         np.savez(depth, g["deep360_depth"].numpy())
     else:
@@ -98,8 +98,8 @@ def test_pseudo_labels_are_those_of_the_original(golden: Case, tmp_path: Path) -
     g = golden.arrays
     name = PANORAMA_IMAGES["360x"].place(0)
     (tmp_path / name).parent.mkdir(parents=True)
-    write_image(tmp_path / "picture.png", g["unlab_rgb"].numpy())
-    (tmp_path / "picture.png").rename(tmp_path / name)
+    write_image(tmp_path / "image.png", g["unlab_rgb"].numpy())
+    (tmp_path / "image.png").rename(tmp_path / name)
     for folder, array in (("labels/360x_frames", "unlab_pseudo"), ("360x_masks", "unlab_sky")):
         path = (tmp_path / name.replace("360x_frames", folder)).with_suffix(".npy")
         path.parent.mkdir(parents=True)
@@ -156,7 +156,7 @@ def test_stanford_as_published(tmp_path: Path) -> None:
     assert len(open_panoramas("stanford2d3d", tmp_path)) == 1
 
 
-def test_a_list_of_the_authors_names_the_pictures_without_holes(tmp_path: Path) -> None:
+def test_a_list_of_the_authors_names_the_images_without_holes(tmp_path: Path) -> None:
     listing = write_panoramas("stanford2d3d", tmp_path, items(2), "test")
     listing.write_text(listing.read_text().replace("rgb_pre_/", "rgb_/"))
     assert len(open_panoramas("stanford2d3d", tmp_path, listing=listing)) == 2
@@ -197,9 +197,9 @@ def test_a_damaged_range_is_refused(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PANORAMA_IMAGES)
-def test_pictures_are_found(tmp_path: Path, name: str) -> None:
-    pictures = [item.rgb for item in items(3)]
-    write_panorama_images(name, tmp_path, pictures)
+def test_images_are_found(tmp_path: Path, name: str) -> None:
+    images = [item.rgb for item in items(3)]
+    write_panorama_images(name, tmp_path, images)
     reader = open_images(name, tmp_path)
     assert len(reader) == 3
     assert reader[0].shape == (3, 16, 32)
@@ -210,7 +210,7 @@ def test_pictures_are_found(tmp_path: Path, name: str) -> None:
     (tmp_path / "list.txt").write_text("nowhere.jpg\n")
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg, which is missing"):
         open_images(name, tmp_path, listing=tmp_path / "list.txt")
-    with pytest.raises(FileNotFoundError, match=r"no .* pictures in"):
+    with pytest.raises(FileNotFoundError, match=r"no .* images in"):
         open_images(name, tmp_path / "empty")
 
 

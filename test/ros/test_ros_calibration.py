@@ -23,10 +23,10 @@ from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.geometry.calibration import Calibration, View
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
 from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, stamp_ns
-from depth_perception.ros.messages.depth_scale import scale_message
-from depth_perception.ros.messages.frames import pinhole_info
+from depth_perception.ros.messages.frames import info_message
 from depth_perception.ros.nodes.diagnostics import prediction_warnings
 from depth_perception.ros.nodes.pinhole import model_options
+from depth_perception.ros.outputs.depth_image import scale_message
 from depth_perception.ros.parameters.pinhole import (
     PinholeSettings,
     Sync,
@@ -42,7 +42,7 @@ BARREL = [-0.2, 0.03, 0.0, 0.0, 0.0]
 
 
 def info(**changes: object) -> CameraInfo:
-    message = pinhole_info(HEADER, CAMERA)
+    message = info_message(HEADER, CAMERA)
     for name, value in changes.items():
         setattr(message, name, value)
     return message
@@ -116,12 +116,12 @@ REFUSALS = {
     ),
     "identity": (
         {"k": IDENTITY, "p": [0.0] * 12},
-        "1 pixels in K is that of no camera with 64 col",
+        "1 pixels in K .* no camera with 64",
     ),
     "identity, bent": ({"k": IDENTITY, "d": BARREL}, "1 pixels in K is that of no camera"),
     "far too long": (
         {"k": _k(_0=1e6), "p": [0.0] * 12},
-        "1e[+]06 pixels in K is that of no camera",
+        r"1e\+06 pixels in K",
     ),
     "far too short": ({"k": _k(_4=1e-3), "p": [0.0] * 12}, "0.001 pixels in K .* 48 rows"),
     "far centre": ({"k": _k(_2=1e5), "p": [0.0] * 12}, "principal point at 100000 in K"),

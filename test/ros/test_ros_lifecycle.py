@@ -157,7 +157,7 @@ def _assert_refused(managed: Managed, checkpoint: Path, reason: str) -> str:
 def test_failures_in_a_row_lead_to_unconfigured_and_back(managed: Managed) -> None:
     managed.to_active()
     probe, bad = managed.probe, image(panorama(), step=1)
-    assert not probe.set_parameters(max_consecutive_failures=3)
+    assert not probe.set_parameters(max_consecutive_failures=3, failure_period_s=0.0)
     for good_between in (True, False):
         for _ in range(2):
             failures = int(probe.status()["failures in a row"])

@@ -16,9 +16,9 @@ from rclpy.node import Node
 from depth_perception.ros.nodes.diagnostics import NodeState, Statistics, status_message
 from depth_perception.ros.nodes.mailbox import Worker
 from depth_perception.ros.nodes.supervision import Losses, describe
-from depth_perception.ros.outputs.depth import RateLimit
-from depth_perception.ros.parameters.common import PanoramicSettings
+from depth_perception.ros.outputs.output import RateLimit
 from depth_perception.ros.parameters.given import ParameterFileError, check_files, file_remarks
+from depth_perception.ros.parameters.panoramic import PanoramicSettings
 from depth_perception.ros.parameters.table import ParameterTable
 
 NAME = "/panoramic_depth"
@@ -65,7 +65,7 @@ def test_worker_says_how_long_it_is_busy() -> None:
 
 def test_the_rate_in_force_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("depth_perception.ros.outputs.depth.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("depth_perception.ros.outputs.output.time.monotonic", lambda: now[0])
     limit = RateLimit()
     assert limit.allows(0.005)
     now[0] += 1.0

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from ...geometry import Equirectangular, edge_mask
-from ...geometry.frames import optical_to_opengl, optical_to_panda
 from ...geometry.outliers import outlier_mask
+from ...geometry.rotations import optical_to_opengl, optical_to_panda
 from ...io.annotate import even_ticks, label_segments, with_bar
 from ...io.colormaps import (
     INVERSE_DEPTH_COLORMAP,

@@ -119,7 +119,11 @@ class InferRun:
             self._task = self._bar.add_task("depth", total=len(self._items))
             for item in self._items:
                 try:
-                    process[item.kind](item)
+                    key, state = str(item.path.resolve()), state_of(item.path)
+                    if item.kind is not InputKind.BAG and self._manifest.finished(key, state):
+                        self._summary.kept += 1
+                    else:
+                        process[item.kind](item, key, state)
                 except KeyboardInterrupt:
                     interrupted = True
                     break
@@ -133,11 +137,7 @@ class InferRun:
             return 130
         return 1 if self._summary.failures else 0
 
-    def _image(self, item: Input) -> None:
-        key, state = str(item.path.resolve()), state_of(item.path)
-        if self._manifest.finished(key, state):
-            self._summary.kept += 1
-            return
+    def _image(self, item: Input, key: str, state: str) -> None:
         file = read_image_file(item.path)
         image, notes = file.pixels, list(file.notes)
         camera, remarks = self._cameras.of_image(item.path, *image.shape[:2], file.panorama)
@@ -154,11 +154,7 @@ class InferRun:
         note = "; ".join(filter(None, notes))
         self._write(key, state, stem, image, prediction, done, note=note)
 
-    def _video(self, item: Input) -> None:
-        key, state = str(item.path.resolve()), state_of(item.path)
-        if self._manifest.finished(key, state):
-            self._summary.kept += 1
-            return
+    def _video(self, item: Input, key: str, state: str) -> None:
         stem = item.folder / item.path.stem
         limits, steady = RunningRange(), self._steady_scale()
         count, failures, faults = 0, len(self._summary.failures), Counter[str]()
@@ -199,9 +195,8 @@ class InferRun:
             )
         self._summary.made += 1
 
-    def _bag(self, item: Input) -> None:
-        options, state = self._options, state_of(item.path)
-        topic = choose_image_topic(item.path, options.topic)
+    def _bag(self, item: Input, source: str, state: str) -> None:
+        topic = choose_image_topic(item.path, self._options.topic)
         self._expect(topic.count)
         cameras = self._cameras.of_bag(item.path, topic.name)
         name = item.path.name if item.path.is_dir() else item.path.stem
@@ -213,7 +208,7 @@ class InferRun:
             scale.open_bag(item.path)
             depth_bag = self._open_depth_bag(stack)
             for index, frame in enumerate(read_frames(item.path, topic.name)):
-                key = f"{item.path.resolve()}#{topic.name}#{index}"
+                key = f"{source}#{topic.name}#{index}"
                 finished = self._manifest.finished(key, state)
                 self._bar.advance(self._task)
                 if finished and depth_bag is None:
@@ -430,4 +425,4 @@ def _reason(error: Exception) -> str:
 
 def _stamp_name(frame: BagFrame) -> str:
     seconds, nanoseconds = divmod(frame.stamp_ns, 10**9)
-    return f"{seconds}_{nanoseconds:09d}"
+    return f"{seconds:010d}_{nanoseconds:09d}"  # names sort by time, also by that of a simulation

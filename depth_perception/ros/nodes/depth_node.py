@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
@@ -25,27 +26,30 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
+from torch import Tensor
 
-from ...systems import Estimator, load
+from ...io.content import content_fault
 from ..inputs.camera_info_sync import Arrival, ImageMessage, stamp_ns
-from ..outputs.depth import Frame, Output, RateLimit, has_listener
-from ..parameters.common import NodeSettings
+from ..messages.images import read_rgb
+from ..outputs.output import Frame, Output, RateLimit, has_listener
 from ..parameters.given import file_remarks
+from ..parameters.node import NodeSettings
 from ..parameters.table import ParameterTable
 from .diagnostics import NodeState, Statistics, prediction_warnings, status_message
 from .mailbox import Worker
 from .qos import OVERRIDABLE, SILENT_EVENTS, QosWatch, input_profile, output_profile
-from .supervision import Losses, describe
+from .supervision import NO_FRAME, Losses, describe, namesakes, switched_off
 
 S = TypeVar("S", bound=NodeSettings)
 
 _CLOSE_TIMEOUT_S = 1.0
 _CLEANUP_TIMEOUT_S = 10.0
 _LOG_PERIOD_S = 2.0
-_NO_FRAME = (
-    "the images have no frame_id, so that depth, cloud and scan cannot be placed: set it in the "
-    "driver of the camera, or set the parameter frame_id"
-)
+_UNHEARD = "nobody listens"
+
+
+class BlankImageError(ValueError):
+    """An image without content is dropped; the text says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +60,6 @@ class Loaded:
     device: str
     precision: str
     backend: str = "torch"
-
-
-def load_chosen(settings: NodeSettings, **options: object) -> Estimator:
-    """Load the model of the parameters with these options besides its precision and backend.
-
-    Raises:
-        KeyError, TypeError, ValueError, OSError: no such model, an option that it does not have,
-            or it cannot be loaded.
-    """
-    return load(
-        settings.model,
-        settings.checkpoint or None,
-        None if settings.device == "auto" else settings.device,
-        **{"precision": settings.precision, "backend": settings.backend, **options},
-    )
 
 
 class DepthNode(LifecycleNode, Generic[S]):
@@ -100,6 +89,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._retry_at_s: float | None = None
         self._remarks: tuple[str, ...] = ()
         self._has_frame = True
+        self._blank = ""
         self._qos_watch = QosWatch(self.get_logger().warning)
         self._failure_guard = self.create_guard_condition(self._enter_error_path)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -135,6 +125,23 @@ class DepthNode(LifecycleNode, Generic[S]):
     @abstractmethod
     def work(self, arrival: Arrival, settings: S) -> Frame:
         """Decode one image and run the model. Raises ValueError for rejected images."""
+
+    def read(self, message: ImageMessage, settings: S) -> Tensor:
+        """The image of a message as (H, W, 3) uint8 RGB on the CPU.
+
+        Raises:
+            ImageError: it cannot be decoded.
+            BlankImageError: it has no content, and such images are to be dropped.
+        """
+        pixels = read_rgb(message)
+        self._blank = self.content_fault(pixels.numpy())
+        if self._blank and settings.blank_images == "drop":
+            raise BlankImageError(self._blank)
+        return pixels
+
+    def content_fault(self, pixels: np.ndarray) -> str:
+        """Why an image (H, W, 3) uint8 RGB holds nothing to make depth of; else empty."""
+        return content_fault(pixels)
 
     def subscribe(self, settings: S) -> None:
         """Create the subscriptions; nodes with further inputs extend this."""
@@ -328,6 +335,7 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.destroy_lifecycle_publisher(publisher)
         self._output_publishers.clear()
         self.outputs = self._warnings = ()
+        self._blank, self._has_frame = "", True
         self._qos_watch.clear()
         self.unload()
         if self._loaded is not None and torch.cuda.is_available():
@@ -383,12 +391,16 @@ class DepthNode(LifecycleNode, Generic[S]):
         if not self._enabled:
             return "disabled"
         if not any(output.is_wanted() for output in self.outputs):
-            return "nobody listens"
+            return _UNHEARD
         return None
 
     def _process(self, arrival: Arrival) -> None:
         """Process one image, on the worker thread, which passes all errors to `_on_failure`."""
-        frame = self.work(arrival, self.settings)
+        try:
+            frame = self.work(arrival, self.settings)
+        except BlankImageError:
+            self.statistics.dropped("no content")
+            return
         for output in self.outputs:
             output.publish(frame)
         self._warnings = tuple(prediction_warnings(frame.prediction))
@@ -462,9 +474,10 @@ class DepthNode(LifecycleNode, Generic[S]):
                 *([lost] if lost else []),
                 *self._remarks,
                 *self.table.unread(ready=self._is_configured()),
-                *self._namesakes(),
-                *self._switched_off(),
-                *(() if self._has_frame else (_NO_FRAME,)),
+                *namesakes(self),
+                *(switched_off(self._output_publishers) if self._why_not() == _UNHEARD else ()),
+                *(() if self._has_frame else (NO_FRAME,)),
+                *([self._blank] if self._blank else []),
                 *self.warnings(),
                 *self._warnings,
             ),
@@ -475,22 +488,8 @@ class DepthNode(LifecycleNode, Generic[S]):
             max_rate_hz=settings.max_rate_hz,
             busy_s=0.0 if worker is None else worker.busy_s(now_s),
             details={
+                "outputs heard": str(sum(map(has_listener, self._output_publishers))),
                 **{f"{topic} publishers": str(count) for topic, count in matched.items()},
                 **self.details(),
             },
         )
-
-    def _switched_off(self) -> Iterator[str]:
-        """A warning if somebody listens, but only to what parameters switch off."""
-        heard = [item.topic_name for item in self._output_publishers if has_listener(item)]
-        if self._accepting and heard and not any(output.is_wanted() for output in self.outputs):
-            yield f"{', '.join(heard)}: a parameter switches off what is listened to"
-
-    def _namesakes(self) -> Iterator[str]:
-        """A warning if another node has the name of this one, so that its status looks the same."""
-        mine = (self.get_name(), self.get_namespace())
-        if self.get_node_names_and_namespaces().count(mine) > 1:
-            yield (
-                f"another node is named {self.get_fully_qualified_name()} too: give one of them "
-                "another name (--ros-args -r __node:=NAME) or namespace"
-            )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
 
+import numpy as np
 from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Equirectangular
 from ...geometry.camera import same_aspect
 from ...geometry.panel_merge import surrounding_panels
+from ...io.content import is_dual_fisheye
 from ...systems import Estimator, PanelsEstimator, PanopticDepthEstimator, card, options_of
 from ...systems.card import panels_card
 from ..compat.transforms import static_broadcaster
@@ -20,14 +22,18 @@ from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import fit_mask, hide, read_mask
 from ..messages.buffers import Staging
 from ..messages.frames import UPRIGHT, rotation_message, static_transform
-from ..messages.images import read_rgb
-from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
+from ..outputs.cloud import CloudOutput
+from ..outputs.depth_image import DepthOutput
+from ..outputs.output import Frame, Output
+from ..outputs.panels import PanelOutput
+from ..outputs.scan import ScanOutput
 from ..outputs.segments import LabelledCloudOutput
-from ..parameters.common import PanoramicSettings
 from ..parameters.models import estimator_options
-from .depth_node import Loaded, load_chosen
+from ..parameters.panoramic import PanoramicSettings
+from .chosen import load_chosen
+from .depth_node import Loaded
 from .scaled_node import ScaledNode
-from .segments import NodeSegments, segment_details
+from .segments import NodeSegments
 
 _PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")
 
@@ -39,7 +45,6 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     """
 
     def __init__(self, **options: Any) -> None:
-        self._segments: NodeSegments | None = None
         self._staging = Staging()
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
@@ -61,7 +66,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def unload(self) -> None:
         super().unload()
-        self._segments = self._mask = self._scan = None
+        self._mask = self._scan = None
         self._panels = ()
         self._known_frames.clear()
 
@@ -88,7 +93,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         )
 
     def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
-        image = self._staging.upload(read_rgb(arrival.message), self.estimator.device)
+        image = self._staging.upload(self.read(arrival.message, settings), self.estimator.device)
         fov = (settings.horizontal_fov_deg, settings.vertical_fov_deg)
         camera = panorama_camera(*image.shape[:2], *fov)
         if self._segments is not None:
@@ -105,8 +110,13 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         self._publish_frames(header.frame_id, settings)
         return self.in_metres(header, image, prediction, settings)
 
-    def details(self) -> Mapping[str, str]:
-        return {**super().details(), **segment_details(self._segments)}
+    def content_fault(self, pixels: np.ndarray) -> str:
+        if is_dual_fisheye(pixels):
+            return (
+                "the image looks like two round images side by side, not like a panorama: let the "
+                "driver of the camera stitch it"
+            )
+        return super().content_fault(pixels)
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Publish the static transforms of a camera frame once."""

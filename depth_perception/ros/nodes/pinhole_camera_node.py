@@ -18,7 +18,6 @@ from ...geometry.calibration import Calibration, View
 from ...limits import printable
 from ..inputs.camera_info_sync import Arrival, InfoMatcher
 from ..messages.buffers import Staging
-from ..messages.images import read_rgb
 from ..parameters.pinhole import PinholeCameraSettings, Sync
 from .depth_node import DepthNode
 from .qos import input_profile, profile
@@ -117,7 +116,7 @@ class PinholeCameraNode(DepthNode[S]):
             ValueError: the image cannot be read, its CameraInfo is not that of a pinhole camera or
                 belongs to another image, or it is distorted and ``rectify`` is false.
         """
-        image = self._staging.upload(read_rgb(arrival.message), device)
+        image = self._staging.upload(self.read(arrival.message, settings), device)
         info, notes, height, width = arrival.info, [], *image.shape[:2]
         if info is not None:
             notes += self._foreign_frame(arrival.message.header, info.header, settings)

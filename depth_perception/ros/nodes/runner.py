@@ -13,7 +13,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from .. import interrupts
-from ..compat.allocator import keep_large_buffers
+from ..compat.large_messages import keep_large_buffers
 from ..parameters.given import ParameterFileError, check_files
 from .supervision import describe
 
@@ -66,7 +66,7 @@ def run(
     Args:
         make_node: makes the node.
         arguments: of the process and ROS; None takes those of the command line.
-        keep_buffers: keep the memory of large buffers, see :mod:`..compat.allocator`.
+        keep_buffers: keep the memory of large buffers, see :mod:`..compat.large_messages`.
     """
     interrupts.end_at_once()
     is_idle = True

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
 
 from ...limits import printable
 
@@ -17,6 +20,11 @@ LARGE_MESSAGES = (
     "large images need the Fast DDS profile config/fastdds_large_data.xml in the process that "
     "publishes them too (FASTDDS_DEFAULT_PROFILES_FILE), or set "
     "qos_overrides.{topic}.subscription.reliability to reliable"
+)
+
+NO_FRAME = (
+    "the images have no frame_id, so that depth, cloud and scan cannot be placed: set it in the "
+    "driver of the camera, or set the parameter frame_id"
 )
 
 
@@ -90,3 +98,20 @@ def silence(topic: str, publishers: int, since_s: float) -> str:
         f"no image {waited}, although {topic} has {many}: if images are published, they are lost "
         f"on their way; {LARGE_MESSAGES.format(topic=topic)}"
     )
+
+
+def switched_off(publishers: Iterable[Publisher]) -> Iterator[str]:
+    """A warning if somebody listens although nothing is wanted: only parameters explain that."""
+    heard = [item.topic_name for item in publishers if item.get_subscription_count() > 0]
+    if heard:
+        yield f"{', '.join(heard)}: a parameter switches off what is listened to"
+
+
+def namesakes(node: Node) -> Iterator[str]:
+    """A warning if another node has the name of this one, so that its status looks the same."""
+    mine = (node.get_name(), node.get_namespace())
+    if node.get_node_names_and_namespaces().count(mine) > 1:
+        yield (
+            f"another node is named {node.get_fully_qualified_name()} too: give one of them "
+            "another name (--ros-args -r __node:=NAME) or namespace"
+        )

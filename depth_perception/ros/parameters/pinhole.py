@@ -7,9 +7,11 @@ from enum import Enum
 
 from ...options import option, shared
 from ...systems import EstimatorOptions, PanopticDepthOptions
-from .common import TIMEOUT, CloudSettings, NodeSettings, PanopticGroup, ScaleSettings
 from .models import with_models
-from .segments import InstanceSettings, MarkerSettings, SegmentSettings
+from .node import TIMEOUT, NodeSettings
+from .outputs import CloudSettings
+from .scale import ScaleSettings
+from .segments import InstanceSettings, MarkerSettings, PanopticGroup, SegmentSettings
 
 DEFAULT_MODEL = "moge-2-vits-normal"
 
@@ -44,8 +46,7 @@ class CameraInfoSettings:
         "camera_info.timeout_s, or if it is that of a camera which was never calibrated (K and P "
         "are zero); the diagnostics then warn. 0: such images are dropped.",
         unit="deg",
-        minimum=0.0,
-        maximum=170.0,
+        within=(0.0, 170.0),
     )
     require_same_frame: bool = option(
         False,

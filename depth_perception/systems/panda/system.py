@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..estimator import Estimator
 
 _HOME = "https://github.com/caozidong/PanDA"
+_HYBRID = ".network.PandaHybrid"
 
 
 def _models() -> Iterator[Model]:
@@ -29,15 +30,16 @@ def _models() -> Iterator[Model]:
         scale=ScaleKind.METRIC,
         max_depth_m=20.0,
         default_height=112,
+        heights=(112, 112),
         file_name="panda_tiny_metric.safetensors",
         embedded=True,
         antialias=True,
-        only_height=True,
         sky_above_m=19.5,
         notes="Part of the package. Trained on synthetic scenes only; for demonstration, not for "
         "measurement.",
     )
-    yield Model(card, {"config": PANDA_TINY_METRIC, "max_depth": 20.0, "lora_rank": None})
+    hybrid = {"config": PANDA_TINY_METRIC, "lora_rank": None}
+    yield Model(card, {**hybrid, "max_depth": 20.0}, network=_HYBRID)
     relative = {"scale": ScaleKind.AFFINE_INVARIANT, "max_depth_m": None}
     for size in SIZES:
         title = f"PanDA {size.name}, relative depth of panoramas"
@@ -60,7 +62,7 @@ def _models() -> Iterator[Model]:
         file_name="panda_tiny_relative.safetensors",
         **relative,
     )
-    yield Model(card, {"config": PANDA_TINY_METRIC, "lora_rank": None})
+    yield Model(card, hybrid, network=_HYBRID)
     card = panoramic(
         name="panda-tiny",
         title="PanDA architecture in the smallest size, for tests",
@@ -90,6 +92,7 @@ class PandaSystem(System):
     name = "panda"
     title = "PanDA"
     models = tuple(_models())
+    network = ".network.Panda"
     bounded = "depth_perception.systems.depth_anything.estimator.BoundedEstimator"
 
     def options_class(self, model: Model) -> type[EstimatorOptions]:
@@ -97,13 +100,6 @@ class PandaSystem(System):
 
     def estimator_class(self, model: Model) -> type[Estimator]:
         return self._imported(self.bounded if model.card.is_metric else self.estimator)
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import Panda, PandaHybrid
-
-        arguments = {**model.arguments, **overrides}
-        has_pyramid = arguments["config"].pyramid is not None
-        return (PandaHybrid if has_pyramid else Panda)(**arguments)
 
     def build_for(self, model: Model, state: Mapping[str, Any]) -> nn.Module:
         return self.build(model, lora_rank=_lora_rank(state))

@@ -61,7 +61,7 @@ def test_unknown_model_and_input(
 ) -> None:
     source = picture(tmp_path / "a.png")
     assert infer(source, "--model", "panda-huge") == 2
-    assert "no model 'panda-huge'; there are: panda-tiny-metric" in capsys.readouterr().err
+    assert "no model 'panda-huge'; did you mean" in capsys.readouterr().err
     assert infer(tmp_path / "gone.png") == 2
     assert "no such file or folder" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()

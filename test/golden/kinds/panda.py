@@ -25,9 +25,9 @@ from depth_perception.data.panoramas import PANORAMA_IMAGES, PANORAMAS, open_pan
 from depth_perception.evaluation.alignment import Alignment, align, scale_and_shift
 from depth_perception.evaluation.metrics import depth_metrics, mean_of
 from depth_perception.geometry import Equirectangular, Mobius
-from depth_perception.geometry.frames import optical_to_panda
 from depth_perception.geometry.mobius import mobius_grid
 from depth_perception.geometry.projections import cassini_to_equirectangular
+from depth_perception.geometry.rotations import optical_to_panda
 from depth_perception.io.colormaps import PUBLISHED_COLORMAP, colourise, normalise
 from depth_perception.io.images import side_by_side, write_image
 from depth_perception.layers import resize_map
@@ -183,7 +183,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
         path = official_file(case, folder)
         for output in ("network", "input"):
             estimator = dp.load(
-                model_of(case), path, "cpu", height=height, output_size=output
+                model_of(case), path, "cpu", height=height, output_size=output, seam="off"
             )  # fmt: skip
             camera = Equirectangular(*image.shape[:2])
             predictions[output] = estimator(image, camera)
@@ -211,7 +211,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
 def infer_image(case: Case) -> Iterator[Comparison]:
     size = tuple(case.arrays["x"].shape[-2:])
     yield case.compare("x", network_input(torch.from_numpy(case.image), size))
-    options = {"height": case.options["input_size"], "align_corners": True}
+    options = {"height": case.options["input_size"], "align_corners": True, "seam": "off"}
     with TemporaryDirectory() as folder:
         estimator = dp.load(model_of(case), official_file(case, folder), "cpu", **options)
     prediction = estimator(case.image)
