@@ -82,6 +82,7 @@ def _released(size: Size, name: str, **facts: Any) -> ModelCard:
         default_height=504,
         file_name=f"panda_{name.replace('-', '_')}.pth",
         home_page=_HOME,
+        linked_repo="ZidongC/PanDA",
         **facts,
     )
 
