@@ -34,11 +34,13 @@ def main(
         nodes: machines; start the command on each of them with torchrun.
         resume: continue from the last checkpoint in the folder.
     """
+    from ..training.needs import check_needs
     from ..training.recipe import load_recipe, task_module
     from ..training.strict_mapping import RecipeError
 
     try:
         plan = load_recipe(recipe, overrides)
+        check_needs(plan)
     except (RecipeError, OSError) as error:
         return failed("train", error)
 

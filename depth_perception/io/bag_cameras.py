@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..geometry.calibration import Calibration, View
-from ..limits import CALIBRATION_MESSAGES, IMAGE_PIXELS
+from ..limits import CALIBRATION_MESSAGES
 from .bag_reader import Bag, BagReadError
 from .bags import messages_of
 
@@ -68,7 +68,7 @@ class BagCameras:
             for frame in messages_of(bag, found):
                 if frame.message is not None:
                     self._add(frame.stamp_ns, frame.message, rectify, is_rectified)
-        if self._calibrations and not any(any(c.k) for c in self._calibrations):
+        if self._calibrations and all(c.is_empty for c in self._calibrations):
             self._calibrations.clear()
             self.remark = f"{self.topic} is that of an uncalibrated camera (K = 0) and not used"
 
@@ -86,15 +86,12 @@ class BagCameras:
         calibration = self._calibrations[order]
         if not (calibration.height or calibration.width):
             calibration = replace(calibration, height=height, width=width)
-        what = f"{self.topic} is of {calibration.width} x {calibration.height} pixels"
-        IMAGE_PIXELS.check(calibration.height * calibration.width, what)
-        view = _view(calibration)
-        raw = view.camera if view.grid is None else view.grid
-        if (raw.height, raw.width) != (height, width):
+        try:
+            view = _view(calibration, (height, width))
+        except ValueError as error:
             raise ValueError(
-                f"the image is {width} x {height}, but {self.topic} is of {raw.width} x "
-                f"{raw.height}: name another one with --info-topic, or give --fov"
-            )
+                f"{self.topic}: {error} (--info-topic names another topic, --fov replaces it)"
+            ) from error
         kind = "" if view.grid is None else f", rectified ({calibration.model})"
         self.remark = f"camera from {self.topic}{kind}"
         return view
@@ -107,8 +104,8 @@ class BagCameras:
 
 
 @lru_cache(maxsize=2)
-def _view(calibration: Calibration) -> View:
-    return calibration.view()
+def _view(calibration: Calibration, size: tuple[int, int]) -> View:
+    return calibration.view(size)
 
 
 def _base(image_topic: str) -> str:

@@ -107,7 +107,7 @@ def deserialize(connection: Connection, raw: bytes) -> Any:
     Raises:
         Exception: of many kinds, for damaged bytes and unknown types.
     """
-    if not _is_ros1(connection):
+    if is_cdr(connection):
         return STORE.deserialize_cdr(raw, connection.msgtype)
     message = _ROS1_STORE.deserialize_ros1(raw, connection.msgtype)
     for name in ("D", "K", "R", "P"):  # of CameraInfo
@@ -116,8 +116,9 @@ def deserialize(connection: Connection, raw: bytes) -> Any:
     return message
 
 
-def _is_ros1(connection: Connection) -> bool:
-    return getattr(connection.ext, "serialization_format", "ros1") == "ros1"
+def is_cdr(connection: Connection) -> bool:
+    """Whether the messages of a connection are those of ROS 2."""
+    return getattr(connection.ext, "serialization_format", "ros1") == "cdr"
 
 
 def _readers(path: Path) -> Iterator[Any]:

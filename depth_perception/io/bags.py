@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from ..limits import printable
+from .atomic import partial_path, remove_dead
 from .bag_reader import STORE, Bag, BagReadError, deserialize
 from .encodings import EncodingError, decode_message, is_depth
 from .suffixes import is_bag
@@ -30,12 +31,14 @@ class ImageTopic:
         name, type_name: topic and message type.
         count: number of messages.
         encoding: encoding or compressed format of the first message, "" without any.
+        remark: what is unusual about the recording.
     """
 
     name: str
     type_name: str
     count: int
     encoding: str
+    remark: str = ""
 
     @property
     def holds_images(self) -> bool:
@@ -102,7 +105,7 @@ def _topics_and_remark(path: str | Path) -> tuple[tuple[ImageTopic, ...], str]:
             first = next((frame.message for frame in messages_of(bag, connections)), None)
             encoding = getattr(first, "encoding", None) or getattr(first, "format", "")
             topics.append(ImageTopic(name, connections[0].msgtype, count, printable(encoding, 60)))
-        return tuple(topics), bag.remark
+        return tuple(replace(topic, remark=bag.remark) for topic in topics), bag.remark
 
 
 def choose_image_topic(path: str | Path, wanted: str | None = None) -> ImageTopic:
@@ -183,7 +186,8 @@ class DepthBagWriter:
         if self._path.exists() and not (overwrite and is_bag(self._path)):
             raise FileExistsError(f"{path} exists already; name another folder for the bag")
         # The storage file is named after its folder, hence a temporary folder around that one.
-        self._work = self._path.with_name(f".{self._path.name}.{os.getpid()}.partial")
+        self._work = partial_path(self._path)
+        remove_dead(self._path.parent)
         self._writer = Writer(
             self._work / self._path.name, version=9, storage_plugin=StoragePlugin.MCAP
         )

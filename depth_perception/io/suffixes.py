@@ -22,11 +22,9 @@ VIDEO_SUFFIXES = frozenset(
 BAG_FILE_SUFFIXES = frozenset((".mcap", ".db3", ".bag"))
 
 MCAP_MAGIC, SQLITE_MAGIC, ROS1_MAGIC = b"\x89MCAP0\r\n", b"SQLite format 3\0", b"#ROSBAG V"
-_BAG_MAGICS = (MCAP_MAGIC, SQLITE_MAGIC, ROS1_MAGIC)
-_IMAGE_MAGICS = (
-    *(b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"BM", b"II*\0", b"MM\0*"),
-    b"\0\0\0\x0cjP  ",
-)
+_BAG_MAGICS = (MCAP_MAGIC, ROS1_MAGIC)  # there are other databases
+# Not those of TIFF, which raw photos have too, nor of BMP, which are two letters.
+_IMAGE_MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"\0\0\0\x0cjP  ")
 _VIDEO_MAGICS = (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\x30\x26\xb2\x75")
 _HEAD_BYTES = 32
 

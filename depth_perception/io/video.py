@@ -13,7 +13,8 @@ import numpy as np
 
 from ..limits import IMAGE_PIXELS, LimitError, regular_file
 from .atomic import replacing
-from .video_times import duration_s, set_frame_times
+from .panorama_xmp import panorama_xmp
+from .video_times import description, duration_s, set_frame_times
 
 _LARGEST_PX = 8190
 _OFFSET = 0.5  # of a frame, beyond which times are not regular
@@ -51,6 +52,7 @@ class VideoReader(AbstractContextManager):
     Attributes:
         info: size, rate and number of frames.
         time_s: when the last frame is shown, seconds from the first one.
+        panorama: the part of the sphere that it shows, by its XMP; None if it does not say.
 
     Raises:
         VideoReadError: the file is missing, not a video, too large, or has no frame.
@@ -78,6 +80,8 @@ class VideoReader(AbstractContextManager):
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         height, width = self._first[0].shape[:2]
         self._start_s = self._first[1]
+        movie = description(self._path)
+        self.panorama = None if movie is None else panorama_xmp(movie[1])
         self.info = VideoInfo(
             height,
             width,

@@ -18,7 +18,7 @@ _DURATIONS = {_MEDIA: 16, _MOVIE: 16, _TRACK: 20, _EDITS: 8}
 
 def duration_s(path: str | Path) -> float | None:
     """How long an MP4 or MOV file plays by its own words, seconds; None for other files."""
-    found = _movie(Path(path))
+    found = description(Path(path))
     if found is None:
         return None
     movie = found[1]
@@ -40,7 +40,7 @@ def set_frame_times(path: str | Path, times_s: Sequence[float]) -> bool:
         Whether the file could be changed.
     """
     path = Path(path)
-    found = _movie(path)
+    found = description(path)
     if found is None:
         return False
     start, movie = found[0], bytearray(found[1])
@@ -73,7 +73,7 @@ def set_frame_times(path: str | Path, times_s: Sequence[float]) -> bool:
     return True
 
 
-def _movie(path: Path) -> tuple[int, bytes] | None:
+def description(path: Path) -> tuple[int, bytes] | None:
     """Place and content of the description of an MP4 file; None without one."""
     with path.open("rb") as file:
         total = os.fstat(file.fileno()).st_size

@@ -30,6 +30,8 @@ class ModelCard:
         file_name: name of the weights file.
         hub_repo: Hugging Face repository that holds the file; None if there is none.
         home_page: where the authors link to the file, for models without ``hub_repo``.
+        linked_repo: Hugging Face repository that the authors link there; its files are fetched by
+            hand.
         embedded: the file is part of this package.
         antialias: images are low-pass filtered when they are downsampled to the network input.
             The published models never do this.
@@ -61,6 +63,7 @@ class ModelCard:
     file_name: str
     hub_repo: str | None = None
     home_page: str = ""
+    linked_repo: str = ""
     embedded: bool = False
     notes: str = ""
     patch_size: int = 14
@@ -100,8 +103,16 @@ class ModelCard:
         if self.hub_repo is not None:
             return f"huggingface.co/{self.hub_repo}: {self.hub_file or self.file_name}"
         if self.home_page:
-            return f"by hand: {self.file_name} through the links at {self.home_page}"
+            return f"by hand: {self.file_name} from {self.links}"
         return "none: architecture for tests"
+
+    @property
+    def links(self) -> str:
+        """Where the authors offer the file, for models without ``hub_repo``."""
+        if not self.linked_repo:
+            return f"the links at {self.home_page}"
+        page = f"https://huggingface.co/{self.linked_repo}/tree/main"
+        return f"{page} (linked at {self.home_page})"
 
     @property
     def is_metric(self) -> bool:

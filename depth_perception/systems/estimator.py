@@ -20,10 +20,11 @@ from ..layers import resize_map
 from ..layers.cpu_products import on_cpu
 from ..limits import ASPECT
 from ..options import Backend
-from ..prediction import Prediction
+from ..prediction import Prediction, ScaleKind
 from .card import ModelCard
 from .image_input import network_input, network_size
 from .options import ASSUMED_PINHOLE_FOV_DEG, EstimatorOptions, Seam
+from .sphere_part import SpherePart, is_full_sphere, part_of_sphere
 
 _log = logging.getLogger(__name__)
 
@@ -159,15 +160,23 @@ class Estimator(ABC):
     def input_size(self, camera: Camera) -> tuple[int, int]:
         """Size (height, width) of the network input for images of a camera.
 
-        A partial panorama is sampled as densely as a full one.
+        Of a partial panorama it is the part of the full sphere that the image covers.
         """
+        if (part := self._part_of_sphere(camera)) is not None:
+            return part.rows, part.columns
         height = self.options.height or self.card.default_height
-        rows = columns = height
-        if isinstance(camera, Equirectangular):
-            rows = max(1, round(height * camera.vertical_fov / math.pi))
-            columns = max(1, round(height * camera.horizontal_fov / math.pi))
+        columns = 2 * height if isinstance(camera, Equirectangular) else height
         patch = self.card.patch_size
-        return network_size(camera.height, camera.width, rows, columns, multiple=patch)
+        return network_size(camera.height, camera.width, height, columns, multiple=patch)
+
+    def _part_of_sphere(self, camera: Camera) -> SpherePart | None:
+        """Where a partial panorama lies in the network input; None for a full one."""
+        if not isinstance(camera, Equirectangular) or is_full_sphere(camera):
+            return None
+        height = self.options.height or self.card.default_height
+        return part_of_sphere(
+            camera, *network_size(1, 2, height, 2 * height, multiple=self.card.patch_size)
+        )
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real image is not slower."""
@@ -239,13 +248,15 @@ class DenseEstimator(Estimator):
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
     ) -> tuple[Prediction, ...]:
         cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
-        sizes = {(self.input_size(c), self._seam_of(c)) for c in cameras}
+        sizes = {(self.input_size(c), self._seam_of(c), self._part_of_sphere(c)) for c in cameras}
         if len(sizes) > 1:
             raise ValueError("cameras of a batch must show the same angles of view")
-        size, seam = sizes.pop()
+        size, seam, part = sizes.pop()
         with torch.inference_mode():
             inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
-            values = self._infer(torch.cat(inputs), seam)
+            whole = torch.cat(inputs)
+            values = self._infer(whole if part is None else part.fill(whole), seam)
+            values = values if part is None else part.cut(values)
             if self.options.output_size == "input":
                 values = resize_map(
                     values,
@@ -256,10 +267,22 @@ class DenseEstimator(Estimator):
             else:
                 cameras = [camera.resize(*size) for camera in cameras]
         # tensors that autograd and in-place operations accept
+        facts = {} if part is None else self._facts_of_part(part)
         return tuple(
-            self._predicted(one, self._is_valid(one), camera)
+            self._predicted(one, self._is_valid(one), camera, **facts)
             for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
         )
+
+    def _facts_of_part(self, part: SpherePart) -> dict[str, Any]:
+        """What a prediction of a partial panorama says about itself: its metres are unreliable."""
+        if not self.card.is_metric or part.is_enough:
+            return {}
+        return {
+            "scale": ScaleKind.SCALE_INVARIANT,
+            "note": f"the image shows {part.rows} of {part.height} rows and {part.columns} of "
+            f"{part.width} columns of the sphere, and {self.card.name} is trained on full "
+            "panoramas: its depth holds up to a factor, recover the metric scale",
+        }
 
     def _infer(self, images: Tensor, seam: Seam) -> Tensor:
         """Values (B, 1, h, w) float32 of normalised images (B, 3, h, w)."""

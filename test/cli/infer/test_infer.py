@@ -231,7 +231,7 @@ def test_a_half_written_run_is_finished_by_the_next(
     folder, out = tmp_path / "in", tmp_path / "out"
     for seed, name in enumerate(("a.png", "b.png", "c.png")):
         picture(folder / name, seed)
-    read_image = infer_run.read_image
+    read_image = infer_run.read_image_file
 
     def interrupted(path: Path) -> np.ndarray:
         if path.name == "b.png":
@@ -239,7 +239,7 @@ def test_a_half_written_run_is_finished_by_the_next(
         return read_image(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(infer_run, "read_image", interrupted)
+        patch.setattr(infer_run, "read_image_file", interrupted)
         assert infer(folder, *tiny) == 130
     assert names(out) == ["a.png"]
     assert "run the same command again" in capsys.readouterr().out
