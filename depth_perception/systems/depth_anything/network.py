@@ -15,18 +15,23 @@ from .config import DepthAnythingConfig
 Activation = Literal["relu", "sigmoid"]
 
 
-_HEAD_RULES = (
-    NameRule("encoder", "pretrained"),
-    NameRule("head.project", "depth_head.projects"),
-    NameRule("head.rescale", "depth_head.resize_layers"),
-    NameRule("head.reduce.{0}", "depth_head.scratch.layer{1}_rn"),
-    NameRule("head.fuse.{0}.skip", "head.fuse.{0}.resConfUnit1"),
-    NameRule("head.fuse.{0}.refine", "head.fuse.{0}.resConfUnit2"),
-    NameRule("head.fuse.{0}.out", "head.fuse.{0}.out_conv"),
-    NameRule("head.fuse.{0}", "depth_head.scratch.refinenet{1}"),
-    NameRule("head.neck", "depth_head.scratch.output_conv1"),
-    NameRule("head.out", "depth_head.scratch.output_conv2"),
-)
+def dpt_rules(encoder: str, head: str) -> tuple[NameRule, ...]:
+    """The rules for a network of a ViT and a DPT head, whose names have these prefixes."""
+    return (
+        NameRule("encoder", encoder),
+        NameRule("head.project", f"{head}.projects"),
+        NameRule("head.rescale", f"{head}.resize_layers"),
+        NameRule("head.reduce.{0}", f"{head}.scratch.layer{{1}}_rn"),
+        NameRule("head.fuse.{0}.skip", "head.fuse.{0}.resConfUnit1"),
+        NameRule("head.fuse.{0}.refine", "head.fuse.{0}.resConfUnit2"),
+        NameRule("head.fuse.{0}.out", "head.fuse.{0}.out_conv"),
+        NameRule("head.fuse.{0}", f"{head}.scratch.refinenet{{1}}"),
+        NameRule("head.neck", f"{head}.scratch.output_conv1"),
+        NameRule("head.out", f"{head}.scratch.output_conv2"),
+    )
+
+
+_RULES = dpt_rules("pretrained", "depth_head")
 
 
 class DepthAnything(nn.Module):
@@ -83,4 +88,4 @@ class DepthAnything(nn.Module):
 
     def official_names(self) -> dict[str, str]:
         """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), _HEAD_RULES, self.official_prefix)
+        return official_names(self.state_dict(), _RULES, self.official_prefix)
