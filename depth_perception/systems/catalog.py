@@ -24,6 +24,7 @@ ENTRY_POINTS = "depth_perception.systems"
 _FOLDERS = (
     "panda",
     "depth_anything",
+    "da3",
     "moge",
     "ppd",
     "scaledepth",
