@@ -14,10 +14,10 @@ from .strips import enlarged_conv, resize_map
 class ResidualUnit(nn.Module):
     """x + conv(relu(conv(relu(x)))) on (B, F, H, W)."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, conv: type[nn.Conv2d] = nn.Conv2d) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
-        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv1 = conv(features, features, 3, padding=1)
+        self.conv2 = conv(features, features, 3, padding=1)
 
     def forward(self, x: Tensor, circular: bool = False) -> Tensor:
         inner = padded_conv(self.conv1, F.relu(x), circular)
@@ -31,10 +31,10 @@ class FusionBlock(nn.Module):
     the released files hold its parameters.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, conv: type[nn.Conv2d] = nn.Conv2d) -> None:
         super().__init__()
-        self.skip = ResidualUnit(features)
-        self.refine = ResidualUnit(features)
+        self.skip = ResidualUnit(features, conv)
+        self.refine = ResidualUnit(features, conv)
         self.out = nn.Conv2d(features, features, 1)
 
     def forward(self, path: Tensor, level: Tensor | None, circular: bool = False) -> Tensor:
@@ -45,11 +45,9 @@ class FusionBlock(nn.Module):
         return self.out(self.refine(path, circular))
 
 
-def output_branch(channels: int, hidden: int) -> nn.Sequential:
+def output_branch(channels: int, hidden: int, conv: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
     """The last layers of a head: ``channels`` to one map."""
-    return nn.Sequential(
-        nn.Conv2d(channels, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1)
-    )
+    return nn.Sequential(conv(channels, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1))
 
 
 class DptHead(nn.Module):
@@ -61,6 +59,8 @@ class DptHead(nn.Module):
         widths: channels of the four levels, finest first.
         hidden: channels before the last 1x1 convolution.
         patch_size: pixels per patch side; sets the size of the output.
+        conv: class of the 3 x 3 convolutions, such as
+            :class:`~depth_perception.networks.SphereConv2d`.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class DptHead(nn.Module):
         *,
         hidden: int = 32,
         patch_size: int = 14,
+        conv: type[nn.Conv2d] = nn.Conv2d,
     ) -> None:
         super().__init__()
         if len(widths) != 4:
@@ -82,15 +83,15 @@ class DptHead(nn.Module):
                 nn.ConvTranspose2d(widths[0], widths[0], 4, stride=4),
                 nn.ConvTranspose2d(widths[1], widths[1], 2, stride=2),
                 nn.Identity(),
-                nn.Conv2d(widths[3], widths[3], 3, stride=2, padding=1),
+                conv(widths[3], widths[3], 3, stride=2, padding=1),
             )
         )
         self.reduce = nn.ModuleList(
-            nn.Conv2d(width, features, 3, padding=1, bias=False) for width in widths
+            conv(width, features, 3, padding=1, bias=False) for width in widths
         )
-        self.fuse = nn.ModuleList(FusionBlock(features) for _ in widths)
-        self.neck = nn.Conv2d(features, features // 2, 3, padding=1)
-        self.out = output_branch(features // 2, hidden)
+        self.fuse = nn.ModuleList(FusionBlock(features, conv) for _ in widths)
+        self.neck = conv(features, features // 2, 3, padding=1)
+        self.out = output_branch(features // 2, hidden, conv)
 
     def forward(
         self,

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from ...networks import DptHead, VitEncoder
 from ...networks.dpt import output_branch
 from ..depth_anything.config import DepthAnythingConfig
-from ..depth_anything.network import dpt_rules
-from ..names import NameRule, official_names
+from ..names import NameRule, dpt_rules, official_names
 
 _TAP_EPS = 1e-5  # of the norm of the taps; the norms inside the blocks have 1e-6
 _HIDDEN = 32
 _RULES = (
-    *dpt_rules("model.backbone.pretrained", "model.head"),
+    NameRule("encoder", "model.backbone.pretrained"),
+    *dpt_rules("head", "model.head"),
     NameRule("head.sky", "model.head.scratch.sky_output_conv2"),
 )
 

@@ -9,29 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...networks import DptHead, HybridEncoder, VitEncoder
-from ..names import NameRule, official_names
+from ..names import NameRule, dpt_rules, official_names
 from .config import DepthAnythingConfig
 
 Activation = Literal["relu", "sigmoid"]
 
 
-def dpt_rules(encoder: str, head: str) -> tuple[NameRule, ...]:
-    """The rules for a network of a ViT and a DPT head, whose names have these prefixes."""
-    return (
-        NameRule("encoder", encoder),
-        NameRule("head.project", f"{head}.projects"),
-        NameRule("head.rescale", f"{head}.resize_layers"),
-        NameRule("head.reduce.{0}", f"{head}.scratch.layer{{1}}_rn"),
-        NameRule("head.fuse.{0}.skip", "head.fuse.{0}.resConfUnit1"),
-        NameRule("head.fuse.{0}.refine", "head.fuse.{0}.resConfUnit2"),
-        NameRule("head.fuse.{0}.out", "head.fuse.{0}.out_conv"),
-        NameRule("head.fuse.{0}", f"{head}.scratch.refinenet{{1}}"),
-        NameRule("head.neck", f"{head}.scratch.output_conv1"),
-        NameRule("head.out", f"{head}.scratch.output_conv2"),
-    )
-
-
-_RULES = dpt_rules("pretrained", "depth_head")
+_RULES = (NameRule("encoder", "pretrained"), *dpt_rules("head", "depth_head"))
 
 
 class DepthAnything(nn.Module):
