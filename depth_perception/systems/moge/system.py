@@ -1,7 +1,8 @@
-"""MoGe-2: models, files, networks."""
+"""MoGe-2 and MoGe-3: models, files, networks."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,12 @@ from .options import MogeOptions
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+
+_REFINER = "refiner."
+_MASK_TOKEN = "encoder.backbone.mask_token"
+
+_log = logging.getLogger(__name__)
 
 
 def _models() -> Iterator[Model]:
@@ -38,22 +45,36 @@ def _models() -> Iterator[Model]:
         )
         yield Model(card, {"size": size, "normal": normal})
     card = pinhole(
-        name="moge-2-tiny",
-        title="MoGe-2 architecture in the smallest size, for tests",
-        parameters=703_160,
-        default_height=126,
-        file_name="moge_2_tiny.pt",
+        name="moge-3-vitl",
+        title="MoGe-3 vitl without its refiner: metric points, normals and field of view",
+        parameters=330_901_544,
+        weights_licence="MIT",
+        default_height=840,
+        file_name="moge_3_vitl.pt",
+        hub_repo="Ruicheng/moge-3-vitl",
+        hub_file="model.pt",
+        notes="The refiner in the file is left out; the published figures are with it.",
         **shared,
-        **TEST_MODEL,
     )
-    yield Model(card, {"size": "tiny", "normal": True})
+    yield Model(card, {"size": "vitl", "normal": True})
+    for version in (2, 3):
+        card = pinhole(
+            name=f"moge-{version}-tiny",
+            title=f"MoGe-{version} architecture in the smallest size, for tests",
+            parameters=703_160,
+            default_height=126,
+            file_name=f"moge_{version}_tiny.pt",
+            **shared,
+            **TEST_MODEL,
+        )
+        yield Model(card, {"size": "tiny", "normal": True})
 
 
 class MogeSystem(System):
-    """MoGe-2; each file contains the configuration of its network."""
+    """MoGe-2 and MoGe-3; each file contains the configuration of its network."""
 
     name = "moge"
-    title = "MoGe-2"
+    title = "MoGe-2 and MoGe-3"
     models = tuple(_models())
     options = MogeOptions
     estimator = ".estimator.MogeEstimator"
@@ -72,11 +93,14 @@ class MogeSystem(System):
         *,
         merge_lora: bool = True,
     ) -> nn.Module:
-        """Build the network from the configuration in the file, not from the model's name."""
+        """Build the network from the configuration in the file, not from the model's name.
+
+        The parameters of MoGe-3's refiner are left out.
+        """
         import torch
 
         from ..checkpoints import CheckpointError, load_strictly, read_configured
-        from .config import MogeConfig, MogeConfigError
+        from .config import MogeConfig, MogeConfigError, has_refiner
         from .network import Moge
 
         state, mapping = read_configured(path)
@@ -88,8 +112,24 @@ class MogeSystem(System):
         with torch.device("meta"):
             network = Moge(config)
         network.to_empty(device=device)
+        if has_refiner(mapping):
+            state = _base_entries(state, network, source)
         load_strictly(network, state, network.official_names(), source)
         return network.requires_grad_(False).eval()
+
+
+def _base_entries(state: dict[str, Any], network: nn.Module, source: str) -> dict[str, Any]:
+    """Those entries of a file of MoGe-3 that are not its refiner's; a mask token if it has none."""
+    import torch
+
+    left_out = [name for name in state if name.startswith(_REFINER)]
+    if left_out:
+        _log.info("%s: the %d parameters of %s* are left out", source, len(left_out), _REFINER)
+    shape = network.state_dict()[_MASK_TOKEN].shape
+    return {
+        _MASK_TOKEN: torch.zeros(shape),  # the network does not use it
+        **{name: value for name, value in state.items() if name not in left_out},
+    }
 
 
 SYSTEM = MogeSystem()
