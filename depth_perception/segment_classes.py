@@ -1,7 +1,8 @@
-"""Class lists of panoptic models: that of Cityscapes, and others from YAML files."""
+"""Class lists of panoptic models: those of Cityscapes and COCO, and others from YAML files."""
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -47,6 +48,43 @@ CITYSCAPES: tuple[PanopticClass, ...] = (
     PanopticClass("motorcycle", True, (0, 0, 230)),
     PanopticClass("bicycle", True, (119, 11, 32)),
 )
+
+# COCO panoptic in the order of its category numbers.
+_COCO_THINGS = """
+person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire
+hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear,
+zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports
+ball, kite, baseball bat, baseball glove, skateboard, surfboard, tennis racket, bottle, wine
+glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot
+dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, tv, laptop,
+mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book,
+clock, vase, scissors, teddy bear, hair drier, toothbrush
+"""
+_COCO_STUFF = """
+banner, blanket, bridge, cardboard, counter, curtain, door-stuff, floor-wood, flower, fruit,
+gravel, house, light, mirror-stuff, net, pillow, platform, playingfield, railroad, river,
+road, roof, sand, sea, shelf, snow, stairs, tent, towel, wall-brick, wall-stone, wall-tile,
+wall-wood, water-other, window-blind, window-other, tree-merged, fence-merged, ceiling-merged,
+sky-other-merged, cabinet-merged, table-merged, floor-other-merged, pavement-merged,
+mountain-merged, grass-merged, dirt-merged, paper-merged, food-other-merged,
+building-other-merged, rock-merged, wall-other-merged, rug-merged
+"""
+_TURN = 0.7548776662  # of the hues; its multiples, modulo 1, spread evenly
+
+
+def _coco() -> tuple[PanopticClass, ...]:
+    """The classes with well separated colours; stuff is paler than things."""
+    found: list[PanopticClass] = []
+    for text, is_thing in ((_COCO_THINGS, True), (_COCO_STUFF, False)):
+        for name in " ".join(text.split()).split(", "):
+            place = len(found)
+            value = (1.0, 0.8, 0.6)[place % 3]
+            colour = colorsys.hsv_to_rgb(place * _TURN % 1, 0.9 if is_thing else 0.45, value)
+            found.append(PanopticClass(name, is_thing, tuple(round(255 * part) for part in colour)))
+    return tuple(found)
+
+
+COCO_PANOPTIC = _coco()
 
 
 _KEYS = tuple(item.name for item in fields(PanopticClass))

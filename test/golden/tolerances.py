@@ -143,6 +143,10 @@ EXCEPTIONS: dict[tuple[str, str, str], Mapping[str, Any]] = {
         ("moge3", "run_image", array): {"rtol": 2e-3, "reason": SOLVER}
         for array in ("depth", "points", "intrinsics")
     },
+    ("eomt", "resizing", "*_padded"): {"atol": 1, "reason": LEVEL},
+    ("eomt", "run_image", "padded"): {"atol": 1, "reason": LEVEL},
+    ("eomt", "panoptic quality", "iou_sum"): {"rtol": 1e-6, "reason": "sums of float32 there"},
+    ("eomt", "panoptic quality", "pq_sq_rq"): {"rtol": 1e-6, "reason": "sums of float32 there"},
     ("da3", "preprocessing", "*_x"): _STEP,
     ("da3", "run_image", "x"): _STEP,
     ("da3", "network", "depth:drawn at random"): {"rtol": 0.03, "reason": DRAWN},
