@@ -29,6 +29,7 @@ _FOLDERS = (
     "ppd",
     "scaledepth",
     "panopticdepth",
+    "eomt",
     "blindspot",
     "omnidepth",
 )

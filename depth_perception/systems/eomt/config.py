@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ...segment_classes import COCO_PANOPTIC, PanopticClass
 
@@ -67,5 +65,9 @@ class EomtLimits:
 
     def changed(self, score: float | None, stuff_area_px: int | None) -> EomtLimits:
         """These limits with another least score and area of stuff, where given."""
-        changes: Mapping[str, Any] = {"score": score, "stuff_area_px": stuff_area_px}
-        return replace(self, **{k: v for k, v in changes.items() if v is not None})
+        changes: dict[str, float] = {}
+        if score is not None:
+            changes["score"] = score
+        if stuff_area_px is not None:
+            changes["stuff_area_px"] = stuff_area_px
+        return replace(self, **changes)

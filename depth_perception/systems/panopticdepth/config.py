@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ...segment_classes import CITYSCAPES, PanopticClass
@@ -129,3 +129,12 @@ class PanopticLimits:
             raise ValueError(f"stuff_area_px must not be negative, got {self.stuff_area_px}")
         if not self.max_depth_m > 0:
             raise ValueError(f"max_depth_m must be positive, got {self.max_depth_m}")
+
+    def changed(self, score: float | None, stuff_area_px: int | None) -> PanopticLimits:
+        """These limits with another least score and area of stuff, where given."""
+        changes: dict[str, float] = {}
+        if score is not None:
+            changes = {"combine_score": score, "rescored": min(self.rescored, score)}
+        if stuff_area_px is not None:
+            changes["stuff_area_px"] = stuff_area_px
+        return replace(self, **changes)

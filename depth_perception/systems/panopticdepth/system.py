@@ -12,6 +12,7 @@ from .config import CITYSCAPES_FOCAL_PX, PANOPTICDEPTH, PANOPTICDEPTH_SEG, PANOP
 from .options import PanopticDepthOptions
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _HOME = "https://github.com/NaiyuGao/PanopticDepth"
@@ -71,6 +72,11 @@ class PanopticDepthSystem(System):
     options = PanopticDepthOptions
     network = ".network.PanopticDepth"
     estimator = ".estimator.PanopticDepthEstimator"
+
+    def parts(self, model: Model, device: torch.device, options: Any) -> dict[str, Any]:
+        from ..panoptic import depth_part
+
+        return depth_part(model.card, options, device)
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         from .files import read_detectron
