@@ -73,10 +73,8 @@ class PanopticDepthEstimator(PanopticEstimator):
         if depths is None:
             factors = [self._focal_factor(camera, network_size) for camera in cameras]
             depths = [
-                self._own_depth(
-                    found, camera.resize(*output), self._focal_factor(given, network_size)
-                )
-                for found, camera, given in zip(maps, known, cameras, strict=True)
+                self._own_depth(found, camera.resize(*output), factor)
+                for found, camera, factor in zip(maps, known, factors, strict=True)
             ]
         return tuple(
             self._with_segments(depth, torch.where(found.ids < 0, 0, found.ids), found.segments)
