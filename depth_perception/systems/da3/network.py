@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ...networks import DptHead, VitEncoder
-from ...networks.dpt import output_branch
+from ...layers import DptHead, VitEncoder
+from ...layers.dpt import output_branch
 from ..depth_anything.config import DepthAnythingConfig
 from ..names import NameRule, dpt_rules, official_names
 

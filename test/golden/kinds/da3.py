@@ -14,7 +14,7 @@ from golden.stages import compare_known, cut, head_stages, tap_stages
 from torch import Tensor
 
 from depth_perception.geometry import Pinhole
-from depth_perception.networks import VitEncoder
+from depth_perception.layers import VitEncoder
 from depth_perception.systems import build_network, card
 from depth_perception.systems.checkpoints import load_strictly
 from depth_perception.systems.da3.estimator import Da3Estimator, metres
