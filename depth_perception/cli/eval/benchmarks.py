@@ -117,6 +117,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _panoptic("cityscapes"),
     _panoptic("cityscapes-dvps", "window"),
     _panoptic("semkitti-dvps", "window", "reference_focal_px"),
+    _panoptic("coco-panoptic"),
 )  # fmt: skip
 """The first protocol of a data set is its default, unless the system has a protocol of its own."""
 
