@@ -7,9 +7,7 @@ need them.
 # ruff: noqa: F401
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
+from ..lazy import lazy_names
 from .card import ModelCard
 from .catalog import (
     DEFAULT_MODEL,
@@ -26,33 +24,27 @@ from .system import Model, System
 from .weights import FetchError, fetch, find_weights, weights_folder, weights_path
 
 _LAZY = {
-    "panoptic": ("PanopticEstimator",),
-    "panoptic_options": ("PanopticOptions",),
-    "da3.estimator": ("Da3Estimator",),
-    "da3.options": ("Da3Options",),
-    "eomt.estimator": ("EomtEstimator",),
-    "eomt.options": ("EomtOptions",),
-    "blindspot.estimator": ("BlindSpotEstimator", "BlindSpotPinholeEstimator"),
-    "blindspot.options": ("BlindSpotOptions", "BlindSpotPinholeOptions"),
-    "checkpoints": ("CheckpointError",),
-    "estimator": ("DenseEstimator", "Estimator"),
-    "loading": ("build_network", "load", "load_network", "save_network", "stored_options"),
-    "moge.estimator": ("MogeEstimator",),
-    "moge.options": ("MogeOptions",),
-    "omnidepth.estimator": ("OmniDepthEstimator",),
-    "panels": ("PanelsEstimator",),
-    "panopticdepth.estimator": ("PanopticDepthEstimator",),
-    "panopticdepth.options": ("PanopticDepthOptions",),
-    "ppd.estimator": ("PpdEstimator",),
-    "ppd.options": ("PpdOptions",),
-    "ppd.video": ("SteadyScale",),
-    "scaledepth.estimator": ("ScaleDepthEstimator",),
-    "scaledepth.options": ("ScaleDepthOptions",),
+    "panoptic": "PanopticEstimator",
+    "panoptic_options": "PanopticOptions",
+    "da3.estimator": "Da3Estimator",
+    "da3.options": "Da3Options",
+    "eomt.estimator": "EomtEstimator",
+    "eomt.options": "EomtOptions",
+    "blindspot.estimator": "BlindSpotEstimator BlindSpotPinholeEstimator",
+    "blindspot.options": "BlindSpotOptions BlindSpotPinholeOptions",
+    "checkpoints": "CheckpointError",
+    "estimator": "DenseEstimator Estimator",
+    "loading": "build_network load load_network save_network stored_options",
+    "moge.estimator": "MogeEstimator",
+    "moge.options": "MogeOptions",
+    "omnidepth.estimator": "OmniDepthEstimator",
+    "panels": "PanelsEstimator",
+    "panopticdepth.estimator": "PanopticDepthEstimator",
+    "panopticdepth.options": "PanopticDepthOptions",
+    "ppd.estimator": "PpdEstimator",
+    "ppd.options": "PpdOptions",
+    "ppd.video": "SteadyScale",
+    "scaledepth.estimator": "ScaleDepthEstimator",
+    "scaledepth.options": "ScaleDepthOptions",
 }
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _LAZY.items():
-        if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_, __getattr__ = lazy_names(__name__, _LAZY)

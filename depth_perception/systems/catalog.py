@@ -22,17 +22,10 @@ ENTRY_POINTS = "depth_perception.systems"
 
 # The folders beside this module, in the order of the catalogue.
 _FOLDERS = (
-    "panda",
-    "depth_anything",
-    "da3",
-    "moge",
-    "ppd",
-    "scaledepth",
-    "panopticdepth",
-    "eomt",
+    "panda", "depth_anything", "da3", "moge", "ppd", "scaledepth", "panopticdepth", "eomt",
     "blindspot",
     "omnidepth",
-)
+)  # fmt: skip
 
 _log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ...layers import DptHead, VitEncoder
 from ...layers.dpt import output_branch
 from ..depth_anything.config import DepthAnythingConfig
-from ..names import NameRule, dpt_rules, official_names
+from ..names import NameRule, OfficialNames, dpt_rules
 
 _TAP_EPS = 1e-5  # of the norm of the taps; the norms inside the blocks have 1e-6
 _HIDDEN = 32
@@ -41,11 +41,12 @@ class Da3Head(DptHead):
         del self.fuse[3].skip
 
 
-class DepthAnything3(nn.Module):
+class DepthAnything3(OfficialNames, nn.Module):
     """The monocular network of Depth Anything 3; metric and relative models share it."""
 
     input_range = (-2.1, 2.6)  # of its images: ImageNet mean and deviation removed
     output_types = (Da3Maps,)
+    rules = _RULES
 
     def __init__(self, config: DepthAnythingConfig) -> None:
         super().__init__()
@@ -71,7 +72,3 @@ class DepthAnything3(nn.Module):
         trunk = self.head.trunk([tap.patches.to(precision) for tap in taps], grid)
         depth, sky = (self.head.branch(b, trunk, grid) for b in (self.head.out, self.head.sky))
         return depth, sky
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), _RULES, "")

@@ -27,8 +27,7 @@ class Da3Options(EstimatorOptions):
         "upper_bound_*, of the shorter one with lower_bound_*. Fewer pixels are faster. Unset: the "
         "default of the model.",
         unit="px",
-        minimum=14,
-        maximum=4096,
+        within=(14, 4096),
         unset=0,
     )
     process_res_method: SizeRule = model_option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ...options import check_signs
 from ...segment_classes import COCO_PANOPTIC, PanopticClass
 
 PATCH = 16
@@ -57,11 +58,7 @@ class EomtLimits:
     stuff_area_px: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("score", "overlap"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        if self.stuff_area_px < 0:
-            raise ValueError(f"stuff_area_px must not be negative, got {self.stuff_area_px}")
+        check_signs(self, "", "stuff_area_px", "score overlap")
 
     def changed(self, score: float | None, stuff_area_px: int | None) -> EomtLimits:
         """These limits with another least score and area of stuff, where given."""

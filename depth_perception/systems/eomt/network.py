@@ -12,6 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ..image_input import IMAGENET_MEAN, IMAGENET_STD
+from ..names import OfficialNames
 from .config import PATCH, EomtConfig
 
 PREFIX = "network."
@@ -80,11 +81,12 @@ class Encoder(nn.Module):
         return torch.cat((*first, patches), 1)
 
 
-class Eomt(nn.Module):
+class Eomt(OfficialNames, nn.Module):
     """The network. Parameter names are the official ones without their prefix."""
 
     input_range = (0.0, 255.0)
     output_types = (EomtMaps,)
+    prefix = PREFIX
 
     def __init__(self, config: EomtConfig) -> None:
         super().__init__()
@@ -173,7 +175,3 @@ class Eomt(nn.Module):
     def _with_queries(self, tokens: Tensor) -> Tensor:
         queries = self.q.weight.to(tokens.dtype).expand(len(tokens), -1, -1)
         return torch.cat((queries, tokens), 1)
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return {name: f"{PREFIX}{name}" for name in self.state_dict()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,12 @@ from ..system import Model, System
 from .options import MogeOptions
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 
 _REFINER = "refiner."
 _MASK_TOKEN = "encoder.backbone.mask_token"
+_CLASS_TOKEN = "encoder.backbone.cls_token"
 
 _log = logging.getLogger(__name__)
 
@@ -85,51 +85,40 @@ class MogeSystem(System):
 
         return Moge(released_config(**{**model.arguments, **overrides}))
 
-    def load_network(
-        self,
-        model: Model,
-        path: Path,
-        device: torch.device | str = "cpu",
-        *,
-        merge_lora: bool = True,
-    ) -> nn.Module:
-        """Build the network from the configuration in the file, not from the model's name.
+    def read(self, model: Model, path: Path) -> dict[str, Any]:
+        """The parameters, and the configuration that the file holds instead of the model's.
 
         The parameters of MoGe-3's refiner are left out.
         """
-        import torch
-
-        from ..checkpoints import CheckpointError, load_strictly, read_configured
+        from ..checkpoints import CheckpointError, read_configured
         from .config import MogeConfig, MogeConfigError, has_refiner
-        from .network import Moge
 
         state, mapping = read_configured(path)
-        source = f"{path} (for {model.name})"
-        try:
-            config = MogeConfig.from_mapping(mapping)
-        except MogeConfigError as error:
-            raise CheckpointError(f"{source}: {error}") from error
-        with torch.device("meta"):
-            network = Moge(config)
-        network.to_empty(device=device)
         if has_refiner(mapping):
-            state = _base_entries(state, network, source)
-        load_strictly(network, state, network.official_names(), source)
-        return network.requires_grad_(False).eval()
+            state = _base_entries(state, path)
+        try:
+            return {"config": MogeConfig.from_mapping(mapping), "parameters": state}
+        except MogeConfigError as error:
+            raise CheckpointError(f"{path} (for {model.name}): {error}") from error
+
+    def build_for(self, model: Model, state: Mapping[str, Any]) -> nn.Module:
+        from .network import Moge
+
+        return Moge(state["config"])
+
+    def entries(self, state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
+        return state["parameters"]
 
 
-def _base_entries(state: dict[str, Any], network: nn.Module, source: str) -> dict[str, Any]:
+def _base_entries(state: dict[str, Any], path: Path) -> dict[str, Any]:
     """Those entries of a file of MoGe-3 that are not its refiner's; a mask token if it has none."""
-    import torch
-
     left_out = [name for name in state if name.startswith(_REFINER)]
     if left_out:
-        _log.info("%s: the %d parameters of %s* are left out", source, len(left_out), _REFINER)
-    shape = network.state_dict()[_MASK_TOKEN].shape
-    return {
-        _MASK_TOKEN: torch.zeros(shape),  # the network does not use it
-        **{name: value for name, value in state.items() if name not in left_out},
-    }
+        _log.info("%s: the %d parameters of %s* are left out", path, len(left_out), _REFINER)
+    found = {name: value for name, value in state.items() if name not in left_out}
+    if _MASK_TOKEN not in found and _CLASS_TOKEN in found:  # the network does not use it
+        found[_MASK_TOKEN] = found[_CLASS_TOKEN].new_zeros(found[_CLASS_TOKEN].shape[1:])
+    return found
 
 
 SYSTEM = MogeSystem()

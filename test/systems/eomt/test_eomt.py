@@ -121,7 +121,7 @@ def test_limits_choose_the_segments() -> None:
     ids, segments = panoptic_map(found, COCO_PANOPTIC, limits)
     assert [entry.class_id for entry in segments] == [0]
     assert set(ids.unique().tolist()) == {0, 1}
-    with pytest.raises(ValueError, match="score must lie between 0 and 1"):
+    with pytest.raises(ValueError, match=r"score must lie in \[0, 1\]"):
         EomtLimits(score=1.5)
     assert EomtLimits().changed(0.5, None) == EomtLimits(score=0.5)
 
