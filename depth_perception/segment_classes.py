@@ -99,7 +99,7 @@ def read_classes(path: str | Path) -> tuple[PanopticClass, ...]:
     """The classes of a YAML file, in its order.
 
     It holds ``classes``, a list of mappings with ``name`` (a text), ``is_thing`` (true or false)
-    and ``colour`` (RGB, three whole numbers from 0 to 255). Things come last.
+    and ``colour`` (RGB, three whole numbers from 0 to 255).
 
     Raises:
         ClassFileError: the file is missing, is no YAML, or a class in it is wrong.
@@ -116,7 +116,7 @@ def read_classes(path: str | Path) -> tuple[PanopticClass, ...]:
         raise ClassFileError(f"{path} holds no list of classes: {_FORM}")
     try:
         classes = tuple(_class(number, entry) for number, entry in enumerate(listed))
-        _check_order(classes)
+        _check_names([entry.name for entry in classes])
     except ValueError as error:
         raise ClassFileError(f"{path}: {error}") from error
     return classes
@@ -131,12 +131,12 @@ def check_classes(
             f"the file names {len(classes)} classes but {model} has {len(known)}: name all of them "
             "in its order"
         )
-    things, wanted = (sum(entry.is_thing for entry in found) for found in (classes, known))
-    if things != wanted:
-        raise ClassFileError(
-            f"the file makes {things} classes things but {model} has {wanted} things, which are "
-            "the last of its classes"
-        )
+    for number, (entry, wanted) in enumerate(zip(classes, known, strict=True)):
+        if entry.is_thing != wanted.is_thing:
+            kind = "a thing" if wanted.is_thing else "stuff"
+            raise ClassFileError(
+                f"class {number} ({entry.name}) must be {kind}, as {wanted.name} of {model} is"
+            )
 
 
 def _class(number: int, entry: Any) -> PanopticClass:
@@ -156,12 +156,7 @@ def _class(number: int, entry: Any) -> PanopticClass:
     return PanopticClass(name, is_thing, tuple(colour))
 
 
-def _check_order(classes: Sequence[PanopticClass]) -> None:
-    names = [entry.name for entry in classes]
+def _check_names(names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"names must differ, {', '.join(twice)} comes twice")
-    kinds = [entry.is_thing for entry in classes]
-    if kinds != sorted(kinds):
-        late = names[kinds.index(True) + kinds[kinds.index(True) :].index(False)]
-        raise ValueError(f"things must be the last of the classes, but {late} comes after one")

@@ -17,7 +17,7 @@ from depth_perception.geometry import Pinhole
 from depth_perception.geometry.panel_merge import surrounding_panels
 from depth_perception.prediction import Prediction
 from depth_perception.ros.compat.optional import Detection3DArray
-from depth_perception.ros.messages.frames import pinhole_info
+from depth_perception.ros.messages.frames import info_message
 from depth_perception.ros.nodes.panoptic import load_panoptic
 from depth_perception.ros.parameters.pinhole import PanopticSettings
 from depth_perception.systems import PanelsEstimator
@@ -77,10 +77,10 @@ def test_pinhole_images(
     probe.wait_matched()
     pixels = np.full((72, 96, 3), 30, np.uint8)
     pixels[20:50, 30:60] = 255
-    found = probe.ask(image(pixels), topics, pinhole_info(Header(), CAMERA))
+    found = probe.ask(image(pixels), topics, info_message(Header(), CAMERA))
     check(found, library(pair)(pixels, CAMERA))
     assert not probe.set_parameters(segments__min_score=1.0)
-    found = probe.ask(image(pixels), ("instances",), pinhole_info(Header(), CAMERA))
+    found = probe.ask(image(pixels), ("instances",), info_message(Header(), CAMERA))
     assert found["instances"].instances == []
     assert node.stop()[0] == 0
     assert "Traceback" not in node.text
