@@ -34,6 +34,7 @@ class ModelCard:
         antialias: images are low-pass filtered when they are downsampled to the network input.
             The published models never do this.
         finds_camera: it estimates the field of view where no camera is given.
+        needs_camera: its metres depend on the focal length of the given camera.
         hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
         reference_focal_px: focal length, in pixels of the network input, of the only camera that
             the model was trained with; metric depth is valid for this focal length. None where
@@ -64,6 +65,7 @@ class ModelCard:
     patch_size: int = 14
     antialias: bool = False
     finds_camera: bool = False
+    needs_camera: bool = False
     hub_file: str = ""
     sky_above_m: float | None = None
     is_panoptic: bool = False

@@ -20,6 +20,7 @@ def _models() -> Iterator[Model]:
         "metric-large",
         title="Depth Anything 3, metres from the focal length, and sky",
         hub_repo="depth-anything/DA3METRIC-LARGE",
+        needs_camera=True,
         notes=_METRES,
         **released,
     )
@@ -38,6 +39,7 @@ def _models() -> Iterator[Model]:
         title="Depth Anything 3 in the smallest size, for tests",
         parameters=429_562,
         default_height=126,
+        needs_camera=True,
         **TEST_MODEL,
     )
     yield Model(card, {"config": PANDA_TINY})
