@@ -23,8 +23,8 @@ class SegmentSettings:
     )
     min_score: float | None = option(
         None,
-        "Minimum score of a thing (EoMT: of any segment); -1: that of the model (PanopticDepth 0.2, "
-        "EoMT 0.8).",
+        "Minimum score of a thing (EoMT: of any segment); -1: that of the model (0.2 for "
+        "PanopticDepth, 0.8 for EoMT).",
         unset=-1.0,
         **_FRACTION,
     )
