@@ -11,6 +11,7 @@ from .config import CITYSCAPES_FOCAL_PX, PANOPTICDEPTH, PANOPTICDEPTH_SEG, PANOP
 from .options import PanopticDepthOptions
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _HOME = "https://github.com/NaiyuGao/PanopticDepth"
@@ -70,6 +71,11 @@ class PanopticDepthSystem(System):
     options = PanopticDepthOptions
     network = ".network.PanopticDepth"
     estimator = ".estimator.PanopticDepthEstimator"
+
+    def parts(self, model: Model, device: torch.device, options: Any) -> dict[str, Any]:
+        from ..panoptic import depth_part
+
+        return depth_part(model.card, options, device)
 
     def entries(self, state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
         from .files import panoptic_entries
