@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from ..data.world_options import BASELINE_M, FolderOptions, Kind, Look, Walk
+from ..data.world_options import BASELINE_M, KIND_TEXT, FolderOptions, Look, Walk
 from ..options import documented, option
 from .terminal import failed, plain_console
 
@@ -50,7 +50,7 @@ class Sheet:
     """Draw image, range and classes of some worlds side by side into a PNG."""
 
     out: tyro.conf.Positional[Path] = option(MISSING, "PNG to write.")
-    kind: Kind = option("any", "kind of world.")
+    kind: str = option("any", KIND_TEXT)
     seed: int = option(0, "first seed.")
     count: int = option(8, "number of worlds.")
     columns: int = option(2, "worlds per row.")
@@ -99,7 +99,7 @@ class Bag:
     """Write a bag of a walk through one world, with exact depth and TF."""
 
     out: tyro.conf.Positional[Path] = option(MISSING, "folder of the bag; it must not exist.")
-    kind: Kind = option("any", "kind of world.")
+    kind: str = option("any", KIND_TEXT)
     seed: int = option(0, "seed of the world.")
     lens: Lens = field(default_factory=Lens)
     """the camera."""
@@ -123,7 +123,7 @@ class Stereo:
     out: tyro.conf.Positional[Path] = option(
         MISSING, "folder of the data set; its list of frames is split.txt."
     )
-    kind: Kind = option("any", "kind of world.")
+    kind: str = option("any", KIND_TEXT)
     seed: int = option(0, "first seed; each world has its own.")
     count: int = option(100, "number of worlds.")
     places: int = option(

@@ -134,21 +134,35 @@ def _stem(seed: int, index: int) -> str:
     return f"{seed:08d}_{index:03d}"
 
 
-def frame_pose(world: World, index: int, count: int) -> Tensor:
-    """Pose (4, 4) of frame ``index`` of ``count``, at a position on the path by the seed."""
+def frame_pose(
+    world: World, index: int, count: int, tilt_deg: float = 0.0, turn: bool = False
+) -> Tensor:
+    """Pose (4, 4) of frame ``index`` of ``count``, at a position on the path by the seed.
+
+    Pitch and roll are at most ``tilt_deg``; with ``turn`` the camera looks in any direction.
+    """
     rng = np.random.default_rng([world.seed, 7, index])
-    return world.pose((index + float(rng.random())) / count * world.path_length_m)
+    place = (index + float(rng.random())) / count * world.path_length_m
+    pitch, roll = np.radians(tilt_deg) * rng.uniform(-1, 1, 2)
+    yaw = rng.uniform(0, 2 * np.pi) if turn else 0.0
+    return world.pose(place, float(yaw), float(pitch), float(roll))
 
 
 def _write_world(root: Path, seed: int, camera: Camera, options: FolderOptions) -> list[dict]:
-    world = with_look(make_world(options.kind, seed), options.look)
+    world = with_look(
+        make_world(options.kind, seed, options.camera_heights_m or None), options.look
+    )
     entries = []
     for index in range(options.frames_per_world):
-        pose = frame_pose(world, index, options.frames_per_world)
-        frame = render(world, camera, pose, shadows=options.shadows, antialias=options.antialias)
+        pose = frame_pose(world, index, options.frames_per_world, options.tilt_deg, options.turn)
+        frame = render(
+            world, camera, pose, shadows=options.shadows, antialias=options.antialias,
+            textures=options.textures,
+        )  # fmt: skip
         stem = _stem(seed, index)
         _write_frame(root / "frames", stem, frame, options, (seed, 8, index))
-        where = {"camera_height_m": float(pose[2, 3]), "split": options.split}
+        height_m = float(pose[2, 3]) - world.floor_m
+        where = {"camera_height_m": height_m, "split": options.split}
         entry = {"stem": stem, "seed": seed, "index": index, "kind": world.kind}
         entries.append(entry | where | {"pose": pose.tolist()})
     return entries
@@ -192,8 +206,12 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
     path = root / "dataset.json"
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
-        before["options"] = {"look": "usual", **before["options"]}  # missing in older folders
-        if before != json.loads(text):
+        before["options"] = {**asdict(FolderOptions()), **before["options"]}
+        now = json.loads(text)  # an older folder has fewer options and classes
+        before["options"]["camera_heights_m"] = list(before["options"]["camera_heights_m"])
+        if all(entry in now["classes"] for entry in before["classes"]):
+            before["classes"] = now["classes"]
+        if before != now:
             raise ValueError(
                 f"{path} describes another data set; write into another folder, or use its options"
             )

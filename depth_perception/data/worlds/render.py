@@ -11,8 +11,11 @@ from torch import Tensor
 
 from ...geometry import Camera
 from .classes import CLASS_ID
+from .images import load_images
 from .primitives import Primitives, first_hits, in_shadow, unit_normals, unit_points
+from .shading import Stage
 from .textures import Spot, albedo, value_noise
+from .tracer import Surfaces, Tracer
 from .world import Light, World
 
 LIFT_M = 2e-3
@@ -20,6 +23,13 @@ LIFT_M = 2e-3
 
 SUB_PIXELS = ((0.375, 0.125), (0.875, 0.375), (0.625, 0.875), (0.125, 0.625))
 """Positions (u, v) of the samples in a border pixel."""
+
+
+WITHOUT_RANGE = ("mirror", "ego")
+"""Classes whose surfaces are in the image, but have no range: a lidar sees nothing useful there."""
+
+_AROUND = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
+_LAST: list = []
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,7 @@ def render(
     device: torch.device | str = "cpu",
     shadows: bool = True,
     antialias: bool = False,
+    textures: str = "",
 ) -> Frame:
     """Render a world from a pose.
 
@@ -79,7 +90,14 @@ def render(
         shadows: whether the sun and the shadow lamps cast shadows.
         antialias: whether pixels on the edges of solids average four more samples. Ground
             truth always refers to the ray of the pixel centre.
+        textures: folder of photographs for the surfaces of version 2, see
+            :func:`.images.load_images`.
+
+    Raises:
+        RuntimeError: a world of version 2, and no C++ compiler.
     """
+    if world.version > 1:
+        return _render_traced(world, camera, pose, antialias, textures)
     world = world.to(device)
     height, width = camera.height, camera.width
     turn = pose[:3, :3].to(device=device, dtype=torch.float32)
@@ -87,9 +105,7 @@ def render(
     rays = camera.rays(device=device)
     order = _tile_order(height, width).to(device)
     hits = _trace(world, rays.reshape(-1, 3), origin, turn, order)
-    middle, pixel = camera.rays()[height // 2], 0.01
-    if width > 1:
-        pixel = float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
+    pixel = _pixel_angle(camera)
     display = _to_display(_shade(world, hits, origin, shadows, pixel))
     if antialias:
         border = order[_borders(hits.owner.reshape(height, width)).reshape(-1)[order]]
@@ -99,15 +115,90 @@ def render(
             shades = _to_display(_shade(world, fine, origin, shadows, pixel / 2))
             samples = shades.reshape(len(border), len(SUB_PIXELS), 3)
             display[border] = samples.mean(dim=1)
-    rgb = (display.reshape(height, width, 3) * 255).round().to(torch.uint8)
-    solid = hits.owner.reshape(height, width)
+    normals = (turn.T @ hits.normals).T
+    return _frame(world, camera, pose, display, hits.range_m, hits.owner, normals)
+
+
+def _render_traced(
+    world: World, camera: Camera, pose: Tensor, antialias: bool, textures: str
+) -> Frame:
+    """:func:`render` of worlds of version 2."""
+    stage = stage_of(world, _pixel_angle(camera), textures)
+    turn, origin = pose[:3, :3].float(), pose[:3, 3].float()
+    grid, directions = (camera.height, camera.width), camera.rays().reshape(-1, 3) @ turn.T
+    hits = stage.trace(origin, directions)
+    display = _to_display(stage.shade(origin, directions, hits, grid))
+    if antialias:
+        border = torch.nonzero(_borders(hits.owner.reshape(grid)).reshape(-1))[:, 0]
+        if len(border):
+            fine = _sub_rays(camera, border) @ turn.T
+            samples = _sub_colours(stage, origin, fine, border, hits.owner.reshape(grid), display)
+            display[border] = samples.reshape(len(border), len(SUB_PIXELS), 3).mean(dim=1)
+    range_m, owner = hits.range_m, hits.owner
+    row = owner.clamp_min(0)
+    hollow = sum(world.primitives.class_id[row] == CLASS_ID[name] for name in WITHOUT_RANGE)
+    range_m = torch.where((owner >= 0) & (hollow > 0), torch.inf, range_m)
+    return _frame(world, camera, pose, display, range_m, owner, hits.normals @ turn)
+
+
+def _sub_colours(
+    stage: Stage, origin: Tensor, fine: Tensor, border: Tensor, owner: Tensor, display: Tensor
+) -> Tensor:
+    """Display RGB (P * 4, 3) of rays within border pixels (P,).
+
+    A ray takes the colour of a neighbouring pixel on the same solid; only rays that hit what no
+    neighbour shows are shaded.
+    """
+    height, width = owner.shape
+    hits = stage.trace(origin, fine)
+    v, u = border // width, border % width
+    rows = torch.stack([(v + dv).clamp(0, height - 1) for dv, _ in _AROUND], 1)
+    pixels = rows * width + torch.stack([(u + du) % width for _, du in _AROUND], 1)
+    pixels = pixels.repeat_interleave(len(SUB_PIXELS), dim=0)
+    same = owner.reshape(-1)[pixels] == hits.owner[:, None]
+    colours = display[pixels.gather(1, same.int().argmax(dim=1, keepdim=True))[:, 0]]
+    alone = torch.nonzero(~same.any(dim=1))[:, 0]
+    if len(alone):
+        parts = (getattr(hits, f.name)[alone] for f in fields(hits))
+        colours[alone] = _to_display(stage.shade(origin, fine[alone], Surfaces(*parts)))
+    return colours
+
+
+def stage_of(world: World, pixel: float, textures: str = "") -> Stage:
+    """The world ready for rays; that of the last world is kept."""
+    if not _LAST or _LAST[0] is not world:
+        panes = Tracer(world.panes) if world.panes is not None else None
+        _LAST[:] = world, Tracer(world.primitives), panes
+    return Stage(world, *_LAST[1:], load_images(textures), pixel)
+
+
+def _pixel_angle(camera: Camera) -> float:
+    """Angle between neighbouring columns, radians."""
+    middle = camera.rays()[camera.height // 2]
+    if camera.width < 2:
+        return 0.01
+    return float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
+
+
+def _frame(
+    world: World,
+    camera: Camera,
+    pose: Tensor,
+    display: Tensor,
+    range_m: Tensor,
+    owner: Tensor,
+    normals: Tensor,
+) -> Frame:
+    """The frame of the results of all pixels (M, ...)."""
+    height, width = camera.height, camera.width
+    solid, range_m = owner.reshape(height, width), range_m.reshape(height, width)
     row, hit = solid.clamp_min(0), solid >= 0
-    range_m = hits.range_m.reshape(height, width)
+    z_m = range_m * camera.rays(device=range_m.device)[..., 2]
     return Frame(
-        rgb=rgb,
+        rgb=(display.reshape(height, width, 3) * 255).round().to(torch.uint8),
         range_m=range_m,
-        z_m=torch.where(torch.isfinite(range_m), range_m * rays[..., 2], range_m),
-        normals=(turn.T @ hits.normals).T.reshape(height, width, 3),
+        z_m=torch.where(torch.isfinite(range_m), z_m, range_m),
+        normals=normals.reshape(height, width, 3),
         classes=torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"]),
         instances=torch.where(hit, world.primitives.instance_id[row], 0),
         solids=solid,

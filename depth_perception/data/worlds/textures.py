@@ -15,6 +15,9 @@ from itertools import product
 import torch
 from torch import Tensor
 
+GROUPS = ("plaster", "wood", "stone", "tile", "brick", "ground", "grass", "cloth", "leaf", "metal")
+"""Groups of images for ``Texture.IMAGE``."""
+
 
 class Texture(IntEnum):
     """Pattern of a material; ``a``, ``b`` and ``c`` are its three colours."""
@@ -35,6 +38,7 @@ class Texture(IntEnum):
     ROAD = 13
     GLASS = 14
     WALLPAPER = 15
+    IMAGE = 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,9 @@ class Materials:
         gloss: (K,) strength of highlights.
         glow: (K,) emitted light.
         seed: (K,) int32 random seed.
+        mirror: (K,) share of light that is reflected as by a mirror, in worlds of version 2.
+        image: (K,) image of ``Texture.IMAGE``: index of its group plus a number below 1 that picks
+            one, see :mod:`.images`. Colour a tints it; b is the share of its own colour.
     """
 
     texture: Tensor
@@ -60,6 +67,8 @@ class Materials:
     gloss: Tensor
     glow: Tensor
     seed: Tensor
+    mirror: Tensor
+    image: Tensor
 
     def to(self, device: torch.device | str) -> Materials:
         """The same table on another device."""
