@@ -14,6 +14,9 @@ from .scene import Pen, Scene, hsv
 from .walls import Ground
 from .weather import add_lamp
 
+MOST_LAMPS = 6
+"""Lamps of a room beyond this number give no light of their own; the others give more."""
+
 Draw = Callable[[Scene, Pen, float, float], None]
 
 
@@ -24,10 +27,9 @@ def ceiling_lamp(scene: Scene, room: Rectangle, height: float, on: bool = True) 
     style = scene.pick(("globe", "disc", "strip", "panel", "spots", "pendant"))
     pitch = scene.uniform(2.0, 4.5)
     across, along = max(1, round(wide / pitch)), max(1, round(deep / pitch))
-    tint, strength = (
-        scene.uniform(0.0, 0.5),
-        scene.uniform(0.5, 1.6) / math.sqrt(across * along) ** 0.7,
-    )
+    every = -(-across * along // MOST_LAMPS)
+    strength = scene.uniform(0.5, 1.6) * every / (across * along) ** 0.35
+    tint = scene.uniform(0.0, 0.5)
     glow = scene.plain(hsv(scene.uniform(0.08, 0.15), tint * 0.4, 1.0), glow=2.5 if on else 0.0)
     metal = palette.metal(scene)
     drop = scene.uniform(0.3, min(1.0, height - 1.9)) if style in ("globe", "pendant") else 0.05
@@ -49,7 +51,7 @@ def ceiling_lamp(scene: Scene, room: Rectangle, height: float, on: bool = True) 
             pen.box((x, y, height - 0.02), (0.6, 0.6, 0.02), glow, casts=False)
         else:
             pen.cylinder((x, y, height - 0.02), 0.05, 0.02, glow, casts=False)
-        if on:
+        if on and (i * along + j) % every == 0:
             box = (x0 - 0.08, y0 - 0.08, -0.1, x1 + 0.08, y1 + 0.08, height + 0.1)
             add_lamp(scene, (x, y, height - drop - 0.12), box, strength, tint)
 

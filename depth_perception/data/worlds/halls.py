@@ -171,7 +171,7 @@ def _parking(scene: Scene, ground: Ground, room: Rectangle) -> None:
 
 def _gallery(scene: Scene, ground: Ground, room: Rectangle, height: float) -> None:
     """A flight of stairs, and a gallery with a railing if the hall is high enough."""
-    x0, y0, x1, y1 = room
+    x0, _, x1, y1 = room
     rise = min(height - 2.2, scene.uniform(0.5, 3.2))
     if rise < 0.35:
         return

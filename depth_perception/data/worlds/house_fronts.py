@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from . import palette
 from .bodies import draw_house
 from .scene import Pen, Scene
@@ -109,5 +111,5 @@ def _balcony(
     pen.box((front + 0.55, y, z - 0.12), (1.1, wide, 0.14), trim)
     corners = ((front, -1), (front + 1.05, -1), (front + 1.05, 1), (front, 1))
     points = [pen_point(pen, x, y + side * wide / 2, z) for x, side in corners]
-    for a, b in zip(points, points[1:], strict=False):
+    for a, b in pairwise(points):
         draw_railing(scene, scene.pen("fence"), a, b)

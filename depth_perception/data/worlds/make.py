@@ -77,8 +77,8 @@ def _chosen(kind: str, seed: int) -> str:
         pairs = list(shares.get(kind) or _weights(kind))
     except ValueError:
         raise ValueError(
-            f"no world of kind {kind!r}; take one of {', '.join((*KINDS, *FINE_KINDS))}, any, fine, "
-            "or some of them with weights (flat:2,town:1)"
+            f"no world of kind {kind!r}; take one of {', '.join((*KINDS, *FINE_KINDS))}, "
+            "any, fine, or some of them with weights (flat:2,town:1)"
         ) from None
     names, weights = zip(*pairs, strict=True)
     share = np.array(weights) / sum(weights)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from . import palette
-from .scene import Pen, Scene
+from .scene import Pen, Scene, by
 
 
 def draw_grown_tree(scene: Scene, pen: Pen, near: bool = True) -> None:
@@ -35,7 +35,9 @@ def draw_grown_tree(scene: Scene, pen: Pen, near: bool = True) -> None:
     leaves = palette.foliage(scene, scene.uniform(0.15, 0.4))
     if style == "ball":
         size = scene.uniform(0.7, 2.0)
-        pen.ball(crotch + (0, 0, size), [size * scene.uniform(0.8, 1.2) for _ in range(3)], leaves)
+        pen.ball(
+            crotch + by(0, 0, size), [size * scene.uniform(0.8, 1.2) for _ in range(3)], leaves
+        )
         return
     spread = scene.uniform(0.25, 0.6) * tall
     tips: list[np.ndarray] = []
@@ -104,7 +106,7 @@ def _palm(scene: Scene, pen: Pen, top: np.ndarray, trunk: int, thick: float) -> 
         way = np.array((math.cos(angle), math.sin(angle), drop))
         middle = top + way * 1.2
         pen.limb(top, middle, 0.03, leaves, False)
-        pen.limb(middle, middle + way * (1, 1, 0) + (0, 0, -0.7), 0.05, leaves, False)
+        pen.limb(middle, middle + way * by(1, 1, 0) + by(0, 0, -0.7), 0.05, leaves, False)
 
 
 def draw_shrub(scene: Scene, pen: Pen, reach: float = 0.6) -> None:

@@ -72,9 +72,7 @@ def draw_portal(
         scene.glass.pen("door", x, y, turn).box((long / 2, 0, 0.05), (long, 0.01, tall - 0.1), 0)
     else:
         base = scene.colour((0.02, 0.6), (0, 0.4), (0.3, 0.98))
-        panel = scene.material(
-            Texture.DOOR, base, scene.uniform(0.8, 1.0), (0.5, 0.5, 0.45), gloss=0.1
-        )
+        panel = scene.material(Texture.DOOR, base, scene.uniform(0.8, 1.0), (0.5,) * 3, gloss=0.1)
         leaf.box((long / 2, 0, 0.01), (long, 0.04, tall - 0.07), scene.pick((panel, paint)))
     for side in (-1, 1):
         leaf.lying((long - 0.07, side * 0.045, 1.02), 0.011, 0.06, palette.metal(scene))

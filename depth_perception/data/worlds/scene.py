@@ -29,6 +29,11 @@ def darker(colour: Colour, factor: float) -> Colour:
     return tuple(min(1.0, channel * factor) for channel in colour)
 
 
+def by(x: float, y: float, z: float) -> np.ndarray:
+    """(3,) an offset."""
+    return np.array((x, y, z), dtype=float)
+
+
 @dataclass
 class Scene:
     """Solids and materials of a world under construction.

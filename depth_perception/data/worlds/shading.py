@@ -13,9 +13,10 @@ from .textures import Spot, Texture, albedo
 from .tracer import Surfaces, Tracer, smooth
 from .world import Light, World
 
-OCCLUSION_RAYS = 2
+OCCLUSION_EVERY = 4
 LEAST_MIRROR = 0.03
 """Surfaces that reflect less are shaded without a reflected ray."""
+LEAST_PANE_MIRROR = 0.1
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Stage:
         if len(photo):
             base[photo] = self._paint(spot.take(photo), table.image[material[photo]])
         received, shine, free = self.tracer.light(
-            points, normals, ways, light, OCCLUSION_RAYS if grid else 0
+            points, normals, ways, light, OCCLUSION_EVERY if grid else 0
         )
         if grid:
             open_sky = torch.ones(grid[0] * grid[1])
@@ -139,8 +140,12 @@ class Stage:
         slant = -(ways * normals).sum(1)
         share = (0.05 + 0.95 * (1 - slant.clamp(0, 1)) ** 5)[:, None]
         colour[index] *= torch.tensor([0.86, 0.9, 0.88])
-        if not bounces:
+        clear = share[:, 0] > LEAST_PANE_MIRROR
+        if not bounces or not clear.any():
             return
+        index, ways, normals, slant, share = (
+            v[clear] for v in (index, ways, normals, slant, share)
+        )
         turned = ways + 2 * slant[:, None] * normals
         starts = (origins if origins.ndim == 1 else origins[index]) + ways * panes.range_m[
             index, None
@@ -150,7 +155,7 @@ class Stage:
         colour[index] += (seen - colour[index]) * share
 
     def _paint(self, spot: Spot, wanted: Tensor) -> Tensor:
-        """Colours of ``Texture.IMAGE``: turned by a quarter and moved by the seed of the material."""
+        """Colours of ``Texture.IMAGE``, turned by a quarter and moved by the seed."""
         turned = spot.seed % 2 == 1
         s = torch.where(turned, spot.t, spot.s) / spot.scale[:, 0]
         t = torch.where(turned, spot.s, spot.t) / spot.scale[:, 0]

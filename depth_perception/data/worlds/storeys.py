@@ -188,7 +188,7 @@ def _open(
     glazed: bool = False,
 ) -> None:
     """Add a hole in world coordinates to a side of a room."""
-    start, end = room.sides()[side]
+    start, _ = room.sides()[side]
     axis = 0 if side in ("south", "north") else 1
     place = abs(middle - start[axis])
     hole = Opening(place - portal.wide / 2, place + portal.wide / 2, low, high, glazed)

@@ -114,10 +114,13 @@ def albedo(materials: Materials, material: Tensor, spot: Spot, world: Tensor) ->
         if len(index):
             colour[index] = paint(spot.take(index), world[index])
     size = materials.grain_size[material]
-    noise = 0.6 * value_noise(world / size[:, None], spot.seed)
-    noise += 0.4 * value_noise(world * (3.1 / size[:, None]), spot.seed)
     strength = materials.grain[material] * _visible(size, spot.footprint)
-    return (colour * (1 + strength * (2 * noise - 1))[:, None]).clamp(0, 1)
+    rough = torch.nonzero(strength)[:, 0]
+    place, seed = world[rough] / size[rough, None], spot.seed[rough]
+    noise = 0.6 * value_noise(place, seed)
+    noise += 0.4 * value_noise(world[rough] * (3.1 / size[rough, None]), seed)
+    colour[rough] = colour[rough] * (1 + strength[rough] * (2 * noise - 1))[:, None]
+    return colour.clamp(0, 1)
 
 
 def random_unit(*keys: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ enum Shape { BOX, CYLINDER, ELLIPSOID, CONE, GABLE, TAPER, WEDGE };
 
 struct Plane { double x, y, z, bound; };  // x, y, z outwards
 const std::vector<Plane> kPlanes[] = {
-    {{1, 0, 0, 1}, {-1, 0, 0, 1}, {0, 1, 0, 1}, {0, -1, 0, 1}, {0, 0, 1, 1}, {0, 0, -1, 1}},
-    {}, {}, {},
+    {}, {}, {}, {},
     {{1, 0, .5, .5}, {-1, 0, .5, .5}, {0, 1, 0, 1}, {0, -1, 0, 1}, {0, 0, -1, 1}},
     {{1, 0, .2, .8}, {-1, 0, .2, .8}, {0, 1, .1, .9}, {0, -1, .1, .9}, {0, 0, 1, 1}, {0, 0, -1, 1}},
     {{-1, 0, 1, 0}, {1, 0, 0, 1}, {0, 1, 0, 1}, {0, -1, 0, 1}, {0, 0, -1, 1}},
@@ -63,6 +62,20 @@ bool enter(const Solid& s, const Ray& ray, double limit, Entry& out) {
   }
   double near = -kFar, far = kFar;
   switch (s.shape) {
+    case BOX: {
+      int axis = 0;
+      for (int k = 0; k < 3; ++k) {
+        const double inverse = 1 / (std::fabs(d[k]) < 1e-12 ? 1e-12 : d[k]);
+        const double middle = -o[k] * inverse, reach = std::fabs(inverse);
+        if (middle - reach > near) near = middle - reach, axis = k;
+        far = std::min(far, middle + reach);
+      }
+      if (near > far || !(near > 0 && near < limit)) return false;
+      out.n[0] = out.n[1] = out.n[2] = 0;
+      out.n[axis] = d[axis] > 0 ? -1 : 1;
+      out.t = near;
+      return true;
+    }
     case ELLIPSOID: {
       const double a = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
       const double b = o[0] * d[0] + o[1] * d[1] + o[2] * d[2];
@@ -165,10 +178,12 @@ class Tree {
     solids_.swap(sorted);
   }
 
-  // Nearest solid (its place in the tree) or -1.
-  int first(const Ray& ray, Entry& best) const {
+  // Nearest solid (its place in the tree) or -1. The guess, -1 for none, is tried first.
+  int first(const Ray& ray, Entry& best, int guess) const {
     int owner = -1;
     best.t = kFar;
+    if (guess >= 0 && enter(solids_[guess], ray, kFar, best)) owner = guess;
+    else best.t = kFar;
     walk(ray, best.t, [&](int i) {
       Entry entry;
       if (enter(solids_[i], ray, best.t, entry)) best = entry, owner = i;
@@ -177,13 +192,17 @@ class Tree {
     return owner;
   }
 
-  bool blocked(const Ray& ray, double limit) const {
-    bool hit = false;
+  // Whether a solid casts a shadow; the guess is tried first and replaced by the one that does.
+  bool blocked(const Ray& ray, double limit, int& guess) const {
+    Entry entry;
+    if (guess >= 0 && enter(solids_[guess], ray, limit, entry)) return true;
+    guess = -1;
     walk(ray, limit, [&](int i) {
-      Entry entry;
-      return hit = solids_[i].casts && enter(solids_[i], ray, limit, entry);
+      if (!solids_[i].casts || !enter(solids_[i], ray, limit, entry)) return false;
+      guess = i;
+      return true;
     });
-    return hit;
+    return guess >= 0;
   }
 
   const Solid& solid(int i) const { return solids_[i]; }
@@ -300,7 +319,7 @@ extern "C" {
 
 struct Light {
   float sun[3], sun_colour[3], occlusion_m;
-  int32_t lamps, occlusion;  // the number of rays that look for occlusion
+  int32_t lamps, occlusion;  // one of so many points looks for near solids; 0 for none
 };
 
 void* tree_new(int count, const int32_t* shape, const float* centre, const float* rotation,
@@ -315,10 +334,12 @@ void tree_trace(const void* tree, int64_t count, const float* origins, int step,
                 const float* directions, float* range, int64_t* owner, float* local,
                 float* local_normal, float* normal) {
   const Tree& t = *static_cast<const Tree*>(tree);
+  int last = -1;
   for (int64_t i = 0; i < count; ++i) {
     const Ray ray = make_ray(origins + step * i, directions + 3 * i);
     Entry entry;
-    const int found = t.first(ray, entry);
+    last = t.first(ray, entry, last);
+    const int found = last;
     range[i] = float(entry.t), owner[i] = -1;
     if (found < 0) continue;
     const Solid& s = t.solid(found);
@@ -343,12 +364,13 @@ void tree_trace(const void* tree, int64_t count, const float* origins, int step,
 }
 
 // Direct light on points; lamps are rows of place, colour, low and high corner of what they reach.
-// open is the share of the hemisphere without a solid within occlusion_m.
+// open is 1 where a random ray meets no solid within occlusion_m, 0 where it does, else -1.
 void tree_light(const void* tree, int64_t count, const float* points, const float* normals,
                 const float* directions, const Light* light, const float* lamps, float* received,
                 float* shine, float* open) {
   const Tree& t = *static_cast<const Tree*>(tree);
   const bool sunny = light->sun_colour[0] + light->sun_colour[1] + light->sun_colour[2] > 0;
+  int before_sun = -1, before_lamp = -1, near = -1;
   for (int64_t i = 0; i < count; ++i) {
     const float *p = points + 3 * i, *n = normals + 3 * i, *d = directions + 3 * i;
     float from[3], mirrored[3];
@@ -356,17 +378,16 @@ void tree_light(const void* tree, int64_t count, const float* points, const floa
     for (int k = 0; k < 3; ++k) {
       from[k] = p[k] + n[k] * kLift, mirrored[k] = d[k] - 2 * along * n[k];
     }
-    int free = 0;
-    for (int r = 0; r < light->occlusion; ++r) {  // directions as the cosine
-      const uint32_t random = hashed(uint32_t(i) * 4 + r);
+    open[i] = light->occlusion ? -1 : 1;
+    const uint32_t random = hashed(uint32_t(i));
+    if (light->occlusion && random % light->occlusion == 0) {  // directions as the cosine
       const float angle = float(random & 0xffff) * 9.5873799e-5f;
       const float z = 2 * float(random >> 16) / 65536 - 1, flat = std::sqrt(1 - z * z);
       float way[3] = {n[0] + flat * std::cos(angle), n[1] + flat * std::sin(angle), n[2] + z};
       const float size = std::sqrt(way[0] * way[0] + way[1] * way[1] + way[2] * way[2]) + 1e-6f;
       for (float& w : way) w /= size;
-      free += !t.blocked(make_ray(from, way), light->occlusion_m);
+      open[i] = !t.blocked(make_ray(from, way), light->occlusion_m, near);
     }
-    open[i] = light->occlusion ? float(free) / light->occlusion : 1;
     float *sum = received + 3 * i, *glance = shine + 3 * i;
     for (int k = 0; k < 3; ++k) sum[k] = glance[k] = 0;
     auto add = [&](const float* way, const float* colour, float facing, float sharp) {
@@ -377,7 +398,7 @@ void tree_light(const void* tree, int64_t count, const float* points, const floa
     if (sunny) {
       const float* s = light->sun;
       const float facing = s[0] * n[0] + s[1] * n[1] + s[2] * n[2];
-      if (facing > 0 && !t.blocked(make_ray(from, s), 300)) add(s, light->sun_colour, facing, 60);
+      if (facing > 0 && !t.blocked(make_ray(from, s), 300, before_sun)) add(s, light->sun_colour, facing, 60);
     }
     int strongest = -1;
     float most = 0.02f, way_to[3] = {0, 0, 0}, far = 0, facing_it = 0;
@@ -404,24 +425,24 @@ void tree_light(const void* tree, int64_t count, const float* points, const floa
         add(way, lamp + 3, facing, 40);
       }
     }
-    if (strongest >= 0 && !t.blocked(make_ray(from, way_to), far - .02))
+    if (strongest >= 0 && !t.blocked(make_ray(from, way_to), far - .02, before_lamp))
       add(way_to, lamps + 12 * strongest + 3, facing_it, 40);
   }
 }
 
-// Means over the neighbours within two pixels that show the same solid; columns wrap.
+// Means over the neighbours within three pixels that show the same solid, of values that are not
+// negative; columns wrap. 1 where there are none.
 void smooth(int height, int width, const int64_t* owner, const float* in, float* out) {
   for (int v = 0; v < height; ++v)
     for (int u = 0; u < width; ++u) {
       const int64_t here = int64_t(v) * width + u;
-      float sum = 0;
-      int seen = 0;
-      for (int y = std::max(0, v - 2); y <= std::min(height - 1, v + 2); ++y)
-        for (int x = u - 2; x <= u + 2; ++x) {
+      float sum = 0, seen = 0;
+      for (int y = std::max(0, v - 3); y <= std::min(height - 1, v + 3); ++y)
+        for (int x = u - 3; x <= u + 3; ++x) {
           const int64_t there = int64_t(y) * width + (x + width) % width;
-          if (owner[there] == owner[here]) sum += in[there], ++seen;
+          if (owner[there] == owner[here] && in[there] >= 0) sum += in[there], ++seen;
         }
-      out[here] = sum / seen;
+      out[here] = seen ? sum / seen : 1;
     }
 }
 

@@ -87,18 +87,17 @@ class Tracer:
             points, normals: (M, 3) of surfaces.
             directions: (M, 3) of the rays that see them.
             light: sun and lamps; the strongest lamp of a point and the sun cast shadows.
-            occlusion: number of rays that look for near solids.
+            occlusion: one of so many points looks for near solids; 0 for none.
 
         Returns:
-            (M, 3) linear RGB received, (M, 3) of highlights, (M,) share of free rays.
+            (M, 3) linear RGB received, (M, 3) of highlights, and (M,) 1 where a random ray meets
+            nothing within ``light.open_m``, 0 where it does, -1 where none was sent.
         """
         numbers = torch.cat((light.sun_direction, light.sun_colour, torch.tensor([light.open_m])))
         counts = torch.tensor([len(light.lamps), occlusion], dtype=torch.int32)
         packed = torch.cat((numbers.view(torch.int32), counts))
         lamps = torch.cat((light.lamps, light.lamp_colours, light.lamp_boxes), dim=1)
-        received, shine, free = torch.empty(2, *points.shape).unbind(0) + (
-            torch.empty(len(points)),
-        )
+        received, shine, free = (torch.empty(s) for s in (points.shape, points.shape, len(points)))
         inputs = _kept([points, normals, directions, packed, lamps])
         arrays = (*inputs, received, shine, free)
         self._library.tree_light(self._tree, len(points), *map(_pointer, arrays))
@@ -106,7 +105,7 @@ class Tracer:
 
 
 def smooth(owner: Tensor, values: Tensor) -> Tensor:
-    """Means (H, W) of values over 5 x 5 neighbours with the same ``owner`` (H, W)."""
+    """Means (H, W) of values >= 0 over 7 x 7 neighbours with the same ``owner`` (H, W)."""
     result = torch.empty_like(values)
     arrays = (*_kept([owner, values]), result)
     library().smooth(*owner.shape, *map(_pointer, arrays))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
@@ -190,12 +190,13 @@ def draw_bicycle(scene: Scene, pen: Pen, motor: bool = False) -> None:
             at(x + radius * math.cos(a), radius + radius * math.sin(a))
             for a in np.arange(13) * math.pi / 6
         ]
-        for a, b in zip(points, points[1:], strict=False):
+        for a, b in pairwise(points):
             pen.limb(a, b, 0.06 if motor else 0.014, black, False)
         for k in range(0 if motor else 6):
             pen.limb(at(x, radius), points[2 * k], 0.003, black, False)
-    pairs = [((-0.1, 0.28), (0.4, 0.72)), ((-0.25, 0.78), (0.38, 0.82)), ((-0.27, 0.9), (-0.1, 0.28)),
-             ((-base, radius), (-0.1, 0.28)), ((-base, radius), (-0.25, 0.75)), ((base, radius), (0.36, 0.95))]  # fmt: skip
+    pairs = [((-0.1, 0.28), (0.4, 0.72)), ((-0.25, 0.78), (0.38, 0.82)),
+             ((-0.27, 0.9), (-0.1, 0.28)), ((-base, radius), (-0.1, 0.28)), 
+             ((-base, radius), (-0.25, 0.75)), ((base, radius), (0.36, 0.95))]  # fmt: skip
     for (x0, z0), (x1, z1) in pairs:
         pen.limb(at(x0, z0), at(x1, z1), 0.035 if motor else 0.016, paint, False)
     pen.limb(at(0.36, 1.0, -0.28), at(0.36, 1.0, 0.28), 0.014, black, False)

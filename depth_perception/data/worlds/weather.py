@@ -1,4 +1,4 @@
-"""Light of worlds of version 2: day and night, plain and cloudy skies, lamps of rooms and streets."""
+"""Light of worlds of version 2: day and night, plain and cloudy skies, lamps."""
 
 from __future__ import annotations
 
