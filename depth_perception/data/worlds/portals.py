@@ -53,8 +53,9 @@ def draw_portal(
         return
     hinge, swing = scene.pick((-1, 1)), scene.pick((-1, 1))
     angle = {
-        "door": scene.uniform(1.2, 2.2), "ajar": scene.uniform(0.15, 0.9), "closed": 0.0, "glass": 0.0,
-    }[portal.style]  # fmt: skip
+        "door": scene.uniform(1.2, 2.2),
+        "ajar": scene.uniform(0.15, 0.9),
+    }.get(portal.style, 0.0)
     if portal.style == "door" and scene.chance(0.2):
         return  # without a leaf
     turn = yaw + (math.pi if hinge > 0 else 0.0) + swing * angle
@@ -72,7 +73,8 @@ def draw_portal(
         scene.glass.pen("door", x, y, turn).box((long / 2, 0, 0.05), (long, 0.01, tall - 0.1), 0)
     else:
         base = scene.colour((0.02, 0.6), (0, 0.4), (0.3, 0.98))
-        panel = scene.material(Texture.DOOR, base, scene.uniform(0.8, 1.0), (0.5,) * 3, gloss=0.1)
+        second, handle = scene.uniform(0.8, 1.0), (0.5, 0.5, 0.45)
+        panel = scene.material(Texture.DOOR, base, second, handle, gloss=0.1)
         leaf.box((long / 2, 0, 0.01), (long, 0.04, tall - 0.07), scene.pick((panel, paint)))
     for side in (-1, 1):
         leaf.lying((long - 0.07, side * 0.045, 1.02), 0.011, 0.06, palette.metal(scene))

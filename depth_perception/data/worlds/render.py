@@ -135,9 +135,6 @@ def _render_traced(
             samples = _sub_colours(stage, origin, fine, border, hits.owner.reshape(grid), display)
             display[border] = samples.reshape(len(border), len(SUB_PIXELS), 3).mean(dim=1)
     range_m, owner = hits.range_m, hits.owner
-    row = owner.clamp_min(0)
-    hollow = sum(world.primitives.class_id[row] == CLASS_ID[name] for name in WITHOUT_RANGE)
-    range_m = torch.where((owner >= 0) & (hollow > 0), torch.inf, range_m)
     return _frame(world, camera, pose, display, range_m, owner, hits.normals @ turn)
 
 
@@ -193,13 +190,16 @@ def _frame(
     height, width = camera.height, camera.width
     solid, range_m = owner.reshape(height, width), range_m.reshape(height, width)
     row, hit = solid.clamp_min(0), solid >= 0
+    classes = torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"])
+    hollow = sum(classes == CLASS_ID[name] for name in WITHOUT_RANGE) > 0
+    range_m = torch.where(hollow, torch.inf, range_m)
     z_m = range_m * camera.rays(device=range_m.device)[..., 2]
     return Frame(
         rgb=(display.reshape(height, width, 3) * 255).round().to(torch.uint8),
         range_m=range_m,
         z_m=torch.where(torch.isfinite(range_m), z_m, range_m),
         normals=normals.reshape(height, width, 3),
-        classes=torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"]),
+        classes=classes,
         instances=torch.where(hit, world.primitives.instance_id[row], 0),
         solids=solid,
         camera=camera,

@@ -195,7 +195,7 @@ def draw_bicycle(scene: Scene, pen: Pen, motor: bool = False) -> None:
         for k in range(0 if motor else 6):
             pen.limb(at(x, radius), points[2 * k], 0.003, black, False)
     pairs = [((-0.1, 0.28), (0.4, 0.72)), ((-0.25, 0.78), (0.38, 0.82)),
-             ((-0.27, 0.9), (-0.1, 0.28)), ((-base, radius), (-0.1, 0.28)), 
+             ((-0.27, 0.9), (-0.1, 0.28)), ((-base, radius), (-0.1, 0.28)),
              ((-base, radius), (-0.25, 0.75)), ((base, radius), (0.36, 0.95))]  # fmt: skip
     for (x0, z0), (x1, z1) in pairs:
         pen.limb(at(x0, z0), at(x1, z1), 0.035 if motor else 0.016, paint, False)
