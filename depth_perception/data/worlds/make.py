@@ -27,6 +27,7 @@ FINE_KINDS: tuple[str, ...] = tuple(_MAKERS)
 """Kinds of version 2: see :class:`.world.World`."""
 _INDOORS = ("flat", "offices", "enfilade", "hall")
 FINE_HEIGHTS_M = (0.2, 2.5)
+_COMMON_HEIGHTS_M = (1.1, 1.8)  # of hand-held cameras and tripods: more often than others
 _BELOW_CEILING_M = 0.35
 _LOWEST_CEILING_M = 2.35
 _TRIES = 20
@@ -104,6 +105,9 @@ def _try_fine(
     scene.glass.plain((1.0, 1.0, 1.0))
     areas, headroom = _MAKERS[kind](scene)
     low, high = heights_m
+    common = max(low, _COMMON_HEIGHTS_M[0]), min(high, _COMMON_HEIGHTS_M[1])
+    if common[0] < common[1] and scene.chance(0.4):
+        low, high = common
     height = low * (high / low) ** scene.uniform(0, 1)
     height = min(height, headroom - _BELOW_CEILING_M)
     light, primitives = light_of(scene, kind in _INDOORS), scene.primitives()

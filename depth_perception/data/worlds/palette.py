@@ -55,6 +55,8 @@ def white(scene: Scene) -> int:
     """Almost white."""
     if scene.fine:
         colour = scene.colour((0.08, 0.6), (0, 0.08), (0.75, 0.99))
+        if scene.chance(0.5):
+            return scene.plain(colour, grain=scene.uniform(0, 0.03))
         return scene.photo("plaster", colour, scene.uniform(1.5, 5))
     return scene.plain(scene.colour((0.08, 0.15), 0.05, (0.85, 0.97)), grain=0.03)
 
@@ -65,6 +67,8 @@ def room_wall(scene: Scene) -> int:
         group = scene.pick(("plaster",) * 8 + ("brick", "wood", "tile", "stone", "cloth"))
         pale = scene.colour((0, 1), (0, 0.12), (0.6, 0.98))
         colour = scene.pick((pale, pale, scene.colour((0, 1), (0.05, 0.6), (0.2, 0.95))))
+        if group == "plaster" and scene.chance(0.5):
+            return scene.plain(colour, grain=scene.uniform(0, 0.04), grain_size=0.5)
         own = scene.uniform(0, 0.5) if group != "plaster" else scene.uniform(0, 0.15)
         return scene.photo(
             group, colour, scene.uniform(1.2, 4.0), own, gloss=scene.uniform(0, 0.05)

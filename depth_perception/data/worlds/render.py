@@ -127,19 +127,29 @@ def _render_traced(
     turn, origin = pose[:3, :3].float(), pose[:3, 3].float()
     grid, directions = (camera.height, camera.width), camera.rays().reshape(-1, 3) @ turn.T
     hits = stage.trace(origin, directions)
-    display = _to_display(stage.shade(origin, directions, hits, grid))
+    linear = stage.shade(origin, directions, hits, grid)
+    gain = _exposure(linear)
+    display = _to_display(linear * gain)
     if antialias:
         border = torch.nonzero(_borders(hits.owner.reshape(grid)).reshape(-1))[:, 0]
         if len(border):
             fine = _sub_rays(camera, border) @ turn.T
-            samples = _sub_colours(stage, origin, fine, border, hits.owner.reshape(grid), display)
+            samples = _sub_colours(
+                stage, origin, fine, border, hits.owner.reshape(grid), display, gain
+            )
             display[border] = samples.reshape(len(border), len(SUB_PIXELS), 3).mean(dim=1)
     range_m, owner = hits.range_m, hits.owner
     return _frame(world, camera, pose, display, range_m, owner, hits.normals @ turn)
 
 
 def _sub_colours(
-    stage: Stage, origin: Tensor, fine: Tensor, border: Tensor, owner: Tensor, display: Tensor
+    stage: Stage,
+    origin: Tensor,
+    fine: Tensor,
+    border: Tensor,
+    owner: Tensor,
+    display: Tensor,
+    gain: float,
 ) -> Tensor:
     """Display RGB (P * 4, 3) of rays within border pixels (P,).
 
@@ -157,8 +167,14 @@ def _sub_colours(
     alone = torch.nonzero(~same.any(dim=1))[:, 0]
     if len(alone):
         parts = (getattr(hits, f.name)[alone] for f in fields(hits))
-        colours[alone] = _to_display(stage.shade(origin, fine[alone], Surfaces(*parts)))
+        colours[alone] = _to_display(gain * stage.shade(origin, fine[alone], Surfaces(*parts)))
     return colours
+
+
+def _exposure(linear: Tensor) -> float:
+    """Gain of an automatic exposure for linear RGB (M, 3), which keeps night darker than day."""
+    level = float(linear.mean(dim=1).clamp(0, 2).mean())
+    return min(6.0, max(0.5, (0.45 / (level + 0.01)) ** 0.6))
 
 
 def stage_of(world: World, pixel: float, textures: str = "") -> Stage:

@@ -6,31 +6,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from ...geometry import Camera
 from ...io.colormaps import render_depth
 from ...io.images import write_image
-from ..world_options import Look
+from ..world_options import FolderOptions
 from .classes import CLASSES
-from .looks import with_look
-from .make import make_world
-from .render import Frame, render
+from .folder import samples
 
 NEAR_M, FAR_M = 0.4, 40.0
 
 
 def contact_sheet(
     path: str | Path,
-    kind: str,
     seeds: Sequence[int],
     camera: Camera,
     columns: int = 2,
-    *,
-    look: Look = "usual",
-    device: torch.device | str = "cpu",
+    options: FolderOptions | None = None,
 ) -> None:
     """Write a PNG with image, range and classes of one place in each world.
+
+    Args:
+        path: PNG to write.
+        seeds: of the worlds.
+        camera: the grid of all images.
+        columns: worlds per row.
+        options: how they are rendered, see :func:`.folder.samples`.
 
     Raises:
         ValueError: no seeds, no columns, or an unsupported suffix.
