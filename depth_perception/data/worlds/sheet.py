@@ -45,18 +45,17 @@ def contact_sheet(
     for entry in CLASSES:
         colours[entry.id] = entry.colour
     for seed in seeds:
-        world = with_look(make_world(kind, seed), look)
-        pose = world.pose(0.4 * world.path_length_m)
-        frame = render(world, camera, pose, device=device, antialias=True)
-        labels = colours[frame.classes.cpu().numpy()]
-        cells.append(np.concatenate([frame.rgb.cpu().numpy(), render_range(frame), labels], 1))
+        sample = next(samples(seed, camera, options or FolderOptions()))
+        labels = colours[sample.classes.numpy()]
+        images = [sample.rgb.numpy(), render_range(sample.range_m), labels]
+        cells.append(np.concatenate(images, 1))
     while len(cells) % columns:
         cells.append(np.zeros_like(cells[0]))
     rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
     write_image(path, np.concatenate(rows, 0))
 
 
-def render_range(frame: Frame) -> np.ndarray:
+def render_range(range_m: Tensor) -> np.ndarray:
     """(H, W, 3) uint8: near is red, far is blue on a logarithmic scale, unknown is black."""
-    range_m, limits = frame.range_m.cpu().numpy(), (NEAR_M, FAR_M)
-    return render_depth(range_m, limits=limits, logarithmic=True, unknown=(0, 0, 0))
+    limits = (NEAR_M, FAR_M)
+    return render_depth(range_m.numpy(), limits=limits, logarithmic=True, unknown=(0, 0, 0))
