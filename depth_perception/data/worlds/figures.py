@@ -38,11 +38,11 @@ def draw_figure(scene: Scene, pen: Pen, pose: str = "") -> None:
     head = neck + spine * 0.2 + by(0.03, 0, 0)
     rotation = np.eye(3)
     if pose == "lying":
-        rotation = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
+        rotation = np.array([[0.0, 0.0, -1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
 
     def at(point: np.ndarray | tuple[float, float, float]) -> np.ndarray:
         placed = rotation @ np.asarray(point, float) * k
-        return placed + ((-0.85 * tall / 1.75, 0, 0.14) if pose == "lying" else (0, 0, 0))
+        return placed + ((0.85 * k, 0, 0.16) if pose == "lying" else (0, 0, 0))
 
     def limb(points: list, radii: list[float], material: int) -> None:
         for a, b, radius in zip(points, points[1:], radii, strict=False):

@@ -88,6 +88,8 @@ def furnish_room(scene: Scene, ground: Ground, room: Rectangle, use: str, height
     density = 0.2 if use in ("corridor", "gallery") else 0.33
     for _ in range(int(fill * area * density * scene.uniform(0.6, 1.4))):
         put_at_wall(scene, ground, room, scene.pick(at_wall))
+    if scene.chance(0.4 if use in ("corridor", "store") else 0.05):
+        hang_sign(scene, room, height)
     if use in ("living", "sleeping") and scene.chance(0.5):
         size = (min(3.0, (x1 - x0) * 0.6), min(2.2, (y1 - y0) * 0.6))
         rug = palette.fabric(scene)
@@ -108,6 +110,18 @@ def furnish_room(scene: Scene, ground: Ground, room: Rectangle, use: str, height
                     [scene.uniform(0.1, 0.25) for _ in range(3)],
                     palette.paint(scene, 0.7),
                 )
+
+
+def hang_sign(scene: Scene, room: Rectangle, height: float) -> None:
+    """A board or a lit sign on two wires below the ceiling."""
+    x0, y0, x1, y1 = room
+    low = height - scene.uniform(0.3, max(0.35, min(1.2, height - 1.7)))
+    pen = scene.pen("clutter", (x0 + x1) / 2, (y0 + y1) / 2, scene.pick((0.0, math.pi / 2)))
+    wide, metal = scene.uniform(0.3, 1.2), palette.metal(scene)
+    colour = scene.colour(scene.pick((0.38, 0.0, 0.6)), (0, 0.9), (0.4, 0.95))
+    pen.box((0, 0, low), (0.03, wide, 0.2), scene.plain(colour, glow=scene.uniform(0, 1)))
+    for side in (-0.4, 0.4):
+        pen.cylinder((0, side * wide, low + 0.2), 0.004, height - low - 0.2, metal)
 
 
 def scatter(scene: Scene, ground: Ground, rooms: Sequence[Rectangle]) -> None:

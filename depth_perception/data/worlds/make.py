@@ -83,7 +83,8 @@ def _chosen(kind: str, seed: int) -> str:
         ) from None
     names, weights = zip(*pairs, strict=True)
     share = np.array(weights) / sum(weights)
-    name = str(np.random.default_rng([seed, 99]).choice(names, p=share))
+    stream = 99 if kind in shares else 98
+    name = str(np.random.default_rng([seed, stream]).choice(names, p=share))
     return _chosen(name, seed) if name in shares else name
 
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from .images import Images
 from .primitives import Primitives
-from .textures import Spot, Texture, albedo
+from .sky import sky
+from .textures import Materials, Spot, Texture, albedo
 from .tracer import Surfaces, Tracer, smooth
-from .world import Light, World
+from .world import World
 
 OCCLUSION_EVERY = 4
 LEAST_MIRROR = 0.03
@@ -58,7 +59,7 @@ class Stage:
         """
         colour = torch.empty_like(directions)
         empty = hits.owner < 0
-        colour[empty] = sky2(self.world.light, directions[empty])
+        colour[empty] = sky(self.world.light, directions[empty].T)
         seen = torch.nonzero(~empty)[:, 0]
         if len(seen):
             colour[seen] = self._surfaces(origins, directions, hits, seen, grid, bounces)
@@ -166,7 +167,7 @@ class Stage:
 
 def spots(
     solids: Primitives,
-    table: object,
+    table: Materials,
     row: Tensor,
     local: Tensor,
     normals: Tensor,
@@ -192,10 +193,3 @@ def spots(
         s, t, width, height, footprint,
         table.colours[material], table.scale[material], table.seed[material],
     )  # fmt: skip
-
-
-def sky2(light: Light, directions: Tensor) -> Tensor:
-    """Linear RGB (M, 3) of the sky along ``directions`` (M, 3)."""
-    from .render import sky
-
-    return sky(light, directions.T)

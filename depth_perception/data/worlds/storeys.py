@@ -11,6 +11,7 @@ from .fittings import ceiling_lamp, furnish_room, scatter
 from .paths import Rectangle
 from .portals import Portal, draw_portal
 from .scene import Scene
+from .street_things import draw_stairs
 from .surroundings import draw_surroundings
 from .walls import Ground, Opening, decorate, wall
 from .weather import add_lamp
@@ -164,11 +165,22 @@ def _build(
             surfaces = _surfaces(scene)
         _enclose(scene, room, height, surfaces)
         ceiling_lamp(scene, room.inner, height, on=scene.chance(bulbs))
+        if room.use != "corridor" and scene.chance(0.12):
+            _flight(scene, ground, room.inner, height)
         furnish_room(scene, ground, room.inner, room.use, height)
         decorate(scene, room.inner, height, room.openings, 0.1 if room.use != "corridor" else 0.4)
     scatter(scene, ground, [room.inner for room in rooms])
     draw_surroundings(scene, _hull(rooms))
     return areas, height
+
+
+def _flight(scene: Scene, ground: Ground, room: Rectangle, height: float) -> None:
+    """Stairs along a wall, up to the ceiling or to a landing."""
+    x0, y0, x1, _ = room
+    wide, rise = scene.uniform(0.8, 1.3), min(height - 0.05, scene.uniform(0.5, 3.2))
+    run = min(rise * scene.uniform(1.1, 1.8), x1 - x0 - 1.2)
+    if run > 0.8 and ground.claim(x1 - run / 2, y0 + wide / 2, run + 0.6, wide):
+        draw_stairs(scene, scene.pen("stairs", x1 - run, y0 + wide / 2), rise, run, wide)
 
 
 _OPPOSITE = {"east": "west", "west": "east", "north": "south", "south": "north"}

@@ -56,7 +56,11 @@ def fine_scene(seed: int = 0) -> Scene:
 
 def world_of(scene: Scene, height_m: float = 1.0) -> World:
     path = torch.tensor([[-0.5, 0, height_m], [0.5, 0, height_m]], dtype=torch.float64)
-    light = light_of(scene, False)
+    half = torch.full((3,), 0.5)
+    light = replace(
+        light_of(scene, False), zenith=half, horizon=half, ambient_up=half, ambient_down=half,
+        sun_colour=torch.ones(3), haze_m=1e5, clouds=0.0,
+    )  # fmt: skip
     panes = scene.glass.primitives() if scene.glass and scene.glass.solids else None
     table = scene.material_table()
     return World("custom", 0, scene.primitives(), table, light, path, 0.0, 2, panes)
