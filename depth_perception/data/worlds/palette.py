@@ -182,7 +182,7 @@ def asphalt(scene: Scene, marked: bool) -> int:
 def foliage(scene: Scene, leaf: float = 0.25) -> int:
     """Leaves of a tree or a hedge."""
     if scene.fine:
-        base = scene.colour((0.16, 0.38), (0.3, 0.8), (0.2, 0.65))
+        base = scene.colour((0.16, 0.38), (0.2, 0.7), (0.15, 0.55))
         if scene.chance(0.1):
             base = scene.colour((0.0, 0.14), (0.4, 0.8), (0.4, 0.85))
         return scene.photo("leaf", base, leaf * scene.uniform(3, 9), scene.uniform(0, 0.3))

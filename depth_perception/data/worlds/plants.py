@@ -24,7 +24,7 @@ def draw_grown_tree(scene: Scene, pen: Pen, near: bool = True) -> None:
         tall = scene.uniform(2.2, 4.0)
         pen.limb((0.2, 0, 0), (0.2, 0, tall * 0.5), 0.025, palette.wood(scene), False)
     thick = tall * scene.uniform(0.008, 0.03)
-    fork = tall * scene.uniform(0.2, 0.45)
+    fork = tall * scene.uniform(0.15, 0.4)
     bend = np.array((scene.uniform(-0.1, 0.1), scene.uniform(-0.1, 0.1), 1.0))
     crotch = bend * fork
     pen.limb((0, 0, -0.1), crotch, thick, trunk, False)
@@ -44,7 +44,7 @@ def draw_grown_tree(scene: Scene, pen: Pen, near: bool = True) -> None:
     _grow(scene, pen, crotch, bend, tall - fork, spread, thick * 0.7, trunk, 3 if near else 2, tips)
     if style != "bare":
         for tip in tips:
-            size = spread * scene.uniform(0.16, 0.38)
+            size = spread * scene.uniform(0.14, 0.42)
             half = [size * scene.uniform(0.7, 1.3) for _ in range(3)]
             pen.ball(tip, half, leaves)
 
@@ -64,11 +64,13 @@ def _grow(
     """Branches that fork ``depth`` times; their ends are added to ``tips``."""
     for turn in range(int(scene.rng.integers(2, 5))):
         angle = scene.uniform(0, 1.2) + turn * 2.2
-        side = np.array((math.cos(angle), math.sin(angle), 0.0)) * scene.uniform(0.3, 1.0)
+        rise = scene.uniform(-0.3, 0.3)
+        side = np.array((math.cos(angle), math.sin(angle), rise)) * scene.uniform(0.3, 1.2)
         ahead = way / np.linalg.norm(way) + side * min(1.0, spread / length)
         part = length * scene.uniform(0.35, 0.6)
         end = start + ahead / np.linalg.norm(ahead) * part
         pen.limb(start, end, max(0.006, thick), material, False)
+        tips.append(start + (end - start) * scene.uniform(0.6, 1.0))
         if depth > 1:
             _grow(
                 scene,
@@ -82,8 +84,6 @@ def _grow(
                 depth - 1,
                 tips,
             )
-        else:
-            tips.append(end)
 
 
 def _fir(scene: Scene, pen: Pen, tall: float, trunk: int, near: bool) -> None:
@@ -92,10 +92,10 @@ def _fir(scene: Scene, pen: Pen, tall: float, trunk: int, near: bool) -> None:
     base, wide = scene.uniform(0.1, 0.25) * tall, tall * scene.uniform(0.14, 0.26)
     layers = 7 if near else 4
     for k in range(layers):
-        share = k / layers
-        pen.cone(
-            (0, 0, base + share * (tall - base)), wide * (1 - share * 0.85), tall * 0.3, leaves
-        )
+        share, jitter = k / layers, wide * 0.12
+        place = (scene.uniform(-jitter, jitter), scene.uniform(-jitter, jitter))
+        radius = wide * (1 - share * 0.85) * scene.uniform(0.8, 1.15)
+        pen.cone((*place, base + share * (tall - base)), radius, tall * 0.3, leaves)
 
 
 def _palm(scene: Scene, pen: Pen, top: np.ndarray, trunk: int, thick: float) -> None:
