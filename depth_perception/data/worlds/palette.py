@@ -22,7 +22,9 @@ def wood(scene: Scene) -> int:
 def fabric(scene: Scene) -> int:
     """Cloth: plain, striped, chequered or mottled."""
     if scene.fine:
-        colour = scene.colour((0, 1), (0.0, 0.75), (0.08, 0.95))
+        vivid = scene.colour((0, 1), (0.0, 0.75), (0.08, 0.95))
+        muted = scene.colour((0.5, 1.1), (0.0, 0.35), (0.04, 0.6))
+        colour = scene.pick((vivid, muted, muted))
         return scene.photo("cloth", colour, scene.uniform(0.15, 0.9), scene.uniform(0, 0.4))
     base = scene.colour((0, 1), (0.05, 0.75), (0.2, 0.9))
     second = scene.colour((0, 1), (0.05, 0.6), (0.3, 0.9))

@@ -41,6 +41,14 @@ SHAPES = {
 }
 
 
+def _lacquer(scene: Scene) -> int:
+    """Car paint: often grey, white or black."""
+    vivid = scene.colour((0, 1), (0.4, 0.95), (0.15, 0.9))
+    grey = scene.colour((0.05, 0.65), (0, 0.12), (0.02, 0.97))
+    colour = scene.pick((vivid, grey, grey))
+    return scene.plain(colour, grain=0.02, gloss=0.6, mirror=scene.uniform(0.1, 0.35))
+
+
 def draw_motorcar(scene: Scene, pen: Pen, style: str = "") -> None:
     """A car of one of :data:`SHAPES`."""
     style = style or scene.pick(
@@ -48,10 +56,7 @@ def draw_motorcar(scene: Scene, pen: Pen, style: str = "") -> None:
     )
     shape = SHAPES[style]
     long, wide, tall = (scene.uniform(*v) for v in (shape.long, shape.wide, shape.tall))
-    hue = scene.pick(
-        (scene.colour((0, 1), (0.4, 0.95), (0.15, 0.9)), scene.colour(0.6, (0, 0.1), (0.02, 0.97)))
-    )
-    paint = scene.photo("plaster", hue, 5.0, gloss=0.6, mirror=scene.uniform(0.1, 0.35))
+    paint = _lacquer(scene)
     glass = scene.plain((0.015, 0.018, 0.02), gloss=0.6, mirror=0.45, grain=0.0)
     black = scene.plain((0.015, 0.015, 0.015), grain=0.1)
     waist, sill = shape.waist, scene.uniform(0.18, 0.28)
@@ -140,7 +145,7 @@ def _lights(scene: Scene, pen: Pen, long: float, wide: float, nose: float) -> No
 def draw_bus(scene: Scene, pen: Pen) -> None:
     """A bus, 8 to 12 m long."""
     long, wide, tall = scene.uniform(8, 12), 2.5, scene.uniform(2.8, 3.3)
-    paint, black = palette.paint(scene, 0.9), scene.plain((0.02, 0.02, 0.02))
+    paint, black = _lacquer(scene), scene.plain((0.02, 0.02, 0.02))
     glass = scene.plain((0.02, 0.025, 0.03), gloss=0.6, mirror=0.4, grain=0.0)
     pen.box((0, 0, 0.3), (long, wide, tall - 0.3), paint)
     pen.box((0, 0, 1.15), (long - 0.5, wide + 0.02, tall - 1.75), glass)
@@ -155,7 +160,7 @@ def draw_bus(scene: Scene, pen: Pen) -> None:
 def draw_truck(scene: Scene, pen: Pen) -> None:
     """A truck with a box or an open bed."""
     long, wide = scene.uniform(5.5, 9.0), scene.uniform(2.1, 2.5)
-    paint, black = palette.paint(scene, 0.9), scene.plain((0.02, 0.02, 0.02))
+    paint, black = _lacquer(scene), scene.plain((0.02, 0.02, 0.02))
     glass = scene.plain((0.02, 0.025, 0.03), gloss=0.6, mirror=0.4, grain=0.0)
     cab = scene.uniform(1.6, 2.1)
     front = long / 2 - cab / 2
@@ -178,7 +183,7 @@ def draw_truck(scene: Scene, pen: Pen) -> None:
 
 def draw_bicycle(scene: Scene, pen: Pen, motor: bool = False) -> None:
     """A bicycle of thin tubes, or a motorcycle."""
-    paint, black = palette.paint(scene, 0.9), scene.plain((0.02, 0.02, 0.02))
+    paint, black = _lacquer(scene), scene.plain((0.02, 0.02, 0.02))
     lean = np.array((0, scene.uniform(-0.12, 0.12), 1.0))
     radius, base = (0.3, 0.68) if motor else (0.34, 0.53)
 
