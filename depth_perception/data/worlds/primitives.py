@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -47,8 +48,28 @@ PLANES: dict[Shape, tuple[tuple[float, float, float, float], ...]] = {
 """Half spaces a x + b y + c z <= d of the shapes that are cut from the cube."""
 
 
+R = TypeVar("R", bound="Rows")
+
+
+class Rows:
+    """Base of dataclasses that hold tensors of the same length."""
+
+    def to(self: R, device: torch.device | str) -> R:
+        """The same on another device."""
+        return type(self)(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def take(self: R, index: Tensor) -> R:
+        """The rows ``index``, numbers or a mask."""
+        return type(self)(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def joined(self: R, more: R) -> R:
+        """These rows, and those of ``more`` behind them."""
+        pairs = ((getattr(self, f.name), getattr(more, f.name)) for f in fields(self))
+        return type(self)(*map(torch.cat, pairs))
+
+
 @dataclass(frozen=True)
-class Primitives:
+class Primitives(Rows):
     """N solids in world coordinates (x, y on the ground, z up; metres).
 
     Attributes:
@@ -74,10 +95,6 @@ class Primitives:
 
     def __len__(self) -> int:
         return len(self.shape)
-
-    def to(self, device: torch.device | str) -> Primitives:
-        """The same solids on another device."""
-        return Primitives(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     def radii(self) -> Tensor:
         """(N,) radius of a ball about the centre that holds the solid."""

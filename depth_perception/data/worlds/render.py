@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -12,11 +12,11 @@ from torch import Tensor
 from ...geometry import Camera
 from .classes import CLASS_ID
 from .images import load_images
-from .primitives import Primitives, first_hits, in_shadow, unit_normals, unit_points
+from .primitives import first_hits, in_shadow, unit_normals, unit_points
 from .shading import Stage
 from .sky import sky
 from .textures import Spot, albedo
-from .tracer import Surfaces, Tracer
+from .tracer import Tracer
 from .world import World
 
 LIFT_M = 2e-3
@@ -167,8 +167,7 @@ def _sub_colours(
     colours = display[pixels.gather(1, same.int().argmax(dim=1, keepdim=True))[:, 0]]
     alone = torch.nonzero(~same.any(dim=1))[:, 0]
     if len(alone):
-        parts = (getattr(hits, f.name)[alone] for f in fields(hits))
-        colours[alone] = _to_display(gain * stage.shade(origin, fine[alone], Surfaces(*parts)))
+        colours[alone] = _to_display(gain * stage.shade(origin, fine[alone], hits.take(alone)))
     return colours
 
 
@@ -307,8 +306,7 @@ def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: floa
         facing = (towards * normals).sum(0).clamp_min(0) / (1 + (reach / 2.5).square())
         lit = torch.nonzero(facing > 1e-3)[:, 0]
         if shadows and index < light.shadow_lamps and len(lit):
-            casters = Primitives(*(getattr(solids, f.name)[solids.casts] for f in fields(solids)))
-            blocked, _ = first_hits(casters, lamp, -towards[:, lit].contiguous())
+            blocked, _ = first_hits(solids.take(solids.casts), lamp, -towards[:, lit].contiguous())
             facing[lit[blocked < reach[lit] - LIFT_M]] = 0
         received = received + facing[:, None] * strength
         glance = (towards * mirrored).sum(0).clamp_min(0) ** 40

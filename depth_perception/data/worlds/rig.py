@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from . import palette
-from .primitives import Primitives
 from .scene import Pen, Scene
-from .textures import Materials
 from .world import World, camera_pose
 
 MOUNTS = ("pole", "pole", "tripod", "robot", "robot", "cage", "operator")
@@ -40,14 +38,9 @@ def with_mount(world: World, pose: Tensor, seed: tuple[int, ...]) -> World:
     )
     return replace(
         world,
-        primitives=_joined(Primitives, world.primitives, solids),
-        materials=_joined(Materials, world.materials, table),
+        primitives=world.primitives.joined(solids),
+        materials=world.materials.joined(table),
     )
-
-
-def _joined(kind, first, second):
-    names = [entry.name for entry in fields(kind)]
-    return kind(*(torch.cat((getattr(first, n), getattr(second, n))) for n in names))
 
 
 def _draw_mount(scene: Scene, pen: Pen, height: float) -> None:

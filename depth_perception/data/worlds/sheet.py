@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from ...geometry import Camera
 from ...io.colormaps import render_depth
@@ -26,6 +25,8 @@ def contact_sheet(
     options: FolderOptions | None = None,
 ) -> None:
     """Write a PNG with image, range and classes of one place in each world.
+
+    Range is on a logarithmic scale: near is red, far is blue, unknown is black.
 
     Args:
         path: PNG to write.
@@ -47,15 +48,10 @@ def contact_sheet(
     for seed in seeds:
         sample = next(samples(seed, camera, options or FolderOptions()))
         labels = colours[sample.classes.numpy()]
-        images = [sample.rgb.numpy(), render_range(sample.range_m), labels]
-        cells.append(np.concatenate(images, 1))
+        range_m, limits = sample.range_m.numpy(), (NEAR_M, FAR_M)
+        range_rgb = render_depth(range_m, limits=limits, logarithmic=True, unknown=(0, 0, 0))
+        cells.append(np.concatenate([sample.rgb.numpy(), range_rgb, labels], 1))
     while len(cells) % columns:
         cells.append(np.zeros_like(cells[0]))
     rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
     write_image(path, np.concatenate(rows, 0))
-
-
-def render_range(range_m: Tensor) -> np.ndarray:
-    """(H, W, 3) uint8: near is red, far is blue on a logarithmic scale, unknown is black."""
-    limits = (NEAR_M, FAR_M)
-    return render_depth(range_m.numpy(), limits=limits, logarithmic=True, unknown=(0, 0, 0))

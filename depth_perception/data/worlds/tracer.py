@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ...io.atomic import replacing
-from .primitives import Primitives
+from .primitives import Primitives, Rows
 from .world import Light
 
 _SOURCE = Path(__file__).with_name("tracer.cpp")
@@ -31,7 +31,7 @@ _SIGNATURES = {  # P: pointer, I: int, L: int64
 
 
 @dataclass(frozen=True)
-class Surfaces:
+class Surfaces(Rows):
     """Where M rays end.
 
     Attributes:
