@@ -34,6 +34,14 @@ class _PanoramicSettings(NodeSettings):
         "Vertical field of view of the image; the horizon is in the middle.",
         **angle(1.0, 180.0),
     )
+    center_elevation_deg: float = option(
+        0.0,
+        "Elevation of the middle row of a partial panorama above the horizon: 22.5 for an image "
+        "that lacks the lowest 45 degrees (vertical_fov_deg 135).",
+        unit="deg",
+        minimum=-90.0,
+        maximum=90.0,
+    )
     mask_file: str = option(
         "",
         "Image file with the geometry of the input image. Depth is invalid where it is not black "
