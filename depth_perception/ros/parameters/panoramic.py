@@ -31,7 +31,7 @@ class _PanoramicSettings(NodeSettings):
     )
     vertical_fov_deg: float = option(
         180.0,
-        "Vertical field of view of the image; the horizon is in the middle.",
+        "Vertical field of view of the image, around the horizon (center_elevation_deg: 0).",
         **angle(1.0, 180.0),
     )
     center_elevation_deg: float = option(
