@@ -106,10 +106,12 @@ class System:
         """The network with the parameters of a file; see :func:`.loading.load_network`."""
         import torch
 
-        from .checkpoints import load_strictly
+        from .checkpoints import load_strictly, without_prefix
 
         state = self.read(model, path)
         with torch.device("meta"):
+            if len({name.partition(".")[0] for name in state}) == 1:
+                state = without_prefix(state, self.build(model).official_names().values())
             network = self.build_for(model, state)
         state = self.entries(state, network)
         network.to_empty(device=device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..card import pinhole
@@ -77,11 +76,6 @@ class PanopticDepthSystem(System):
         from ..panoptic import depth_part
 
         return depth_part(model.card, options, device)
-
-    def read(self, model: Model, path: Path) -> dict[str, Any]:
-        from .files import read_detectron
-
-        return read_detectron(path)
 
     def entries(self, state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
         from .files import panoptic_entries
