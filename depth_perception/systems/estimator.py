@@ -31,7 +31,8 @@ class Estimator(ABC):
     """A loaded model that turns images into predictions.
 
     Subclasses implement :meth:`_batch`, which predicts images of one size, and set
-    ``default_options``, which defines the options they take.
+    ``default_options``, which defines the options they take, and ``keeps_aspect``, whether the
+    network input has the aspect ratio of the image or, if false, that of its angles of view.
 
     Attributes:
         card: description of the model.
@@ -41,6 +42,7 @@ class Estimator(ABC):
     """
 
     default_options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
+    keeps_aspect: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -162,7 +164,8 @@ class Estimator(ABC):
             rows = max(1, round(height * camera.vertical_fov / math.pi))
             columns = max(1, round(height * camera.horizontal_fov / math.pi))
         patch = self.card.patch_size
-        return network_size(camera.height, camera.width, rows, columns, multiple=patch)
+        view = (camera.height, camera.width) if self.keeps_aspect else (rows, columns)
+        return network_size(*view, rows, columns, multiple=patch)
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real image is not slower."""
