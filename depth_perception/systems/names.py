@@ -31,7 +31,7 @@ class NameRule:
 
 
 def dpt_rules(ours: str, official: str) -> tuple[NameRule, ...]:
-    """The rules of a :class:`~depth_perception.networks.DptHead` named ``ours``, whose name in
+    """The rules of a :class:`~depth_perception.layers.DptHead` named ``ours``, whose name in
     files of the Depth Anything family is ``official``."""
     return (
         NameRule(f"{ours}.project", f"{official}.projects"),

@@ -9,8 +9,8 @@ from typing import Any
 from golden.cases import Case, Comparison
 from torch import Tensor
 
-from depth_perception.networks import DptHead, TapTokens, resize_map
-from depth_perception.networks.padding import padded_conv
+from depth_perception.layers import DptHead, TapTokens, resize_map
+from depth_perception.layers.padding import padded_conv
 
 
 def tap_stages(taps: Sequence[TapTokens]) -> dict[str, Tensor]:

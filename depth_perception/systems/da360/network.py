@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks import SphereConv2d
+from ...layers import SphereConv2d
 from ..depth_anything.config import DepthAnythingConfig
 from ..depth_anything.network import DepthAnything
 

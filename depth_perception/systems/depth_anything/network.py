@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks import DptHead, HybridEncoder, TapTokens, VitEncoder
+from ...layers import DptHead, HybridEncoder, TapTokens, VitEncoder
 from ..names import NameRule, dpt_rules, official_names
 from .config import DepthAnythingConfig
 
@@ -61,7 +61,7 @@ class DepthAnything(nn.Module):
             images: float, sides multiples of the patch size, ImageNet mean and deviation removed.
                 They are cast to the precision of the encoder; the head runs in its own.
             circular: the left and right border of the image meet (full panorama), see
-                :class:`~depth_perception.networks.DptHead`.
+                :class:`~depth_perception.layers.DptHead`.
         """
         logits = self.logits(images, circular=circular)
         if self.activation == "relu":

@@ -16,12 +16,12 @@ from golden.stages import compare_known, head_stages, tap_stages
 from published.kitti_colours import kitti_colours
 
 import depth_perception as dp
-from depth_perception.data.panoramas.resize import cubic_picture, nearest_map
+from depth_perception.data.panoramas.resize import nearest_map, resize_cubic
 from depth_perception.evaluation.alignment import scale_and_shift
 from depth_perception.evaluation.metrics import depth_metrics, mean_of
 from depth_perception.geometry import Equirectangular
-from depth_perception.networks import SphereConv2d
-from depth_perception.networks.padding import pad_sphere
+from depth_perception.layers import SphereConv2d
+from depth_perception.layers.padding import pad_sphere
 from depth_perception.systems import load_network
 from depth_perception.systems.da360.network import ShiftMlp
 from depth_perception.systems.image_input import network_input
@@ -87,7 +87,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
     image, height = case["image"].numpy(), case.options["height"]
     size = tuple(case.arrays["x"].shape[-2:])
     yield case.compare("x", network_input(case["image"], size, levels=True))
-    resized = cubic_picture(case["image"].permute(2, 0, 1), height).permute(1, 2, 0)
+    resized = resize_cubic(case["image"].permute(2, 0, 1), height).permute(1, 2, 0)
     yield case.compare("resized_rgb", resized)
     with TemporaryDirectory() as folder:
         estimator = dp.load(
@@ -177,7 +177,7 @@ def metrics(case: Case) -> Iterator[Comparison]:
 def data_sets(case: Case) -> Iterator[Comparison]:
     height = case.options["height"]
     rgb = network_input(case["rgb"], (height, 2 * height), levels=True)[0]
-    plain = cubic_picture(case["rgb"].permute(2, 0, 1), height).float() / 255
+    plain = resize_cubic(case["rgb"].permute(2, 0, 1), height).float() / 255
     yield case.compare("rgb_out", plain)
     for name, (per_metre, largest, least_scored, most_scored) in DATA_SETS.items():
         samples = case[f"{name}_depth_png"].numpy().astype(np.float32)

@@ -22,7 +22,7 @@ from published.panoramas import mobius_warp
 from torch import Tensor
 
 import depth_perception as dp
-from depth_perception.data.panoramas import PANORAMAS, PICTURES, open_panoramas
+from depth_perception.data.panoramas import PANORAMA_IMAGES, PANORAMAS, open_panoramas
 from depth_perception.evaluation.alignment import Alignment, align, scale_and_shift
 from depth_perception.evaluation.metrics import depth_metrics, mean_of
 from depth_perception.geometry import Equirectangular, Mobius
@@ -401,7 +401,7 @@ def _data_set(case: Case, short: str, root: Path) -> Iterator[Comparison]:
 
 
 def _pseudo_labels(case: Case, root: Path) -> Iterator[Comparison]:
-    name = PICTURES["360x"].place(0)
+    name = PANORAMA_IMAGES["360x"].place(0)
     (root / name).parent.mkdir(parents=True)
     write_image(root / "picture.png", case["unlab_rgb"].numpy())
     (root / "picture.png").rename(root / name)

@@ -55,7 +55,7 @@ class DptHead(nn.Module):
         hidden: channels before the last 1x1 convolution.
         patch_size: pixels per patch side; sets the size of the output.
         conv: class of the 3 x 3 convolutions, such as
-            :class:`~depth_perception.networks.SphereConv2d`.
+            :class:`~depth_perception.layers.SphereConv2d`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from depth_perception.networks.padding import (
+from depth_perception.layers.padding import (
     SphereConv2d,
     pad_around,
     pad_sphere,
