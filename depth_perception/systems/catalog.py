@@ -24,6 +24,7 @@ ENTRY_POINTS = "depth_perception.systems"
 _FOLDERS = (
     "panda",
     "da360",
+    "dap",
     "depth_anything",
     "moge",
     "ppd",

@@ -252,12 +252,12 @@ class DenseEstimator(Estimator):
                 cameras = [camera.resize(*size) for camera in cameras]
         # tensors that autograd and in-place operations accept
         return tuple(
-            self._predicted(one, self._is_valid(one), camera)
-            for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
+            self._predicted(one, self._valid(maps), camera)
+            for one, maps, camera in zip(values[:, 0].clone(), values, cameras, strict=True)
         )
 
     def _infer(self, images: Tensor, seam: Seam) -> Tensor:
-        """Values (B, 1, h, w) float32 of normalised images (B, 3, h, w)."""
+        """Values (B, C, h, w) float32 of normalised images (B, 3, h, w); see :meth:`_run`."""
         half_turn = images.shape[-1] // 2
         if seam == "blend":
             images = torch.cat((images, images.roll(half_turn, -1)))
@@ -278,12 +278,17 @@ class DenseEstimator(Estimator):
         return network_input(pixels, size, antialias=self.card.antialias)
 
     def _run(self, images: Tensor, circular: bool) -> Tensor:
-        """Values (B, 1, h, w) of images (B, 3, h, w)."""
+        """Values (B, C, h, w) of images (B, 3, h, w); the first channel is that of the prediction,
+        others are for :meth:`_valid`."""
         return self._forward(images, circular=circular)
 
     def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
         """Merge the values of the image with those of the mirrored image, mirrored back."""
         return (plain + mirrored) / 2
+
+    def _valid(self, maps: Tensor) -> Tensor:
+        """(H, W) bool of all channels (C, H, W) of one image at the size of the prediction."""
+        return self._is_valid(maps[0])
 
     def _is_valid(self, values: Tensor) -> Tensor:
         return values < (self.card.sky_above_m or math.inf)

@@ -57,7 +57,12 @@ def _rounded(side: float, target: int, multiple: int, method: SizeMethod) -> int
 
 
 def network_input(
-    image: Tensor, size: tuple[int, int], *, antialias: bool = False, levels: bool = False
+    image: Tensor,
+    size: tuple[int, int],
+    *,
+    antialias: bool = False,
+    levels: bool = False,
+    normalise: bool = True,
 ) -> Tensor:
     """Normalised network input (1, 3, *size) float32 of an RGB image (H, W, 3) uint8.
 
@@ -65,6 +70,7 @@ def network_input(
     it runs on the device of the image. ``antialias`` widens the kernel where the image shrinks;
     the published models were trained and are used without it. ``levels`` rounds to the 256 levels
     of a uint8 image: on the CPU as OpenCV does, elsewhere a few samples differ by one level.
+    Without ``normalise`` the values are those of RGB from 0 to 1.
     """
     if levels and image.device.type == "cpu" and not antialias:
         image, levels = _resized_levels(image, size), False
@@ -75,6 +81,8 @@ def network_input(
         )
     if levels:
         pixels = (255 * pixels).round().clamp(0, 255) / 255
+    if not normalise:
+        return pixels
     mean, std = (_channel_constant(v, image.device) for v in (IMAGENET_MEAN, IMAGENET_STD))
     return (pixels - mean) / std
 
