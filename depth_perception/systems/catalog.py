@@ -25,6 +25,7 @@ _FOLDERS = (
     "panda",
     "da360",
     "dap",
+    "da2",
     "depth_anything",
     "moge",
     "ppd",

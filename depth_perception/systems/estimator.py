@@ -234,13 +234,13 @@ class DenseEstimator(Estimator):
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
     ) -> tuple[Prediction, ...]:
         cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
-        sizes = {(self.input_size(c), self._seam_of(c)) for c in cameras}
-        if len(sizes) > 1:
+        views = [(self.input_size(c), self._seam_of(c), self._view(c)) for c in cameras]
+        size, seam, view = views[0]
+        if any(other != views[0] for other in views):
             raise ValueError("cameras of a batch must show the same angles of view")
-        size, seam = sizes.pop()
         with torch.inference_mode():
             inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
-            values = self._infer(torch.cat(inputs), seam)
+            values = self._infer(torch.cat(inputs), seam, **view)
             if self.options.output_size == "input":
                 values = resize_map(
                     values,
@@ -256,14 +256,18 @@ class DenseEstimator(Estimator):
             for one, maps, camera in zip(values[:, 0].clone(), values, cameras, strict=True)
         )
 
-    def _infer(self, images: Tensor, seam: Seam) -> Tensor:
+    def _view(self, camera: Camera) -> dict[str, Any]:
+        """Arguments of the network that depend on the camera."""
+        return {}
+
+    def _infer(self, images: Tensor, seam: Seam, **view: Any) -> Tensor:
         """Values (B, C, h, w) float32 of normalised images (B, 3, h, w); see :meth:`_run`."""
         half_turn = images.shape[-1] // 2
         if seam == "blend":
             images = torch.cat((images, images.roll(half_turn, -1)))
         if self.options.flip:
             images = torch.cat((images, images.flip(-1)))
-        values = self._run(images, seam == "circular").float()
+        values = self._run(images, seam == "circular", **view).float()
         if self.options.flip:
             plain, mirrored = values.chunk(2)
             values = self._merged(plain, mirrored.flip(-1))
@@ -277,10 +281,10 @@ class DenseEstimator(Estimator):
         """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders meet."""
         return network_input(pixels, size, antialias=self.card.antialias)
 
-    def _run(self, images: Tensor, circular: bool) -> Tensor:
+    def _run(self, images: Tensor, circular: bool, **view: Any) -> Tensor:
         """Values (B, C, h, w) of images (B, 3, h, w); the first channel is that of the prediction,
         others are for :meth:`_valid`."""
-        return self._forward(images, circular=circular)
+        return self._forward(images, circular=circular, **view)
 
     def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
         """Merge the values of the image with those of the mirrored image, mirrored back."""

@@ -81,10 +81,13 @@ def network_input(
         )
     if levels:
         pixels = (255 * pixels).round().clamp(0, 255) / 255
-    if not normalise:
-        return pixels
-    mean, std = (_channel_constant(v, image.device) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    return (pixels - mean) / std
+    return normalised(pixels) if normalise else pixels
+
+
+def normalised(images: Tensor) -> Tensor:
+    """RGB (B, 3, H, W) in [0, 1] without the mean and the deviation of ImageNet."""
+    mean, std = (_channel_constant(v, images.device) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (images - mean) / std
 
 
 def _resized_levels(image: Tensor, size: tuple[int, int]) -> Tensor:
