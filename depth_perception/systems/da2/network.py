@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...layers import VitEncoder, resize_map
 from ...layers.padding import pad_around, padded_conv
-from ..names import NameRule, official_names
+from ..names import NameRule, OfficialNames
 from .config import Da2Config
 from .sphere import WHOLE, View, sphere_embedding
 
@@ -161,10 +161,11 @@ class Da2Decoder(nn.Module):
         return last_conv(activation(first_conv(x, circular)))
 
 
-class Da2(nn.Module):
+class Da2(OfficialNames, nn.Module):
     """The network of DA2: range up to one factor."""
 
     input_range = (-2.1, 2.6)
+    rules = _RULES
 
     def __init__(self, config: Da2Config) -> None:
         super().__init__()
@@ -198,10 +199,6 @@ class Da2(nn.Module):
         )
         size = tuple(images.shape[-2:])
         return self.decoder(tokens, sphere.to(precision), grid, size, circular)
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), _RULES, "")
 
 
 def _output(channels: int) -> nn.Sequential:

@@ -38,7 +38,7 @@ class Da360(DepthAnything):
     Anything V2.
     """
 
-    official_prefix = "depth_anything."
+    prefix = "depth_anything."
 
     def __init__(self, config: DepthAnythingConfig) -> None:
         super().__init__(config, activation="relu", conv=SphereConv2d)

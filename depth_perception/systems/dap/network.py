@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...layers import DinoV3Encoder, DptHead
 from ..depth_anything.config import DepthAnythingConfig
-from ..names import NameRule, dpt_rules, official_names
+from ..names import NameRule, OfficialNames, dpt_rules
 from .config import MAX_DEPTH_M
 
 _EPS = 1e-5
@@ -36,7 +36,7 @@ class DapMaps(NamedTuple):
     far: Tensor
 
 
-class Dap(nn.Module):
+class Dap(OfficialNames, nn.Module):
     """The network of DAP.
 
     Args:
@@ -46,6 +46,8 @@ class Dap(nn.Module):
 
     input_range = (-2.1, 2.6)
     output_types = (DapMaps,)
+    rules = _RULES
+    prefix = "core."
 
     def __init__(self, config: DepthAnythingConfig, *, max_depth: float = MAX_DEPTH_M) -> None:
         super().__init__()
@@ -89,10 +91,6 @@ class Dap(nn.Module):
             return F.interpolate(tokens, grid[0] * grid[1], mode="linear").mT
         square = tokens.unflatten(2, (side, side))
         return F.interpolate(square, grid, mode="bilinear").flatten(2).mT
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), _RULES, "core.")
 
 
 def unlucky_side(grid: tuple[int, int]) -> int | None:

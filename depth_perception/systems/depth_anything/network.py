@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...layers import DptHead, HybridEncoder, TapTokens, VitEncoder
-from ..names import NameRule, dpt_rules, official_names
+from ..names import NameRule, OfficialNames, dpt_rules
 from .config import DepthAnythingConfig
 
 Activation = Literal["relu", "sigmoid"]
@@ -18,7 +18,7 @@ Activation = Literal["relu", "sigmoid"]
 _RULES = (NameRule("encoder", "pretrained"), *dpt_rules("head", "depth_head"))
 
 
-class DepthAnything(nn.Module):
+class DepthAnything(OfficialNames, nn.Module):
     """The network of Depth Anything V2.
 
     With ``relu`` it returns relative inverse depth (larger is nearer), with ``sigmoid`` depth in
@@ -26,7 +26,7 @@ class DepthAnything(nn.Module):
     """
 
     input_range = (-2.1, 2.6)  # of its images: ImageNet mean and deviation removed
-    official_prefix = ""
+    rules = _RULES
 
     def __init__(
         self,
@@ -78,7 +78,3 @@ class DepthAnything(nn.Module):
         precision = self.head.neck.weight.dtype
         taps = self.encoder(images.to(self.encoder.cls_token.dtype))
         return [TapTokens(*(tokens.to(precision) for tokens in tap)) for tap in taps]
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), _RULES, self.official_prefix)

@@ -16,7 +16,7 @@ from golden.stages import compare_known, head_stages, tap_stages
 from published.kitti_colours import kitti_colours
 
 import depth_perception as dp
-from depth_perception.data.panoramas.resize import nearest_map, resize_cubic
+from depth_perception.data.panoramas import nearest_map, resize_cubic
 from depth_perception.evaluation.alignment import scale_and_shift
 from depth_perception.evaluation.metrics import depth_metrics, mean_of
 from depth_perception.geometry import Equirectangular

@@ -18,7 +18,7 @@ from published.clouds import normals_of, optical_to_z_up
 from torch import Tensor, nn
 
 import depth_perception as dp
-from depth_perception.data.panoramas.resize import nearest_map
+from depth_perception.data.panoramas import nearest_map
 from depth_perception.evaluation.metrics import depth_metrics, mean_of
 from depth_perception.geometry import Equirectangular
 from depth_perception.geometry.projections import cassini_to_equirectangular
