@@ -31,13 +31,11 @@ from depth_perception.systems import (
 FOCAL = replace(PanoramicSettings().scaledepth, reference_focal_px=519.0)
 HEIGHT = 64
 PINHOLE = "scaledepth-tiny"
-LACKS_SCALE, FACTOR = "da360-tiny", 2.0
+RELATIVE, FACTOR = "da360-tiny", 2.0
 TOPICS = ("depth/image", "depth/points", "depth/scale")
 
 
-@pytest.mark.parametrize(
-    "model", ["blindspot-tiny", "omnidepth-rectnet-tiny", LACKS_SCALE, PINHOLE]
-)
+@pytest.mark.parametrize("model", ["blindspot-tiny", "omnidepth-rectnet-tiny", RELATIVE, PINHOLE])
 def test_node_and_library_agree(
     model: str,
     start_node: Callable[..., NodeProcess],
@@ -48,7 +46,7 @@ def test_node_and_library_agree(
     weights = tmp_path / "weights.safetensors"
     save_network(build_network(model), weights)
     given = {"model": model, "checkpoint": weights, "height": HEIGHT, "device": "cpu"}
-    if model == LACKS_SCALE:
+    if model == RELATIVE:
         given |= {"scale.source": "fixed", "scale.fixed_scale": FACTOR}
     node = start_node(
         given,
@@ -70,7 +68,7 @@ def test_node_and_library_agree(
     depth = depth_of(found["depth/image"])
     assert depth.shape == valid.shape
     assert valid.any()
-    metres = expected.depth * (FACTOR if model == LACKS_SCALE else 1)
+    metres = expected.depth * (FACTOR if model == RELATIVE else 1)
     np.testing.assert_allclose(depth[valid], metres.numpy()[valid], rtol=1e-5)
     assert not (depth[~valid] > 0).any()
     points, colours = cloud_of(found["depth/points"])
