@@ -15,5 +15,5 @@ class DapOptions(EstimatorOptions):
     normalise: bool = option(
         True,
         "Subtract the ImageNet mean from the image and divide by its deviation, as the authors' "
-        "evaluation does. False: only scale it to 0..1, as their test/infer.py does.",
+        "evaluation does. False: only scale it to 0..1, as their inference script does.",
     )
