@@ -45,6 +45,11 @@ class FusionBlock(nn.Module):
         return self.out(self.refine(path, circular))
 
 
+def output_branch(channels: int, hidden: int, conv: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
+    """The last layers of a head: ``channels`` to one map."""
+    return nn.Sequential(conv(channels, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1))
+
+
 class DptHead(nn.Module):
     """Four levels of ViT tokens to one map at the resolution of the image.
 
@@ -86,9 +91,7 @@ class DptHead(nn.Module):
         )
         self.fuse = nn.ModuleList(FusionBlock(features, conv) for _ in widths)
         self.neck = conv(features, features // 2, 3, padding=1)
-        self.out = nn.Sequential(
-            conv(features // 2, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1)
-        )
+        self.out = output_branch(features // 2, hidden, conv)
 
     def forward(
         self,
@@ -104,14 +107,31 @@ class DptHead(nn.Module):
         panorama: same weights, but not bit-compatible with the published inference. ``skips`` are
         added to the finest levels, in order.
         """
+        trunk = self.trunk(taps, grid, skips=skips, circular=circular)
+        return self.branch(self.out, trunk, grid, circular)
+
+    def trunk(
+        self,
+        taps: Sequence[Tensor],
+        grid: tuple[int, int],
+        *,
+        skips: Sequence[Tensor] = (),
+        circular: bool = False,
+    ) -> Tensor:
+        """Map (B, F / 2, 8 rows, 8 columns) that all output branches read."""
         levels = self.levels(taps, grid, circular)
         for index, skip in enumerate(skips):
             levels[index] = levels[index] + skip
         path = self.fuse_levels(levels, circular)
         size = (2 * path.shape[-2], 2 * path.shape[-1])
-        path = enlarged_conv(path, size, self.neck, circular)
+        return enlarged_conv(path, size, self.neck, circular)
+
+    def branch(
+        self, layers: nn.Sequential, trunk: Tensor, grid: tuple[int, int], circular: bool = False
+    ) -> Tensor:
+        """Map (B, 1, H, W) of an output branch, such as ``self.out``, from :meth:`trunk`."""
         size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
-        return enlarged_conv(path, size, self.out[0], circular, self.out[1:])
+        return enlarged_conv(trunk, size, layers[0], circular, layers[1:])
 
     def levels(
         self, taps: Sequence[Tensor], grid: tuple[int, int], circular: bool = False

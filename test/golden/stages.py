@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from golden.cases import Case, Comparison
 from torch import Tensor
 
@@ -48,15 +49,29 @@ def compare_known(case: Case, found: dict[str, Tensor], *left_out: str) -> Itera
             yield case.compare(array, cut(case, array, values))
 
 
+# "every 4. query, every second row and column": the number, and the axes (batch first)
+_EVERY = re.compile(
+    r"(?:every|and) (?:second|(\d+)(?:th|\.)) (row and column|token|query|channel|feature)"
+)
+_AXES = {
+    "row and column": (-2, -1),
+    "token": (1,),
+    "query": (1,),
+    "channel": (1,),
+    "feature": (-1,),
+}
+
+
 def cut(case: Case, array: str, values: Tensor) -> Tensor:
     """The part of ``values`` that a case stores, if it says that it stores a part of them."""
     entry: dict[str, Any] = case.entry["arrays"][array]
     rule = entry.get("subsampled")
     if rule is None:
         return values
-    if found := re.search(r"every (?:second|(\d+)th) (row and column|token)", rule):
-        step = int(found.group(1) or 2)
-        values = values[:, ::step] if found.group(2) == "token" else values[..., ::step, ::step]
+    for number, what in _EVERY.findall(rule):
+        for axis in _AXES[what]:
+            kept = torch.arange(0, values.shape[axis], int(number or 2), device=values.device)
+            values = values.index_select(axis, kept)
     for axis, count in enumerate(case.arrays[array].shape):
         if "first" in rule:
             values = values.narrow(axis, 0, min(count, values.shape[axis]))

@@ -27,6 +27,8 @@ def test_all_promised_names_are_there() -> None:
     promised |= {"blindspot-vgg", "blindspot-vgg-rectilinear", "blindspot-tiny"}
     promised |= {"omnidepth-rectnet", "omnidepth-uresnet", "omnidepth-rectnet-tiny"}
     promised |= {"panopticdepth-r50", "panopticdepth-r50-seg", "panopticdepth-tiny"}
+    promised |= {"da3-metric-large", "da3-mono-large", "da3-tiny", "moge-3-vitl", "moge-3-tiny"}
+    promised |= {f"eomt-{size}" for size in (*SIZES, "tiny")}
     names = [model.name for model in dp.models()]
     assert len(names) == len(set(names))
     assert set(names) == promised
@@ -39,7 +41,7 @@ def test_cards_are_consistent(model) -> None:
     elif model.name.startswith(("da360", "da2")):
         assert model.scale is dp.ScaleKind.SCALE_INVARIANT
     else:  # metres, with or without a limit
-        assert model.is_metric
+        assert model.is_metric == (model.name != "da3-mono-large")
     panoramic = model.camera == "equirectangular"
     families = ("panda", "blindspot", "omnidepth", "da360", "dap", "da2")
     rectilinear = model.name.endswith("-rectilinear")

@@ -90,8 +90,9 @@ def test_wrong_files_are_refused(checkpoint: Path, tmp_path: Path) -> None:
     torch.save({**state, mask: torch.full_like(state[mask], torch.nan)}, tmp_path / "nan.pth")
     with pytest.raises(CheckpointError, match=f"NaN or infinite values.*\n.*{mask}"):
         load_network(MODEL, tmp_path / "nan.pth")
-    torch.save({f"wrong.{k}": v for k, v in state.items()}, tmp_path / "prefix.pth")
+    renamed = {k.replace("core.", "wrong."): v for k, v in state.items()}
+    torch.save(renamed, tmp_path / "prefix.pth")
     with pytest.raises(CheckpointError) as caught:
         load_network(MODEL, tmp_path / "prefix.pth")
     assert "core.pretrained.norm.weight" in caught.value.missing
-    assert "wrong.core.pretrained.norm.weight" in caught.value.unexpected
+    assert "wrong.pretrained.norm.weight" in caught.value.unexpected
