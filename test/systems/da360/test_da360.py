@@ -13,7 +13,7 @@ from golden.kinds.da360 import official_file
 
 import depth_perception as dp
 from depth_perception.geometry import Equirectangular
-from depth_perception.scale.alignment import align
+from depth_perception.scale.alignment import apply_fit, fit_prediction
 from depth_perception.scale.fits import FitModel
 from depth_perception.systems import CheckpointError, load_network
 from depth_perception.systems.image_input import network_input
@@ -41,7 +41,8 @@ def test_the_prediction_is_inverse_range_up_to_a_factor(checkpoint: Path) -> Non
 def test_one_factor_is_recovered(checkpoint: Path) -> None:
     prediction = dp.load(MODEL, checkpoint, "cpu", height=70)(IMAGE)
     known = torch.where(torch.rand(100, 200) < 0.05, 2.5 * prediction.depth, torch.nan)
-    metric, fit = align(prediction, known)
+    fit = fit_prediction(prediction, known)
+    metric = apply_fit(prediction, fit)
     assert fit.model is FitModel.SCALE
     assert fit.scale == pytest.approx(2.5, rel=1e-4)
     torch.testing.assert_close(metric.depth, 2.5 * prediction.depth)
