@@ -34,7 +34,8 @@ class Estimator(ABC):
 
     Subclasses implement :meth:`_batch`, which predicts images of one size, and set
     ``default_options``, which defines the options they take, and ``keeps_aspect``, whether the
-    network input has the aspect ratio of the image or, if false, that of its angles of view.
+    network input has the aspect ratio of the image or, if false, that of its angles of view, and
+    ``pads_parts``, whether partial panoramas are padded to a sphere for it.
 
     Attributes:
         card: description of the model.
