@@ -23,7 +23,8 @@ ENTRY_POINTS = "depth_perception.systems"
 
 # The folders beside this module, in the order of the catalogue.
 _FOLDERS = (
-    "panda", "depth_anything", "moge", "ppd", "scaledepth", "panopticdepth", "blindspot",
+    "panda", "depth_anything", "da3", "moge", "ppd", "scaledepth", "panopticdepth", "eomt",
+    "blindspot",
     "omnidepth",
 )  # fmt: skip
 

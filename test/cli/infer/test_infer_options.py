@@ -17,7 +17,7 @@ Infer = Callable[..., int]
         (["--save-cloud"], "cloud would be distorted.*--allow-bent-cloud"),
         (["--raw", "png16"], "--raw png16 requires metric depth, and panda-tiny is not metric"),
         (["--to-bag", "b"], "--to-bag requires metric depth"),
-        (["--fov", "90"], "--fov takes H V in degrees for panda-tiny, got 1"),
+        (["--fov", "90"], "--fov takes H V or LEFT RIGHT TOP BOTTOM in degrees for panda-tiny"),
         (["--fov", "400", "90"], "--fov 400.0 90.0: .*longitude"),
         (["--fov", "1", "2", "3"], "got 3 numbers"),
         (["--max-range", "0"], "--max-range must be positive, got 0"),
