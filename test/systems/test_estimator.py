@@ -265,7 +265,9 @@ def test_flip_averages_both_ways(tiny_file: Path, image: np.ndarray) -> None:
         both(image[:, ::-1]).values.flip(-1), both(image).values, atol=1e-5, rtol=1e-4
     )
     combined = dp.load("panda-tiny", tiny_file, "cpu", height=70, flip=True, seam="blend")
-    assert _seam_jump(combined(image).values) < _seam_jump(both.with_options(seam="off")(image).values)
+    assert _seam_jump(combined(image).values) < _seam_jump(
+        both.with_options(seam="off")(image).values
+    )
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
