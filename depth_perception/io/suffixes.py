@@ -58,7 +58,7 @@ def kind_by_content(path: Path) -> str | None:
     return None
 
 
-def by_number(path: Path) -> list[tuple[int, str]]:
+def by_number(path: Path) -> list[tuple[bool, int, str]]:
     """Sorting key of names whose numbers count as numbers: 2.png before 10.png."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]
+    parts = [part for part in re.split(r"([0-9]+)", path.name) if part]
+    return [(False, int(part), part) if part.isdecimal() else (True, 0, part) for part in parts]

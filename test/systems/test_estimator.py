@@ -15,6 +15,8 @@ from golden.fill import noise_image
 from golden.reference import Case, case, case_id, cases, save_official
 
 import depth_perception as dp
+from depth_perception.data.worlds import make_world, render
+from depth_perception.data.worlds.folder import frame_pose
 from depth_perception.geometry import Equirectangular, Pinhole
 from depth_perception.systems import EstimatorOptions, build_network, card, save_network
 
@@ -337,3 +339,55 @@ def test_a_family_imports_only_its_own_estimator(tiny_file: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("degrees", "metric"),
+    [((-180, 180, -14, 14), False), ((-180, 180, -90, 45), True), ((90, 270, -90, 90), True)],
+)
+def test_a_part_of_a_sphere_is_about_as_good_as_the_whole_one_or_not_called_metric(
+    degrees: tuple[float, ...], metric: bool
+) -> None:
+    estimator = dp.load("panda-tiny-metric", device="cpu", output_size="input")
+    height, width = 128, 256
+    errors = []
+    for seed, kind in enumerate(("room", "corridor")):
+        world = make_world(kind, 500 + seed)
+        camera = Equirectangular(height, width)
+        frame = render(world, camera, frame_pose(world, 1, 3), shadows=False)
+        whole = estimator(frame.rgb.numpy())
+        left, right, top, bottom = degrees
+        rows = round((top / 180 + 0.5) * height), round((bottom / 180 + 0.5) * height)
+        columns = round((left / 360 + 0.5) * width), round((right / 360 + 0.5) * width)
+        area = rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0]
+        part = camera.crop(*area)
+
+        def cut(values: torch.Tensor, area: tuple[int, ...] = area) -> torch.Tensor:
+            return values.roll(-area[1], 1)[area[0] : area[0] + area[2], : area[3]]
+
+        found = estimator(cut(frame.rgb).contiguous().numpy(), part)
+        assert found.is_metric == metric
+        assert ("of the sphere" in found.note) != metric
+        truth = cut(frame.range_m)
+        seen = torch.isfinite(truth) & (truth < 20)
+        for depth in (found.depth, cut(whole.depth)):
+            errors.append(((depth - truth).abs() / truth)[seen].mean().item())
+    if metric:
+        assert sum(errors[::2]) < 1.4 * sum(errors[1::2])
+
+
+def test_max_depth_of_a_fine_tuned_network(tmp_path: Path, image: np.ndarray) -> None:
+    """The weights file does not hold it; the network's own word is the truth."""
+    torch.manual_seed(0)
+    tuned = build_network("panda-tiny-metric", max_depth=40.0)
+    save_network(tuned, tmp_path / "tuned.safetensors")
+    usual, right = (
+        dp.load("panda-tiny-metric", tmp_path / "tuned.safetensors", "cpu", **options)
+        for options in ({}, {"max_depth": 40.0})
+    )
+    torch.testing.assert_close(right(image).values, 2 * usual(image).values)
+    assert right.card.max_depth_m == 40.0
+    with pytest.raises(ValueError, match="share its max_depth"):
+        right.with_options(max_depth=10.0)
+    with pytest.raises(TypeError, match="max_depth"):
+        dp.load("panda-tiny", tmp_path / "tuned.safetensors", "cpu", max_depth=4.0)

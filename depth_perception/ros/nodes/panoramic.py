@@ -94,7 +94,11 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
         image = self._staging.upload(self.read(arrival.message, settings), self.estimator.device)
-        fov = (settings.horizontal_fov_deg, settings.vertical_fov_deg)
+        fov = (
+            settings.horizontal_fov_deg,
+            settings.vertical_fov_deg,
+            settings.center_elevation_deg,
+        )
         camera = panorama_camera(*image.shape[:2], *fov)
         if self._segments is not None:
             limits = self._segments.changed_limits(settings.segments)
@@ -177,12 +181,17 @@ def _reject_panoptic(settings: PanoramicSettings) -> None:
 
 
 def panorama_camera(
-    height: int, width: int, horizontal_fov_deg: float, vertical_fov_deg: float
+    height: int,
+    width: int,
+    horizontal_fov_deg: float,
+    vertical_fov_deg: float,
+    center_elevation_deg: float = 0.0,
 ) -> Equirectangular:
-    """The camera of an image with these fields of view.
+    """The camera of an image with these fields of view, whose middle row has this elevation.
 
     Raises:
-        ValueError: a full panorama that is not twice as wide as high.
+        ValueError: a full panorama that is not twice as wide as high, or an image that reaches
+            beyond the zenith or the nadir.
     """
     is_full = horizontal_fov_deg >= 360.0 and vertical_fov_deg >= 180.0
     if is_full and not same_aspect((height, width), (1, 2)):
@@ -191,5 +200,13 @@ def panorama_camera(
             "wide as high. If it is a partial panorama, set horizontal_fov_deg and "
             "vertical_fov_deg to what it sees; if it is a pinhole image, use pinhole_depth"
         )
-    fov = map(math.radians, (horizontal_fov_deg, vertical_fov_deg))
-    return Equirectangular.partial(height, width, *fov)
+    if abs(center_elevation_deg) + vertical_fov_deg / 2 > 90.0 + 1e-6:
+        raise ValueError(
+            f"an image of vertical_fov_deg {vertical_fov_deg:g} whose middle is at "
+            f"center_elevation_deg {center_elevation_deg:g} reaches beyond the zenith or the nadir"
+        )
+    right, half, middle = (
+        math.radians(angle)
+        for angle in (horizontal_fov_deg / 2, vertical_fov_deg / 2, -center_elevation_deg)
+    )
+    return Equirectangular(height, width, -right, right, middle - half, middle + half)

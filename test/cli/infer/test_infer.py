@@ -485,7 +485,7 @@ def test_results_stay_below_the_output_folder(
     (bag / "sub").mkdir()
     (tmp_path / "list.txt").write_text("rec/sub/..\n")
     assert infer(tmp_path / "list.txt", *tiny) == 0
-    assert names(tmp_path / "out") == ["rec/1000_000000000.png"]
+    assert names(tmp_path / "out") == ["rec/0000001000_000000000.png"]
     with pytest.raises(ValueError, match="outside"):
         Manifest(tmp_path / "out", "s").claim("x", "y", Path("../z"), (".png",))
 

@@ -128,7 +128,7 @@ def camera_info(height: int, width: int, focal: float, d: tuple[float, ...] = ()
     types = get_typestore(Stores.ROS2_HUMBLE).types
     header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](0, 0), "cam")
     roi = types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    k = np.array([focal, 0, width / 2, 0, focal, height / 2, 0, 0, float(focal > 0)])
+    k = np.array([focal, 0, width / 2, 0, focal, height / 2, 0, 0, 1.0]) * (focal > 0)
     p = np.array([*k[:3], 0, *k[3:6], 0, *k[6:], 0])
     return types["sensor_msgs/msg/CameraInfo"](
         header, height, width, "plumb_bob", np.array(d), k, np.eye(3).reshape(-1), p, 0, 0, roi
