@@ -34,8 +34,7 @@ class Estimator(ABC):
 
     Subclasses implement :meth:`_batch`, which predicts images of one size, and set
     ``default_options``, which defines the options they take, and ``keeps_aspect``, whether the
-    network input has the aspect ratio of the image or, if false, that of its angles of view, and
-    ``pads_parts``, whether partial panoramas are padded to a sphere for it.
+    network input has the aspect ratio of the image or, if false, that of its angles of view.
 
     Attributes:
         card: description of the model.
@@ -47,7 +46,6 @@ class Estimator(ABC):
 
     default_options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
     keeps_aspect: ClassVar[bool] = True
-    pads_parts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -169,22 +167,26 @@ class Estimator(ABC):
         if (part := self._part_of_sphere(camera)) is not None:
             return part.rows, part.columns
         height = self.options.height or self.card.default_height
+        columns = 2 * height if isinstance(camera, Equirectangular) else height
+        patch = self.card.patch_size
+        if self.keeps_aspect:
+            return network_size(camera.height, camera.width, height, columns, multiple=patch)
         rows = columns = height
         if isinstance(camera, Equirectangular):
             rows = max(1, round(height * camera.vertical_fov / math.pi))
             columns = max(1, round(height * camera.horizontal_fov / math.pi))
-        patch = self.card.patch_size
-        view = (camera.height, camera.width) if self.keeps_aspect else (rows, columns)
-        return network_size(*view, rows, columns, multiple=patch)
+        return network_size(rows, columns, rows, columns, multiple=patch)
 
     def _part_of_sphere(self, camera: Camera) -> SpherePart | None:
-        """Where a partial panorama lies in the network input; None: the network sees all of it."""
-        is_part = isinstance(camera, Equirectangular) and not is_full_sphere(camera)
-        if not (self.pads_parts and is_part):
+        """Where a partial panorama lies in the network input; None for a full one, and for networks
+        that take the angles of view of an image."""
+        is_panorama = self.keeps_aspect and isinstance(camera, Equirectangular)
+        if not is_panorama or is_full_sphere(camera):
             return None
         height = self.options.height or self.card.default_height
-        size = network_size(1, 2, height, 2 * height, multiple=self.card.patch_size)
-        return part_of_sphere(camera, *size)
+        return part_of_sphere(
+            camera, *network_size(1, 2, height, 2 * height, multiple=self.card.patch_size)
+        )
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real image is not slower."""

@@ -50,14 +50,14 @@ def image() -> np.ndarray:
 
 
 @pytest.mark.parametrize("reference", cases("run_image"), ids=case_id)
-def test_default_is_the_original_script(reference: Case, tmp_path: Path) -> None:
+def test_without_a_seam_it_is_the_original_script(reference: Case, tmp_path: Path) -> None:
     path = save_official(reference.state(), tmp_path / "weights.pth", "data parallel")
     height = reference.options["height"]
     picture = reference.image
     camera = Equirectangular(*picture.shape[:2])
-    estimator = dp.load(reference.model, path, "cpu", height=height)
+    estimator = dp.load(reference.model, path, "cpu", height=height, seam="off")
     reference.assert_close(estimator(picture, camera).values, "depth_resized")
-    estimator = dp.load(reference.model, path, "cpu", height=height, output_size="network")
+    estimator = estimator.with_options(output_size="network")
     prediction = estimator(picture, camera)
     reference.assert_close(prediction.values[None, None], "pred_depth")
     values = prediction.values
@@ -74,7 +74,7 @@ def test_default_is_the_original_script(reference: Case, tmp_path: Path) -> None
 @pytest.mark.parametrize("reference", cases("infer_image", "infer_image_dav2"), ids=case_id)
 def test_aligned_corners_are_the_original_method(reference: Case, tmp_path: Path) -> None:
     path = save_official(reference.state(), tmp_path / "weights.pth", "plain")
-    options = {"height": reference.options["input_size"], "align_corners": True}
+    options = {"height": reference.options["input_size"], "align_corners": True, "seam": "off"}
     prediction = dp.load(reference.model, path, "cpu", **options)(reference.image)
     reference.assert_close(prediction.values, "depth")
     assert prediction.is_metric == ("metric" in reference.model)
@@ -267,7 +267,9 @@ def test_flip_averages_both_ways(tiny_file: Path, image: np.ndarray) -> None:
         both(image[:, ::-1]).values.flip(-1), both(image).values, atol=1e-5, rtol=1e-4
     )
     combined = dp.load("panda-tiny", tiny_file, "cpu", height=70, flip=True, seam="blend")
-    assert _seam_jump(combined(image).values) < _seam_jump(both(image).values)
+    assert _seam_jump(combined(image).values) < _seam_jump(
+        both.with_options(seam="off")(image).values
+    )
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])

@@ -29,7 +29,6 @@ class Da2Estimator(DenseEstimator):
 
     network: Da2
     keeps_aspect = False
-    pads_parts = False  # its network is given the directions of its pixels
 
     def _network_input(self, pixels: Tensor, size: tuple[int, int], circular: bool) -> Tensor:
         image = pixels.permute(2, 0, 1)[None].float()
