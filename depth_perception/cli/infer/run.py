@@ -402,7 +402,8 @@ class InferRun:
         if not (summary.made or summary.kept):
             done = "nothing done"
         say(
-            f"{self._model.name}{device}: {done}, {len(summary.failures)} failed ({summary.frames} frames in {seconds:.1f} s{rate})"
+            f"{self._model.name}{device}: {done}, {len(summary.failures)} failed "
+            f"({summary.frames} frames in {seconds:.1f} s{rate})"
         )
         say(f"results: {self._options.out}")
         for note in summary.notes:
