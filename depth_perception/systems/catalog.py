@@ -23,6 +23,7 @@ ENTRY_POINTS = "depth_perception.systems"
 # The folders beside this module, in the order of the catalogue.
 _FOLDERS = (
     "panda",
+    "panolite",
     "depth_anything",
     "moge",
     "ppd",

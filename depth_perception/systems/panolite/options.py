@@ -1,0 +1,29 @@
+"""Options of PanoLite; importing them loads no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ...options import model_option, shared
+from ..options import EstimatorOptions, Seam
+
+CAMERA_HEIGHT_M = 1.5
+
+
+@dataclass(frozen=True)
+class PanoLiteOptions(EstimatorOptions):
+    """How PanoLite runs: range is its output times the height of the camera."""
+
+    lacks: ClassVar[Mapping[str, str]] = {"seam": ""}
+
+    seam: Seam = shared(EstimatorOptions, "seam", default="circular")
+    camera_height_m: float = model_option(
+        CAMERA_HEIGHT_M,
+        "Height of the camera above the ground. All distances are proportional to it; the model "
+        "is trained for 0.2 to 2.5 m.",
+        unit="m",
+        minimum=0.01,
+        maximum=100.0,
+    )
