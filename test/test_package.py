@@ -30,7 +30,7 @@ LEVELS = (
     ("depth_space", "options", "segment_classes"),
     ("geometry",),
     ("prediction",),
-    ("io", "networks"),
+    ("io", "layers"),
     ("backends",),
     ("scale",),
     ("systems",),

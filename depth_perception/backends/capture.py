@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from .engines import BackendError
 from .structure import flatten
 
-_CODE_FOLDERS = ("networks", "systems")
+_CODE_FOLDERS = ("layers", "systems")
 _NOISE = 0.1  # share of the range
 _CELL_PX = 16
 

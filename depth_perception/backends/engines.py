@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ..networks.cpu_info import cpu_facts
+from ..layers.cpu_info import cpu_facts
 from ..options import Backend, Precision
 
 # Images (B, 3, H, W), float32 and contiguous, on the device of the graph, to the results in order,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..geometry import Equirectangular
-from ..networks.lora import LoraQkv
+from ..layers.lora import LoraQkv
 from ..systems import (
     DenseEstimator,
     EstimatorOptions,

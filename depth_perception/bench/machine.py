@@ -10,8 +10,8 @@ from dataclasses import asdict
 
 import torch
 
-from ..networks.cpu_info import cpu_facts, has_instructions_for
-from ..networks.cpu_products import has_onednn, onednn_linear
+from ..layers.cpu_info import cpu_facts, has_instructions_for
+from ..layers.cpu_products import has_onednn, onednn_linear
 from ..systems.loading import device_of
 from .measure import elapsed
 from .options import Machine

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from ..networks.cpu_products import has_onednn
+from ..layers.cpu_products import has_onednn
 from .result import Difference, Measurement
 
 T = TypeVar("T", bound=nn.Module)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..networks.dpt import DptHead, FusionBlock
+from ..layers.dpt import DptHead, FusionBlock
 from ..systems.depth_anything.network import DepthAnything
 from ..systems.image_input import IMAGENET_MEAN, IMAGENET_STD
 from ..systems.panda.network import PandaHybrid

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from ..networks.cpu_products import products_for
+from ..layers.cpu_products import products_for
 from ..systems import build_network, load_network, weights_path
 from ..systems.catalog import model
 from ..systems.moge.network import Moge

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .registry import DataSet, Reader, depth_of, picture_of
+from .registry import DataSet, Reader, depth_of, image_of
 
 _KEPT = 4096  # depth samples kept per frame for the median
 _FEW = 5  # number of files listed by name; the others are only counted
@@ -163,7 +163,7 @@ def _read(entry: DataSet, reader: Reader, sample: int, found: _Findings) -> None
         except _READ_ERRORS as error:
             found.problems.append(f"frame {index} cannot be read: {_text(error)}")
             return  # the others are likely to fail in the same way
-        size = tuple(int(n) for n in picture_of(frame).shape[1:])
+        size = tuple(int(n) for n in image_of(frame).shape[1:])
         found.sizes[size] = found.sizes.get(size, 0) + 1
         found.read += 1
         depth = depth_of(frame)
@@ -182,7 +182,9 @@ def _judge(entry: DataSet, found: _Findings) -> None:
         wrong = [size for size in found.sizes if size[1] != 2 * size[0]]
         if wrong:
             height, width = wrong[0]
-            found.problems.append(f"pictures of {width} x {height} are no panoramas: not 2 to 1")
+            found.problems.append(
+                f"images of {width} x {height} are not panoramas: the width is not twice the height"
+            )
     if not found.depths or entry.unit.startswith("no depth"):
         return
     empty = sum(len(depth) == 0 for depth in found.depths)

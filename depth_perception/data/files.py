@@ -38,7 +38,7 @@ def write_rgb(path: Path, rgb: Tensor) -> None:
 def check_depth_size(path: Path, depth: Tensor | np.ndarray, size: Iterable[int]) -> None:
     """Raise ValueError unless depth (H, W) of a file has the (height, width) of its image."""
     if tuple(depth.shape) != tuple(size):
-        raise ValueError(f"{path} is {tuple(depth.shape)} but its picture is {tuple(size)}")
+        raise ValueError(f"{path} is {tuple(depth.shape)} but its image is {tuple(size)}")
 
 
 def depth_samples(path: str | Path) -> np.ndarray:

@@ -27,7 +27,7 @@ from .files import check_depth_size, list_rows, read_rgb
 from .frames import PinholeFrame
 
 CAMERA = Pinhole(768, 1024, 886.81, 886.81, 512.0, 384.0)
-_PICTURE, _DEPTH = "_final_preview", "_geometry_hdf5"
+_IMAGE, _DEPTH = "_final_preview", "_geometry_hdf5"
 _ENDING, _DEPTH_ENDING = ".tonemap.jpg", ".depth_meters.hdf5"
 _FLOAT16_MAX_M = 65504.0
 
@@ -47,15 +47,15 @@ class HypersimArchive:
     def __init__(self, root: str | Path, listing: str | Path | None = None) -> None:
         self.root = Path(root)
         if listing is None:
-            pictures = self.root.glob(f"ai_*/images/scene_cam_*{_PICTURE}/frame.*{_ENDING}")
-            self.pairs = tuple((path, depth_path(path)) for path in sorted(pictures))
+            images = self.root.glob(f"ai_*/images/scene_cam_*{_IMAGE}/frame.*{_ENDING}")
+            self.pairs = tuple((path, depth_path(path)) for path in sorted(images))
         else:
             rows = list_rows(listing, (2,), "image depth")
             self.pairs = tuple((self.root / image, self.root / depth) for image, depth in rows)
         if not self.pairs:
             raise FileNotFoundError(
                 f"no Hypersim frames below {self.root}; expected "
-                f"ai_VVV_NNN/images/scene_cam_XX{_PICTURE}/frame.IIII{_ENDING}"
+                f"ai_VVV_NNN/images/scene_cam_XX{_IMAGE}/frame.IIII{_ENDING}"
             )
 
     def __len__(self) -> int:
@@ -76,10 +76,10 @@ class HypersimArchive:
         return PinholeFrame(rgb, depth_m, camera)
 
 
-def depth_path(picture: Path) -> Path:
+def depth_path(image: Path) -> Path:
     """Path of the depth file of an image."""
-    folder = picture.parent.name.replace(_PICTURE, _DEPTH)
-    return picture.parent.with_name(folder) / picture.name.replace(_ENDING, _DEPTH_ENDING)
+    folder = image.parent.name.replace(_IMAGE, _DEPTH)
+    return image.parent.with_name(folder) / image.name.replace(_ENDING, _DEPTH_ENDING)
 
 
 def read_range(path: Path) -> np.ndarray:

@@ -20,7 +20,7 @@ from .files import list_rows, rgb_tensor, write_lines, write_rgb
 from .stereo import StereoFrame
 
 _LEFT, _RIGHT = "image_02", "image_03"
-_PICTURES = (".png", ".jpg", ".jpeg")
+_IMAGES = (".png", ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +114,7 @@ def find_pairs(root: str | Path) -> tuple[PairFiles, ...]:
     """
     pairs = []
     for left in sorted(Path(root).glob(f"*/*/{_LEFT}/data/*")):
-        if left.suffix.lower() not in _PICTURES:
+        if left.suffix.lower() not in _IMAGES:
             continue
         right = left.parents[2] / _RIGHT / "data" / left.name
         if not right.is_file():
@@ -264,7 +264,7 @@ def write_kitti_raw(
 
 
 def _present(path: Path) -> Path:
-    others = (path.with_suffix(suffix) for suffix in _PICTURES)
+    others = (path.with_suffix(suffix) for suffix in _IMAGES)
     return path if path.is_file() else next((p for p in others if p.is_file()), path)
 
 

@@ -27,7 +27,7 @@ KITTI_CROP = (352, 1216)
 
 _NYU_PER_METRE = 1000.0
 _KITTI_PER_METRE = 256.0
-_PICTURES = (".jpg", ".jpeg", ".png")
+_IMAGES = (".jpg", ".jpeg", ".png")
 _ALIASES = {"nyu_office": "office"}
 
 
@@ -109,7 +109,7 @@ def nyu_photos(root: str | Path, split: str) -> PhotoFolder:
         if not folder.is_dir():
             raise FileNotFoundError(f"no folder {folder}: NYU needs images/ and annotations/")
     files = []
-    for path in sorted(p for p in images.rglob("*") if p.suffix.lower() in _PICTURES):
+    for path in sorted(p for p in images.rglob("*") if p.suffix.lower() in _IMAGES):
         depth = (depths / path.relative_to(images)).with_suffix(".png")
         files.append(PhotoFiles(path, depth, scene_of_name(path.name)))
     return PhotoFolder(files, _NYU_PER_METRE)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..geometry import Equirectangular
 from ..io.cloud_view import Side, cloud_view
-from ..io.colormaps import DEPTH_COLORMAP, depth_picture
+from ..io.colormaps import DEPTH_COLORMAP, render_depth
 from .compare import MAX_DEPTH_M, Depth, relative_error, usable
 from .layout import COLUMN_PX, LAST_ROW_PX, ColourBar, Panel
 from .recording import Cloud
@@ -54,14 +54,14 @@ class BoardContent:
     Attributes:
         image: (H, W, 3) uint8 RGB, the input.
         predicted_m: (h, w) metres, the depth of the node.
-        truth_m: (H, W) metres of ground truth, or None without any.
+        ground_truth_m: (H, W) metres of ground truth, or None without any.
         cloud: the cloud of the node, in the optical frame.
         max_depth_m: farthest ground truth that counts, and the end of the colour bar.
     """
 
     image: NDArray[np.uint8]
     predicted_m: Depth
-    truth_m: Depth | None
+    ground_truth_m: Depth | None
     cloud: Cloud
     max_depth_m: float = MAX_DEPTH_M
 
@@ -69,10 +69,10 @@ class BoardContent:
 def panels(content: BoardContent) -> list[Panel]:
     """The panels for a panorama."""
     found = [input_panel(content.image), depth_panel(content)]
-    if content.truth_m is not None:
+    if content.ground_truth_m is not None:
         found += truth_panels(content)
     notes = ("without points 0.5 m above the camera", "left half, cut at the camera")
-    views = both_views(content.cloud, VIEW_SIZE, content.predicted_m, content.truth_m)
+    views = both_views(content.cloud, VIEW_SIZE, content.predicted_m, content.ground_truth_m)
     found += [view_panel(view, note) for view, note in zip(views, notes, strict=True)]
     return found
 
@@ -89,9 +89,9 @@ def depth_panel(content: BoardContent) -> Panel:
 
 def truth_panels(content: BoardContent) -> Iterator[Panel]:
     """Ground truth, and the error of the depth."""
-    assert content.truth_m is not None
-    counts = usable(content.truth_m, content.max_depth_m)
-    truth = np.where(counts, content.truth_m, np.nan)
+    assert content.ground_truth_m is not None
+    counts = usable(content.ground_truth_m, content.max_depth_m)
+    truth = np.where(counts, content.ground_truth_m, np.nan)
     note = "" if counts.all() else f"grey: sky, or farther than {content.max_depth_m:g} m"
     yield _map_of_depth("Ground truth", "ground_truth", truth, content, note)
     yield error_panel(content)
@@ -99,10 +99,10 @@ def truth_panels(content: BoardContent) -> Iterator[Panel]:
 
 def error_panel(content: BoardContent) -> Panel:
     """The relative error of the depth."""
-    assert content.truth_m is not None
-    error = relative_error(content.predicted_m, content.truth_m, content.max_depth_m)
+    assert content.ground_truth_m is not None
+    error = relative_error(content.predicted_m, content.ground_truth_m, content.max_depth_m)
     limits = (-ERROR_LIMIT, ERROR_LIMIT)
-    image = depth_picture(error, limits=limits, colormap=_ERROR_COLORMAP, unknown=_UNKNOWN)
+    image = render_depth(error, limits=limits, colormap=_ERROR_COLORMAP, unknown=_UNKNOWN)
     ticks = np.linspace(*limits, 5)
     bar = ColourBar(
         Normalize(*limits), _ERROR_COLORMAP, ticks, lambda v: f"{100 * v:+.0f} %" if v else "0"
@@ -128,7 +128,7 @@ def _map_of_depth(
     title: str, name: str, depth_m: Depth, content: BoardContent, note: str = ""
 ) -> Panel:
     near, far = _limits(content)
-    image = depth_picture(depth_m, limits=(near, far), logarithmic=True, unknown=_UNKNOWN)
+    image = render_depth(depth_m, limits=(near, far), logarithmic=True, unknown=_UNKNOWN)
     ticks = [tick for tick in _DEPTH_TICKS if near <= tick <= far]
     bar = ColourBar(LogNorm(near, far), DEPTH_COLORMAP, ticks, lambda value: f"{value:g} m")
     return Panel(title, note, image, name, bar=bar)
@@ -137,21 +137,21 @@ def _map_of_depth(
 def _limits(content: BoardContent) -> tuple[float, float]:
     """Depths at both ends of the colours: the nearest one, and the farthest that counts."""
     shown = content.predicted_m[usable(content.predicted_m)]
-    if content.truth_m is not None:
-        truth = content.truth_m
+    if content.ground_truth_m is not None:
+        truth = content.ground_truth_m
         shown = np.concatenate([shown, truth[usable(truth, content.max_depth_m)]])
     near = float(np.percentile(shown, 0.5)) if shown.size else 0.5
     return min(max(near, 0.1), content.max_depth_m / 4), content.max_depth_m
 
 
 def both_views(
-    cloud: Cloud, size: tuple[int, int], predicted_m: Depth, truth_m: Depth | None
+    cloud: Cloud, size: tuple[int, int], predicted_m: Depth, ground_truth_m: Depth | None
 ) -> tuple[View, View]:
     """From above (forward is up), and the left half from the side (forward is right).
 
-    ``size`` is (height, width) in pixels. ``truth_m`` (H, W), a full panorama, gives the outline
-    at the height of the camera and in the vertical plane through it. Without it the views are
-    wide enough for all of ``predicted_m`` (H, W) within 12 m.
+    ``size`` is (height, width) in pixels. ``ground_truth_m`` (H, W), a full panorama, gives the
+    outline at the height of the camera and in the vertical plane through it. Without it the
+    views are wide enough for all of ``predicted_m`` (H, W) within 12 m.
     """
     sides: tuple[tuple[Side, Callable[[Depth, float], Outline]], ...] = (
         ("above", _level_outline),
@@ -159,7 +159,7 @@ def both_views(
     )
     views = []
     for side, outline in sides:
-        true_outline = None if truth_m is None else outline(truth_m, MAX_DEPTH_M)
+        true_outline = None if ground_truth_m is None else outline(ground_truth_m, MAX_DEPTH_M)
         framing = outline(predicted_m, _FRAMED_M) if true_outline is None else true_outline
         framing = _without_far_glimpses(framing)
         image, extent = cloud_view(

@@ -53,7 +53,7 @@ class Comparison:
 
 
 def score_frame(
-    stamp_ns: int, predicted_m: Depth, truth_m: Depth, max_depth_m: float = MAX_DEPTH_M
+    stamp_ns: int, predicted_m: Depth, ground_truth_m: Depth, max_depth_m: float = MAX_DEPTH_M
 ) -> FrameScore:
     """Scores of one depth image, (h, w) metres, against its ground truth, (H, W) metres.
 
@@ -61,12 +61,14 @@ def score_frame(
     pixel if the sizes differ. Pixels without a prediction (NaN, infinite or not positive)
     lower ``coverage`` and do not count in the errors, which are NaN without any pixel.
     """
-    predicted = on_grid(predicted_m, truth_m.shape[0], truth_m.shape[1]).astype(np.float64)
-    wanted = usable(truth_m, max_depth_m)
+    predicted = on_grid(predicted_m, ground_truth_m.shape[0], ground_truth_m.shape[1]).astype(
+        np.float64
+    )
+    wanted = usable(ground_truth_m, max_depth_m)
     covered = wanted & usable(predicted)
     if not covered.any():
         return FrameScore(stamp_ns, math.nan, math.nan, 0.0)
-    answer, truth = predicted[covered], truth_m[covered].astype(np.float64)
+    answer, truth = predicted[covered], ground_truth_m[covered].astype(np.float64)
     ratio = np.maximum(answer / truth, truth / answer)
     return FrameScore(
         stamp_ns=stamp_ns,
@@ -77,15 +79,17 @@ def score_frame(
 
 
 def compare(
-    predicted_m: Mapping[int, Depth], truth_m: Mapping[int, Depth], max_depth_m: float = MAX_DEPTH_M
+    predicted_m: Mapping[int, Depth],
+    ground_truth_m: Mapping[int, Depth],
+    max_depth_m: float = MAX_DEPTH_M,
 ) -> Comparison:
     """Scores of all depth images that have ground truth of the same stamp, in order of time.
 
     Both mappings go from the header stamp in nanoseconds to a depth map in metres.
     """
     frames = tuple(
-        score_frame(stamp, predicted_m[stamp], truth_m[stamp], max_depth_m)
-        for stamp in sorted(predicted_m.keys() & truth_m.keys())
+        score_frame(stamp, predicted_m[stamp], ground_truth_m[stamp], max_depth_m)
+        for stamp in sorted(predicted_m.keys() & ground_truth_m.keys())
     )
     means = (
         float(np.mean([getattr(frame, name) for frame in frames])) if frames else math.nan
@@ -94,12 +98,14 @@ def compare(
     return Comparison(frames, *means)
 
 
-def relative_error(predicted_m: Depth, truth_m: Depth, max_depth_m: float = MAX_DEPTH_M) -> Depth:
+def relative_error(
+    predicted_m: Depth, ground_truth_m: Depth, max_depth_m: float = MAX_DEPTH_M
+) -> Depth:
     """Signed relative error (predicted - true) / true, (H, W); NaN where either is unknown."""
-    predicted = on_grid(predicted_m, truth_m.shape[0], truth_m.shape[1])
-    counts = usable(truth_m, max_depth_m) & usable(predicted)
-    error = np.full(truth_m.shape, np.nan, np.float32)
-    np.divide(predicted - truth_m, truth_m, out=error, where=counts)
+    predicted = on_grid(predicted_m, ground_truth_m.shape[0], ground_truth_m.shape[1])
+    counts = usable(ground_truth_m, max_depth_m) & usable(predicted)
+    error = np.full(ground_truth_m.shape, np.nan, np.float32)
+    np.divide(predicted - ground_truth_m, ground_truth_m, out=error, where=counts)
     return error
 
 

@@ -59,11 +59,16 @@ class ImageInstances:
     instances: tuple[RecordedInstance, ...]
 
 
-def read_instances(bag: Path, topic: str, truth_m: Mapping[int, Depth]) -> Iterator[ImageInstances]:
-    """The instances of every image of a recording; ``truth_m`` is z-depth by header stamp."""
+def read_instances(
+    bag: Path, topic: str, ground_truth_m: Mapping[int, Depth]
+) -> Iterator[ImageInstances]:
+    """The instances of every image of a recording.
+
+    ``ground_truth_m`` is z-depth by header stamp.
+    """
     for message in messages(bag, topic):
         stamp, grid = stamp_ns(message), (message.height, message.width)
-        truth = truth_m.get(stamp)
+        truth = ground_truth_m.get(stamp)
         truth = None if truth is None else on_grid(truth, *grid)
         yield ImageInstances(stamp, grid, tuple(_read(one, truth) for one in message.instances))
 
@@ -79,7 +84,7 @@ def distance_error(images: Mapping[int, ImageInstances]) -> float:
     return float(np.median(errors)) if errors else math.nan
 
 
-def _read(one: Any, truth_m: Depth | None) -> RecordedInstance:
+def _read(one: Any, ground_truth_m: Depth | None) -> RecordedInstance:
     box = (one.box_x, one.box_y, one.box_width, one.box_height)
     return RecordedInstance(
         id=one.id,
@@ -88,16 +93,16 @@ def _read(one: Any, truth_m: Depth | None) -> RecordedInstance:
         is_thing=one.is_thing,
         box=box,
         distance_m=one.depth_median,
-        true_m=math.nan if truth_m is None else _median(truth_m, box, one.mask),
+        true_m=math.nan if ground_truth_m is None else _median(ground_truth_m, box, one.mask),
         size_m=(one.size.x, one.size.y, one.size.z),
     )
 
 
-def _median(truth_m: Depth, box: tuple[int, int, int, int], mask: Any) -> float:
+def _median(ground_truth_m: Depth, box: tuple[int, int, int, int], mask: Any) -> float:
     left, top, width, height = box
     if not mask.height:  # masks are disabled
         return math.nan
     inside: NDArray[np.bool_] = np.asarray(mask.data, np.uint8).reshape(mask.height, -1) > 0
-    values = truth_m[top : top + height, left : left + width][inside[:, :width]]
+    values = ground_truth_m[top : top + height, left : left + width][inside[:, :width]]
     values = values[usable(values)]
     return float(np.median(values)) if values.size else math.nan

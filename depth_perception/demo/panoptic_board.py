@@ -51,7 +51,7 @@ def panels(content: PanopticContent) -> list[Panel]:
     table = Panel("Things, nearest first", "by z-depth", draw=lambda a: _draw_table(a, content))
     above = view_panel(_view(content, point_colours(content)), "colours of the segments")
     first = [_keeping_shape(panel, content) for panel in (input_panel(content.image), segments)]
-    if content.truth_m is not None:
+    if content.ground_truth_m is not None:
         error = replace(error_panel(content), name="")
         return [*first, depth_panel(content), error, above, table]
     camera = replace(_view(content, content.cloud.colours), name="")
@@ -127,7 +127,7 @@ def _draw_table(axes: Axes, content: PanopticContent) -> None:
             0.97, "right", lambda one: " x ".join(f"{edge:.1f}" for edge in one.size_m) + " m",
         ),
     }  # fmt: skip
-    if content.truth_m is None:
+    if content.ground_truth_m is None:
         del cells["ground truth"]
     for title, (x, side, cell) in cells.items():
         axes.text(x, 0.55, title, color=SOFT, fontsize=12, ha=side, va="center")

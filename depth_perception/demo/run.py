@@ -113,9 +113,9 @@ def make_source(options: DemoOptions, console: Console, *, pinhole: bool = False
 def draw(source: InputBag, setup: NodeSetup, recording: Path, report: Report, out: Path) -> None:
     """Write the board (png, and a smaller jpg), pictures/ and cloud.ply for one frame."""
     depth_m = recorded.depth_maps(recording, f"/{IMAGE}")
-    truth_m = {}
+    ground_truth_m = {}
     if source.truth_topic is not None:
-        truth_m = recorded.depth_maps(source.bag, source.truth_topic)
+        ground_truth_m = recorded.depth_maps(source.bag, source.truth_topic)
     shown = set(depth_m)
     if setup.is_panoptic:
         for topic in (OVERLAY, INSTANCES):
@@ -124,14 +124,14 @@ def draw(source: InputBag, setup: NodeSetup, recording: Path, report: Report, ou
     content = board.BoardContent(
         image=image_at(source, stamp),
         predicted_m=depth_m[stamp],
-        truth_m=truth_m.get(stamp),
+        ground_truth_m=ground_truth_m.get(stamp),
         cloud=recorded.cloud_at(recording, f"/{CLOUD}", stamp),
     )
     title, things = "360° depth in metres from a running ROS 2 node", []
     panels: list[Panel] = []
     if setup.is_panoptic:
         title = "Panoptic segmentation with distances from a running ROS 2 node"
-        images = {i.stamp_ns: i for i in read_instances(recording, f"/{INSTANCES}", truth_m)}
+        images = {i.stamp_ns: i for i in read_instances(recording, f"/{INSTANCES}", ground_truth_m)}
         things = _thing_facts(images, compared=report.comparison is not None)
         panoptic = _panoptic_content(content, setup, recording, images[stamp])
         panels = panoptic_board.panels(panoptic)
@@ -141,7 +141,7 @@ def draw(source: InputBag, setup: NodeSetup, recording: Path, report: Report, ou
     facts = _facts(report, things)
     number = source.stamps_ns.index(stamp) + 1
     subtitle = f"model {setup.model} · {source.description} · frame {number} of "
-    subtitle += f"{len(source.stamps_ns)}{', with the median error' if truth_m else ''}"
+    subtitle += f"{len(source.stamps_ns)}{', with the median error' if ground_truth_m else ''}"
     for suffix in ("png", "jpg"):
         write_board(out / f"board.{suffix}", title, subtitle, facts, panels)
     write_images(out / "pictures", panels)

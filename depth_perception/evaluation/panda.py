@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..data.panoramas.base import PanoramaFrame
-from ..data.panoramas.resize import cubic_picture, nearest_map
+from ..data.panoramas.resize import nearest_map, resize_cubic
 from .alignment import Alignment, aligned_depth
 from .loop import EvaluationProtocol, Sample, Values
 from .metrics import Metrics, depth_metrics
@@ -62,4 +62,4 @@ def at_height(frame: PanoramaFrame, height: int) -> PanoramaFrame:
     """A panorama resized to ``height`` x ``2 height``."""
     range_m = nearest_map(frame.range_m, height)
     name = getattr(frame, "name", "")
-    return PanoramaFrame(cubic_picture(frame.rgb, height), torch.as_tensor(range_m), name)
+    return PanoramaFrame(resize_cubic(frame.rgb, height), torch.as_tensor(range_m), name)

@@ -52,7 +52,7 @@ def colourise(gray: np.ndarray, colormap: str = DEPTH_COLORMAP) -> np.ndarray:
     return _table(colormap)[gray]
 
 
-def depth_picture(
+def render_depth(
     values: np.ndarray,
     valid: np.ndarray | None = None,
     *,
@@ -78,9 +78,9 @@ def depth_picture(
             values = np.log(values)
         limits = None if limits is None else (math.log(limits[0]), math.log(limits[1]))
     gray = normalise(values, valid, limits)
-    picture = colourise(gray, colormap) if colormap else np.repeat(gray[..., None], 3, -1)
-    picture[~_usable(values, valid)] = unknown
-    return picture
+    image = colourise(gray, colormap) if colormap else np.repeat(gray[..., None], 3, -1)
+    image[~_usable(values, valid)] = unknown
+    return image
 
 
 class RunningRange:

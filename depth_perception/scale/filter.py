@@ -103,7 +103,7 @@ class ScaleFilter:
         if self._jumps and self._is_jump(self._jumps[-1], seen):
             self._jumps = []
         self._jumps.append(seen)
-        if len(self._jumps) >= self.options.jumps_believed:
+        if len(self._jumps) >= self.options.jumps_to_accept:
             return self._accepted(seen)
         self._state = state
         return _estimate(state, FilterStatus.HELD)

@@ -88,7 +88,7 @@ class FilterOptions:
             correlated over an image, which the sigma of a fit does not include.
         shift_noise: least sigma of a fitted shift, in its own unit.
         gate_sigmas: fits farther than this from the estimate are jumps, which are outliers.
-        jumps_believed: number of consecutive consistent jumps after which the new scale is
+        jumps_to_accept: number of consecutive consistent jumps after which the new scale is
             accepted.
     """
 
@@ -97,7 +97,7 @@ class FilterOptions:
     scale_noise: float = 0.01
     shift_noise: float = 0.02
     gate_sigmas: float = 4.0
-    jumps_believed: int = 5
+    jumps_to_accept: int = 5
     hold_s: float = option(
         5.0,
         "How long the last scale is kept while the source is silent or its fits are rejected; "
@@ -108,7 +108,7 @@ class FilterOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
-        positive = "scale_noise shift_noise gate_sigmas jumps_believed"
+        positive = "scale_noise shift_noise gate_sigmas jumps_to_accept"
         _check_signs(self, positive, "scale_drift shift_drift")
 
 

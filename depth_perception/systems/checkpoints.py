@@ -84,7 +84,7 @@ def read_checkpoint(path: str | Path, *, passed_over: tuple[str, ...] = ()) -> d
     state = _unwrap(content)
     if not any(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no parameters")
-    refuse_broken(state, path)
+    reject_broken(state, path)
     return state
 
 
@@ -120,7 +120,7 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         return dict(file.metadata() or {})
 
 
-def refuse_broken(state: Mapping[str, Any], source: str | Path) -> None:
+def reject_broken(state: Mapping[str, Any], source: str | Path) -> None:
     """Raise CheckpointError with the names of parameters that are not finite, if any."""
     broken = [
         name

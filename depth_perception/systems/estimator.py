@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from ..geometry import Camera, Equirectangular, Pinhole
 from ..geometry.camera import same_aspect
-from ..networks import resize_map
-from ..networks.cpu_products import on_cpu
+from ..layers import resize_map
+from ..layers.cpu_products import on_cpu
 from ..options import Backend
 from ..prediction import Prediction
 from .card import ModelCard

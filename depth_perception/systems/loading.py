@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..backends.engines import check_backend
-from ..networks.cpu_info import warn_if_slow
+from ..layers.cpu_info import warn_if_slow
 from .catalog import model, options_of, system_of
 from .checkpoints import CheckpointError, read_metadata, save_checkpoint
 from .estimator import Estimator

@@ -12,7 +12,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 
-from ..io.colormaps import depth_picture
+from ..io.colormaps import render_depth
 from .recipe import Clock, Recipe
 from .stream import NoFramesError, StepBatch, TrainingData, seed_of
 from .strict_mapping import RecipeError, nearest
@@ -243,7 +243,7 @@ class Training(lightning.LightningModule):
 def shown(depth: Tensor, limits: tuple[float, float], mask: Tensor | None = None) -> Tensor:
     """Depth (H, W) for a preview: (3, H, W) RGB in [0, 1] on the CPU; black outside of the mask."""
     known = None if mask is None else mask.cpu().numpy()
-    rgb = depth_picture(depth.cpu().numpy(), known, limits=limits)
+    rgb = render_depth(depth.cpu().numpy(), known, limits=limits)
     return torch.from_numpy(rgb).permute(2, 0, 1) / 255
 
 

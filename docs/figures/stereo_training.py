@@ -16,7 +16,7 @@ import matplotlib
 import torch
 from torch import Tensor
 
-from depth_perception.io.colormaps import depth_picture
+from depth_perception.io.colormaps import render_depth
 from depth_perception.training.blindspot.validation import range_metrics
 from depth_perception.training.module import Training
 from depth_perception.training.recipe import load_recipe, task_module
@@ -103,7 +103,7 @@ def draw(runs: list[Run], numbers: dict[str, dict[str, float]]) -> None:
 def coloured(range_m: Tensor) -> Tensor:
     """(H, W, 3) uint8 for ranges of 0.5 to 10 m, near is red; black where unknown."""
     known = (range_m > 0).numpy()
-    picture = depth_picture(
+    picture = render_depth(
         range_m.numpy(), known, limits=(0.5, 10.0), logarithmic=True, unknown=(0, 0, 0)
     )
     return torch.from_numpy(picture)

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 import depth_perception as dp
 from depth_perception.data.worlds import make_world, render
 from depth_perception.geometry import edge_mask
-from depth_perception.io.colormaps import depth_picture
+from depth_perception.io.colormaps import render_depth
 
 KIND, SEED = "room", 920000301
 HEIGHT = 448  # rows of the panorama
@@ -46,7 +46,7 @@ def depth_colours(prediction: dp.Prediction) -> Picture:
     valid = prediction.valid.numpy()
     nearness = -np.log(np.where(valid, prediction.depth.numpy(), LIMITS_M[1]))
     limits = (-math.log(LIMITS_M[1]), -math.log(LIMITS_M[0]))
-    return depth_picture(nearness, valid, limits=limits, colormap="turbo")
+    return render_depth(nearness, valid, limits=limits, colormap="turbo")
 
 
 def cloud_picture(points: NDArray[np.float32], colours: Picture, yaw: float, size: int) -> Picture:

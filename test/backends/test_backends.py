@@ -227,7 +227,7 @@ def test_a_change_of_code_in_the_folder_of_a_system_makes_another_graph(
     package = tmp_path / "depth_perception"
     nested = package / "systems" / "panda"
     nested.mkdir(parents=True)
-    (package / "networks").mkdir()
+    (package / "layers").mkdir()
     (nested / "network.py").write_text("scale = 1\n", encoding="utf-8")
     monkeypatch.setattr(capture, "__file__", str(package / "backends" / "capture.py"))
     network = dp.load("panda-tiny-metric").network

@@ -12,8 +12,8 @@ import torch
 from depth_perception.cli.main import main
 from depth_perception.data.check import DataCheck, check
 from depth_perception.data.files import write_samples
-from depth_perception.data.panoramas import PANORAMAS, PICTURES
-from depth_perception.data.registry import DATA_SETS, data_set, depth_of, picture_of
+from depth_perception.data.panoramas import PANORAMA_IMAGES, PANORAMAS
+from depth_perception.data.registry import DATA_SETS, data_set, depth_of, image_of
 from depth_perception.data.tiny import WRITERS, Made, write_tiny
 
 STEP_M = {
@@ -25,8 +25,8 @@ STEP_M = {
 }  # fmt: skip
 """Quantisation of the files; float32 where it is not said."""
 JPEG = ("matterport3d", "nyu-folders", "sunrgbd", "vkitti2", "hypersim", "hypersim-list",
-        "scannet", *PICTURES)  # fmt: skip
-WITHOUT_DEPTH = ("cityscapes", *PICTURES)
+        "scannet", *PANORAMA_IMAGES)  # fmt: skip
+WITHOUT_DEPTH = ("cityscapes", *PANORAMA_IMAGES)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path
 
 
 def checked(name: str, root: Path) -> DataCheck:
-    """Pictures alone are known to be missing by their list only."""
-    return check(DATA_SETS[name], root, listing=root / "list.txt" if name in PICTURES else None)
+    """Images alone are known to be missing by their list only."""
+    return check(
+        DATA_SETS[name], root, listing=root / "list.txt" if name in PANORAMA_IMAGES else None
+    )
 
 
 def test_every_data_set_has_a_writer_and_says_what_it_is() -> None:
@@ -54,7 +56,7 @@ def test_every_data_set_has_a_writer_and_says_what_it_is() -> None:
         assert name == entry.name
         assert all((entry.layout, entry.unit, entry.rule, entry.used_by, entry.splits))
         assert (name in WITHOUT_DEPTH) == entry.unit.startswith("no depth")
-    assert set(PANORAMAS) | set(PICTURES) <= set(DATA_SETS)
+    assert set(PANORAMAS) | set(PANORAMA_IMAGES) <= set(DATA_SETS)
     with pytest.raises(KeyError, match="did you mean 'stanford2d3d'"):
         data_set("stanford2d-3d")
 
@@ -75,7 +77,7 @@ def test_a_tiny_data_set_is_whole_and_read_as_it_was_made(
         for frame, truth in zip(entry.open(root, split), expected, strict=True):
             if name == "deep360":
                 continue  # turned from another projection, see below
-            rgb, wanted = (picture_of(f).float() for f in (frame, truth))
+            rgb, wanted = (image_of(f).float() for f in (frame, truth))
             assert (rgb - wanted).abs().mean() < (6 if name in JPEG else 1e-6)
             if name not in WITHOUT_DEPTH:
                 compare_depth(name, frame, truth)
@@ -159,7 +161,7 @@ def test_depth_that_cannot_be_right_is_told(tmp_path: Path) -> None:
     assert "no depth: all of 4 frames" in check(entry, tmp_path).problems[0]
     write_samples(truth[0].with_name("rgb_rawlight.png"), np.zeros((32, 32, 3), np.uint8))
     write_samples(truth[0], np.ones((32, 32), np.uint16))
-    assert any("not 2 to 1" in problem for problem in check(entry, tmp_path).problems)
+    assert any("not twice the height" in problem for problem in check(entry, tmp_path).problems)
 
 
 def test_a_split_that_is_asked_for_must_be_there(tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ import torch
 from golden.reference import Case, case
 
 from depth_perception.data.panoramas import (
+    PANORAMA_IMAGES,
     PANORAMAS,
-    PICTURES,
+    open_images,
     open_panoramas,
-    open_pictures,
+    write_panorama_images,
     write_panoramas,
-    write_pictures,
 )
 from depth_perception.io.images import write_image
 from depth_perception.training.panda.augment import turn
@@ -65,12 +65,12 @@ def test_a_frame_is_that_of_the_original(
     golden: Case, tmp_path: Path, name: str, changed: bool
 ) -> None:
     g, short = golden.arrays, SHORT[name]
-    picture, depth = (tmp_path / part for part in PANORAMAS[name].place("train", 1))
-    for path in (picture, depth):
+    image, depth = (tmp_path / part for part in PANORAMAS[name].place("train", 1))
+    for path in (image, depth):
         path.parent.mkdir(parents=True, exist_ok=True)
     rgb = g["deep360_rgb" if name == "deep360" else "rgb"].numpy()
-    write_image(picture.with_suffix(".png"), rgb)  # without the loss of a JPEG
-    picture.with_suffix(".png").rename(picture)
+    write_image(image.with_suffix(".png"), rgb)  # without the loss of a JPEG
+    image.with_suffix(".png").rename(image)
     if name == "deep360":
         np.savez(depth, g["deep360_depth"].numpy())
     else:
@@ -96,10 +96,10 @@ def test_a_frame_is_that_of_the_original(
 
 def test_pseudo_labels_are_those_of_the_original(golden: Case, tmp_path: Path) -> None:
     g = golden.arrays
-    name = PICTURES["360x"].place(0)
+    name = PANORAMA_IMAGES["360x"].place(0)
     (tmp_path / name).parent.mkdir(parents=True)
-    write_image(tmp_path / "picture.png", g["unlab_rgb"].numpy())
-    (tmp_path / "picture.png").rename(tmp_path / name)
+    write_image(tmp_path / "image.png", g["unlab_rgb"].numpy())
+    (tmp_path / "image.png").rename(tmp_path / name)
     for folder, array in (("labels/360x_frames", "unlab_pseudo"), ("360x_masks", "unlab_sky")):
         path = (tmp_path / name.replace("360x_frames", folder)).with_suffix(".npy")
         path.parent.mkdir(parents=True)
@@ -156,7 +156,7 @@ def test_stanford_as_published(tmp_path: Path) -> None:
     assert len(open_panoramas("stanford2d3d", tmp_path)) == 1
 
 
-def test_a_list_of_the_authors_names_the_pictures_without_holes(tmp_path: Path) -> None:
+def test_a_list_of_the_authors_names_the_images_without_holes(tmp_path: Path) -> None:
     listing = write_panoramas("stanford2d3d", tmp_path, items(2), "test")
     listing.write_text(listing.read_text().replace("rgb_pre_/", "rgb_/"))
     assert len(open_panoramas("stanford2d3d", tmp_path, listing=listing)) == 2
@@ -183,7 +183,7 @@ def test_picture_and_range_must_have_one_size(tmp_path: Path) -> None:
     write_panoramas("structured3d", tmp_path, items(1))
     reader = open_panoramas("structured3d", tmp_path)
     reader.write_range(reader.pairs[0][1], np.ones((8, 16), np.float32))
-    with pytest.raises(ValueError, match=r"is \(8, 16\) but its picture is \(16, 32\)"):
+    with pytest.raises(ValueError, match=r"is \(8, 16\) but its image is \(16, 32\)"):
         reader[0]
 
 
@@ -196,33 +196,33 @@ def test_a_damaged_range_is_refused(tmp_path: Path, name: str) -> None:
         reader[0]
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_pictures_are_found(tmp_path: Path, name: str) -> None:
-    pictures = [item.rgb for item in items(3)]
-    write_pictures(name, tmp_path, pictures)
-    reader = open_pictures(name, tmp_path)
+@pytest.mark.parametrize("name", PANORAMA_IMAGES)
+def test_images_are_found(tmp_path: Path, name: str) -> None:
+    images = [item.rgb for item in items(3)]
+    write_panorama_images(name, tmp_path, images)
+    reader = open_images(name, tmp_path)
     assert len(reader) == 3
     assert reader[0].shape == (3, 16, 32)
     assert {reader.sky(i) for i in range(3)} == {None}
     (tmp_path / "list.txt").write_text(f"{reader.names[2]}\n")
-    listed = open_pictures(name, tmp_path, listing=tmp_path / "list.txt")
+    listed = open_images(name, tmp_path, listing=tmp_path / "list.txt")
     assert listed.names == reader.names[2:]
     (tmp_path / "list.txt").write_text("nowhere.jpg\n")
     with pytest.raises(FileNotFoundError, match=r"nowhere\.jpg, which is missing"):
-        open_pictures(name, tmp_path, listing=tmp_path / "list.txt")
-    with pytest.raises(FileNotFoundError, match=r"no .* pictures in"):
-        open_pictures(name, tmp_path / "empty")
+        open_images(name, tmp_path, listing=tmp_path / "list.txt")
+    with pytest.raises(FileNotFoundError, match=r"no .* images in"):
+        open_images(name, tmp_path / "empty")
 
 
 def test_labels_of_zind_have_the_names_of_the_authors(tmp_path: Path) -> None:
-    write_pictures("zind", tmp_path, [items(1)[0].rgb])
-    label = open_pictures("zind", tmp_path).label_name(0)
+    write_panorama_images("zind", tmp_path, [items(1)[0].rgb])
+    label = open_images("zind", tmp_path).label_name(0)
     assert label == "0000/panos/floor_01_partial_room_01_depth_0.npy"
 
 
 def test_recordings_that_the_authors_left_out_are_left_out(tmp_path: Path) -> None:
-    write_pictures("360x", tmp_path, [item.rgb for item in items(4)])
+    write_panorama_images("360x", tmp_path, [item.rgb for item in items(4)])
     frames = tmp_path / "360x_frames"
     first = min(frames.iterdir())
     first.rename(frames / "d7bcd8d5-755e-4de1-9782-7ae8d030a0d9")
-    assert len(open_pictures("360x", tmp_path)) == 2
+    assert len(open_images("360x", tmp_path)) == 2

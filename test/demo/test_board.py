@@ -25,7 +25,7 @@ def content() -> BoardContent:
     return BoardContent(
         image=image,
         predicted_m=truth * np.float32(1.1),
-        truth_m=truth,
+        ground_truth_m=truth,
         cloud=Cloud(points.reshape(-1, 3), image.reshape(-1, 3)),
     )
 
@@ -35,7 +35,7 @@ def test_board_with_truth_has_three_rows_without_it_two(
 ) -> None:
     headline = ("Depth of a box", "by hand", (Fact("0.100", "AbsRel"), Fact("100 %", "δ1")))
     write_board(tmp_path / "full.png", *headline, panels(content))
-    write_board(tmp_path / "short.png", *headline, panels(replace(content, truth_m=None)))
+    write_board(tmp_path / "short.png", *headline, panels(replace(content, ground_truth_m=None)))
 
     full, short = read_image(tmp_path / "full.png"), read_image(tmp_path / "short.png")
     assert full.shape[1] == short.shape[1] == 1600
@@ -56,16 +56,16 @@ def test_parts_are_saved_one_by_one(tmp_path: Path, content: BoardContent) -> No
 
 
 def test_unknown_truth_is_grey(tmp_path: Path, content: BoardContent) -> None:
-    truth = content.truth_m.copy()
+    truth = content.ground_truth_m.copy()
     truth[:10] = 0
 
-    paths = write_images(tmp_path, panels(replace(content, truth_m=truth)))
+    paths = write_images(tmp_path, panels(replace(content, ground_truth_m=truth)))
 
     assert np.unique(read_image(paths[2])[:10].reshape(-1, 3), axis=0).tolist() == [[185, 190, 197]]
 
 
 def test_views_carry_the_true_outline_to_scale(content: BoardContent) -> None:
-    above, side = both_views(content.cloud, (300, 400), content.predicted_m, content.truth_m)
+    above, side = both_views(content.cloud, (300, 400), content.predicted_m, content.ground_truth_m)
 
     for view, low, high in (
         (above, LOW[[0, 2]], HIGH[[0, 2]]),
@@ -82,10 +82,10 @@ def test_views_carry_the_true_outline_to_scale(content: BoardContent) -> None:
 
 
 def test_outline_is_broken_at_depth_edges(content: BoardContent) -> None:
-    truth = content.truth_m.copy()
+    truth = content.ground_truth_m.copy()
     truth[:, 40:60] = 1.0
 
-    intact, _ = both_views(content.cloud, (30, 40), content.predicted_m, content.truth_m)
+    intact, _ = both_views(content.cloud, (30, 40), content.predicted_m, content.ground_truth_m)
     broken, _ = both_views(content.cloud, (30, 40), content.predicted_m, truth)
 
     assert np.isnan(intact.outline_m).sum() == 0
@@ -105,7 +105,7 @@ def test_without_truth_the_view_is_wide_enough_for_what_is_near(content: BoardCo
 
 
 def test_a_glimpse_through_a_window_does_not_shrink_the_room(content: BoardContent) -> None:
-    truth = content.truth_m.copy()
+    truth = content.ground_truth_m.copy()
     truth[:, 40:46] = 19.0
 
     above, _ = both_views(content.cloud, (30, 30), content.predicted_m, truth)

@@ -49,7 +49,7 @@ def content() -> PanopticContent:
     return PanopticContent(
         image=image,
         predicted_m=1.1 * truth,
-        truth_m=truth,
+        ground_truth_m=truth,
         cloud=Cloud(points, image.reshape(-1, 3)),
         overlay=image // 2,
         grid=(40, 80),
@@ -65,7 +65,7 @@ def content() -> PanopticContent:
 def test_board_with_truth_and_without(tmp_path: Path, content: PanopticContent) -> None:
     contents = {
         "full": content,
-        "short": replace(content, truth_m=None),
+        "short": replace(content, ground_truth_m=None),
         "empty": replace(content, instances=(), point_ids=np.zeros(3200, np.uint32)),
     }
     for name, one in contents.items():

@@ -1,4 +1,4 @@
-"""Pictures of point clouds."""
+"""Images of point clouds."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from depth_perception.io.colormaps import (
     PUBLISHED_COLORMAP,
     RunningRange,
     colourise,
-    depth_picture,
     near_is_warm,
     normalise,
+    render_depth,
 )
 
 
@@ -32,7 +32,7 @@ def test_published_gray_and_colours(golden_dir, case, resized):
     assert np.array_equal(
         colourise(expected, PUBLISHED_COLORMAP)[..., ::-1], golden[f"color_bgr{suffix}"]
     )
-    assert np.array_equal(depth_picture(depth), colourise(gray))
+    assert np.array_equal(render_depth(depth), colourise(gray))
 
 
 def test_published_colours_of_some_indices():
@@ -56,7 +56,7 @@ def test_invalid_pixels_neither_count_nor_show():
     valid = np.array([[True, True, True], [True, True, False]])
     assert normalise(values, valid).tolist() == [[0, 127, 255], [0, 0, 0]]
     for colormap in ("Spectral_r", None):
-        picture = depth_picture(values, valid, colormap=colormap)
+        picture = render_depth(values, valid, colormap=colormap)
         assert (picture[1] == INVALID_COLOUR).all()
         assert (picture[0] != INVALID_COLOUR).any(-1).all()
 
@@ -64,13 +64,13 @@ def test_invalid_pixels_neither_count_nor_show():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("value", [0.0, 3.5, np.nan, np.inf])
 def test_constant_and_empty_maps_are_no_error(value):
-    picture = depth_picture(np.full((3, 4), value, np.float32))
+    picture = render_depth(np.full((3, 4), value, np.float32))
     assert picture.shape == (3, 4, 3)
     assert (picture == picture[0, 0]).all()
 
 
 def test_gray_has_equal_channels():
-    picture = depth_picture(np.random.default_rng(0).random((5, 6)), colormap=None)
+    picture = render_depth(np.random.default_rng(0).random((5, 6)), colormap=None)
     assert (picture == picture[..., :1]).all()
     assert picture.min() == 0
     assert picture.max() == 255
@@ -125,7 +125,7 @@ def test_running_range_refuses_nonsense(arguments):
 def test_near_is_red_and_far_is_blue_in_every_space(space):
     depth = torch.tensor([[1.0, 3.0, 9.0]])
     values = space.from_depth(depth).numpy()
-    near, _, far = depth_picture(values, colormap=near_is_warm(space))[0].astype(int)
+    near, _, far = render_depth(values, colormap=near_is_warm(space))[0].astype(int)
     assert near[0] > near[2]
     assert far[2] > far[0]
 
@@ -133,6 +133,6 @@ def test_near_is_red_and_far_is_blue_in_every_space(space):
 def test_logarithmic_colours_give_equal_steps_to_equal_ratios():
     depth = np.array([[0.0, 0.5, 1.0, 2.0, 4.0, np.inf]], np.float32)
     options = {"limits": (0.5, 4.0), "logarithmic": True, "unknown": (1, 2, 3)}
-    gray = depth_picture(depth, colormap=None, **options)[0]
+    gray = render_depth(depth, colormap=None, **options)[0]
     assert gray[[0, 5]].tolist() == [[1, 2, 3], [1, 2, 3]]
     assert gray[1:5, 0].tolist() == pytest.approx([0, 85, 170, 255], abs=1)

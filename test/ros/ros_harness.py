@@ -175,6 +175,20 @@ class Probe(Node):
                 raise AssertionError(f"{what} did not happen within {timeout_s:.0f} s: {status}")
             self._executor.spin_once(timeout_sec=0.05)
 
+    def resend_until(
+        self, send: Callable[[], None], is_done: Callable[[], bool], what: str
+    ) -> None:
+        """Send a message, again every ANSWER_S seconds, until it has an effect."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            send()
+            again = min(time.monotonic() + ANSWER_S, deadline)
+            while not is_done() and time.monotonic() < again:
+                self._executor.spin_once(timeout_sec=0.05)
+            if is_done():
+                return
+            assert time.monotonic() < deadline, f"{what} did not happen: {self.statuses[-1:]}"
+
     def spin_for(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -24,8 +24,15 @@ from depth_perception.ros.messages.frames import pinhole_info
 HEIGHT, WIDTH = 72, 96
 CAMERA = Pinhole(HEIGHT, WIDTH, 78.0, 82.0, 51.3, 33.4)
 INSTANCES = ("instances", "instances/markers")
-PICTURES = ("panoptic/image", "panoptic/camera_info", "panoptic/overlay")
-TOPICS = (*PICTURES, *INSTANCES, "depth/image", "depth/camera_info", "depth/points", "depth/scale")
+PANOPTIC_TOPICS = ("panoptic/image", "panoptic/camera_info", "panoptic/overlay")
+TOPICS = (
+    *PANOPTIC_TOPICS,
+    *INSTANCES,
+    "depth/image",
+    "depth/camera_info",
+    "depth/points",
+    "depth/scale",
+)
 MODULE = "panoptic_depth"
 SCENE, CROWD, EMPTY, BLIND = range(4)
 BUILDING, SKY, PERSON, CAR = 2, 10, 11, 13
@@ -229,7 +236,7 @@ def test_pictures_of_the_segments(found: dict[str, Any]) -> None:
     assert (message.encoding, message.height, message.width) == ("rgb8", HEIGHT, WIDTH)
     seen = np.frombuffer(message.data, np.uint8).reshape(HEIGHT, WIDTH, 3)
     np.testing.assert_array_equal(seen[segments == 0], pixels[segments == 0])
-    assert {m.header.frame_id for t, m in found.items() if t in PICTURES} == {FRAME}
+    assert {m.header.frame_id for t, m in found.items() if t in PANOPTIC_TOPICS} == {FRAME}
     expected = (pixels[40, 5] + 70) / 2  # building, half opaque
     np.testing.assert_allclose(seen[40, 5], expected, atol=0.51)
     edge = 0.5**0.5
@@ -409,7 +416,7 @@ def test_model_without_depth_gives_segments_alone(truth: Running) -> None:
     for topic in ("depth/points", "depth/scale", "depth/relative", "depth/camera_info"):
         assert not probe.count_publishers(f"/truth/{topic}")
 
-    found = truth.ask(BLIND, (*PICTURES, *INSTANCES))
+    found = truth.ask(BLIND, (*PANOPTIC_TOPICS, *INSTANCES))
 
     instances = found["instances"].instances
     assert sorted(one.id for one in instances) == sorted(PARTS)

@@ -58,10 +58,12 @@ class Robot:
         before = int(self.probe.status()["scale messages"])
         message.header.stamp.sec = self.probe._next_stamp_s + 1
         message.header.stamp.nanosec = 5 + LATE_NS
-        publisher.publish(message)
-        self.probe.spin_until(
-            lambda: int(self.probe.statuses[-1]["scale messages"]) > before, "a measurement"
-        )
+
+        def has_arrived() -> bool:
+            return int(self.probe.statuses[-1]["scale messages"]) > before
+
+        # the middleware drops a message whose writer the subscription has not discovered yet
+        self.probe.resend_until(lambda: publisher.publish(message), has_arrived, "a measurement")
 
     @property
     def node_namespace(self) -> str:

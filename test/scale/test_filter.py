@@ -77,7 +77,7 @@ def test_a_single_jump_is_not_believed(scale: float, shift: float) -> None:
 
 
 def test_jumps_that_agree_are_a_new_truth() -> None:
-    scale_filter = ScaleFilter(FilterOptions(jumps_believed=3))
+    scale_filter = ScaleFilter(FilterOptions(jumps_to_accept=3))
     scale_filter.update(fit(2.0), 0.0)
     statuses = [scale_filter.update(fit(6.0), 0.1 * i).status.value for i in range(1, 5)]
     assert statuses == ["held", "held", "tracking", "tracking"]
@@ -85,7 +85,7 @@ def test_jumps_that_agree_are_a_new_truth() -> None:
 
 
 def test_jumps_that_disagree_never_are() -> None:
-    scale_filter = ScaleFilter(FilterOptions(jumps_believed=3, hold_s=100.0))
+    scale_filter = ScaleFilter(FilterOptions(jumps_to_accept=3, hold_s=100.0))
     scale_filter.update(fit(2.0), 0.0)
     for index in range(1, 30):
         estimate = scale_filter.update(fit(6.0 if index % 2 else 20.0), 0.1 * index)
@@ -110,7 +110,7 @@ def test_a_lost_source_is_held_then_given_up() -> None:
 
 
 def test_fits_that_are_not_believed_do_not_prolong_the_hold() -> None:
-    scale_filter = ScaleFilter(FilterOptions(hold_s=1.0, jumps_believed=1000))
+    scale_filter = ScaleFilter(FilterOptions(hold_s=1.0, jumps_to_accept=1000))
     scale_filter.update(fit(2.0), 0.0)
     for index in range(1, 10):
         assert scale_filter.update(fit(3.0**index), 0.1 * index).status is FilterStatus.HELD
@@ -151,5 +151,5 @@ def test_what_makes_no_sense_is_refused() -> None:
         FilterOptions(hold_s=-1.0)
     with pytest.raises(ValueError, match="gate_sigmas"):
         FilterOptions(gate_sigmas=0.0)
-    with pytest.raises(ValueError, match="jumps_believed"):
-        FilterOptions(jumps_believed=0)
+    with pytest.raises(ValueError, match="jumps_to_accept"):
+        FilterOptions(jumps_to_accept=0)

@@ -1,4 +1,4 @@
-"""Pictures for networks that take plain RGB."""
+"""Images for networks that take plain RGB."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...geometry import Equirectangular, edge_mask
 from ...geometry.frames import optical_to_opengl, optical_to_panda
 from ...geometry.outliers import outlier_mask
-from ...io.colormaps import PUBLISHED_COLORMAP, depth_picture, near_is_warm
+from ...io.colormaps import PUBLISHED_COLORMAP, near_is_warm, render_depth
 from ...io.depth_files import write_depth
 from ...io.images import side_by_side, write_image
 from ...io.instance_files import write_instances, write_segments
@@ -65,7 +65,7 @@ def result_files(
             withheld.append(ending)
 
     if picture:
-        shown = partial(picture_of, prediction, image, options, limits, colours)
+        shown = partial(render_prediction, prediction, image, options, limits, colours)
         add(".png", lambda path: write_image(path, shown()))
     formats = tuple(dict.fromkeys(options.raw))
     for name in formats:
@@ -105,7 +105,7 @@ def raw_depth(prediction: Prediction) -> np.ndarray:
     return numbers.cpu().numpy()
 
 
-def picture_of(
+def render_prediction(
     prediction: Prediction,
     image: np.ndarray,
     options: InferOptions,
@@ -118,7 +118,7 @@ def picture_of(
     """
     is_warm = options.palette == "warm"
     colormap = near_is_warm(prediction.space) if is_warm else PUBLISHED_COLORMAP
-    depth = depth_picture(
+    depth = render_depth(
         prediction.values.cpu().numpy(),
         prediction.valid.cpu().numpy(),
         limits=limits,

@@ -30,7 +30,7 @@ from .background import Background
 from .inputs import Input, InputKind, Inputs
 from .manifest import MANIFEST_NAME, Manifest, state_of
 from .options import InferOptions, OptionError, StartError
-from .results import limit_range, picture_of, raw_depth, result_files
+from .results import limit_range, raw_depth, render_prediction, result_files
 from .scale import ScaleRun
 
 _LISTED = 20
@@ -165,7 +165,7 @@ class InferRun:
                 )
                 ends = self._limits(prediction, limits)
                 colours = self._class_colours()
-                video.write(picture_of(prediction, image, self._options, ends, colours))
+                video.write(render_prediction(prediction, image, self._options, ends, colours))
                 done = self._reporter(f"{item.path} frame {count}")
                 frame, frame_key = stem / f"{count:06d}", f"{key}#{count}"
                 self._write(frame_key, state, frame, image, prediction, done, picture=False)

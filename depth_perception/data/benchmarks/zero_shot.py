@@ -61,8 +61,8 @@ def sunrgbd(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
     if listing is not None:
         files = listed(root, listing)
     else:
-        pictures = sorted(_folder(root).rglob("image/*.jpg"))
-        files = [FrameFiles(path, _sun_depth(path.parents[1])) for path in pictures]
+        images = sorted(_folder(root).rglob("image/*.jpg"))
+        files = [FrameFiles(path, _sun_depth(path.parents[1])) for path in images]
 
     def depth_of(frame: FrameFiles, _size: tuple[int, int]) -> np.ndarray:
         return (sunrgbd_samples(depth_samples(frame.depth)) / 1000).astype(np.float32)
@@ -116,10 +116,10 @@ def vkitti2(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
     listing = _usual(root, listing, "test.txt")
     if listing is not None:
         words = [line.split() for line in Path(listing).read_text(encoding="utf-8").splitlines()]
-        pictures = [root / line[0] for line in words if line]
+        images = [root / line[0] for line in words if line]
     else:
-        pictures = sorted(_folder(root).rglob("rgb_*.jpg"))
-    files = [FrameFiles(path, virtual_kitti_depth(path, root)) for path in pictures]
+        images = sorted(_folder(root).rglob("rgb_*.jpg"))
+    files = [FrameFiles(path, virtual_kitti_depth(path, root)) for path in images]
 
     def camera_of(_files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
         return VKITTI_CAMERA if size == (375, 1242) else None

@@ -9,7 +9,7 @@ With range (:func:`open_panoramas`):
 | ``matterport3d`` | :class:`Matterport3D` | PNG, 16 bits | 1/4000 m |
 | ``stanford2d3d`` | :class:`Stanford2D3D` | PNG, 16 bits | 1/512 m |
 
-Images only (:func:`open_pictures`), for pseudo labels: ``zind``, ``360x``, ``diverse360`` and
+Images only (:func:`open_images`), for pseudo labels: ``zind``, ``360x``, ``diverse360`` and
 the images of ``worlds``.
 """
 
@@ -26,13 +26,13 @@ from ...geometry import Equirectangular, SamplingGrid
 from ..files import write_lines, write_rgb
 from ..frames import Frame
 from .base import PanoramaFrame, Panoramas
-from .pictures import Diverse360, Pictures, Views360x, WorldPictures, Zind
+from .images import Diverse360, PanoramaImages, Views360x, WorldImages, Zind
 from .readers import Deep360, Matterport3D, Stanford2D3D, Structured3D
 
 __all__ = [
-    "PANORAMAS", "PICTURES", "Deep360", "Diverse360", "Matterport3D", "PanoramaFrame", "Panoramas",
-    "Pictures", "Stanford2D3D", "Structured3D", "Views360x", "WorldPictures", "Zind",
-    "open_panoramas", "open_pictures", "write_panoramas", "write_pictures",
+    "PANORAMAS", "PANORAMA_IMAGES", "Deep360", "Diverse360", "Matterport3D", "PanoramaFrame",
+    "PanoramaImages", "Panoramas", "Stanford2D3D", "Structured3D", "Views360x", "WorldImages",
+    "Zind", "open_images", "open_panoramas", "write_panorama_images", "write_panoramas",
 ]  # fmt: skip
 
 PANORAMAS: dict[str, type[Panoramas]] = {
@@ -41,7 +41,11 @@ PANORAMAS: dict[str, type[Panoramas]] = {
     "matterport3d": Matterport3D,
     "stanford2d3d": Stanford2D3D,
 }
-PICTURES: dict[str, type[Pictures]] = {"zind": Zind, "360x": Views360x, "diverse360": Diverse360}
+PANORAMA_IMAGES: dict[str, type[PanoramaImages]] = {
+    "zind": Zind,
+    "360x": Views360x,
+    "diverse360": Diverse360,
+}
 
 
 def open_panoramas(
@@ -60,15 +64,17 @@ def open_panoramas(
     return _known(PANORAMAS, name)(root, split, listing=listing, max_range_m=max_range_m)
 
 
-def open_pictures(name: str, root: str | Path, *, listing: str | Path | None = None) -> Pictures:
-    """The reader of panoramas without range; for further errors see :class:`Pictures`.
+def open_images(
+    name: str, root: str | Path, *, listing: str | Path | None = None
+) -> PanoramaImages:
+    """The reader of panoramas without range; for further errors see :class:`PanoramaImages`.
 
-    In addition to :data:`PICTURES` it supports ``worlds``, without their range.
+    In addition to :data:`PANORAMA_IMAGES` it supports ``worlds``, without their range.
 
     Raises:
         KeyError: no such data set.
     """
-    return _known({**PICTURES, "worlds": WorldPictures}, name)(root, listing=listing)
+    return _known({**PANORAMA_IMAGES, "worlds": WorldImages}, name)(root, listing=listing)
 
 
 def _known(readers: dict, name: str) -> type:
@@ -93,23 +99,23 @@ def write_panoramas(
     root, reader = Path(root), PANORAMAS[name]
     lines = []
     for number, frame in enumerate(frames):
-        picture, depth = reader.place(split, number)
+        image, depth = reader.place(split, number)
         rgb, range_m = frame.rgb, frame.range_m.float()
         if name == "deep360":
             grid = _to_cassini(range_m.shape[0])
             rgb, range_m = grid.sample(rgb, "nearest"), grid.sample(range_m, "nearest")
-        write_rgb(root / picture, rgb)
+        write_rgb(root / image, rgb)
         (root / depth).parent.mkdir(parents=True, exist_ok=True)
         reader.write_range(root / depth, range_m.cpu().numpy())
-        lines.append(f"{picture} {depth}")
+        lines.append(f"{image} {depth}")
     write_lines(root / f"{split}.txt", lines)
     return root / f"{split}.txt"
 
 
-def write_pictures(name: str, root: str | Path, pictures: Iterable[Tensor]) -> None:
-    """Write images (3, H, W) uint8 as a data set of :data:`PICTURES`."""
-    for number, rgb in enumerate(pictures):
-        write_rgb(Path(root) / PICTURES[name].place(number), rgb)
+def write_panorama_images(name: str, root: str | Path, images: Iterable[Tensor]) -> None:
+    """Write images (3, H, W) uint8 as a data set of :data:`PANORAMA_IMAGES`."""
+    for number, rgb in enumerate(images):
+        write_rgb(Path(root) / PANORAMA_IMAGES[name].place(number), rgb)
 
 
 def _to_cassini(width: int) -> SamplingGrid:

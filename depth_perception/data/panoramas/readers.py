@@ -61,8 +61,8 @@ class Structured3D(Panoramas):
         for scene in sorted(self.root.glob("scene_" + 5 * "[0-9]")):
             number = int(scene.name[-5:])
             if number in _SCENES[self.split] and number not in _BROKEN:
-                pictures = sorted(scene.glob("2D_rendering/*/panorama/full/rgb_rawlight.png"))
-                pairs += [(path, path.with_name("depth.png")) for path in pictures]
+                images = sorted(scene.glob("2D_rendering/*/panorama/full/rgb_rawlight.png"))
+                pairs += [(path, path.with_name("depth.png")) for path in images]
         return pairs
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-def cubic_picture(rgb: Tensor, height: int) -> Tensor:
+def resize_cubic(rgb: Tensor, height: int) -> Tensor:
     """(3, H, W) uint8 to (3, height, 2 height) uint8, cubic interpolation."""
     if tuple(rgb.shape[1:]) == (height, 2 * height):
         return rgb

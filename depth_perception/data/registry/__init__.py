@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from ..names import DATA_SET_NAMES, check_name
 from .entries import ENTRIES
-from .entry import DataSet, Reader, depth_of, picture_of
+from .entry import DataSet, Reader, depth_of, image_of
 
-__all__ = ["DATA_SETS", "DataSet", "Reader", "data_set", "depth_of", "picture_of"]
+__all__ = ["DATA_SETS", "DataSet", "Reader", "data_set", "depth_of", "image_of"]
 
 _ENTRIES = {entry.name: entry for entry in ENTRIES}
 DATA_SETS: Mapping[str, DataSet] = MappingProxyType({n: _ENTRIES[n] for n in DATA_SET_NAMES})

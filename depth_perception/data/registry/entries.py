@@ -12,7 +12,7 @@ from ..cityscapes import CityscapesPanoptic
 from ..dvps import CityscapesDvps, DvpsReader, SemKittiDvps
 from ..hypersim import HypersimArchive
 from ..kitti_raw import KittiRaw, find_pairs, read_pairs
-from ..panoramas import PANORAMAS, PICTURES
+from ..panoramas import PANORAMA_IMAGES, PANORAMAS
 from ..photos import PhotoFolder, kitti_photos, nyu_photos
 from ..threed60 import Views, read_list
 from ..worlds import WorldFolder
@@ -81,8 +81,8 @@ def _of_range(
     )  # fmt: skip
 
 
-def _of_pictures(name: str, title: str) -> DataSet:
-    reader = PICTURES[name]
+def _of_images(name: str, title: str) -> DataSet:
+    reader = PANORAMA_IMAGES[name]
     return DataSet(
         name, title, "panorama", "images", reader.layout, "no depth", ("all",),
         "all images; a list selects", ("train panda-student",),
@@ -185,7 +185,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "PNG of 16 bits in 1/512 m, 0 or 65535 unknown; read up to 11 m",
         "areas 5a, 5b test; of the others one in 26 val, by a checksum; the authors' 40 by list",
         ("train panda-stanford", "eval panda"),
-        ("area_*/**/depth/*_depth.png", lambda path: _stanford_picture(path)),
+        ("area_*/**/depth/*_depth.png", lambda path: _stanford_image(path)),
         _INDOOR,
     ),
     DataSet(
@@ -197,9 +197,9 @@ ENTRIES: tuple[DataSet, ...] = (
          "eval omnidepth", "eval view-synthesis"),
         _threed60, _threed60_files, None, _INDOOR,
     ),
-    _of_pictures("zind", "Zillow Indoor Dataset (CVPR 2021), empty homes"),
-    _of_pictures("360x", "360+x (CVPR 2024), frames of videos, with masks of the sky"),
-    _of_pictures("diverse360", "PanDA's Diverse360, or any folder of panoramas"),
+    _of_images("zind", "Zillow Indoor Dataset (CVPR 2021), empty homes"),
+    _of_images("360x", "360+x (CVPR 2024), frames of videos, with masks of the sky"),
+    _of_images("diverse360", "PanDA's Diverse360, or any folder of panoramas"),
     DataSet(
         "worlds", "synthetic worlds of depth-perception worlds folder", "panorama", "range",
         "dataset.json, frames.jsonl, frames/SEED_K_{rgb,range}.png",
@@ -217,7 +217,7 @@ ENTRIES: tuple[DataSet, ...] = (
         ("train", "test"), "the folders; about 50 000 train, 654 test",
         ("train scaledepth-n", "train scaledepth-nk", "eval scaledepth"),
         _nyu_folders, _image_files,
-        ("annotations/*/**/*.png", lambda path: _nyu_picture(path)), _INDOOR,
+        ("annotations/*/**/*.png", lambda path: _nyu_image(path)), _INDOOR,
     ),
     _listed(
         "kitti", "KITTI (CVPR 2012), 652 test images of Eigen et al. with dense depth",
@@ -279,7 +279,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "SceneNN/VARIATION/frames/{rgb/Camera_K/rgb_NNNNN.jpg,depth/Camera_K/depth_NNNNN.png}; "
         "test.txt names images", "PNG of 16 bits in cm, sky at 655.35 m", _OUTDOOR,
         *_FINETUNE, "eval scaledepth", "eval plain",
-        partners=("**/depth_*.png", lambda path: _vkitti_picture(path)),
+        partners=("**/depth_*.png", lambda path: _vkitti_image(path)),
     ),
     DataSet(
         "hypersim", "Hypersim (ICCV 2021), rendered rooms, as published", "pinhole", "depth",
@@ -289,7 +289,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "all frames; a list of lines 'image depth' chooses", ("train ppd-pretrain", "eval plain"),
         lambda root, split, listing: HypersimArchive(root, listing), _pair_files,
         ("ai_*/images/*_geometry_hdf5/frame.*.depth_meters.hdf5",
-         lambda path: _hypersim_picture(path)), _INDOOR,
+         lambda path: _hypersim_image(path)), _INDOOR,
     ),
     DataSet(
         "hypersim-json", "Hypersim as Pixel-Perfect Depth lists it", "pinhole", "depth",
@@ -368,7 +368,7 @@ ENTRIES: tuple[DataSet, ...] = (
 )  # fmt: skip
 
 
-def _nyu_picture(depth: Path) -> Path:
+def _nyu_image(depth: Path) -> Path:
     parts = list(depth.parts)
     place = len(parts) - 1 - parts[::-1].index("annotations")
     path = Path(*parts[:place], "images", *parts[place + 1 :])
@@ -377,25 +377,25 @@ def _nyu_picture(depth: Path) -> Path:
     return next((p for p in found if p.is_file()), path.with_suffix(endings[0]))
 
 
-def _vkitti_picture(depth: Path) -> Path:
+def _vkitti_image(depth: Path) -> Path:
     parts = [{"depth": "rgb"}.get(part, part) for part in depth.parts[:-1]]
     return Path(*parts) / f"{depth.stem.replace('depth_', 'rgb_')}.jpg"
 
 
-def _hypersim_picture(depth: Path) -> Path:
+def _hypersim_image(depth: Path) -> Path:
     folder = depth.parent.name.replace("_geometry_hdf5", "_final_preview")
     return depth.parent.with_name(folder) / depth.name.replace(".depth_meters.hdf5", ".tonemap.jpg")
 
 
 def _unreal_files(reader: rendered.UnrealStereo4K) -> list[Path]:
     files = _pair_files(reader)
-    for picture, _ in reader.pairs:
-        scene = picture.parents[1]
-        files += [scene / f"Extrinsics{k}" / f"{picture.stem}.txt" for k in (0, 1)]
+    for image, _ in reader.pairs:
+        scene = image.parents[1]
+        files += [scene / f"Extrinsics{k}" / f"{image.stem}.txt" for k in (0, 1)]
     return files
 
 
-def _stanford_picture(depth: Path) -> Path:
+def _stanford_image(depth: Path) -> Path:
     name = f"{depth.name.removesuffix('depth.png')}rgb.png"
     folder = "rgb" if depth.parents[1].name == "pano" else "rgb_pre_"
     return depth.parents[1] / folder / name

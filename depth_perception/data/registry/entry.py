@@ -66,7 +66,7 @@ class DataSet:
         return self.open_split(Path(root), split, None if listing is None else Path(listing))
 
 
-def picture_of(frame: Any) -> Tensor:
+def image_of(frame: Any) -> Tensor:
     """(3, H, W) uint8 of a frame of any reader."""
     return frame if isinstance(frame, Tensor) else frame.rgb
 

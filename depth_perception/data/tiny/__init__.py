@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..names import DATA_SET_NAMES
-from ..panoramas import PANORAMAS, PICTURES
+from ..panoramas import PANORAMA_IMAGES, PANORAMAS
 from . import pairs, panoramas, pinhole
 
 Made = Mapping[str, Sequence[Any]]
@@ -28,7 +28,7 @@ _LISTED = {
 _OUTDOOR = ("diode-outdoor", "ddad", "diml")
 _WRITERS: dict[str, Callable[[Path], Made]] = {
     **{name: partial(panoramas.of_range, name) for name in PANORAMAS},
-    **{name: partial(panoramas.of_pictures, name) for name in PICTURES},
+    **{name: partial(panoramas.of_images, name) for name in PANORAMA_IMAGES},
     **{n: pinhole.listed(*form, outdoor=n in _OUTDOOR) for n, form in _LISTED.items()},
     "3d60": panoramas.threed60, "worlds": panoramas.worlds,
     "nyu": pinhole.nyu, "nyu-folders": pinhole.nyu_folders,

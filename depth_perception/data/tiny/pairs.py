@@ -94,8 +94,8 @@ def cityscapes(root: Path) -> dict[str, list[PanopticFrame]]:
         made[split] = street_frames()[split]
         for k, frame in enumerate(made[split]):
             stem = f"aachen_{k:06d}_000019"
-            picture = root / "leftImg8bit" / split / "aachen" / f"{stem}_leftImg8bit.png"
-            write_rgb(picture, frame.rgb)
+            image = root / "leftImg8bit" / split / "aachen" / f"{stem}_leftImg8bit.png"
+            write_rgb(image, frame.rgb)
             number = frame.instances.long().numpy()
             ids = table[frame.classes.numpy()]
             ids = np.where(number > 0, ids * 1000 + number - 1, ids)

@@ -9,7 +9,7 @@ import torch
 
 from ...geometry import Equirectangular
 from ..files import write_array, write_lines
-from ..panoramas import PANORAMAS, PICTURES, write_panoramas, write_pictures
+from ..panoramas import PANORAMA_IMAGES, PANORAMAS, write_panorama_images, write_panoramas
 from ..threed60 import MAX_RANGE_M, View, write_threed60
 from ..worlds import FolderOptions, Frame, make_world, write_folder
 from ..worlds.folder import frame_pose
@@ -31,15 +31,15 @@ def of_range(name: str, root: Path) -> dict[str, list[Scene]]:
     return made
 
 
-def of_pictures(name: str, root: Path) -> dict[str, list[Scene]]:
-    """A set of :data:`~..panoramas.PICTURES` and a list of them, ``list.txt``."""
+def of_images(name: str, root: Path) -> dict[str, list[Scene]]:
+    """A set of :data:`~..panoramas.PANORAMA_IMAGES` and a list of them, ``list.txt``."""
     scenes = [panorama(_kind(name), k) for k in range(4)]
-    write_pictures(name, root, [scene.rgb for scene in scenes])
-    names = [PICTURES[name].place(k) for k in range(len(scenes))]
+    write_panorama_images(name, root, [scene.rgb for scene in scenes])
+    names = [PANORAMA_IMAGES[name].place(k) for k in range(len(scenes))]
     write_lines(root / "list.txt", names)
     if name == "360x":
-        for picture, scene in zip(names, scenes, strict=True):
-            mask = root / picture.replace("360x_frames", "360x_masks")
+        for image, scene in zip(names, scenes, strict=True):
+            mask = root / image.replace("360x_frames", "360x_masks")
             write_array(mask.with_suffix(".npy"), (scene.range_m == 0).numpy().astype(np.float32))
     return {"all": scenes}
 

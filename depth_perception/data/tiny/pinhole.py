@@ -191,10 +191,10 @@ def hypersim(root: Path) -> dict[str, list[Scene]]:
     scenes = rooms(size=(96, 128))
     folder = root / "ai_001_001" / "images" / "scene_cam_00_final_preview"
     for k, scene in enumerate(scenes):
-        picture = folder / f"frame.{k:04d}.tonemap.jpg"
-        write_rgb(picture, scene.rgb)
+        image = folder / f"frame.{k:04d}.tonemap.jpg"
+        write_rgb(image, scene.rgb)
         camera = HYPERSIM_CAMERA.resize(*scene.depth_m.shape)
-        write_range(depth_path(picture), camera.convert(scene.depth_m, "z", "range").numpy())
+        write_range(depth_path(image), camera.convert(scene.depth_m, "z", "range").numpy())
     return {"all": scenes}
 
 

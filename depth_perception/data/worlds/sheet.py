@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ...geometry import Camera
-from ...io.colormaps import depth_picture
+from ...io.colormaps import render_depth
 from ...io.images import write_image
 from ..world_options import Look
 from .classes import CLASSES
@@ -47,14 +47,14 @@ def contact_sheet(
         pose = world.pose(0.4 * world.path_length_m)
         frame = render(world, camera, pose, device=device, antialias=True)
         labels = colours[frame.classes.cpu().numpy()]
-        cells.append(np.concatenate([frame.rgb.cpu().numpy(), range_picture(frame), labels], 1))
+        cells.append(np.concatenate([frame.rgb.cpu().numpy(), render_range(frame), labels], 1))
     while len(cells) % columns:
         cells.append(np.zeros_like(cells[0]))
     rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
     write_image(path, np.concatenate(rows, 0))
 
 
-def range_picture(frame: Frame) -> np.ndarray:
+def render_range(frame: Frame) -> np.ndarray:
     """(H, W, 3) uint8: near is red, far is blue on a logarithmic scale, unknown is black."""
     range_m, limits = frame.range_m.cpu().numpy(), (NEAR_M, FAR_M)
-    return depth_picture(range_m, limits=limits, logarithmic=True, unknown=(0, 0, 0))
+    return render_depth(range_m, limits=limits, logarithmic=True, unknown=(0, 0, 0))

@@ -52,8 +52,8 @@ class SegmentOutput(Output):
             self._info.publish(info_message(header, prediction.camera))
         if has_listener(self._overlay):
             palette = segment_palette(prediction.instances, self._colours)
-            picture = overlay(frame.image, segments, palette, self._settings().overlay_opacity)
-            self._overlay.publish(image_message(header, picture, "rgb8", self._overlay_buffer))
+            drawn = overlay(frame.image, segments, palette, self._settings().overlay_opacity)
+            self._overlay.publish(image_message(header, drawn, "rgb8", self._overlay_buffer))
 
 
 class LabelledCloudOutput(CloudOutput):

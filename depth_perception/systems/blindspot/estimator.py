@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ...geometry import Camera, Equirectangular, Pinhole
-from ...networks import resize_map
+from ...layers import resize_map
 from ...prediction import DepthSpace, Prediction, ScaleKind
 from ..estimator import DenseEstimator
 from ..image_input import plain_input

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoints import CheckpointError, refuse_broken
+from ..checkpoints import CheckpointError, reject_broken
 from .config import SCALES
 
 _FILE = re.compile(r"model\.(encoder|decoder)\.Conv(?:_(\d+))?\.(weights|biases)(?::0|_0)?\.npy")
@@ -54,7 +54,7 @@ def numpy_entries(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[s
             )
         state[name] = _as_torch(values, shapes.get(name))
         sources[name] = path
-    refuse_broken(state, folder)
+    reject_broken(state, folder)
     return state
 
 

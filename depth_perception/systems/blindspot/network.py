@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks.padding import check_multiples, doubled, padded_conv
+from ...layers.padding import check_multiples, doubled, padded_conv
 from ..names import NameRule, official_names
 from .config import BLINDSPOT_VGG, SCALES, BlindSpotConfig
 

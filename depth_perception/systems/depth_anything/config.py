@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class DepthAnythingConfig:
     """Sizes of ViT (``dim``, ``depth``, ``heads``, ``taps``) and head (``features``, ``widths``).
 
-    ``patch_size`` and ``grid`` are explained at :class:`~depth_perception.networks.VitEncoder`,
-    ``pyramid`` at :class:`~depth_perception.networks.HybridEncoder`.
+    ``patch_size`` and ``grid`` are explained at :class:`~depth_perception.layers.VitEncoder`,
+    ``pyramid`` at :class:`~depth_perception.layers.HybridEncoder`.
     """
 
     dim: int

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks import DptHead, HybridEncoder, VitEncoder
+from ...layers import DptHead, HybridEncoder, VitEncoder
 from ..names import NameRule, official_names
 from .config import DepthAnythingConfig
 
@@ -67,7 +67,7 @@ class DepthAnything(nn.Module):
             images: float, sides multiples of the patch size, ImageNet mean and deviation removed.
                 They are cast to the precision of the encoder; the head runs in its own.
             circular: the left and right border of the image meet (full panorama), see
-                :class:`~depth_perception.networks.DptHead`.
+                :class:`~depth_perception.layers.DptHead`.
         """
         logits = self.logits(images, circular=circular)
         if self.activation == "relu":

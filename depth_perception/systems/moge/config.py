@@ -43,7 +43,7 @@ class MogeConfig:
     """Sizes of one MoGe-2 network.
 
     Attributes:
-        dim, depth, heads, taps: of the encoder, see :class:`~depth_perception.networks.VitEncoder`.
+        dim, depth, heads, taps: of the encoder, see :class:`~depth_perception.layers.VitEncoder`.
         features: channels that the taps are projected to.
         neck, points, normal, mask: the convolutional stacks; normal and mask may be None.
         scale_widths: of the perceptron that reads metric scale off the class token, or None.

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks import VitEncoder
+from ...layers import VitEncoder
 from ..image_input import IMAGENET_MEAN, IMAGENET_STD, antialiased
 from .config import MogeConfig, Remap
 from .conv_stack import ConvStack

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoints import CheckpointError, refuse_broken
+from ..checkpoints import CheckpointError, reject_broken
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _BLOBS = {"0": "weight", "1": "bias"}
@@ -84,7 +84,7 @@ def caffe_entries(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} cannot be read ({error}): it is truncated or corrupt, fetch it again"
         ) from error
-    refuse_broken(state, path)
+    reject_broken(state, path)
     return state
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks.padding import check_multiples, doubled, padded_conv, padded_deconv
+from ...layers.padding import check_multiples, doubled, padded_conv, padded_deconv
 from ..names import NameRule, official_names
 from .config import RECTNET, URESNET, RectNetConfig, UResNetConfig
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ...networks import add_lora, merge_lora
+from ...layers import add_lora, merge_lora
 from ..depth_anything.config import DepthAnythingConfig
 from ..depth_anything.network import DepthAnything
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..checkpoints import CheckpointError, load_strictly, read_checkpoint, refuse_broken
+from ..checkpoints import CheckpointError, load_strictly, read_checkpoint, reject_broken
 from .network import DEPTH_PARTS, PanopticDepth
 from .resnet import NORM_EPSILON
 
@@ -52,7 +52,7 @@ def read_detectron(path: str | Path) -> dict[str, Any]:
     }
     if not state:
         raise CheckpointError(f"{path} holds no parameters")
-    refuse_broken(state, path)
+    reject_broken(state, path)
     return state
 
 

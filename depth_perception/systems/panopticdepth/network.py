@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks.padding import check_multiples
+from ...layers.padding import check_multiples
 from ..names import NameRule, official_names
 from .config import MAX_RANGE_M, MAX_SHIFT_M, MULTIPLE, PANOPTICDEPTH, PanopticDepthConfig
 from .deform_conv import DeformConv

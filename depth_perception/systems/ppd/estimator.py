@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...geometry import Camera
-from ...networks.cpu_products import products_for
+from ...layers.cpu_products import products_for
 from ...prediction import DepthSpace, Prediction, ScaleKind
 from ...scale import FitError, FitModel, ScaleFit, fit_depth
 from ..card import ModelCard

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...networks import VitEncoder
+from ...layers import VitEncoder
 from ..depth_anything.network import DepthAnything
 from ..image_input import IMAGENET_MEAN, IMAGENET_STD
 from ..moge.network import Moge, MogeEncoder

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...geometry import Camera, Pinhole
-from ...networks import resize_map
+from ...layers import resize_map
 from ...prediction import Prediction, Scene
 from ..estimator import Estimator
 from .config import MIN_SCALE_M, SCENE_CLASSES

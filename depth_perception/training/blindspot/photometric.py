@@ -134,13 +134,13 @@ def stereo_loss(
                 f"disparities must be (B, 2, h, w), left and right, got {tuple(disparity.shape)}"
             )
         size = disparity.shape[-2:]
-        pair, pictures = geometry.resize(*size), [left, right]
+        pair, images = geometry.resize(*size), [left, right]
         if left.shape[-2:] != size:
-            pictures = [interpolate(image, tuple(size), mode=options.pyramid) for image in pictures]
+            images = [interpolate(image, tuple(size), mode=options.pyramid) for image in images]
         maps = [disparity[:, :1], disparity[:, 1:]]
         shown = None if covered is None else _whole(covered, disparity)
-        sides[0].append(_side(*pictures, *maps, pair, options, shown))
-        sides[1].append(_side(*pictures[::-1], *maps[::-1], pair.swapped, options, shown))
+        sides[0].append(_side(*images, *maps, pair, options, shown))
+        sides[1].append(_side(*images[::-1], *maps[::-1], pair.swapped, options, shown))
     terms = [SideTerms(*torch.stack(side).unbind(-1)) for side in sides]
     counted = terms if options.both_sides else terms[:1]
     return StereoLoss(sum(_total(side, options) for side in counted), *terms)

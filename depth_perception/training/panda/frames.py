@@ -13,7 +13,7 @@ from torch.utils.data import ConcatDataset
 
 from ...data.frames import FrameReader
 from ...data.panoramas import open_panoramas
-from ...data.panoramas.resize import cubic_picture, nearest_map
+from ...data.panoramas.resize import nearest_map, resize_cubic
 from ...data.worlds import WorldFolder
 from ...systems.image_input import IMAGENET_MEAN, IMAGENET_STD
 from ..stream import Draw, HeldOut, NoFramesError, StepBatch
@@ -219,7 +219,7 @@ class FrameFiles:
 
 def resized_image(rgb: Tensor, height: int) -> Tensor:
     """(3, H, W) uint8 to (3, height, 2 height) float32 in [0, 1], cubic interpolation in 8 bits."""
-    return cubic_picture(rgb, height).float() / 255
+    return resize_cubic(rgb, height).float() / 255
 
 
 def normalise(rgb: Tensor) -> Tensor:

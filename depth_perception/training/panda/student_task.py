@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.panoramas import Pictures, open_pictures
+from ...data.panoramas import PanoramaImages, open_images
 from ...data.panoramas.resize import nearest_map
 from ...geometry.mobius import Mobius, mobius_grid
 from ...io.atomic import replacing
@@ -86,13 +86,13 @@ class LabelledImages:
     """Images of several folders with their pseudo labels, read on access; OSError if missing."""
 
     def __init__(self, sources: Sequence[UnlabelledRecipe], every: int = 1) -> None:
-        readers = [(open_pictures(s.kind, s.root, listing=s.listing), s) for s in sources]
+        readers = [(open_images(s.kind, s.root, listing=s.listing), s) for s in sources]
         found = [
             (reader, index, Path(source.labels) / reader.label_name(index))
             for reader, source in readers
             for index in range(len(reader))
         ]
-        self._items: list[tuple[Pictures, int, Path]] = found[::every]
+        self._items: list[tuple[PanoramaImages, int, Path]] = found[::every]
 
     def __len__(self) -> int:
         return len(self._items)

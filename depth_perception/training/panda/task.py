@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...evaluation.alignment import Alignment, align
 from ...evaluation.metrics import depth_metrics
-from ...networks import VitEncoder, add_lora
+from ...layers import VitEncoder, add_lora
 from ...systems import build_network, load_network
 from ...systems.depth_anything.network import DepthAnything
 from ...systems.panda.network import Panda

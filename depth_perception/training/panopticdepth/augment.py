@@ -237,8 +237,8 @@ _MAPS = {"rgb": _GREY, "classes": VOID_CLASS, "instances": 0, "depth_m": 0.0}
 
 
 def _resampled(values: np.ndarray, size: tuple[int, int], resampling: int) -> np.ndarray:
-    picture = Image.fromarray(np.ascontiguousarray(values))
-    return np.array(picture.resize((size[1], size[0]), resampling))
+    image = Image.fromarray(np.ascontiguousarray(values))
+    return np.array(image.resize((size[1], size[0]), resampling))
 
 
 def _looked_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:

@@ -168,11 +168,11 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     return 1 - 2 * both / total.clamp_min(_TINY)
 
 
-def depth_loss(depth_m: Tensor, truth_m: Tensor) -> Tensor:
+def depth_loss(depth_m: Tensor, ground_truth_m: Tensor) -> Tensor:
     """Scale-invariant and relative error of flat vectors of depth (section 3.4); 0 of none."""
     if not depth_m.numel():
         return depth_m.sum()
-    depth, truth = depth_m.clamp_min(_LEAST_DEPTH_M), truth_m.clamp_min(_LEAST_DEPTH_M)
+    depth, truth = depth_m.clamp_min(_LEAST_DEPTH_M), ground_truth_m.clamp_min(_LEAST_DEPTH_M)
     logs = truth.log() - depth.log()
     relative = (1 - depth / truth).square().mean().clamp_min(torch.finfo(depth.dtype).tiny)
     return 5 * (logs.square().mean() - logs.mean().square()) + relative.sqrt()
@@ -204,9 +204,9 @@ class _Level:
 class _DepthPairs:
     """Depth of one image and its truth, gathered over objects, stuff and levels."""
 
-    def __init__(self, truth_m: Tensor) -> None:
-        self._truth = truth_m
-        none = [[truth_m.new_zeros(0)] for _ in range(4)]
+    def __init__(self, ground_truth_m: Tensor) -> None:
+        self._truth = ground_truth_m
+        none = [[ground_truth_m.new_zeros(0)] for _ in range(4)]
         self._depth, self._true, self._shift, self._mean = none
 
     def add_things(self, at: _Level, masks: Tensor, guided: Guided) -> None:

@@ -20,7 +20,7 @@ from ...evaluation.panoptic import (
     PanopticRow,
     PanopticScore,
 )
-from ...io.colormaps import depth_picture
+from ...io.colormaps import render_depth
 from ...systems.catalog import model as catalogued
 from ...systems.catalog import system_of
 from ...systems.panopticdepth.config import Norm, PanopticLimits
@@ -153,7 +153,7 @@ class PanopticTraining(module.Training):
             *(palette[c.long()].permute(2, 0, 1) for c in (classes, truth.classes)),
         ]
         if found.depth is not None:
-            rgb = depth_picture(found.depth.cpu().numpy(), limits=(0.0, _FARTHEST_SHOWN_M))
+            rgb = render_depth(found.depth.cpu().numpy(), limits=(0.0, _FARTHEST_SHOWN_M))
             shown.append(torch.from_numpy(rgb).permute(2, 0, 1))
         return torch.cat([part.cpu().float() / 255 for part in shown], 2)
 

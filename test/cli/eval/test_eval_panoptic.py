@@ -36,7 +36,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def video(checkpoint: Path) -> list[PanopticFrame]:
-    """Pictures whose truth is mostly what the model finds, so that scores lie between 0 and 100.
+    """Images whose truth is mostly what the model finds, so that scores lie between 0 and 100.
 
     A fifth of the columns belongs to something else, another has no label, and depth is up to
     40 % wrong to the right.

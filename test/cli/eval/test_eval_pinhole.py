@@ -58,7 +58,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures below images/test and input, with depth of 1 to 9 m in both layouts."""
+    """Images below images/test and input, with depth of 1 to 9 m in both layouts."""
     root = tmp_path_factory.mktemp("photos")
     rng, lines = np.random.default_rng(0), []
     for index in range(2):

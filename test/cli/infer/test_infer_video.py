@@ -97,7 +97,7 @@ def test_fixed_limits_and_a_failure_leaves_no_video(
             raise OSError("disk full")
         return np.zeros((32, 64, 3), np.uint8)
 
-    monkeypatch.setattr(infer_run, "picture_of", failing)
+    monkeypatch.setattr(infer_run, "render_prediction", failing)
     assert infer(video, *tiny, "--overwrite") == 1
     assert "walk.mp4: disk full" in capsys.readouterr().out
     left = sorted(path.name for path in (tmp_path / "out").iterdir())

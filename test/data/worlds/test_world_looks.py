@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from depth_perception.data.panoramas import open_pictures
+from depth_perception.data.panoramas import open_images
 from depth_perception.data.worlds import (
     FolderOptions,
     WorldFolder,
@@ -81,7 +81,7 @@ def test_folders_of_both_looks_have_the_same_truth(tmp_path: Path) -> None:
         assert torch.equal(usual.range_m, wild.range_m)
         assert torch.equal(folders["usual"].classes(index), folders["wild"].classes(index))
         assert not torch.equal(usual.rgb, wild.rgb)
-    pictures = open_pictures("worlds", tmp_path / "wild")
+    pictures = open_images("worlds", tmp_path / "wild")
     assert len(pictures) == 2
     assert torch.equal(pictures[1], folders["wild"][1].rgb)
     assert pictures.label_name(1) == "frames/00000004_000_rgb.npy"

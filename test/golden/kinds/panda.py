@@ -21,7 +21,7 @@ from published.panoramas import mobius_warp
 from torch import Tensor
 
 import depth_perception as dp
-from depth_perception.data.panoramas import PANORAMAS, PICTURES, open_panoramas
+from depth_perception.data.panoramas import PANORAMA_IMAGES, PANORAMAS, open_panoramas
 from depth_perception.evaluation.alignment import Alignment, align, scale_and_shift
 from depth_perception.evaluation.metrics import depth_metrics, mean_of
 from depth_perception.geometry import Equirectangular, Mobius
@@ -30,7 +30,7 @@ from depth_perception.geometry.mobius import mobius_grid
 from depth_perception.geometry.projections import cassini_to_equirectangular
 from depth_perception.io.colormaps import PUBLISHED_COLORMAP, colourise, normalise
 from depth_perception.io.images import side_by_side, write_image
-from depth_perception.networks import resize_map
+from depth_perception.layers import resize_map
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.image_input import network_input, network_size
 from depth_perception.training.panda import losses
@@ -420,7 +420,7 @@ def _data_set(case: Case, short: str, root: Path) -> Iterator[Comparison]:
 
 
 def _pseudo_labels(case: Case, root: Path) -> Iterator[Comparison]:
-    name = PICTURES["360x"].place(0)
+    name = PANORAMA_IMAGES["360x"].place(0)
     (root / name).parent.mkdir(parents=True)
     write_image(root / "picture.png", case["unlab_rgb"].numpy())
     (root / "picture.png").rename(root / name)

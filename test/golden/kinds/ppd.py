@@ -23,9 +23,9 @@ from depth_perception.evaluation.relative import aligned_metrics, relative_metri
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.geometry.frames import optical_to_opengl
 from depth_perception.geometry.outliers import outlier_mask
-from depth_perception.io.colormaps import depth_picture
+from depth_perception.io.colormaps import render_depth
 from depth_perception.io.images import write_image
-from depth_perception.networks import VitEncoder
+from depth_perception.layers import VitEncoder
 from depth_perception.systems.ppd.blocks import rope_tables, rotate, time_sinusoids
 from depth_perception.systems.ppd.flow import ends_of, euler_step, noised, sample, sampling_times
 from depth_perception.systems.ppd.input import ppd_resize, ppd_size
@@ -247,7 +247,7 @@ def inference(case: Case) -> Iterator[Comparison]:
     ]
     yield case.compare("out_depth_original_size", whole[::every, ::every])
     if "out_visualisation" in case:
-        shown = depth_picture(whole.numpy(), colormap="Spectral")[..., ::-1]
+        shown = render_depth(whole.numpy(), colormap="Spectral")[..., ::-1]
         yield case.compare("out_visualisation", shown.copy())
 
 

@@ -13,7 +13,7 @@ from published.moge_edges import spread_mask
 from torch import Tensor
 
 from depth_perception.geometry import DepthKind, Pinhole
-from depth_perception.networks import VitEncoder
+from depth_perception.layers import VitEncoder
 from depth_perception.systems import build_network, models
 from depth_perception.systems.moge.config import MogeConfig, MogeConfigError, released_config
 from depth_perception.systems.moge.geometry import focal_of_fov, moge_geometry, recover_focal_shift

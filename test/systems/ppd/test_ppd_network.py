@@ -12,7 +12,7 @@ from golden.fill import noise_image
 from golden.ppd_reference import Case, case
 from torch import Tensor
 
-from depth_perception.networks import VitEncoder
+from depth_perception.layers import VitEncoder
 from depth_perception.systems.moge.config import MogeConfig
 from depth_perception.systems.moge.network import Moge
 from depth_perception.systems.ppd.flow import noise_field

@@ -13,7 +13,7 @@ import torch
 from golden.reference import case
 
 import depth_perception as dp
-from depth_perception.data.panoramas import write_panoramas, write_pictures
+from depth_perception.data.panoramas import write_panorama_images, write_panoramas
 from depth_perception.data.worlds import make_world, render
 from depth_perception.data.worlds.folder import frame_pose
 from depth_perception.geometry import Equirectangular
@@ -63,7 +63,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for split in ("train", "val"):
             write_panoramas(name, root / name, frames, split)
     for name in ("zind", "360x"):
-        write_pictures(name, root / name, [frame.rgb for frame in frames])
+        write_panorama_images(name, root / name, [frame.rgb for frame in frames])
     save_network(relative(frames), root / "plain.safetensors")
     return root
 

@@ -29,7 +29,7 @@ SIZE = 96, 128
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of synthetic rooms as NYU and one of them, enlarged, as KITTI; text embeddings."""
+    """Images of synthetic rooms as NYU and one of them, enlarged, as KITTI; text embeddings."""
     folder = tmp_path_factory.mktemp("photos")
     camera = Pinhole.from_fov(*SIZE, math.radians(70))
     for index, (seed, scene) in enumerate(((3, "bedroom"), (4, "kitchen"), (5, "office"))):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from depth_perception.networks import LoraQkv, VitEncoder, add_lora, merge_lora
+from depth_perception.layers import LoraQkv, VitEncoder, add_lora, merge_lora
 from depth_perception.systems import build_network
 
 

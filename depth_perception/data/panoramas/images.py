@@ -24,7 +24,7 @@ _LEFT_OUT = {
 }
 
 
-class Pictures:
+class PanoramaImages:
     """Images below a folder.
 
     Args:
@@ -55,7 +55,7 @@ class Pictures:
         self.names = tuple(n for n in found if not _LEFT_OUT.intersection(PurePosixPath(n).parts))
         if not self.names:
             raise FileNotFoundError(
-                f"no {type(self).__name__} pictures in {self.root}; expected {self.layout}"
+                f"no {type(self).__name__} images in {self.root}; expected {self.layout}"
             )
         for name in self.names if listing is not None else ():
             if not (self.root / name).is_file():
@@ -81,7 +81,7 @@ class Pictures:
         return None
 
 
-class Zind(Pictures):
+class Zind(PanoramaImages):
     """Zillow Indoor Dataset (Cruz et al., CVPR 2021): empty homes."""
 
     layout = "HOME/panos/floor_NN_partial_room_NN_pano_N.jpg"
@@ -89,7 +89,7 @@ class Zind(Pictures):
     place = "{0:04d}/panos/floor_01_partial_room_01_pano_{0}.jpg".format
 
 
-class Views360x(Pictures):
+class Views360x(PanoramaImages):
     """360+x (Chen et al., CVPR 2024): frames of videos.
 
     Sky masks of a segmentation network are in ``360x_masks`` under the name of the image with the
@@ -109,7 +109,7 @@ class Views360x(Pictures):
         return torch.from_numpy(read_depth(path) > 0) if path.is_file() else None
 
 
-class Diverse360(Pictures):
+class Diverse360(PanoramaImages):
     """The panoramas of the authors, or any folder: all images below the root."""
 
     layout = "images in folders of any name"
@@ -117,7 +117,7 @@ class Diverse360(Pictures):
     place = "{:05d}.jpg".format
 
 
-class WorldPictures(Pictures):
+class WorldImages(PanoramaImages):
     """The images of a folder of synthetic worlds, without ground truth."""
 
     layout = "frames/NAME_rgb.png, as `depth-perception worlds folder` writes them"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from depth_perception.networks import cpu_info
-from depth_perception.networks.cpu_info import has_instructions_for, warn_if_slow
+from depth_perception.layers import cpu_info
+from depth_perception.layers.cpu_info import has_instructions_for, warn_if_slow
 
 VARIABLES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 FULL = "flags\t\t: fpu avx2 avx512f avx512_bf16 avx512_fp16 amx_bf16"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from golden.reference import Case, case, case_id
 
-from depth_perception.networks import VitEncoder
+from depth_perception.layers import VitEncoder
 from depth_perception.systems import build_network
 
 GRIDS = [(5, 10), (10, 20), (7, 7), (36, 72), (37, 74), (37, 37), (60, 40)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from golden.reference import Case, case, case_id
 
-from depth_perception.networks import DptHead, resize_map
+from depth_perception.layers import DptHead, resize_map
 from depth_perception.systems import build_network
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from depth_perception.networks.padding import pad_around, padded_conv, padded_deconv
+from depth_perception.layers.padding import pad_around, padded_conv, padded_deconv
 
 
 def test_padding_goes_round() -> None:

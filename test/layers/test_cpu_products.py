@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from depth_perception.networks import cpu_info, cpu_products
-from depth_perception.networks.cpu_products import CpuProducts, on_cpu
+from depth_perception.layers import cpu_info, cpu_products
+from depth_perception.layers.cpu_products import CpuProducts, on_cpu
 
 NAME = "mkldnn::_linear_pointwise"
 pytestmark = pytest.mark.skipif(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from depth_perception.networks import HybridEncoder
+from depth_perception.layers import HybridEncoder
 from depth_perception.systems import build_network
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from depth_perception.bench.measure import peak_bytes
-from depth_perception.networks import DptHead, resize_map, strips
-from depth_perception.networks.padding import padded_conv
+from depth_perception.layers import DptHead, resize_map, strips
+from depth_perception.layers.padding import padded_conv
 
 
 @pytest.mark.parametrize("circular", [False, True])
