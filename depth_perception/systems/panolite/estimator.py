@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...geometry import Camera
-from ...networks import resize_map
+from ...layers import resize_map
 from ...prediction import Prediction
 from ..estimator import DenseEstimator
 from ..image_input import plain_input
@@ -48,7 +48,7 @@ class PanoLiteEstimator(DenseEstimator):
         """Network input (1, 3, H, 2 H) of an image."""
         height, width = self.input_size(camera)
         top, rows, columns = _place(camera, height)
-        planes = plain_input(pixels, (rows, columns), camera.is_full_turn)
+        planes = plain_input(pixels, (rows, columns), camera.is_full_turn, "bilinear")
         return F.pad(planes, (0, width - columns, top, height - top - rows))
 
     def _run(self, images: Tensor, circular: bool) -> Tensor:

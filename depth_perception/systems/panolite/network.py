@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from ...networks.padding import check_multiples, doubled
+from ...layers.padding import check_multiples, doubled
 from .config import STRIDE, PanoLiteConfig
 
 _WAVES = 3  # of the latitude

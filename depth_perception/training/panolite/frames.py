@@ -41,15 +41,15 @@ class DataRecipe:
     """Training and validation frames.
 
     Attributes:
-        roots: folders of ``depth-perception worlds folder``. val_root: another one, with seeds of
-            its own; None: no validation.
+        roots: folders of ``depth-perception worlds folder``. val_roots: others, with seeds of their
+            own; none: no validation.
         sizes: resolution over the run, coarse to fine. Validation uses the last height of the last
             phase.
         max_depth_m: validation ignores ground truth beyond it.
     """
 
     roots: tuple[str, ...]
-    val_root: str | None = None
+    val_roots: tuple[str, ...] = ()
     sizes: tuple[SizePhase, ...] = (SizePhase(0.0, (256,)),)
     max_depth_m: float = 20.0
 
@@ -107,8 +107,8 @@ class PanoLiteData:
         self._worlds, self._data, self._changes = Worlds(data.roots), data, changes
         self._seed = seed
         self.held_out: Sequence[Batch] = ()
-        if data.val_root is not None:
-            unseen, height = Worlds((data.val_root,)), data.final_height
+        if data.val_roots:
+            unseen, height = Worlds(data.val_roots), data.final_height
 
             def validation(item: int, _: int) -> Batch:
                 frame, camera_m = unseen[item]
