@@ -26,4 +26,5 @@ class PanoLiteOptions(EstimatorOptions):
         unit="m",
         minimum=0.01,
         maximum=100.0,
+        group="scale",
     )

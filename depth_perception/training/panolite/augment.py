@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-from torch import Tensor
 
+from ...data.frames import PanoramaFrame
 from ...geometry import Equirectangular, SamplingGrid
 from ...geometry.rotations import view_rotation
 
@@ -38,21 +38,19 @@ class AugmentRecipe:
     cap: float = 0.25
 
 
-def mounted(
-    rgb: Tensor, range_m: Tensor, recipe: AugmentRecipe, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
-    """Rotate a panorama (3, H, W) and its range (H, W) by any yaw and a tilt, and mirror half."""
-    height, width = range_m.shape
-    maps = (rgb, range_m)
+def mounted(frame: PanoramaFrame, recipe: AugmentRecipe, rng: np.random.Generator) -> PanoramaFrame:
+    """A panorama and its range rotated by any yaw and a tilt, and mirrored by half a chance."""
+    height, width = frame.range_m.shape
+    maps = (frame.rgb, frame.range_m)
     if rng.random() < 0.5 and recipe.tilt_deg > 0:
         pitch, roll = np.radians(rng.uniform(-recipe.tilt_deg, recipe.tilt_deg, 2))
         camera = Equirectangular(height, width)
         turn = view_rotation(0.0, float(pitch), float(roll)).float()
         grid = SamplingGrid.of(camera, camera.rays() @ turn.T)
-        maps = grid.sample(rgb), grid.sample(range_m, "nearest")
+        maps = grid.sample(frame.rgb), grid.sample(frame.range_m, "nearest")
     shift, mirror = int(rng.integers(width)), rng.random() < 0.5
     rgb, range_m = (m.roll(shift, -1).flip(-1) if mirror else m.roll(shift, -1) for m in maps)
-    return rgb, range_m
+    return replace(frame, rgb=rgb, range_m=range_m)
 
 
 def photographed(

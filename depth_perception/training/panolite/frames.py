@@ -93,11 +93,10 @@ class Worlds:
     def __len__(self) -> int:
         return self._ends[-1]
 
-    def __getitem__(self, index: int) -> tuple[PanoramaFrame, float]:
+    def __getitem__(self, index: int) -> PanoramaFrame:
         place = bisect.bisect_right(self._ends, index)
         folder = self._folders[place]
-        index -= self._ends[place] - len(folder)
-        return folder[index], float(folder.frames[index]["camera_height_m"])
+        return folder[index - self._ends[place] + len(folder)]
 
 
 class PanoLiteData:
@@ -111,8 +110,7 @@ class PanoLiteData:
             unseen, height = Worlds(data.val_roots), data.final_height
 
             def validation(item: int, _: int) -> Batch:
-                frame, camera_m = unseen[item]
-                return _batch([_row(frame.rgb, frame.range_m, camera_m, height)], 0)
+                return _batch([_row(unseen[item], height)], 0)
 
             self.held_out = HeldOut(len(unseen), val_frames, validation)
 
@@ -126,9 +124,8 @@ class PanoLiteData:
         rows = []
         for item, generator in zip(draw.items, draw.generators, strict=True):
             rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-            frame, camera_m = self._worlds[item]
-            maps = mounted(frame.rgb, frame.range_m, self._changes, rng)
-            rows.append(_row(*maps, camera_m, height, (self._changes, rng)))
+            frame = mounted(self._worlds[item], self._changes, rng)
+            rows.append(_row(frame, height, (self._changes, rng)))
         return _batch(rows, draw.step)
 
 
@@ -137,22 +134,22 @@ Row = tuple[np.ndarray, np.ndarray, float]
 
 
 def _row(
-    rgb: Tensor,
-    range_m: Tensor,
-    camera_m: float,
+    frame: PanoramaFrame,
     height: int,
     changes: tuple[AugmentRecipe, np.random.Generator] | None = None,
 ) -> Row:
     """A frame at ``height`` rows: image by the mean over each pixel, range by its nearest pixel."""
     size = (2 * height, height)
-    kernel = cv2.INTER_AREA if len(range_m) >= height else cv2.INTER_LINEAR
-    picture = np.ascontiguousarray(rgb.permute(1, 2, 0).numpy())
+    kernel = cv2.INTER_AREA if len(frame.range_m) >= height else cv2.INTER_LINEAR
+    picture = np.ascontiguousarray(frame.rgb.permute(1, 2, 0).numpy())
     picture = cv2.resize(picture, size, interpolation=kernel)
-    metres = cv2.resize(range_m.numpy(), size, interpolation=cv2.INTER_NEAREST)
+    metres = cv2.resize(frame.range_m.numpy(), size, interpolation=cv2.INTER_NEAREST)
     if changes is not None:
         picture, free = photographed(picture, *changes)
         metres[~free] = 0
-    return picture, metres, camera_m
+    if frame.camera_height_m is None:
+        raise ValueError(f"frame {frame.name} has no camera height: write the folder again")
+    return picture, metres, frame.camera_height_m
 
 
 def _batch(rows: list[Row], step: int) -> Batch:
