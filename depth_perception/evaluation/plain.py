@@ -85,7 +85,7 @@ def predict_values(
 
     def predict(sample: Sample) -> Values:
         camera = sample.camera if with_camera else None
-        known = at_height(estimator, getattr(sample.frame, "camera_height_m", None))
+        known = for_camera_height(estimator, getattr(sample.frame, "camera_height_m", None))
         prediction = known(sample.image, camera)
         if alignment is Alignment.SCALE_SHIFT:
             found = Values(prediction.values.cpu(), prediction.space)
@@ -96,7 +96,7 @@ def predict_values(
     return predict
 
 
-def at_height(estimator: Estimator, camera_height_m: float | None) -> Estimator:
+def for_camera_height(estimator: Estimator, camera_height_m: float | None) -> Estimator:
     """The estimator for a height of the camera, if it is known and the model takes it."""
     if camera_height_m is None or not hasattr(estimator.options, "camera_height_m"):
         return estimator

@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate
 
 from ..data.reality import RealFrame
 from ..systems import Estimator
-from .plain import at_height
+from .plain import for_camera_height
 from .report import Sheet
 
 _HEADER = ("image", "AbsRel", "δ<1.25", "factor", "AbsRel, scaled", "δ<1.25, scaled")
@@ -62,7 +62,7 @@ def score_real(
     scores = []
     for index in track(len(frames)):
         frame: RealFrame = frames[index]
-        known = at_height(estimator, frame.camera_height_m)
+        known = for_camera_height(estimator, frame.camera_height_m)
         prediction = known(frame.rgb.permute(1, 2, 0).contiguous(), frame.camera)
         score = _score(frame, prediction.depth.cpu(), max_depth_m)
         if score is not None:

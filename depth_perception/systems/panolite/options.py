@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...options import model_option, shared
-from ..options import EstimatorOptions, Seam
-
-CAMERA_HEIGHT_M = 1.5
+from ...options import model_option
+from ...scale.options import GroundOptions
+from ..options import EstimatorOptions
 
 
 @dataclass(frozen=True)
@@ -18,9 +17,8 @@ class PanoLiteOptions(EstimatorOptions):
 
     lacks: ClassVar[Mapping[str, str]] = {"seam": ""}
 
-    seam: Seam = shared(EstimatorOptions, "seam", default="circular")
     camera_height_m: float = model_option(
-        CAMERA_HEIGHT_M,
+        GroundOptions.height_m,
         "Height of the camera above the ground. All distances are proportional to it; the model "
         "is trained for 0.2 to 2.5 m.",
         unit="m",
