@@ -20,6 +20,11 @@ Precision = Literal["float32", "float16", "bfloat16"]
 T = TypeVar("T")
 
 _KEY = "option"
+_TYPES = (
+    (bool, bool, "True or False"),
+    (int, Integral, "a whole number"),
+    (float, Real, "a number"),
+)
 
 
 @dataclass(frozen=True)
@@ -106,22 +111,41 @@ class Option:
         pattern = self.typed_default(default)
         if value is None and (default is None or self.unset is not None):
             return
-        if isinstance(pattern, bool):
-            if not isinstance(value, bool):
-                raise TypeError(f"{name} must be True or False, got {value!r}")
-        elif isinstance(pattern, int):
-            if isinstance(value, bool) or not isinstance(value, Integral):
-                raise TypeError(f"{name} must be a whole number, got {value!r}")
-        elif isinstance(pattern, float) and (
-            isinstance(value, bool) or not isinstance(value, Real)
-        ):
-            raise TypeError(f"{name} must be a number, got {value!r}")
+        for kind, allowed, words in _TYPES:
+            if isinstance(pattern, kind):
+                if not isinstance(value, allowed) or isinstance(value, bool) != (kind is bool):
+                    raise TypeError(f"{name} must be {words}, got {value!r}")
+                break
         if (reason := self._fault(name, value)) is not None:
             raise ValueError(reason)
 
 
 def option(default: Any, text: str, **properties: Any) -> Any:
-    """A dataclass field that is an option; ``properties`` are further fields of :class:`Option`."""
+    """A dataclass field that is an option; ``properties`` are further fields of :class:`Option`.
+
+    ``within=(low, high)`` stands for its minimum and maximum.
+
+    Raises:
+        TypeError: the default has no type that a ROS parameter can have.
+    """
+    made = flag(default, text, **properties)
+    said: Option = made.metadata[_KEY]
+    pattern = said.typed_default(default)
+    first = pattern[0] if isinstance(pattern, tuple) and pattern else pattern
+    if not said.library_only and not isinstance(first, (bool, int, float, str)):
+        raise TypeError(
+            f"the option {text!r} cannot be a ROS parameter with the default {pattern!r}: a None "
+            "needs `unset`, a tuple at least one element, or set library_only"
+        )
+    return made
+
+
+def flag(
+    default: Any, text: str, *, within: tuple[float, float] | None = None, **properties: Any
+) -> Any:
+    """An option of a command alone, whose default may be None, empty or MISSING."""
+    if within is not None:
+        properties["minimum"], properties["maximum"] = within
     return field(default=default, metadata={_KEY: Option(text, **properties)})
 
 
@@ -162,15 +186,21 @@ def shared(
 
 
 def documented(kind: type[T]) -> type[T]:
-    """Decorate a dataclass so that tyro shows the texts of its options as help."""
+    """Decorate a dataclass so that tyro shows the texts of its options as help.
+
+    Texts say themselves what happens without the option: no default None or () is shown.
+    """
     import tyro
 
     hints = get_type_hints(kind, include_extras=True)
     for item in fields(kind):
+        shown: dict[str, Any] = {}
         if (said := option_of(item)) is not None:
-            text = f"{said.text} [{said.unit}]" if said.unit else said.text
-            hints[item.name] = Annotated[hints[item.name], tyro.conf.arg(help=text)]
-            item.type = hints[item.name]
+            shown["help"] = f"{said.text} [{said.unit}]" if said.unit else said.text
+        if item.default is None or item.default == ():
+            shown["help_behavior_hint"] = ""
+        if shown:
+            hints[item.name] = item.type = Annotated[hints[item.name], tyro.conf.arg(**shown)]
     kind.__annotations__ = {name: hints[name] for name in kind.__annotations__}
     return kind
 
@@ -190,6 +220,21 @@ def options(kind: type[Any], prefix: str = "") -> Iterator[tuple[str, Option, An
             yield f"{prefix}{item.name}", said, item.default
         elif dataclasses.is_dataclass(item.default_factory):
             yield from options(item.default_factory, f"{prefix}{item.name}.")
+
+
+def check_signs(
+    values: object, positive: str = "", not_negative: str = "", shares: str = ""
+) -> None:
+    """Raise ValueError unless numbers of an object, by their names, are so; shares: in [0, 1]."""
+    for name in positive.split():
+        if not getattr(values, name) > 0:
+            raise ValueError(f"{name} must be positive, got {getattr(values, name)}")
+    for name in not_negative.split():
+        if not getattr(values, name) >= 0:
+            raise ValueError(f"{name} must not be negative, got {getattr(values, name)}")
+    for name in shares.split():
+        if not 0 <= getattr(values, name) <= 1:
+            raise ValueError(f"{name} must lie in [0, 1], got {getattr(values, name)}")
 
 
 def check_options(values: Any) -> None:

@@ -181,6 +181,17 @@ class Prediction:
         points = self.camera.unproject(depth, self.kind)
         return torch.where(usable[..., None], points, torch.full_like(points, torch.nan))
 
+    @property
+    def segment_map(self) -> Tensor:
+        """:attr:`segments` of a panoptic prediction.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.segments is None:
+            raise ValueError("this prediction has no segments: use a panoptic model")
+        return self.segments
+
     def segment_statistics(self, options: StatisticsOptions | None = None) -> SegmentStatistics:
         """Depth, position and size of all instances, in their order, on the device.
 
@@ -188,10 +199,8 @@ class Prediction:
             AffineInvariantError: see :attr:`depth`.
             ValueError: the prediction has no segments.
         """
-        if self.segments is None:
-            raise ValueError("this prediction has no segments: use a panoptic model")
         return segment_statistics(
-            self.segments,
+            self.segment_map,
             [instance.id for instance in self.instances],
             self.depth,
             self.points(),

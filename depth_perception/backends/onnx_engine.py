@@ -17,15 +17,8 @@ _OPSET = 20
 
 def export(capture: nn.Module, images: Tensor, folder: Path, precision: Precision) -> None:
     """Write ``graph.onnx`` and its weights beside it."""
-    torch.onnx.export(
-        capture,
-        (images,),
-        folder / _FILE,
-        dynamo=True,
-        opset_version=_OPSET,
-        external_data=True,
-        verbose=False,
-    )
+    how = {"dynamo": True, "opset_version": _OPSET, "external_data": True, "verbose": False}
+    torch.onnx.export(capture, (images,), folder / _FILE, **how)
 
 
 def open_graph(folder: Path, backend: Backend, device: torch.device, precision: Precision) -> Run:

@@ -36,6 +36,10 @@ class Comparison:
         found = measure(variants, self.device, python_memory=self._python_memory, **counts)
         return Stage(work, found, tuple(differences()), moved_bytes)
 
+    def asked(self, *names: str) -> dict[str, Any]:
+        """Options by name, for settings."""
+        return {name: getattr(self.options, name) for name in names}
+
     def result(
         self, bench: str, stages: Sequence[Stage], settings: Mapping[str, Any], *notes: str
     ) -> Result:
@@ -47,7 +51,10 @@ class Comparison:
         if settings.get("backends", ["torch"]) != ["torch"]:
             words += settings["backends"]
         notes = (*self._notes, *notes)
-        told = (f"{key} {_words(value)}" for key, value in settings.items())
+        told = [
+            f"{key} {' '.join(value) if isinstance(value, list) else value}"
+            for key, value in settings.items()
+        ]
         return Result(
             "-".join(words).replace(":", "-"),
             machine,
@@ -79,7 +86,3 @@ def comparison(options: Repeated, *, python_memory: bool = False) -> Iterator[Co
     device = bench_device(options.device)
     with torch_threads(options.threads), torch.inference_mode():
         yield Comparison(options, device, python_memory)
-
-
-def _words(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -57,16 +57,9 @@ class GpuPlan:
 
 
 TINY = GpuPlan(
-    device="cpu",
-    model="panda-tiny",
-    heights=(56, 112, 168),
-    image_height=64,
-    ppd="ppd-tiny",
-    ppd_size=(32, 48),
-    ppd_steps=2,
-    half="bfloat16",
-    repeats=1,
-)
+    device="cpu", model="panda-tiny", heights=(56, 112, 168), image_height=64,
+    ppd="ppd-tiny", ppd_size=(32, 48), ppd_steps=2, half="bfloat16", repeats=1,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

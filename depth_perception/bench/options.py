@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, get_args
 
 import tyro
 
-from ..options import Precision, check_options, documented, option, shared
+from ..options import Precision, check_options, documented, flag, option, shared
 
 Size = Literal["small", "large"]
 SIZES: dict[str, tuple[int, int]] = {"small": (960, 504), "large": (1920, 1008)}
@@ -26,9 +26,9 @@ Hidden = tyro.conf.Suppress  # an option of the library, not of the command line
 class Output:
     """Where results go besides the terminal."""
 
-    json: Path | None = option(None, "write all numbers to this file.")
-    markdown: Path | None = option(None, "write the table to this file.")
-    folder: Path | None = option(
+    json: Path | None = flag(None, "write all numbers to this file.")
+    markdown: Path | None = flag(None, "write the table to this file.")
+    folder: Path | None = flag(
         None,
         "write all numbers into this folder, in a file named by bench, model, size and hardware, "
         "and by precision and backends if they are not the defaults.",
@@ -61,7 +61,7 @@ class Saved:
 class Machine(Saved):
     """The hardware alone: rates of a matrix product and of a copy."""
 
-    device: str | None = option(
+    device: str | None = flag(
         None, "cpu, cuda or cuda:N; by default CUDA where it is available, else the CPU."
     )
     precision: Precision = option(
@@ -69,7 +69,7 @@ class Machine(Saved):
         "of matrix products. Baselines of the Depth Anything family are in float32.",
         choices=get_args(Precision),
     )
-    threads: int | None = option(
+    threads: int | None = flag(
         None, "threads of PyTorch on the CPU; by default PyTorch's choice.", minimum=1
     )
 
@@ -96,14 +96,14 @@ class Network(Repeated):
     """
 
     model: tyro.conf.Positional[str]
-    checkpoint: str | None = option(
+    checkpoint: str | None = flag(
         None, "weights file; by default the downloaded or bundled weights, else random ones."
     )
     random_weights: bool = option(False, "use random weights in any case.")
-    height: int | None = option(
+    height: int | None = flag(
         None, "rows of the network's input; by default those of the model.", minimum=1
     )
-    width: int | None = option(
+    width: int | None = flag(
         None, "columns of the network's input; by default twice the rows.", minimum=1
     )
     backends: tuple[str, ...] = option(
@@ -155,7 +155,7 @@ class Estimator(Network):
 class Profile(Network):
     """Where the time of a network of the Depth Anything family goes: published program and ours."""
 
-    picture: Path | None = option(None, "draw the times to this file (PNG, SVG, PDF).")
+    picture: Path | None = flag(None, "draw the times to this file (PNG, SVG, PDF).")
     backends: Hidden[tuple[str, ...]] = ("torch",)
     repeats: Hidden[int] = 1
     warm_up: Hidden[int] = 1
@@ -198,7 +198,7 @@ class Panoptic(Repeated):
     segments: int = option(60, "proposed things, 200 at most; most of them survive.")
     height: int = option(1024, "rows of image and maps, a multiple of 32.")
     width: int = option(2048, "columns of image and maps, a multiple of 32.")
-    whole: Literal["panopticdepth-r50", "panopticdepth-tiny"] | None = option(
+    whole: Literal["panopticdepth-r50", "panopticdepth-tiny"] | None = flag(
         None, "also measure the peak memory of a whole frame of this model, with random weights."
     )
     repeats: int = shared(Repeated, "repeats", default=3)

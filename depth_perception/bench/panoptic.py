@@ -108,13 +108,9 @@ def bench_panoptic(options: Panoptic) -> Result:
             notes.append(f"{work}: {note}")
         if options.whole is not None:
             notes.append(_whole(options, scene, limits, bench.device))
-        settings = {
-            "things": options.segments,
-            "stuff": len(PANOPTICDEPTH.classes),
-            "maps": f"{options.width}x{options.height}",
-            "precision": options.precision,
-            "repeats": options.repeats,
-        }
+        settings = {"things": options.segments, "stuff": len(PANOPTICDEPTH.classes)}
+        settings |= {"maps": f"{options.width}x{options.height}"}
+        settings |= bench.asked("precision", "repeats")
         return bench.result("panoptic", stages, settings, *notes)
 
 

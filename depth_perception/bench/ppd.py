@@ -40,14 +40,9 @@ def bench_ppd(options: Ppd) -> Result:
         network, moge, weights = _networks(options, bench.device)
         scene = _Scene(bench, options, network, moge)
         stages = list(scene.stages())
-        settings = {
-            "model": options.model,
-            "weights": weights,
-            "input": f"{options.width}x{options.height}",
-            "steps": options.steps,
-            "precision": options.precision,
-            "repeats": options.repeats,
-        }
+        settings = {"model": options.model, "weights": weights}
+        settings |= {"input": f"{options.width}x{options.height}"}
+        settings |= bench.asked("steps", "precision", "repeats")
         return bench.result("ppd", stages, settings, *scene.notes())
 
 

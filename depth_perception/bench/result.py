@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
+from ..io.sheet import Sheet
 from .options import Output
 
 _PLAIN_WIDTH = 200  # columns of a table that is piped into a file or another program
@@ -220,30 +219,21 @@ class Result:
     text_columns: int = 1
     failure: str = ""
 
-    def table(self) -> Table:
-        """The table for a terminal."""
-        result = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for index, title in enumerate(self.header):
-            side = "left" if index < self.text_columns else "right"
-            result.add_column(title, justify=side, no_wrap=True)
-        for row in self.rows:
-            result.add_row(*row)
-        return result
+    @property
+    def sheet(self) -> Sheet:
+        """The table."""
+        return Sheet(self.header, self.rows, self.text_columns)
 
     def markdown(self) -> str:
         """Table and lines as Markdown."""
-        text = [f"* {line}" for line in self.lines]
-        if self.header:
-            sides = "|---" * self.text_columns + "|--:" * (len(self.header) - self.text_columns)
-            head, *rows = ("| " + " | ".join(row) + " |" for row in (self.header, *self.rows))
-            text = [head, sides + "|", *rows, "", *text]
-        return "\n".join(text) + "\n"
+        lines = "".join(f"* {line}\n" for line in self.lines)
+        return f"{self.sheet.markdown()}\n{lines}" if self.header else lines
 
     def show(self, console: Console) -> None:
         """Print table and lines; in a file the table is as wide as it needs."""
         if self.header:
             wide = console if console.is_terminal else Console(width=_PLAIN_WIDTH)
-            wide.print(self.table())
+            wide.print(self.sheet.table())
         for line in self.lines:
             console.print(line)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from ..data.names import check_name
-from ..options import documented, option
+from ..io.atomic import write_bytes
+from ..options import documented, flag, option
 from .terminal import failed, plain_table, table_console
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class List:
     """List the data sets that can be read, or describe the layout of one."""
 
-    name: tyro.conf.Positional[str | None] = option(None, "a data set; without it all are listed.")
+    name: tyro.conf.Positional[str | None] = flag(None, "a data set; without it all are listed.")
 
     def run(self, console: Console) -> int:
         if self.name is not None:
@@ -60,16 +61,14 @@ class List:
 class Check:
     """Verify that a data set is complete and plausible. Nothing is written."""
 
-    name: tyro.conf.Positional[str] = option(
-        MISSING, "a data set, see `depth-perception data list`."
-    )
-    root: tyro.conf.Positional[Path] = option(MISSING, "folder of the data set.")
-    split: str | None = option(None, "require this split; by default any.")
-    listing: Annotated[Path | None, tyro.conf.arg(name="list")] = option(
+    name: tyro.conf.Positional[str] = flag(MISSING, "a data set, see `depth-perception data list`.")
+    root: tyro.conf.Positional[Path] = flag(MISSING, "folder of the data set.")
+    split: str | None = flag(None, "require this split; by default any.")
+    listing: Annotated[Path | None, tyro.conf.arg(name="list")] = flag(
         None, "list of frames; by default the official one."
     )
     sample: int = option(6, "number of frames to read of each split; 0 reads all.")
-    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = option(
+    json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = flag(
         None, "also write the result to this file."
     )
 
@@ -102,9 +101,8 @@ class Check:
         verdict = "OK" if result.usable else "unusable"
         console.print(f"{result.name} in {result.root}: {verdict}")
         if self.json_file is not None:
-            self.json_file.parent.mkdir(parents=True, exist_ok=True)
             content = asdict(result) | {"root": str(result.root), "usable": result.usable}
-            self.json_file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            write_bytes(self.json_file, f"{json.dumps(content, indent=2)}\n".encode())
         return 0 if result.usable else 1
 
 
@@ -113,10 +111,8 @@ class Check:
 class Tiny:
     """Write a few small frames of synthetic worlds in the layout of a data set."""
 
-    name: tyro.conf.Positional[str] = option(
-        MISSING, "a data set, see `depth-perception data list`."
-    )
-    out: tyro.conf.Positional[Path] = option(MISSING, "folder to write, empty or missing.")
+    name: tyro.conf.Positional[str] = flag(MISSING, "a data set, see `depth-perception data list`.")
+    out: tyro.conf.Positional[Path] = flag(MISSING, "folder to write, empty or missing.")
 
     def run(self, console: Console) -> int:
         check_name(self.name)
@@ -134,7 +130,7 @@ class Tiny:
 class Index:
     """Write the list of frames of a Cityscapes-DVPS split, like PanopticDepth's converter."""
 
-    root: tyro.conf.Positional[Path] = option(MISSING, "the folder `video_sequence`.")
+    root: tyro.conf.Positional[Path] = flag(MISSING, "the folder `video_sequence`.")
     split: str = option("train", "train, val or test.")
 
     def run(self, console: Console) -> int:
@@ -145,15 +141,11 @@ class Index:
         return 0
 
 
-Action = (
-    Annotated[List, tyro.conf.subcommand("list", prefix_name=False)]
-    | Annotated[Check, tyro.conf.subcommand("check", prefix_name=False)]
-    | Annotated[Tiny, tyro.conf.subcommand("tiny", prefix_name=False)]
-    | Annotated[Index, tyro.conf.subcommand("index", prefix_name=False)]
-)
-
-
-def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
+def main(
+    action: tyro.conf.OmitArgPrefixes[
+        tyro.conf.OmitSubcommandPrefixes[List | Check | Tiny | Index]
+    ],
+) -> int:
     """Data sets in their published layouts.
 
     Args:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ..systems import ModelCard, models, weights_path
 from .terminal import plain_table, table_console
-
-if TYPE_CHECKING:
-    from ..systems import ModelCard
 
 
 def main(*, wide: bool = False, all: bool = False) -> int:
@@ -17,11 +13,9 @@ def main(*, wide: bool = False, all: bool = False) -> int:
         wide: also show titles, heights of the network input, notes and sources.
         all: also show the small models without released weights that tests and tutorials train.
     """
-    from ..systems import models
-
     table = plain_table()
-    table.add_column("model", no_wrap=True)
-    table.add_column("camera", no_wrap=True)
+    for column in ("model", "camera"):
+        table.add_column(column, no_wrap=True)
     table.add_column("output", min_width=10)
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("weights licence", min_width=12)
@@ -31,25 +25,15 @@ def main(*, wide: bool = False, all: bool = False) -> int:
             table.add_column(column)
     for model in models():
         if all or not model.for_tests:
-            table.add_row(*_cells(model, wide))
+            camera = "360°" if model.camera == "equirectangular" else model.camera
+            size = f"{model.parameters / 1e6:.1f} M"
+            installed = "yes" if weights_path(model.name).is_file() else "-"
+            cells = [model.name, camera, _values(model), size, model.weights_licence, installed]
+            if wide:
+                cells += [str(model.default_height), model.title, model.notes, model.source]
+            table.add_row(*cells)
     table_console(240).print(table)
     return 0
-
-
-def _cells(model: ModelCard, wide: bool) -> list[str]:
-    from ..systems import weights_path
-
-    cells = [
-        model.name,
-        "360°" if model.camera == "equirectangular" else model.camera,
-        _values(model),
-        f"{model.parameters / 1e6:.1f} M",
-        model.weights_licence,
-        "yes" if weights_path(model.name).is_file() else "-",
-    ]
-    if wide:
-        cells += [str(model.default_height), model.title, model.notes, model.source]
-    return cells
 
 
 def _values(model: ModelCard) -> str:

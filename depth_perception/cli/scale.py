@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from ..io.atomic import write_bytes
 from .terminal import failed, plain_console
 
 SPEED_MPS = {"street": 3.0, "courtyard": 1.5, "corridor": 1.0, "room": 0.8}
@@ -73,14 +74,9 @@ def main(
         console.print(table)
         if json_file is not None:
             document = {"protocol": asdict(protocol), "rows": [score.row() for score in scores]}
-            _write(json_file, json.dumps(document, indent=2) + "\n")
+            write_bytes(json_file, f"{json.dumps(document, indent=2)}\n".encode())
         if markdown is not None:
-            _write(markdown, table)
+            write_bytes(markdown, table.encode())
     except (KeyError, OSError, ValueError, RuntimeError) as error:  # KeyError: no such model
         return failed("scale", error)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
 
+from .. import systems
 from .terminal import failed, plain_table, table_console
-
-if TYPE_CHECKING:
-    from ..systems import ModelCard
 
 
 def main(
@@ -44,26 +42,23 @@ def main(
     if name is None:
         return failed(f"weights {action}", "the name of a model is missing", 2)
 
-    from ..systems import FetchError, card, fetch, weights_path
-
     try:
-        card(name)
+        systems.card(name)
         if action == "convert":
             return _convert(name, checkpoint, output, half)
-        print(weights_path(name, directory) if action == "path" else fetch(name, directory))
+        located = systems.weights_path if action == "path" else systems.fetch
+        print(located(name, directory))
     except KeyError as error:
         return failed("weights", error, 2)
-    except FetchError as error:
+    except systems.FetchError as error:
         return failed("weights", error)
     return 0
 
 
 def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool) -> int:
-    from ..systems.catalog import system_of
-
     if output is None or output.suffix != ".safetensors":
         return failed("weights convert", "--output must be a file ending in .safetensors", 2)
-    if system_of(name).name == "moge":
+    if systems.system_of(name).name == "moge":
         text = (
             f"the files of {name} contain the configuration of the network, which safetensors "
             "cannot store: use them as they are"
@@ -90,22 +85,21 @@ def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool
 
 
 def _print_table(directory: Path | None) -> None:
-    from ..systems import models, weights_folder, weights_path
-
     table = plain_table()
     table.add_column("model", no_wrap=True)
     for column in ("here", "file", "to get it"):
         table.add_column(column, overflow="fold")
-    for model in models():
-        path = weights_path(model.name, directory)
+    for model in systems.models():
+        path = systems.weights_path(model.name, directory)
         here = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "-"
         table.add_row(model.name, here, path.name, _way(model))
     console = table_console(160)
     console.print(table)
-    console.print(f"folder: {directory or weights_folder()}", highlight=False, soft_wrap=True)
+    folder = directory or systems.weights_folder()
+    console.print(f"folder: {folder}", highlight=False, soft_wrap=True)
 
 
-def _way(model: ModelCard) -> str:
+def _way(model: systems.ModelCard) -> str:
     if model.embedded:
         return "in the package"
     if model.hub_repo is not None:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
 from ..data.world_options import BASELINE_M, FolderOptions, Kind, Look, Walk
-from ..options import documented, option
+from ..options import documented, flag, option
 from .terminal import failed, plain_console
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Lens:
 class Sheet:
     """Draw image, range and classes of some worlds side by side into a PNG."""
 
-    out: tyro.conf.Positional[Path] = option(MISSING, "PNG to write.")
+    out: tyro.conf.Positional[Path] = flag(MISSING, "PNG to write.")
     kind: Kind = option("any", "kind of world.")
     seed: int = option(0, "first seed.")
     count: int = option(8, "number of worlds.")
@@ -72,7 +72,7 @@ class Sheet:
 class Folder:
     """Write a data set, or continue an interrupted one."""
 
-    out: tyro.conf.Positional[Path] = option(MISSING, "folder of the data set.")
+    out: tyro.conf.Positional[Path] = flag(MISSING, "folder of the data set.")
     seed: int = option(0, "first seed; each world has its own.")
     count: int = option(100, "number of worlds.")
     workers: int = option(0, "number of processes; 0 renders in this one.")
@@ -98,7 +98,7 @@ class Folder:
 class Bag:
     """Write a bag of a walk through one world, with exact depth and TF."""
 
-    out: tyro.conf.Positional[Path] = option(MISSING, "folder of the bag; it must not exist.")
+    out: tyro.conf.Positional[Path] = flag(MISSING, "folder of the bag; it must not exist.")
     kind: Kind = option("any", "kind of world.")
     seed: int = option(0, "seed of the world.")
     lens: Lens = field(default_factory=Lens)
@@ -120,7 +120,7 @@ class Bag:
 class Stereo:
     """Write panorama triplets with exact range, in the layout of 3D60."""
 
-    out: tyro.conf.Positional[Path] = option(
+    out: tyro.conf.Positional[Path] = flag(
         MISSING, "folder of the data set; its list of frames is split.txt."
     )
     kind: Kind = option("any", "kind of world.")
@@ -164,7 +164,7 @@ class Stereo:
 class Dvps:
     """Write short videos of streets with segments and depth, in the layout of Cityscapes-DVPS."""
 
-    out: tyro.conf.Positional[Path] = option(MISSING, "folder of the data set.")
+    out: tyro.conf.Positional[Path] = flag(MISSING, "folder of the data set.")
     split: str = option("train", "train, val or test.")
     seed: int = option(0, "first seed; each video has its own street.")
     count: int = option(100, "number of videos.")
@@ -203,16 +203,10 @@ def _view(frame: Frame) -> View:
     return View(frame.rgb.permute(2, 0, 1), torch.where(known, frame.range_m, 0))
 
 
-Action = (
-    Annotated[Sheet, tyro.conf.subcommand("sheet", prefix_name=False)]
-    | Annotated[Folder, tyro.conf.subcommand("folder", prefix_name=False)]
-    | Annotated[Bag, tyro.conf.subcommand("bag", prefix_name=False)]
-    | Annotated[Stereo, tyro.conf.subcommand("stereo", prefix_name=False)]
-    | Annotated[Dvps, tyro.conf.subcommand("dvps", prefix_name=False)]
-)
+Action = Sheet | Folder | Bag | Stereo | Dvps
 
 
-def main(action: tyro.conf.OmitArgPrefixes[Action]) -> int:
+def main(action: tyro.conf.OmitArgPrefixes[tyro.conf.OmitSubcommandPrefixes[Action]]) -> int:
     """Render synthetic worlds with exact ground truth: images, data sets or bags.
 
     Args:

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from ..geometry import Pinhole
-from ..io.atomic import replacing
+from ..io.atomic import write_text
 from ..io.images import read_image
 from ..segment_classes import CITYSCAPES
 from .files import rgb_tensor, write_samples
@@ -51,7 +51,7 @@ class DvpsFiles:
     """Paths of the files of a frame.
 
     Attributes:
-        prefix: common prefix of the file names.
+        prefix: common prefix of the file names; the video comes before the first underscore.
         image, depth: their files. labels: files of segments, or classes and instances on SemKITTI.
         focal_px: focal length, if the name of the depth file has it.
     """
@@ -61,11 +61,6 @@ class DvpsFiles:
     labels: tuple[Path, ...]
     depth: Path
     focal_px: float | None = None
-
-    @property
-    def sequence(self) -> str:
-        """The video of the frame."""
-        return self.prefix.partition("_")[0]
 
 
 class DvpsReader:
@@ -91,13 +86,6 @@ class DvpsReader:
 
     def __len__(self) -> int:
         return len(self.files)
-
-    def sequences(self) -> dict[str, list[int]]:
-        """The frames of each video, in order."""
-        found: dict[str, list[int]] = {}
-        for index, files in enumerate(self.files):
-            found.setdefault(files.sequence, []).append(index)
-        return found
 
     def __getitem__(self, index: int) -> PanopticFrame:
         """One frame.
@@ -162,8 +150,7 @@ def write_index(root: str | Path, split: str) -> int:
         names = {"image": files.image, "depth": files.depth, "seg": files.labels[0]}
         size = {"height": image.shape[0], "width": image.shape[1]}
         entries.append(size | {key: path.name for key, path in names.items()})
-    with replacing(index_path(root, split)) as part:
-        part.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    write_text(index_path(root, split), json.dumps(entries, indent=1) + "\n")
     return len(entries)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..io.atomic import replacing
+from ..io.atomic import write_bytes, write_text
 from ..io.depth_files import DepthReadError
 from ..io.images import read_image, write_image
 
@@ -31,7 +31,6 @@ def read_rgb(path: str | Path) -> Tensor:
 
 def write_rgb(path: Path, rgb: Tensor) -> None:
     """Write an image (3, H, W) uint8; its folder is created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_image(path, np.ascontiguousarray(rgb.permute(1, 2, 0).cpu().numpy()))
 
 
@@ -69,8 +68,7 @@ def write_samples(path: Path, samples: np.ndarray, *options: int) -> None:
     encoded, data = cv2.imencode(".png", np.ascontiguousarray(samples), options)
     if not encoded:
         raise OSError(f"cannot encode {path}")
-    with replacing(path) as part:
-        part.write_bytes(data.tobytes())
+    write_bytes(path, data.tobytes())
 
 
 def list_rows(path: str | Path, columns: Iterable[int], form: str) -> list[list[str]]:
@@ -97,11 +95,4 @@ def list_rows(path: str | Path, columns: Iterable[int], form: str) -> list[list[
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
     """Write a text file."""
-    with replacing(path) as part:
-        part.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an .npy file."""
-    with replacing(path) as part, part.open("wb") as file:
-        np.save(file, array)
+    write_text(path, "".join(f"{line}\n" for line in lines))

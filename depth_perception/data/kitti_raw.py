@@ -302,7 +302,6 @@ def read_calibration(folder: str | Path) -> KittiCalibration:
 def write_calibration(folder: str | Path, calibration: KittiCalibration) -> None:
     """Write the two files that :func:`read_calibration` reads."""
     folder, c = Path(folder), calibration
-    folder.mkdir(parents=True, exist_ok=True)
     cameras = {"P_rect_02": c.left, "P_rect_03": c.right, "R_rect_00": c.rectify}
     lidar = {"R": c.rotation, "T": c.translation}
     for name, entries in (("calib_cam_to_cam.txt", cameras), ("calib_velo_to_cam.txt", lidar)):

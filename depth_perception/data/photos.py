@@ -134,21 +134,11 @@ def kitti_photos(root: str | Path, listing: str) -> PhotoFolder:
     return PhotoFolder(files, _KITTI_PER_METRE, KITTI_CROP)
 
 
-class WorldPhotos:
-    """Pinhole images of synthetic worlds, as photos of unknown scene class.
-
-    Raises:
-        FileNotFoundError, ValueError: ``root`` is not a folder of such frames.
-    """
-
-    def __init__(self, root: str | Path) -> None:
-        self._frames = PinholeWorlds(root)
-
-    def __len__(self) -> int:
-        return len(self._frames)
+class WorldPhotos(PinholeWorlds):
+    """Pinhole images of synthetic worlds, as photos of unknown scene class."""
 
     def __getitem__(self, index: int) -> Photo:
-        frame = self._frames[index]
+        frame = super().__getitem__(index)
         return Photo(frame.rgb, torch.nan_to_num(frame.depth_m, posinf=0.0), UNKNOWN_SCENE)
 
 

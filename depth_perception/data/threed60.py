@@ -23,8 +23,8 @@ from ..geometry.stereo import RIGHT, UP
 from ..io.exr import ExrReadError, read_exr, write_exr
 from .files import check_depth_size, read_rgb, write_lines, write_rgb
 from .stereo import StereoFrame
+from .world_options import BASELINE_M
 
-BASELINE_M = 0.26
 MAX_RANGE_M = 8.0
 """Farther surfaces count as unknown in OmniDepth's training and evaluation."""
 

@@ -61,9 +61,7 @@ def score_frame(
     pixel if the sizes differ. Pixels without a prediction (NaN, infinite or not positive)
     lower ``coverage`` and do not count in the errors, which are NaN without any pixel.
     """
-    predicted = on_grid(predicted_m, ground_truth_m.shape[0], ground_truth_m.shape[1]).astype(
-        np.float64
-    )
+    predicted = on_grid(predicted_m, *ground_truth_m.shape).astype(np.float64)
     wanted = usable(ground_truth_m, max_depth_m)
     covered = wanted & usable(predicted)
     if not covered.any():
@@ -102,7 +100,7 @@ def relative_error(
     predicted_m: Depth, ground_truth_m: Depth, max_depth_m: float = MAX_DEPTH_M
 ) -> Depth:
     """Signed relative error (predicted - true) / true, (H, W); NaN where either is unknown."""
-    predicted = on_grid(predicted_m, ground_truth_m.shape[0], ground_truth_m.shape[1])
+    predicted = on_grid(predicted_m, *ground_truth_m.shape)
     counts = usable(ground_truth_m, max_depth_m) & usable(predicted)
     error = np.full(ground_truth_m.shape, np.nan, np.float32)
     np.divide(predicted - ground_truth_m, ground_truth_m, out=error, where=counts)

@@ -86,16 +86,9 @@ def distance_error(images: Mapping[int, ImageInstances]) -> float:
 
 def _read(one: Any, ground_truth_m: Depth | None) -> RecordedInstance:
     box = (one.box_x, one.box_y, one.box_width, one.box_height)
-    return RecordedInstance(
-        id=one.id,
-        class_id=one.class_id,
-        label=one.label,
-        is_thing=one.is_thing,
-        box=box,
-        distance_m=one.depth_median,
-        true_m=math.nan if ground_truth_m is None else _median(ground_truth_m, box, one.mask),
-        size_m=(one.size.x, one.size.y, one.size.z),
-    )
+    true_m = math.nan if ground_truth_m is None else _median(ground_truth_m, box, one.mask)
+    kind, size = (one.id, one.class_id, one.label, one.is_thing), one.size
+    return RecordedInstance(*kind, box, one.depth_median, true_m, (size.x, size.y, size.z))
 
 
 def _median(ground_truth_m: Depth, box: tuple[int, int, int, int], mask: Any) -> float:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 
-from ..io.bags import STORE, pixel_fields, stamp_ns
-from ..io.encodings import raw_pixels
+from ..io.bags import STORE, stamp_ns
+from ..io.encodings import pixel_fields, raw_pixels
 
 _FIELD_TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 8: "f8"}
 
@@ -77,7 +76,7 @@ def stamps(bag: Path, topic: str) -> tuple[int, ...]:
 
 def depth_maps(bag: Path, topic: str) -> Mapping[int, NDArray[np.float32]]:
     """Depth maps of a topic by header stamp, (H, W) float32 metres, 0 or NaN where unknown."""
-    return MappingProxyType({stamp_ns(m): decode_depth(m) for m in messages(bag, topic)})
+    return {stamp_ns(m): decode_depth(m) for m in messages(bag, topic)}
 
 
 def decode_depth(message: Any) -> NDArray[np.float32]:
@@ -133,13 +132,8 @@ def cloud_at(bag: Path, topic: str, wanted_ns: int) -> Cloud:
 
 def statuses(bag: Path, topic: str = "/diagnostics") -> tuple[Status, ...]:
     """All diagnostic statuses of a bag in recorded order."""
+    found = (status for message in messages(bag, topic) for status in message.status)
     return tuple(
-        Status(
-            status.name,
-            int(status.level),
-            status.message,
-            MappingProxyType({pair.key: pair.value for pair in status.values}),
-        )
-        for message in messages(bag, topic)
-        for status in message.status
+        Status(s.name, int(s.level), s.message, {pair.key: pair.value for pair in s.values})
+        for s in found
     )

@@ -82,27 +82,24 @@ class NodeSetup:
 
     def arguments(self, source: InputBag) -> list[str]:
         """The command line of the node for this source."""
-        parameters = {"model": self.model, "output_size": "input"}
-        farthest = card(self.model).max_depth_m
-        if farthest is not None:  # points near the limit of the model are sky, or unreliable
-            parameters["cloud.max_range_m"] = f"{_CLOUD_SHARE * farthest:.1f}"
-        if self.checkpoint is not None:
-            parameters["checkpoint"] = str(self.checkpoint.resolve())
-        if self.device is not None:
-            parameters["device"] = self.device
-        height = self.height
+        model, height = card(self.model), self.height
         if height is None and self.is_panoptic:  # otherwise the size of the input is used
-            height = card(self.model).default_height
-        if height is not None:
-            parameters["height"] = str(height)
-        if source.is_compressed:
-            parameters["image_transport"] = "compressed"
-        words = [word for pair in parameters.items() for word in ("-p", "{}:={}".format(*pair))]
-        rules = [_remapping(source), f"__node:={self.node_name}"]
+            height = model.default_height
+        farthest = model.max_depth_m  # points near the limit of the model are sky, or unreliable
+        parameters = {
+            "model": self.model,
+            "output_size": "input",
+            "cloud.max_range_m": None if farthest is None else f"{_CLOUD_SHARE * farthest:.1f}",
+            "checkpoint": self.checkpoint and self.checkpoint.resolve(),
+            "device": self.device,
+            "height": height,
+            "image_transport": "compressed" if source.is_compressed else None,
+        }
+        given = [("-p", f"{k}:={value}") for k, value in parameters.items() if value is not None]
+        given += [("-r", _remapping(source)), ("-r", f"__node:={self.node_name}")]
         if source.camera_info is not None:
-            rules.append(f"camera_info:={source.camera_info}")
-        words += [word for rule in rules for word in ("-r", rule)]
-        return ["--ros-args", *words]
+            given.append(("-r", f"camera_info:={source.camera_info}"))
+        return ["--ros-args", *(word for pair in given for word in pair)]
 
 
 def replay(

@@ -12,8 +12,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from ..io.bags import pixel_fields, stamp_ns
-from ..io.encodings import decode_image
+from ..io.bags import stamp_ns
+from ..io.encodings import decode_image, pixel_fields
 from ..io.ply import write_ply
 from ..systems.catalog import model
 from . import board, panoptic_board

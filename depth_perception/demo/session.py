@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..ros.compat.dds import PACKAGE, tuned_environment
+from ..ros.compat.large_messages import PACKAGE, tuned_environment
 
 # From 102 to 214 the ports of DDS fall into the ephemeral range of Linux.
 DOMAIN_IDS = (*range(1, 102), *range(215, 233))

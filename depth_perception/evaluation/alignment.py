@@ -54,7 +54,9 @@ def align(target: Tensor, pred: Tensor, mask: Tensor, how: Alignment) -> Tensor:
         return pred
     if how is Alignment.SCALE_SHIFT:
         scale, shift = scale_and_shift(target, pred, mask)
-        flat, mean = _flat(pred, mask), target.where(mask, 0).sum((1, 2, 3)) / mask.sum((1, 2, 3))
+        low, high = pred.where(mask, torch.inf), pred.where(mask, -torch.inf)
+        flat = low.amin((1, 2, 3)) == high.amax((1, 2, 3))
+        mean = target.where(mask, 0).sum((1, 2, 3)) / mask.sum((1, 2, 3))
         scale, shift = torch.where(flat, 0, scale), torch.where(flat, mean, shift)
         return scale.view(-1, 1, 1, 1) * pred + shift.view(-1, 1, 1, 1)
     factors = [
@@ -83,9 +85,3 @@ def aligned_depth(
     if space is DepthSpace.INVERSE_DEPTH:
         aligned = aligned.clamp_min(1 / max_depth_m)
     return space.to_depth(aligned)[0, 0]
-
-
-def _flat(pred: Tensor, mask: Tensor) -> Tensor:
-    """(B,) bool: whether the prediction of an image is constant under its mask."""
-    low, high = pred.where(mask, torch.inf), pred.where(mask, -torch.inf)
-    return low.amin((1, 2, 3)) == high.amax((1, 2, 3))

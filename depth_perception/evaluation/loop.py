@@ -6,11 +6,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..data.frames import Reader
 from ..geometry import Pinhole
 from ..prediction import DepthSpace
 from .metrics import Metrics, mean_of
@@ -77,13 +78,6 @@ class EvaluationProtocol(ABC):
         return {k: v for k, v in values.items() if v is None or isinstance(v, (str, int, float))}
 
 
-class Reader(Protocol):
-    """A data set of frames of any kind."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> Any: ...
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """The result of one model on one data set.
@@ -109,7 +103,7 @@ class Evaluation:
 def evaluate(
     name: str,
     predict: Predict,
-    reader: Reader,
+    reader: Reader[Any],
     protocol: EvaluationProtocol,
     *,
     indices: Iterable[int] | None = None,

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.panoramas.base import PanoramaFrame
-from ..data.panoramas.resize import nearest_map, resize_cubic
+from ..data.frames import PanoramaFrame
+from ..data.panoramas import nearest_map, resize_cubic
 from .alignment import Alignment, aligned_depth
 from .loop import EvaluationProtocol, Sample, Values
 from .metrics import Metrics, depth_metrics

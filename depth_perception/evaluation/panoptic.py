@@ -112,23 +112,6 @@ class PanopticQuality:
     rq: tuple[float, float, float]
 
 
-@dataclass(frozen=True)
-class PanopticPair:
-    """Prediction and ground truth of a frame, each (H, W).
-
-    Attributes:
-        segments: integer segment map, predicted; negative without a segment.
-        ground_truth: integer segment map, ground truth.
-        depth: integers in 1/256 m, predicted, see :func:`depth_steps`.
-        ground_truth_depth: ground truth of ``depth``, 0 where unknown.
-    """
-
-    segments: Tensor
-    ground_truth: Tensor
-    depth: Tensor | None = None
-    ground_truth_depth: Tensor | None = None
-
-
 def match_segments(
     segments: Tensor, ground_truth: Tensor, rules: PanopticRules, crowds: Sequence[int] = ()
 ) -> PanopticCounts:
@@ -212,20 +195,27 @@ def depth_steps(depth_m: Tensor) -> Tensor:
     return (depth_m * DEPTH_STEPS_PER_METRE).clamp(0, 65535).long()
 
 
-def with_good_depth(pair: PanopticPair, threshold: float, rules: PanopticRules) -> Tensor:
+def with_good_depth(
+    segments: Tensor,
+    depth: Tensor | None,
+    ground_truth_depth: Tensor | None,
+    threshold: float,
+    rules: PanopticRules,
+) -> Tensor:
     """The segment map (H, W) without the pixels whose relative depth error exceeds a threshold.
 
-    They get a class that is not scored. Pixels of unknown ground truth are kept; a threshold of
-    0 or less keeps all. Raises ValueError: the pair has no depth.
+    They get a class that is not scored. Both depths are :func:`depth_steps`; pixels of unknown
+    ground truth (0) are kept. A threshold of 0 or less keeps all. Raises ValueError: there is no
+    depth.
     """
     if threshold <= 0:
-        return pair.segments
-    if pair.depth is None or pair.ground_truth_depth is None:
+        return segments
+    if depth is None or ground_truth_depth is None:
         raise ValueError(f"a threshold of {threshold} needs depth and its ground truth")
-    truth = pair.ground_truth_depth.double()
-    error = (pair.depth.double() - truth).abs() / torch.where(truth > 0, truth, 1)
+    truth = ground_truth_depth.double()
+    error = (depth.double() - truth).abs() / torch.where(truth > 0, truth, 1)
     wrong = (truth > 0) & (error > threshold)
-    return torch.where(wrong, rules.classes * rules.divisor, pair.segments)
+    return torch.where(wrong, rules.classes * rules.divisor, segments)
 
 
 MAX_DEPTH_M = 80.0
@@ -252,14 +242,6 @@ class PanopticResult:
     depth_m: Tensor | None
     ground_truth_depth_m: Tensor
     crowds: tuple[int, ...] = ()
-
-    def pair(self) -> PanopticPair:
-        """The frame as the evaluator of DPQ reads it from files."""
-        if self.depth_m is None:
-            return PanopticPair(self.segments, self.ground_truth)
-        depth = depth_steps(torch.nan_to_num(self.depth_m))
-        ground_truth_depth = depth_steps(self.ground_truth_depth_m)
-        return PanopticPair(self.segments, self.ground_truth, depth, ground_truth_depth)
 
     def depth_metrics(self) -> Metrics | None:
         """The ten metrics where the ground truth is known up to 80 m; None without such pixels."""
@@ -314,8 +296,9 @@ class PanopticCounter:
         if video != self._video:
             self._frames.clear()
             self._video = video
-        pair = frame.pair()
-        kept = {t: with_good_depth(pair, t, self.rules) for t in self.thresholds}
+        depth = None if frame.depth_m is None else depth_steps(torch.nan_to_num(frame.depth_m))
+        maps = (frame.segments, depth, depth_steps(frame.ground_truth_depth_m))
+        kept = {t: with_good_depth(*maps, t, self.rules) for t in self.thresholds}
         self._frames.append((frame.ground_truth, kept))
         counts = {}
         for length in self.windows:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 import cv2
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from ..data.frames import PinholeFrame
 from ..data.photos import KITTI_CROP, bottom_centre_box
@@ -49,7 +48,9 @@ def eth3d_part(frame: PinholeFrame) -> Sample:
     rgb, depth_m, camera = frame.rgb, frame.depth_m, frame.camera
     if depth_m.shape[0] > ETH3D_SIZE[0] and depth_m.shape[1] > ETH3D_SIZE[1]:
         depth_m = F.interpolate(depth_m[None, None], ETH3D_SIZE, mode="nearest")[0, 0]
-        rgb = _area(rgb, ETH3D_SIZE)
+        pixels, size = rgb.permute(1, 2, 0).numpy(), ETH3D_SIZE[::-1]
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        rgb = torch.from_numpy(pixels).permute(2, 0, 1)
         camera = camera and camera.resize(*ETH3D_SIZE)
     return Sample(rgb, depth_m, (depth_m > 0.01) & depth_m.isfinite(), camera, frame)
 
@@ -62,9 +63,3 @@ BENCHMARK_PARTS: Mapping[str, Callable[[PinholeFrame], Sample]] = {
     "diode": lambda frame: within(frame, 0, math.inf),  # the reader applies the published mask
 }
 """The part that is scored in each benchmark of Pixel-Perfect Depth."""
-
-
-def _area(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """(3, H, W) uint8 shrunk by the mean over areas."""
-    pixels = cv2.resize(rgb.permute(1, 2, 0).numpy(), size[::-1], interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(pixels).permute(2, 0, 1)

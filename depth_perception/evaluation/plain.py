@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..data.frames import FrameReader
 from ..geometry import Equirectangular
 from ..systems import Estimator, EstimatorOptions, build_network, card, estimator_class, options_of
 from .alignment import Alignment, aligned_depth
-from .loop import EvaluationProtocol, Predict, Reader, Sample, Values, filled
+from .loop import EvaluationProtocol, Predict, Sample, Values, filled
 from .metrics import Metrics, depth_metrics
 
 _LEAST_M = 1e-3
@@ -110,7 +111,7 @@ def constant(depth_m: float) -> Predict:
     return lambda sample: Values(torch.full(sample.rgb.shape[1:], float(depth_m)))
 
 
-def median_depth_m(reader: Reader, max_depth_m: float) -> float:
+def median_depth_m(reader: FrameReader, max_depth_m: float) -> float:
     """Median range, to 1 cm, of all pixels of a data set with ground truth up to
     ``max_depth_m``. Raises ValueError: there are none."""
     counts = torch.zeros(int(100 * max_depth_m) + 1, dtype=torch.int64)

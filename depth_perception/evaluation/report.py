@@ -4,55 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
+from ..io.sheet import Sheet
 from .loop import Evaluation
 from .metrics import TITLES
 from .panoptic import Average, Groups, PanopticScore
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A table: the first column is text, the others are numbers."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    @classmethod
-    def of(
-        cls, evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None
-    ) -> Sheet:
-        """One row for each evaluation of the same metrics, indented ones for parts of the data
-        set, and the ``published`` figures by the names of the metrics."""
-        names = [name for name in TITLES if name in evaluations[0].metrics]
-        rows = []
-        for e in evaluations:
-            rows.append((e.name, str(e.frames), *_cells(e.metrics, names)))
-            for label, frames, metrics in e.groups:
-                rows.append((f"  {label}", str(frames), *_cells(metrics, names)))
-        if published is not None:
-            rows.append(("published", "", *_cells(published, names)))
-        return cls(("model", "frames", *(TITLES[name] for name in names)), tuple(rows))
-
-    def table(self) -> Table:
-        """For a terminal."""
-        result = Table(box=SIMPLE_HEAD, pad_edge=False)
-        for index, title in enumerate(self.header):
-            result.add_column(title, justify="left" if index == 0 else "right", no_wrap=True)
-        for row in self.rows:
-            result.add_row(*row)
-        return result
-
-    def markdown(self) -> str:
-        """As a Markdown table."""
-        head, *rows = ["| " + " | ".join(row) + " |" for row in (self.header, *self.rows)]
-        line = "|---" + "|--:" * (len(self.header) - 1) + "|"
-        return "\n".join([head, line, *rows]) + "\n"
+def sheet(evaluations: Sequence[Evaluation], published: Mapping[str, float] | None = None) -> Sheet:
+    """One row for each evaluation of the same metrics, indented ones for parts of the data set,
+    and the ``published`` figures by the names of the metrics."""
+    names = [name for name in TITLES if name in evaluations[0].metrics]
+    rows = []
+    for e in evaluations:
+        rows.append((e.name, str(e.frames), *_cells(e.metrics, names)))
+        for label, frames, metrics in e.groups:
+            rows.append((f"  {label}", str(frames), *_cells(metrics, names)))
+    if published is not None:
+        rows.append(("published", "", *_cells(published, names)))
+    return Sheet(("model", "frames", *(TITLES[name] for name in names)), tuple(rows))
 
 
 def document(
@@ -105,20 +78,15 @@ def score_sheet(score: PanopticScore, published: Published | None = None) -> She
 def class_sheet(score: PanopticScore, names: Sequence[str]) -> Sheet:
     """One row for each scored class, by their names; classes that never occur in ground truth or
     predictions have no numbers."""
-    counts, quality = score.counts[1, 0.0], score.quality()
-    by_threshold = [score.quality(threshold) for threshold in score.thresholds]
     dpq = [f"DPQ {threshold:g}" for threshold in score.thresholds]
-    header = ("class", "kind", "PQ", "SQ", "RQ", *dpq, "matched", "missed", "wrong")
+    counts = ("matched", "missed", "wrong")
     rows = []
-    for number, name in enumerate(names):
-        kind = "thing" if number in score.rules.things else "stuff"
-        occurs = bool(quality.occurs[number])
-        cells = quality.per_class[number].tolist()
-        cells += [float(q.per_class[number, 0]) for q in by_threshold]
-        found = [int(values[number]) for values in (counts.tp, counts.fn, counts.fp)]
-        numbers = [_percent(cell) if occurs else "" for cell in cells]
-        rows.append((name, kind, *numbers, *map(str, found)))
-    return Sheet(header, tuple(rows))
+    for name, found in score_document(score, names)["classes"].items():
+        numbers = (found["pq"], found["sq"], found["rq"], *found["dpq"].values())
+        cells = [_percent(number) if found["occurs"] else "" for number in numbers]
+        kind = "thing" if found["thing"] else "stuff"
+        rows.append((name, kind, *cells, *(str(found[count]) for count in counts)))
+    return Sheet(("class", "kind", "PQ", "SQ", "RQ", *dpq, *counts), tuple(rows))
 
 
 def score_document(

@@ -19,9 +19,11 @@ from ..data.worlds import Walk, make_world, render
 from ..data.worlds.bag import walk_pose
 from ..data.worlds.lidar import Lidar, scan
 from ..data.worlds.primitives import first_hits
-from ..data.worlds.world import World
+from ..data.worlds.world import BODY_OF_OPTICAL, World
 from ..geometry import Equirectangular
+from ..geometry.rotations import axis_rotation
 from ..io.atomic import replacing
+from ..io.sheet import Sheet
 from ..prediction import DepthSpace, Prediction, ScaleKind
 from ..scale import FitError, FitModel, FitOptions, ScaleOptions, ScaleRecovery, fit_depth
 from ..scale.sources import points_reference
@@ -63,14 +65,10 @@ class DriveOptions:
 
     def lidar_in_camera(self) -> Tensor:
         """(4, 4) float64, from the lidar to the optical frame of the camera."""
-        cos, sin = math.cos(self.mount_yaw), math.sin(self.mount_yaw)
-        mount = torch.eye(4, dtype=torch.float64)
-        mount[:2, :2] = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
+        mount, optical = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
+        mount[:3, :3] = axis_rotation(2, self.mount_yaw)
         mount[:3, 3] = torch.tensor(self.mount_m, dtype=torch.float64)
-        optical = torch.eye(4, dtype=torch.float64)
-        optical[:3, :3] = torch.tensor(
-            [[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]], dtype=torch.float64
-        )
+        optical[:3, :3] = BODY_OF_OPTICAL.T
         return optical @ mount
 
 
@@ -99,7 +97,6 @@ def drive(
         else:
             frame = _frame(world, options, index)
             if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(path) as partial:
                     torch.save(dict(vars(frame)), partial)
         if on_frame is not None:
@@ -182,16 +179,6 @@ class DriveScore:
         self.oracle.append(oracle)
         self.effective.append(float((depth / plain).nanmedian()))
 
-    @property
-    def metric_share(self) -> float:
-        """Share of the frames with metric depth."""
-        return len(self.abs_rel) / max(1, self.frames)
-
-    @property
-    def ratio(self) -> float:
-        """Mean AbsRel divided by that of the oracle."""
-        return _mean(self.abs_rel) / _mean(self.oracle)
-
     def jitter(self) -> tuple[float, float]:
         """Mean and 95th percentile of the change of the effective scale between neighbours.
 
@@ -204,20 +191,16 @@ class DriveScore:
         return _mean(steps), sorted(steps)[int(0.95 * len(steps))] if steps else math.nan
 
     def row(self) -> dict[str, Any]:
-        """The numbers of a row of the table."""
+        """A row of the table: ``metric`` is the share of the frames with metric depth, ``ratio``
+        the mean AbsRel divided by that of the oracle."""
         mean, tail = self.jitter()
+        abs_rel, oracle = _mean(self.abs_rel), _mean(self.oracle)
         return {
-            "world": self.world,
-            "way": self.way,
-            "frames": self.frames,
-            "metric": self.metric_share,
-            "abs_rel": _mean(self.abs_rel),
-            "oracle_abs_rel": _mean(self.oracle),
-            "ratio": self.ratio,
-            "jitter_mean": mean,
-            "jitter_95": tail,
-            "frames_with_warnings": self.warnings,
-        }
+            "world": self.world, "way": self.way, "frames": self.frames,
+            "metric": len(self.abs_rel) / max(1, self.frames),
+            "abs_rel": abs_rel, "oracle_abs_rel": oracle, "ratio": abs_rel / oracle,
+            "jitter_mean": mean, "jitter_95": tail, "frames_with_warnings": self.warnings,
+        }  # fmt: skip
 
 
 def score_drive(
@@ -287,19 +270,11 @@ def score_drive(
 
 def markdown(scores: Sequence[DriveScore]) -> str:
     """A table of scores."""
-    lines = [
-        "| world | metres from | frames in metres | AbsRel | oracle | ratio | jitter, mean "
-        "| jitter, 95 % |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for score in scores:
-        r = score.row()
-        lines.append(
-            f"| {r['world']} | {r['way']} | {r['metric']:.0%} of {r['frames']} "
-            f"| {r['abs_rel']:.3f} | {r['oracle_abs_rel']:.3f} | {r['ratio']:.2f} "
-            f"| {r['jitter_mean']:.2%} | {r['jitter_95']:.2%} |"
-        )
-    return "\n".join(lines) + "\n"
+    header = "world", "metres from", "frames in metres", "AbsRel", "oracle", "ratio"
+    cells = "{world}", "{way}", "{metric:.0%} of {frames}", "{abs_rel:.3f}", "{oracle_abs_rel:.3f}"
+    cells += "{ratio:.2f}", "{jitter_mean:.2%}", "{jitter_95:.2%}"
+    rows = (tuple(cell.format(**score.row()) for cell in cells) for score in scores)
+    return Sheet((*header, "jitter, mean", "jitter, 95 %"), tuple(rows), len(cells)).markdown()
 
 
 def _oracle(plain: Prediction, ground_truth: Tensor, mask: Tensor) -> Tensor:

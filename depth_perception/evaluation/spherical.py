@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..geometry.corner_grid import latitude_weights
+from ..geometry.projections import latitude_weights
 from .loop import EvaluationProtocol, Sample, Values
 from .metrics import Metrics
 from .plain import range_sample
@@ -89,7 +89,7 @@ def view_synthesis_metrics(
     Args:
         mask: (H, W) bool, where the target is known.
         weights: (H, W) of the four errors, see
-            :func:`~depth_perception.geometry.corner_grid.latitude_weights`.
+            :func:`~depth_perception.geometry.projections.latitude_weights`.
         sampled: (H, W) bool, pixels of which the shares are; None takes all. The authors take
             pixels on a spiral.
         median: scale the prediction by the medians of both maps.

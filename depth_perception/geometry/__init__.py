@@ -5,11 +5,11 @@ from .camera import Camera, pixel_centres
 from .edges import edge_mask
 from .equirectangular import Equirectangular
 from .mobius import Mobius
-from .panels import Panel, ring
+from .panels import Panel
 from .pinhole import Pinhole
 from .sampling import SamplingGrid
 
 __all__ = [
     "Camera", "DepthKind", "Equirectangular", "Mobius", "Panel", "Pinhole", "SamplingGrid",
-    "edge_mask", "pixel_centres", "ring",
+    "edge_mask", "pixel_centres",
 ]  # fmt: skip

@@ -1,12 +1,16 @@
-"""Rotation matrices and quaternions.
+"""Rotation matrices, quaternions, and the frames of published point clouds.
 
 A matrix (..., 3, 3) rotates column vectors: ``v' = R v``. Quaternions are (x, y, z, w) as in ROS.
 All functions are batched, keep dtype and device, and take angles in radians.
+
+Frames: optical (REP-103) is x right, y down, z forward; clouds of PanDA x left, y up, z forward;
+OpenGL and clouds of Pixel-Perfect Depth x right, y up, z backward. All are right-handed.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -45,6 +49,14 @@ def view_rotation(yaw: float, pitch: float, roll: float = 0.0) -> Tensor:
     """
     angles = torch.tensor([yaw, pitch, roll], dtype=torch.float64)
     return about_axis("y", angles[0]) @ about_axis("x", angles[1]) @ about_axis("z", angles[2])
+
+
+def rigid(translation: Sequence[float], rotation: Tensor) -> Tensor:
+    """(4, 4) float64 transform of a translation, metres, and a (3, 3) rotation."""
+    matrix = torch.eye(4, dtype=torch.float64)
+    matrix[:3, :3] = rotation.double()
+    matrix[:3, 3] = torch.tensor(translation, dtype=torch.float64)
+    return matrix
 
 
 def from_quaternion(quaternion: Tensor) -> Tensor:
@@ -89,3 +101,15 @@ def to_quaternion(matrix: Tensor) -> Tensor:
     quaternion = products.gather(-2, best).squeeze(-2)
     quaternion = quaternion / quaternion.norm(dim=-1, keepdim=True)
     return torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
+
+
+def optical_to_panda(points: Tensor) -> Tensor:
+    """Points (..., 3) of the optical frame in the frame of PanDA; it is its own inverse."""
+    x, y, z = points.unbind(-1)
+    return torch.stack((-x, -y, z), -1)
+
+
+def optical_to_opengl(points: Tensor) -> Tensor:
+    """Points (..., 3) of the optical frame in the frame of OpenGL; it is its own inverse."""
+    x, y, z = points.unbind(-1)
+    return torch.stack((x, -y, -z), -1)

@@ -84,6 +84,16 @@ class SamplingGrid:
         return (samples if image.is_floating_point() else samples.round()).to(image.dtype)
 
 
+def on_grid(values: Tensor, height: int, width: int) -> Tensor:
+    """A map (H, W) of the same view on another grid, by the nearest pixel."""
+    rows, columns = values.shape
+    if (rows, columns) == (height, width):
+        return values
+    v = ((torch.arange(height, device=values.device) + 0.5) * rows / height).long()
+    u = ((torch.arange(width, device=values.device) + 0.5) * columns / width).long()
+    return values[v[:, None], u[None, :]]
+
+
 def read_bilinear(image: Tensor, grid: Tensor, *, on_borders: bool = False) -> Tensor:
     """Sample (..., H, W) at ``grid`` (h, w, 2), repeating the border.
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..options import check_signs
 from .edges import edge_mask
 from .exact import exact, near_exact
 
@@ -36,12 +37,9 @@ class StatisticsOptions:
     oriented: bool = True
 
     def __post_init__(self) -> None:
-        if self.border_px < 0:
-            raise ValueError(f"border_px must not be negative, got {self.border_px}")
+        check_signs(self, "least_points", "border_px")
         if self.edge_threshold is not None and not self.edge_threshold > 0:
             raise ValueError(f"edge_threshold must be positive, got {self.edge_threshold}")
-        if self.least_points < 1:
-            raise ValueError(f"least_points must be positive, got {self.least_points}")
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,11 @@ def write_bytes(path: str | Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file at once in UTF-8, see :func:`replacing`."""
+    write_bytes(path, text.encode())
+
+
 def remove_partial(folder: str | Path) -> None:
     """Remove unfinished files of killed processes from a folder.
 

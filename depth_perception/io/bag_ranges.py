@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry.rotations import from_quaternion
 from .bags import STORE, BagFrame, BagReadError, messages_of, open_bag
-from .range_messages import RangeMessageError, cloud_points, scan_points
+from .range_messages import RangeMessageError, cloud_points, scan_points, transform_matrix
 
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
 SCAN_TYPE = "sensor_msgs/msg/LaserScan"
@@ -108,22 +106,22 @@ class RangeReader:
 
 
 class StaticFrames:
-    """The transforms on ``/tf_static`` of a bag."""
+    """The transforms on ``/tf_static`` of a bag.
+
+    Raises:
+        BagReadError: the bag cannot be read.
+    """
 
     def __init__(self, path: str | Path) -> None:
-        """Read them.
-
-        Raises:
-            BagReadError: the bag cannot be read.
-        """
         self._parents: dict[str, tuple[str, Tensor]] = {}
         with open_bag(path) as reader:
             found = [c for c in reader.connections
                      if c.topic == "/tf_static" and c.msgtype == TRANSFORM_TYPE]  # fmt: skip
             for connection, _, raw in reader.messages(found) if found else ():
                 for item in STORE.deserialize_cdr(raw, connection.msgtype).transforms:
-                    parent = item.header.frame_id.lstrip("/")
-                    self._parents[item.child_frame_id.lstrip("/")] = parent, _matrix(item.transform)
+                    names = (item.header.frame_id, item.child_frame_id)
+                    parent, child = (name.lstrip("/") for name in names)
+                    self._parents[child] = parent, transform_matrix(item.transform)
 
     def between(self, source: str, target: str) -> Tensor:
         """(4, 4) float64 transform of points from ``source`` to ``target``.
@@ -150,12 +148,3 @@ class StaticFrames:
             chain[parent] = matrix @ chain[frame]
             frame = parent
         return chain
-
-
-def _matrix(transform: Any) -> Tensor:
-    moved, turned = transform.translation, transform.rotation
-    quaternion = torch.tensor((turned.x, turned.y, turned.z, turned.w), dtype=torch.float64)
-    matrix = torch.eye(4, dtype=torch.float64)
-    matrix[:3, :3] = from_quaternion(quaternion)
-    matrix[:3, 3] = torch.tensor((moved.x, moved.y, moved.z), dtype=torch.float64)
-    return matrix

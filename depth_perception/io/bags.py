@@ -15,7 +15,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
-from .encodings import decode_compressed, decode_image
+from .encodings import decode_message
 from .suffixes import is_bag
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
@@ -66,10 +66,7 @@ class BagFrame:
 
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises EncodingError where the message cannot be decoded."""
-        message = self.message
-        if not hasattr(message, "encoding"):
-            return decode_compressed(message.data, message.format)
-        return decode_image(*pixel_fields(message))
+        return decode_message(self.message)
 
 
 def stamp_ns(message: Any) -> int:
@@ -78,22 +75,18 @@ def stamp_ns(message: Any) -> int:
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
 
-def pixel_fields(message: Any) -> tuple[int, int, str, int, int, Any]:
-    """The fields of a sensor_msgs/Image as arguments of :func:`.encodings.decode_image`."""
-    return (
-        message.height, message.width, message.encoding, message.step, message.is_bigendian,
-        message.data,
-    )  # fmt: skip
+def header_of(stamp_ns: int, frame_id: str) -> Any:
+    """A std_msgs/Header."""
+    stamp = STORE.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
+    return STORE.types["std_msgs/msg/Header"](stamp, frame_id)
 
 
 def image_message(stamp_ns: int, frame_id: str, pixels: np.ndarray, encoding: str) -> Any:
     """A sensor_msgs/Image of little-endian pixels (H, W) or (H, W, C)."""
-    types = STORE.types
-    stamp = types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
-    header = types["std_msgs/msg/Header"](stamp, frame_id)
     height, width = pixels.shape[:2]
     data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
-    return types[IMAGE_TYPE](header, height, width, encoding, 0, data.size // height, data)
+    header, step = header_of(stamp_ns, frame_id), data.size // height
+    return STORE.types[IMAGE_TYPE](header, height, width, encoding, 0, step, data)
 
 
 def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:

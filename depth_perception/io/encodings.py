@@ -158,6 +158,25 @@ def decode_compressed(data: Buffer, image_format: str = "") -> np.ndarray:
         raise EncodingError(str(error)) from error
 
 
+def decode_message(message: Any) -> np.ndarray:
+    """A ``sensor_msgs`` Image or CompressedImage, of rclpy or a bag, as (H, W, 3) uint8 RGB.
+
+    Raises:
+        EncodingError: see :func:`decode_image` and :func:`decode_compressed`.
+    """
+    if not hasattr(message, "encoding"):
+        return decode_compressed(message.data, message.format)
+    return decode_image(*pixel_fields(message))
+
+
+def pixel_fields(message: Any) -> tuple[int, int, str, int, int, Any]:
+    """The fields of a sensor_msgs/Image as arguments of :func:`decode_image`."""
+    return (
+        message.height, message.width, message.encoding, message.step, message.is_bigendian,
+        message.data,
+    )  # fmt: skip
+
+
 def _rows(
     height: int, width: int, encoding: str, step: int, row_bytes: int, data: Buffer, rows: int = 0
 ) -> np.ndarray:

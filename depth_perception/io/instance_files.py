@@ -42,9 +42,7 @@ def write_segments(path: str | Path, prediction: Prediction) -> None:
         ValueError: no segments, another suffix, or an id beyond 65535 in a PNG.
     """
     path = Path(path)
-    if prediction.segments is None:
-        raise ValueError("the prediction has no segments: use a panoptic model")
-    segments = prediction.segments.cpu().numpy()
+    segments = prediction.segment_map.cpu().numpy()
     if path.suffix not in (".npy", ".png"):
         raise ValueError(f"cannot write {path}: a segment map ends in .npy or .png")
     if path.suffix == ".png":

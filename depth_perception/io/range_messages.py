@@ -1,4 +1,4 @@
-"""Points of PointCloud2 and LaserScan messages, from rclpy or from a bag."""
+"""Points of PointCloud2 and LaserScan messages, and transforms, from rclpy or from a bag."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
+
+from ..geometry.rotations import from_quaternion, rigid
 
 _AXES = ("x", "y", "z")
 _REAL_TYPES = {7: "f4", 8: "f8"}  # FLOAT32 and FLOAT64 of sensor_msgs/PointField
@@ -84,6 +88,17 @@ def scan_points(message: Any) -> np.ndarray:
     seen = ranges[usable].astype(np.float64)
     points = np.stack((seen * np.cos(angles), seen * np.sin(angles), np.zeros_like(seen)), -1)
     return points.astype(np.float32)
+
+
+def transform_matrix(transform: Any) -> Tensor:
+    """(4, 4) float64 of a geometry_msgs/Transform.
+
+    Raises:
+        ValueError: its quaternion is not a rotation.
+    """
+    moved, turned = transform.translation, transform.rotation
+    quaternion = torch.tensor((turned.x, turned.y, turned.z, turned.w), dtype=torch.float64)
+    return rigid((moved.x, moved.y, moved.z), from_quaternion(quaternion))
 
 
 def _field_types(message: Any) -> dict[str, tuple[str, int]]:

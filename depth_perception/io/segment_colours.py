@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from ..geometry.sampling import on_grid
+
 Colour = tuple[int, int, int]
 
 # Multiples of the two, modulo 1, cover a square evenly, however many there are.
@@ -70,7 +72,7 @@ def overlay(image: Tensor, segments: Tensor, palette: Tensor, opacity: float) ->
     if not 0 <= opacity <= 1:
         raise ValueError(f"opacity must lie in [0, 1], got {opacity}")
     height, width = image.shape[:2]
-    segments = _nearest(segments.long(), height, width)
+    segments = on_grid(segments.long(), height, width)
     image = image.to(segments.device).float()
     colours = palette.to(segments.device)[segments].float()
     weight = torch.where(segments > 0, opacity, 0.0)
@@ -84,12 +86,3 @@ def _borders(segments: Tensor) -> Tensor:
     found[:, 1:] |= segments[:, 1:] != segments[:, :-1]
     found[1:] |= segments[1:] != segments[:-1]
     return found
-
-
-def _nearest(segments: Tensor, height: int, width: int) -> Tensor:
-    rows, columns = segments.shape
-    if (rows, columns) == (height, width):
-        return segments
-    v = ((torch.arange(height, device=segments.device) + 0.5) * rows / height).long()
-    u = ((torch.arange(width, device=segments.device) + 0.5) * columns / width).long()
-    return segments[v[:, None], u[None, :]]

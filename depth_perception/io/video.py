@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class VideoInfo:
     frames: int | None
 
 
-class VideoReader:
+class VideoReader(AbstractContextManager):
     """All frames of a video as (H, W, 3) uint8 RGB: ``with VideoReader(path) as frames: ...``.
 
     Attributes:
@@ -65,9 +65,6 @@ class VideoReader:
         self.info = VideoInfo(
             height, width, rate if 0 < rate < 1000 else 25.0, count if count > 0 else None
         )
-
-    def __enter__(self) -> VideoReader:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._capture.release()

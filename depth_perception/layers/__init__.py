@@ -5,5 +5,6 @@ from __future__ import annotations
 
 from .dpt import DptHead, resize_map
 from .lora import LoraQkv, add_lora, merge_lora
+from .perceptron import perceptron
 from .pyramid import HybridEncoder
 from .vit import TapTokens, VitEncoder

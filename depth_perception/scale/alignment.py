@@ -71,30 +71,8 @@ def apply_fit(
     if prediction.scene is not None and not fit.model.has_shift:
         metres = prediction.scene.scale_m * fit.scale
         scene = replace(prediction.scene, scale_m=metres, is_at_floor=False)
-    return replace(
-        prediction,
-        values=depth,
-        valid=valid,
-        space=DepthSpace.DEPTH,
-        scale=ScaleKind.METRIC,
-        scene=scene,
-        fit=fit,
-        note="",
-    )
-
-
-def align(
-    prediction: Prediction,
-    depth_m: Tensor,
-    *,
-    model: FitModel | None = None,
-    weights: Tensor | None = None,
-    options: FitOptions | None = None,
-    max_depth_m: float | None = None,
-) -> tuple[Prediction, ScaleFit]:
-    """:func:`fit_prediction`, then :func:`apply_fit`."""
-    fit = fit_prediction(prediction, depth_m, model=model, weights=weights, options=options)
-    return apply_fit(prediction, fit, max_depth_m=max_depth_m), fit
+    meaning = {"space": DepthSpace.DEPTH, "scale": ScaleKind.METRIC, "fit": fit, "note": ""}
+    return replace(prediction, values=depth, valid=valid, scene=scene, **meaning)
 
 
 def blocks(height: int, width: int, size_px: int, device: torch.device | str) -> Tensor:

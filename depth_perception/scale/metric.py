@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from ..prediction import Prediction
@@ -101,11 +100,3 @@ class MetricScale:
         if result.report.is_metric:
             named = replace(named, fit_source=self._name)
         return Recovered(named, replace(result.report, source=self._name))
-
-
-def rigid(translation: tuple[float, float, float], rotation: Tensor) -> Tensor:
-    """(4, 4) float64 transform of a translation, metres, and a (3, 3) rotation."""
-    matrix = torch.eye(4, dtype=torch.float64)
-    matrix[:3, :3] = rotation.double()
-    matrix[:3, 3] = torch.tensor(translation, dtype=torch.float64)
-    return matrix

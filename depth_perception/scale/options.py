@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from ..depth_space import FitModel
-from ..options import check_options, option, shared
+from ..options import check_options, check_signs, option, shared
 
 _OPTICAL_OF_BODY = ((0.0, -1.0, 0.0), (0.0, 0.0, -1.0), (1.0, 0.0, 0.0))
 _FARTHEST_M = 1000.0
@@ -30,16 +30,6 @@ class ScaleSource(str, Enum):
     REFERENCE = "reference"
     FIXED = "fixed"
     NONE = "none"
-
-
-def _check_signs(values: object, positive: str, not_negative: str) -> None:
-    """Raise ValueError unless these numbers of an object, by name, have the right sign."""
-    for name in positive.split():
-        if not getattr(values, name) > 0:
-            raise ValueError(f"{name} must be positive, got {getattr(values, name)}")
-    for name in not_negative.split():
-        if not getattr(values, name) >= 0:
-            raise ValueError(f"{name} must not be negative, got {getattr(values, name)}")
 
 
 @dataclass(frozen=True)
@@ -109,7 +99,7 @@ class FilterOptions:
     def __post_init__(self) -> None:
         check_options(self)
         positive = "scale_noise shift_noise gate_sigmas jumps_to_accept"
-        _check_signs(self, positive, "scale_drift shift_drift")
+        check_signs(self, positive, "scale_drift shift_drift")
 
 
 @dataclass(frozen=True)
@@ -141,7 +131,7 @@ class PointOptions:
                 "ranges must satisfy 0 < range_min_m < range_max_m, got "
                 f"{self.range_min_m} and {self.range_max_m}"
             )
-        _check_signs(self, "", "noise_m noise_ratio")
+        check_signs(self, "", "noise_m noise_ratio")
         if not 0 <= self.spacing < math.pi or not self.behind_ratio > 0:
             raise ValueError(
                 "spacing must lie in [0, pi) rad and behind_ratio be positive, got "
@@ -191,7 +181,7 @@ class GroundOptions:
         for name in ("tolerance_ratio", "min_ground_ratio"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
-        _check_signs(self, "", "height_sigma_ratio")
+        check_signs(self, "", "height_sigma_ratio")
 
 
 def upward(pitch: float, roll: float) -> tuple[float, float, float]:
@@ -248,15 +238,12 @@ class Extrinsics:
         """(4, 4) float64 tensor, from the sensor to the optical frame of the camera."""
         import torch
 
-        from ..geometry.rotations import axis_rotation
+        from ..geometry.rotations import axis_rotation, rigid
 
-        mount, optical = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64)
         angles = (self.roll, self.pitch, self.yaw)
         roll, pitch, yaw = (axis_rotation(axis, angle) for axis, angle in enumerate(angles))
-        mount[:3, :3] = yaw @ pitch @ roll
-        mount[:3, 3] = torch.tensor((self.x, self.y, self.z), dtype=torch.float64)
-        optical[:3, :3] = torch.tensor(_OPTICAL_OF_BODY, dtype=torch.float64)
-        return optical @ mount
+        optical = rigid((0.0, 0.0, 0.0), torch.tensor(_OPTICAL_OF_BODY))
+        return optical @ rigid((self.x, self.y, self.z), yaw @ pitch @ roll)
 
 
 @dataclass(frozen=True)
@@ -308,8 +295,7 @@ class ScaleOptions:
     min_agreement: float = option(
         0.4,
         "Least fraction of the known depths that agree with the fit; below it, fits are rejected.",
-        minimum=0.0,
-        maximum=1.0,
+        within=(0.0, 1.0),
     )
     agreement_s: float = 1.0
     check_turns_s: float = 1.0
@@ -330,15 +316,15 @@ class ScaleOptions:
             raise ValueError("source 'fixed' needs its scale: fixed=FixedOptions(scale=...)")
         check_options(self)
         positive = "follow_residual_ratio agree_ratio max_depth_m turn"
-        _check_signs(self, positive, "block_px agreement_s check_turns_s")
+        check_signs(self, positive, "block_px agreement_s check_turns_s")
 
 
 def _offset(text: str) -> float:
-    return option(0.0, text, unit="m", minimum=-100.0, maximum=100.0)
+    return option(0.0, text, unit="m", within=(-100.0, 100.0))
 
 
 def _angle(text: str, limit: float = 360.0) -> float:
-    return option(0.0, text, unit="deg", minimum=-limit, maximum=limit)
+    return option(0.0, text, unit="deg", within=(-limit, limit))
 
 
 @dataclass(frozen=True)
@@ -359,6 +345,9 @@ class SensorMount:
         "Yaw of the range sensor about the camera's upward axis; positive turns left."
     )
 
+    def __post_init__(self) -> None:
+        check_options(self)
+
     def extrinsics(self) -> Extrinsics:
         """The pose in radians."""
         angles = map(math.radians, (self.roll_deg, self.pitch_deg, self.yaw_deg))
@@ -378,8 +367,7 @@ class ScaleSetup:
         "Largest difference between the stamps of an image and of the range measurement used for "
         "it; the nearest one is used.",
         unit="s",
-        minimum=0.0,
-        maximum=10.0,
+        within=(0.0, 10.0),
     )
     min_range_m: float = shared(PointOptions, "range_min_m", minimum=0.01, maximum=_FARTHEST_M)
     max_range_m: float = shared(PointOptions, "range_max_m", minimum=0.01, maximum=_FARTHEST_M)
@@ -400,7 +388,8 @@ class ScaleSetup:
     )
     reference_checkpoint: str = option(
         "",
-        "Weights file of the reference model. Default: downloaded or bundled weights.",
+        "Weights file of the metric model for the source reference. Unset: downloaded or bundled "
+        "weights.",
         reload=True,
     )
     fixed_scale: float = shared(FixedOptions, "scale", minimum=1e-9, maximum=1e9)
@@ -412,6 +401,9 @@ class ScaleSetup:
         ScaleOptions, "max_depth_m", default=0.0, note="0: no limit.", minimum=0.0, maximum=1e6
     )
     extrinsics: SensorMount = field(default_factory=SensorMount)
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
     def check(self) -> None:
         """Raise ValueError if the range limits are the wrong way round."""

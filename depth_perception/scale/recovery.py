@@ -353,13 +353,8 @@ def _in_units(fit: ScaleFit, factor: float) -> ScaleFit:
     """The line with its results multiplied by a factor (only for models with a shift)."""
     if not fit.model.has_shift:
         return fit
-    return replace(
-        fit,
-        scale=fit.scale * factor,
-        shift=fit.shift * factor,
-        scale_sigma=fit.scale_sigma * factor,
-        shift_sigma=fit.shift_sigma * factor,
-    )
+    names = ("scale", "shift", "scale_sigma", "shift_sigma")
+    return replace(fit, **{name: getattr(fit, name) * factor for name in names})
 
 
 def _of_values(fit: ScaleFit, norm: Normalisation) -> ScaleFit:

@@ -7,9 +7,7 @@ need them.
 # ruff: noqa: F401
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
+from ..lazy import lazy_names
 from .card import ModelCard
 from .catalog import (
     DEFAULT_MODEL,
@@ -26,27 +24,21 @@ from .system import Model, System
 from .weights import FetchError, fetch, find_weights, weights_folder, weights_path
 
 _LAZY = {
-    "blindspot.estimator": ("BlindSpotEstimator", "BlindSpotPinholeEstimator"),
-    "blindspot.options": ("BlindSpotOptions", "BlindSpotPinholeOptions"),
-    "checkpoints": ("CheckpointError",),
-    "estimator": ("DenseEstimator", "Estimator"),
-    "loading": ("build_network", "load", "load_network", "save_network", "stored_options"),
-    "moge.estimator": ("MogeEstimator",),
-    "moge.options": ("MogeOptions",),
-    "omnidepth.estimator": ("OmniDepthEstimator",),
-    "panels": ("PanelsEstimator",),
-    "panopticdepth.estimator": ("PanopticDepthEstimator",),
-    "panopticdepth.options": ("PanopticDepthOptions",),
-    "ppd.estimator": ("PpdEstimator",),
-    "ppd.options": ("PpdOptions",),
-    "ppd.video": ("SteadyScale",),
-    "scaledepth.estimator": ("ScaleDepthEstimator",),
-    "scaledepth.options": ("ScaleDepthOptions",),
+    "blindspot.estimator": "BlindSpotEstimator BlindSpotPinholeEstimator",
+    "blindspot.options": "BlindSpotOptions BlindSpotPinholeOptions",
+    "checkpoints": "CheckpointError",
+    "estimator": "DenseEstimator Estimator",
+    "loading": "build_network load load_network save_network stored_options",
+    "moge.estimator": "MogeEstimator",
+    "moge.options": "MogeOptions",
+    "omnidepth.estimator": "OmniDepthEstimator",
+    "panels": "PanelsEstimator",
+    "panopticdepth.estimator": "PanopticDepthEstimator",
+    "panopticdepth.options": "PanopticDepthOptions",
+    "ppd.estimator": "PpdEstimator",
+    "ppd.options": "PpdOptions",
+    "ppd.video": "SteadyScale",
+    "scaledepth.estimator": "ScaleDepthEstimator",
+    "scaledepth.options": "ScaleDepthOptions",
 }
-
-
-def __getattr__(name: str) -> Any:
-    for module, names in _LAZY.items():
-        if name in names:
-            return getattr(import_module(f".{module}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_, __getattr__ = lazy_names(__name__, _LAZY)

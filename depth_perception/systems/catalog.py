@@ -22,16 +22,9 @@ ENTRY_POINTS = "depth_perception.systems"
 
 # The folders beside this module, in the order of the catalogue.
 _FOLDERS = (
-    "panda",
-    "panolite",
-    "depth_anything",
-    "moge",
-    "ppd",
-    "scaledepth",
-    "panopticdepth",
-    "blindspot",
-    "omnidepth",
-)
+    "panda", "panolite", "depth_anything", "moge", "ppd", "scaledepth", "panopticdepth",
+    "blindspot", "omnidepth",
+)  # fmt: skip
 
 _log = logging.getLogger(__name__)
 

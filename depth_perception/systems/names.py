@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 _FIELD = re.compile(r"\{(\d+)\}")
 
@@ -46,3 +47,18 @@ def official_names(names: Iterable[str], rules: Iterable[NameRule], prefix: str)
     if len(set(mapped.values())) != len(mapped):
         raise ValueError("the name rules send two parameters to one official name")
     return mapped
+
+
+class OfficialNames:
+    """Base of networks whose parameters have other names in the authors' files.
+
+    Attributes:
+        rules, prefix: lead from our names to the official ones, see :func:`official_names`.
+    """
+
+    rules: ClassVar[tuple[NameRule, ...]] = ()
+    prefix: ClassVar[str] = ""
+
+    def official_names(self) -> dict[str, str]:
+        """Map the name of every state dict entry to its name in the authors' files."""
+        return official_names(self.state_dict(), self.rules, self.prefix)  # type: ignore[attr-defined]

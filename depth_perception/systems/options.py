@@ -32,8 +32,7 @@ class EstimatorOptions:
         "rounded to multiples of the patch size. Fewer rows are faster. Unset: the default of the "
         "model; the model inside the package is trained for its own 112 rows only.",
         unit="px",
-        minimum=1,
-        maximum=16384,
+        within=(1, 16384),
         unset=0,
     )
     precision: Precision = model_option(
@@ -78,8 +77,6 @@ class EstimatorOptions:
             value = getattr(self, item.name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{item.name} must be finite, got {value}")
-        for item in fields(self):
-            value = getattr(self, item.name)
             if item.name in self.lacks and value != item.default:
                 instead = self.lacks[item.name]
                 raise ValueError(

@@ -29,10 +29,14 @@ class Model:
     Attributes:
         card: description for users.
         arguments: arguments from which the system builds its network.
+        options, network, estimator: where they differ from those of the system, see there.
     """
 
     card: ModelCard
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    options: type[EstimatorOptions] | None = None
+    network: str = ""
+    estimator: str = ""
 
     @property
     def name(self) -> str:
@@ -43,8 +47,7 @@ class Model:
 class System:
     """Base class of the systems. Its module imports nothing heavy: methods import what they need.
 
-    A subclass sets ``name``, ``title``, ``models`` and ``network``; the rest has defaults. Where
-    its models differ in a class, it overrides the method that returns it.
+    A subclass sets ``name``, ``title``, ``models`` and ``network``; the rest has defaults.
 
     Attributes:
         name: of the folder, and of the group of its parameters in the nodes.
@@ -63,11 +66,11 @@ class System:
 
     def options_class(self, model: Model) -> type[EstimatorOptions]:
         """The options that the estimator of a model takes."""
-        return self.options
+        return model.options or self.options
 
     def estimator_class(self, model: Model) -> type[Estimator]:
         """The estimator of a model."""
-        return self._imported(self.estimator)
+        return self._imported(model.estimator or self.estimator)
 
     def build(self, model: Model, **overrides: Any) -> nn.Module:
         """The network of a model with freshly initialised parameters.
@@ -75,7 +78,8 @@ class System:
         ``overrides`` replace arguments of the model. The network has ``official_names()``, see
         :func:`~depth_perception.systems.names.official_names`.
         """
-        return self._imported(self.network)(**{**model.arguments, **overrides})
+        network = self._imported(model.network or self.network)
+        return network(**{**model.arguments, **overrides})
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         """The entries of a weights file in any of the formats of the system."""

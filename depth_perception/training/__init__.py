@@ -15,7 +15,9 @@ imported when used. A recipe names its task (``task: panda``). A task module def
 
 ``prepare(recipe, track) -> Prepared``
     Builds the network and opens the data, and raises early what would stop the run:
-    :class:`RecipeError`, :class:`CheckpointError`, :class:`OSError` or :class:`NoFramesError`.
+    :class:`RecipeError` (no such model, one of another system, an unsupported size or metric, or
+    data that are empty or have another layout), :class:`CheckpointError` (weights are missing, or
+    do not fit), :class:`OSError` (data are missing) or :class:`NoFramesError`.
     ``track(range, title)`` wraps long loops and shows their progress. Torch is seeded by
     ``recipe.run.seed`` before the network is built. The result is a
     :class:`depth_perception.training.module.Prepared` with

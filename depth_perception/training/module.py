@@ -6,17 +6,20 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import lightning
 import torch
 from torch import Tensor, nn
 
 from ..io.colormaps import render_depth
+from ..systems import build_network, card, load_network
+from ..systems.card import ModelCard
 from .recipe import Clock, Recipe
 from .stream import NoFramesError, StepBatch, TrainingData, seed_of
-from .strict_mapping import RecipeError, nearest
+from .strict_mapping import RecipeError, errors_of, nearest
 
+N = TypeVar("N", bound=nn.Module)
 Track = Callable[[range, str], Iterable[int]]
 """Wraps the indices of a long loop, with a title, to show its progress."""
 
@@ -245,6 +248,27 @@ def shown(depth: Tensor, limits: tuple[float, float], mask: Tensor | None = None
     known = None if mask is None else mask.cpu().numpy()
     rgb = render_depth(depth.cpu().numpy(), known, limits=limits)
     return torch.from_numpy(rgb).permute(2, 0, 1) / 255
+
+
+def known_card(name: str, key: str = "model.name") -> ModelCard:
+    """The card of a model that a recipe names under a key. Raises RecipeError: no such model."""
+    with errors_of(key, KeyError):
+        return card(name)
+
+
+def seeded_network(recipe: Recipe, kind: type[N]) -> N:
+    """The network of a recipe in training mode; random parameters depend on ``run.seed``. Raises
+    RecipeError: no such model, or one of another task. CheckpointError: weights do not fit."""
+    model = recipe.model
+    known_card(model.name)
+    with torch.device("meta"):
+        if not isinstance(build_network(model.name), kind):
+            raise RecipeError(f"model.name: {model.name} is not trained by task {recipe.task}")
+    torch.manual_seed(recipe.run.seed)
+    network = build_network(model.name)
+    if model.checkpoint is not None:
+        network = load_network(model.name, model.checkpoint).requires_grad_(True)
+    return network.train()
 
 
 @torch.no_grad()

@@ -61,7 +61,7 @@ class _Warmup:
 
     def fall(self, progress: float) -> float:
         """The factor after the warm-up."""
-        raise NotImplementedError
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,6 @@ class Constant(_Warmup):
     """A constant rate."""
 
     kind: Literal["constant"] = "constant"
-
-    def fall(self, progress: float) -> float:
-        return 1.0
 
 
 @dataclass(frozen=True)

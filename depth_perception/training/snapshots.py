@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from .. import __version__
-from ..io.atomic import remove_partial, replacing
+from ..io.atomic import remove_partial, replacing, write_text
 from ..systems import save_network
 from .module import Training
 
@@ -106,9 +106,8 @@ class Snapshots(lightning.Callback):
         weights = self.folder / f"{name}.safetensors"
         with replacing(weights) as path:
             export_weights(pl_module, path, step)
-        with replacing(weights.with_suffix(".md")) as path:
-            card = card_text(pl_module, weights.name, step, self.metrics)
-            path.write_text(card, encoding="utf-8")
+        card = card_text(pl_module, weights.name, step, self.metrics)
+        write_text(weights.with_suffix(".md"), card)
 
 
 def _validation_metrics(row: dict[str, float]) -> dict[str, float]:
@@ -123,8 +122,7 @@ def _cut_history(path: Path, step: int) -> None:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [x for x in lines if x.endswith("\n") and json.loads(x)["step"] <= step]
     if kept != lines:
-        with replacing(path) as part:
-            part.write_text("".join(kept), encoding="utf-8")
+        write_text(path, "".join(kept))
 
 
 def export_weights(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import lightning
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset, get_worker_info
 
+from ..data.frames import Reader
 from .recipe import Clock, RunRecipe
 from .strict_mapping import RecipeError
 
 B = TypeVar("B", bound="StepBatch")
+F = TypeVar("F")
 
 
 class NoFramesError(ValueError):
@@ -36,7 +39,8 @@ class StepBatch:
 
     def to(self: B, device: torch.device) -> B:
         """The batch on another device."""
-        return replace(self, **{k: _moved(v, device) for k, v in self._parts().items()})
+        parts = self._parts().items()
+        return replace(self, **{k: move_data_to_device(v, device) for k, v in parts})
 
     def split(self: B, count: int) -> tuple[B, ...]:
         """At most ``count`` batches of nearly the same size, in order."""
@@ -48,12 +52,6 @@ class StepBatch:
     def _parts(self) -> dict[str, Tensor | tuple]:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {k: v for k, v in values.items() if isinstance(v, (Tensor, tuple))}
-
-
-def _moved(value: Any, device: torch.device) -> Any:
-    if isinstance(value, tuple):
-        return tuple(_moved(entry, device) for entry in value)
-    return value.to(device) if isinstance(value, Tensor) else value
 
 
 @dataclass(frozen=True)
@@ -92,20 +90,24 @@ class HeldOut(Sequence[B]):
     """Validation batches of one frame each, spread evenly over a data set.
 
     Args:
-        total: number of frames in the data set. count: at most so many of them are used.
-        read: makes a batch from the number of its frame and its own index.
+        frames: the data set; None skips validation.
+        count: at most so many of its frames are used.
+        read: makes a batch from a frame and the index of the batch.
     """
 
-    def __init__(self, total: int, count: int, read: Callable[[int, int], B]) -> None:
+    def __init__(
+        self, frames: Reader[F] | Sequence[F] | None, count: int, read: Callable[[F, int], B]
+    ) -> None:
+        total = 0 if frames is None else len(frames)
         count = min(count, total)
-        self._frames = [place * total // count for place in range(count)]
-        self._read = read
+        self._places = [place * total // count for place in range(count)]
+        self._frames, self._read = frames, read
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._places)
 
     def __getitem__(self, index: int) -> B:
-        return self._read(self._frames[index], index)
+        return self._read(self._frames[self._places[index]], index)
 
 
 class BatchStream(IterableDataset):
@@ -144,15 +146,12 @@ class BatchStream(IterableDataset):
         """The draw of a step."""
         places = range(step * self._run.batch, (step + 1) * self._run.batch)
         places = places[self._rank :: self._world]
-        items = _shuffled(places, len(self._data), self._run.seed)
+        count = len(self._data)
+        epochs = {place // count for place in places}
+        orders = {e: torch.randperm(count, generator=seeded(self._run.seed, 0, e)) for e in epochs}
+        items = tuple(int(orders[place // count][place % count]) for place in places)
         generators = tuple(seeded(self._run.seed, 1, place) for place in places)
         return Draw(step, self._clock.progress(step), items, generators)
-
-
-def _shuffled(places: range, count: int, seed: int) -> tuple[int, ...]:
-    epochs = {place // count for place in places}
-    orders = {e: torch.randperm(count, generator=seeded(seed, 0, e)) for e in epochs}
-    return tuple(int(orders[place // count][place % count]) for place in places)
 
 
 def seed_of(*numbers: int) -> int:
@@ -177,17 +176,11 @@ class BatchModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         at = self.trainer
-        stream = BatchStream(
-            self._data, self._run, self._clock, at.global_step, at.global_rank, at.world_size
-        )
+        place = (at.global_step, at.global_rank, at.world_size)
+        stream = BatchStream(self._data, self._run, self._clock, *place)
         return DataLoader(stream, batch_size=None, num_workers=self._run.loaders)
 
     def val_dataloader(self) -> DataLoader:
         held_out = self._data.held_out
         share = range(self.trainer.global_rank, len(held_out), self.trainer.world_size)
         return DataLoader(Subset(held_out, share), batch_size=None)
-
-    def transfer_batch_to_device(
-        self, batch: StepBatch, device: torch.device, dataloader_idx: int
-    ) -> StepBatch:
-        return batch.to(device)

@@ -81,7 +81,10 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is float and isinstance(value, str):
-        return _float(value, where)  # YAML 1.1 reads 1e-4 as a string
+        try:  # YAML 1.1 reads 1e-4 as a string
+            return float(value)
+        except ValueError as error:
+            raise RecipeError(f"{where}: expected a number, got {value!r}") from error
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise RecipeError(f"{where}: expected {hint.__name__}, got {value!r}")
     return value
@@ -114,10 +117,3 @@ def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
         raise RecipeError(f"{where}: expected {len(args)} values, got {len(value)}")
     pairs = enumerate(zip(args, value, strict=True))
     return tuple(_value(a, v, f"{where}[{i}]") for i, (a, v) in pairs)
-
-
-def _float(value: str, where: str) -> float:
-    try:
-        return float(value)
-    except ValueError as error:
-        raise RecipeError(f"{where}: expected a number, got {value!r}") from error

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from depth_perception.bench.comparison import comparison
 from depth_perception.bench.machine import hardware, load_note, measure_ceiling, torch_threads
 from depth_perception.bench.measure import Variant, differences, flop_of, measure, peak_bytes
-from depth_perception.bench.options import Network
+from depth_perception.bench.options import Network, Repeated
 from depth_perception.bench.result import Measurement, Stage
 from depth_perception.cli.main import main
 
@@ -50,6 +51,22 @@ def test_variants_alternate() -> None:
     assert calls[4:10] == ["a", "b", "b", "a", "a", "b"]
     with pytest.raises(ValueError, match="warm_up must lie between 1 and inf, got 0"):
         Network(model="panda-tiny", warm_up=0).check()
+
+
+def test_the_contenders_of_a_comparison_take_turns() -> None:
+    calls: list[str] = []
+
+    def variant(name: str) -> Variant:
+        return Variant(name, lambda: (calls.append(name), KILO)[1:])
+
+    options = Repeated(device="cpu", threads=1, repeats=4, warm_up=1)
+    with comparison(options) as bench:
+        stage = bench.stage("nothing", [variant(name) for name in ("plain", "by point", "ours")])
+    turn, back = ["plain", "by point", "ours"], ["ours", "by point", "plain"]
+    assert calls[:3] == turn  # the warm-up
+    assert calls[3:15] == [*turn, *back, *turn, *back]  # the timed runs
+    assert [m.name for m in stage.measurements] == turn
+    assert all(len(m.seconds) == len(m.cpu_seconds) == 4 for m in stage.measurements)
 
 
 def test_speedup_and_difference() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import get_args, get_type_hints
@@ -34,9 +35,14 @@ NAMES = [
 
 
 def subcommands(main: Callable[..., int]) -> Iterator[str]:
-    """Names in ``Annotated[..., tyro.conf.subcommand(NAME)]`` of unions among the parameters."""
+    """Names of the dataclasses in unions among the parameters.
+
+    They are in small letters, unless ``Annotated[..., tyro.conf.subcommand(NAME)]`` says another.
+    """
     for hint in get_type_hints(main, include_extras=True).values():
         for member in (part for union in get_args(hint) for part in get_args(union)):
+            if is_dataclass(member):
+                yield member.__name__.lower()
             for mark in get_args(member)[1:]:
                 if type(mark).__name__ == "_SubcommandConfig":
                     yield mark.name

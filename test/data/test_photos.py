@@ -118,5 +118,5 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(DepthReadError, match="uint8"):
         kitti_photos(tmp_path, "lost.txt")[0]
     cv2.imwrite(str(tmp_path / "gt_depth" / "b.png"), samples[1:])
-    with pytest.raises(ValueError, match="but its picture"):
+    with pytest.raises(ValueError, match="but its image"):
         kitti_photos(tmp_path, "lost.txt")[0]

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from golden.evaluators import absolute_relative, dvpq, dvpq_counts
+from golden.evaluators import PanopticPair, absolute_relative, dvpq, dvpq_counts
 from golden.panopticdepth_reference import case
 from torch import Tensor
 
@@ -19,7 +19,6 @@ from depth_perception.evaluation.panoptic import (
     CITYSCAPES_PQ,
     SEMKITTI_DVPS,
     PanopticCounts,
-    PanopticPair,
     depth_steps,
     match_segments,
     panoptic_quality,

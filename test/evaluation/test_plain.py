@@ -19,7 +19,7 @@ from depth_perception.evaluation.plain import (
     predict_values,
     untrained,
 )
-from depth_perception.evaluation.report import Sheet, document
+from depth_perception.evaluation.report import document, sheet
 from depth_perception.prediction import AffineInvariantError, DepthSpace
 
 
@@ -130,8 +130,8 @@ def test_relative_models_are_not_judged_in_metres() -> None:
 def test_reports_hold_the_same_numbers(reader: Ranges) -> None:
     protocol = PlainProtocol()
     result = evaluate("two metres", constant(2.0), reader, protocol, groups=["a", "b", "a", "b"])
-    sheet = Sheet.of([result], {"abs_rel": 0.125})
-    text = sheet.markdown()
+    table = sheet([result], {"abs_rel": 0.125})
+    text = table.markdown()
     assert f"{result.metrics['abs_rel']:.3f}" in text
     assert "two metres" in text
     assert text.splitlines()[-1].split("|")[1:5] == [" published ", "  ", "  ", " 0.125 "]
@@ -139,5 +139,5 @@ def test_reports_hold_the_same_numbers(reader: Ranges) -> None:
     assert content["evaluations"][0]["metrics"]["abs_rel"] == result.metrics["abs_rel"]
     assert content["evaluations"][0]["groups"]["b"]["frames"] == 1
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(sheet.table())
+    console.print(table.table())
     assert f"{result.metrics['rms']:.3f}" in console.export_text()

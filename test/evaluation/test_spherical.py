@@ -15,7 +15,7 @@ from depth_perception.evaluation.spherical import (
     mean_squares,
     view_synthesis_metrics,
 )
-from depth_perception.geometry.corner_grid import latitude_weights
+from depth_perception.geometry.projections import latitude_weights
 
 
 def omnidepth_inputs():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from golden.blindspot_reference import case
 from published.corner_grid import clipped_weights, corner_points, longitude_weights
 
-from depth_perception.geometry.corner_grid import latitude_weights
+from depth_perception.geometry.projections import latitude_weights
 
 
 def test_weights_and_points_match_the_original():

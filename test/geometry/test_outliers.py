@@ -9,8 +9,8 @@ from golden.fill import noise_image
 from golden.ppd_reference import case
 
 from depth_perception.geometry import DepthKind, Pinhole
-from depth_perception.geometry.frames import optical_to_opengl
 from depth_perception.geometry.outliers import neighbour_distance, outlier_mask
+from depth_perception.geometry.rotations import optical_to_opengl
 
 
 def _brute(points: torch.Tensor, number: int) -> torch.Tensor:

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from published.panel_rings import ring
 
 from depth_perception.geometry import (
     DepthKind,
@@ -14,7 +15,6 @@ from depth_perception.geometry import (
     Pinhole,
     SamplingGrid,
     pixel_centres,
-    ring,
 )
 
 PANORAMA = Equirectangular(512, 1024)

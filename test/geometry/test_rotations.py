@@ -16,7 +16,7 @@ from published.rotations import (
     to_roll_pitch_yaw,
 )
 
-from depth_perception.geometry import Equirectangular, frames, rotations
+from depth_perception.geometry import Equirectangular, rotations
 
 angle = st.floats(-math.pi, math.pi)
 vectors = st.tuples(angle, angle, angle).map(lambda v: torch.tensor(v, dtype=torch.float64))
@@ -122,8 +122,8 @@ def test_unknown_axis_is_refused():
 
 def test_opengl_frame():
     right_down_forward = torch.tensor([1.0, 2.0, 3.0])
-    assert frames.optical_to_opengl(right_down_forward).tolist() == [1, -2, -3]
-    back = frames.optical_to_opengl(frames.optical_to_opengl(right_down_forward))
+    assert rotations.optical_to_opengl(right_down_forward).tolist() == [1, -2, -3]
+    back = rotations.optical_to_opengl(rotations.optical_to_opengl(right_down_forward))
     torch.testing.assert_close(back, right_down_forward)
 
 
@@ -131,9 +131,9 @@ def test_official_point_cloud(golden_dir):
     golden = np.load(golden_dir / "panda" / "golden-pointcloud.npz")
     depth = torch.from_numpy(golden["depth"])
     points = Equirectangular(*depth.shape).unproject(depth)
-    ours = frames.optical_to_panda(points)
+    ours = rotations.optical_to_panda(points)
     tolerance = {"atol": 1e-6, "rtol": 1e-5}
     torch.testing.assert_close(ours.reshape(-1, 3), torch.from_numpy(golden["xyz"]), **tolerance)
     masked = ours[torch.from_numpy(golden["mask"])]
     torch.testing.assert_close(masked, torch.from_numpy(golden["xyz_masked"]), **tolerance)
-    torch.testing.assert_close(frames.optical_to_panda(ours), points)
+    torch.testing.assert_close(rotations.optical_to_panda(ours), points)

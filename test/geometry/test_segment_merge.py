@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 import pytest
 import torch
+from published.panel_rings import ring
 from torch import Tensor
 
-from depth_perception.geometry import Equirectangular, Panel, ring
+from depth_perception.geometry import Equirectangular, Panel
 from depth_perception.geometry.panel_merge import surrounding_panels
 from depth_perception.geometry.segment_merge import (
     MergedSegments,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,7 +15,6 @@ from depth_perception.evaluation.metrics import Metrics, photo_metrics
 from depth_perception.evaluation.panda import clamp_metric
 from depth_perception.evaluation.panoptic import (
     PanopticCounts,
-    PanopticPair,
     PanopticQuality,
     PanopticRules,
     match_segments,
@@ -22,6 +22,22 @@ from depth_perception.evaluation.panoptic import (
     with_good_depth,
 )
 from depth_perception.evaluation.spherical import OmniDepthProtocol
+
+
+class PanopticPair(NamedTuple):
+    """Prediction and ground truth of a frame, each (H, W).
+
+    Attributes:
+        segments: integer segment map, predicted; negative without a segment.
+        ground_truth: integer segment map, ground truth.
+        depth: integers in 1/256 m, predicted, see :func:`depth_steps`.
+        ground_truth_depth: ground truth of ``depth``, 0 where unknown.
+    """
+
+    segments: Tensor
+    ground_truth: Tensor
+    depth: Tensor | None = None
+    ground_truth_depth: Tensor | None = None
 
 
 def metrics_dav2(target: Tensor, pred: Tensor) -> Metrics:
@@ -88,7 +104,9 @@ def dvpq_counts(
     """
     if frames < 1:
         raise ValueError(f"frames must be at least 1, got {frames}")
-    maps = [with_good_depth(pair, threshold, rules) for pair in pairs]
+    maps = [
+        with_good_depth(p.segments, p.depth, p.ground_truth_depth, threshold, rules) for p in pairs
+    ]
     counts = PanopticCounts.none(rules.classes)
     for start in range(len(pairs) - frames + 1):
         window = slice(start, start + frames)

@@ -1,7 +1,8 @@
 """Run reference cases and compare: ``python test/golden/runner.py [FOLDER ...]``.
 
-Prints each array with its largest difference and its tolerance. The exit status is 0 where every
-case passes, else 1.
+Prints each array with its largest difference and its tolerance. A case fails where an array
+differs, or where an ``out_*`` array is compared by nobody and tolerances.py gives no reason for it.
+The exit status is 0 where every case passes, else 1.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if __name__ == "__main__":  # run as a file: find the cases and the package from
 
 from golden.cases import Case, Comparison, every_case, read_cases
 from golden.kinds import kind_of
+from golden.tolerances import reason_to_leave_out
 
 PASSED, FAILED, NOT_COVERED, SLOW = "passed", "FAILED", "NOT COVERED", "slow, not run"
 
@@ -54,9 +56,12 @@ def run_case(case: Case, *, slow: bool = True) -> Result:
         comparisons.extend(kind.run(case))
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"
-    passed = comparisons and not problem and all(c.outcome().passed for c in comparisons)
     if not comparisons and not problem:
         problem = "nothing was compared"
+    forgotten = [name for name in case.left_out() if reason_to_leave_out(case, name) is None]
+    if forgotten and not problem:
+        problem = f"compared by nobody, nor in tolerances.UNCOMPARED: {', '.join(forgotten)}"
+    passed = not problem and all(c.outcome().passed for c in comparisons)
     seconds = time.perf_counter() - start
     return Result(case, PASSED if passed else FAILED, comparisons, problem, seconds)
 
@@ -81,8 +86,9 @@ def lines_of(result: Result, *, brief: bool = False) -> Iterator[str]:
         text = f"  {mark} {comparison.array:<44} {outcome.difference:<10.3g}"
         text += f" tolerance {comparison.tolerance}"
         yield text + (f": {outcome.problem}" if outcome.problem else "")
-    if left := result.comparisons and result.case.left_out():
-        yield f"    not compared: {', '.join(left)}"
+    for name in result.comparisons and result.case.left_out():
+        reason = reason_to_leave_out(result.case, name)
+        yield f"    not compared: {name} ({reason})" if reason else f"  ! not compared: {name}"
 
 
 def exceptions_of(results: Iterable[Result]) -> Iterator[str]:

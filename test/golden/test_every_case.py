@@ -15,7 +15,7 @@ import torch
 from golden.cases import FOLDER, SYSTEMS, Case, cases, every_case
 from golden.kinds import kind_of
 from golden.runner import PASSED, SLOW, lines_of, main, run_case
-from golden.tolerances import Tolerance, stated_tolerance
+from golden.tolerances import UNCOMPARED, Tolerance, stated_tolerance
 
 
 def parameter(case: Case):
@@ -80,6 +80,28 @@ def test_a_difference_fails(other: Path, capsys: pytest.CaptureFixture[str]) -> 
     changed(other, file="none.npz")
     assert main([str(other), "--system", "blindspot"]) == 1
     assert "FileNotFoundError" in capsys.readouterr().out
+
+
+def test_no_output_is_forgotten(other: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with np.load(other / "mine.npz") as file:
+        arrays = dict(file)
+    np.savez(other / "mine.npz", **arrays, out_new=np.zeros(3), in_new=np.zeros(3), new=np.zeros(3))
+    assert main([str(other), "--system", "blindspot"]) == 1
+    text = capsys.readouterr().out
+    assert "compared by nobody, nor in tolerances.UNCOMPARED: out_new\n" in text
+    assert "! not compared: out_new" in text
+    assert "  not compared: new (no output by its name)" in text
+
+
+def test_what_is_left_out_on_purpose_has_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(["--case", "3d60-rotation", "--case", "3d60-loader", "--case", "moge-focal-shift"])
+        == 0
+    )
+    text = capsys.readouterr().out
+    assert "not compared: out_normal_port (sign error of a copy: not to be reproduced)" in text
+    assert "  out_matrix" in text
+    assert all(UNCOMPARED.values())
 
 
 def test_large_cases_run_on_demand() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from depth_perception.geometry import Equirectangular
-from depth_perception.geometry.frames import optical_to_panda
+from depth_perception.geometry.rotations import optical_to_panda
 from depth_perception.io.ply import PlyReadError, read_ply, write_ply
 
 POINTS = np.random.default_rng(0).normal(size=(4, 5, 3)).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from depth_perception.geometry.corner_grid import corner_angles
+from depth_perception.geometry.projections import corner_angles
 
 
 def longitude_weights(width: int) -> Tensor:

@@ -25,10 +25,12 @@ from depth_perception.bench.ros.cloud import bench_cloud
 from depth_perception.bench.ros.node import bench_node
 from depth_perception.bench.ros.soak import bench_soak, judge
 from depth_perception.cli.main import main
-from depth_perception.ros.compat.allocator import keep_large_buffers
+from depth_perception.ros.compat.large_messages import keep_large_buffers
 from depth_perception.ros.messages.images import read_rgb
-from depth_perception.ros.outputs.depth import CloudOutput, DepthOutput, Frame
-from depth_perception.ros.parameters.common import CloudSettings
+from depth_perception.ros.outputs.cloud import CloudOutput
+from depth_perception.ros.outputs.depth_image import DepthOutput
+from depth_perception.ros.outputs.output import Frame
+from depth_perception.ros.parameters.outputs import CloudSettings
 
 pytestmark = pytest.mark.alone
 
@@ -174,7 +176,7 @@ def test_bench_node_accounts_for_every_picture(monkeypatch: pytest.MonkeyPatch) 
     assert differences["points"] == 0
     assert differences["position m"] < 1e-5
     assert 1500 < result.figures["points"] < 2048
-    assert result.table().row_count == 2
+    assert result.sheet.table().row_count == 2
     assert any("less time" in line for line in result.lines)
 
 

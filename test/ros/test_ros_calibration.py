@@ -22,10 +22,10 @@ from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
 from depth_perception.ros.inputs.calibration import Calibration, View
 from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, stamp_ns
-from depth_perception.ros.messages.depth_scale import scale_message
-from depth_perception.ros.messages.frames import pinhole_info
+from depth_perception.ros.messages.frames import info_message
 from depth_perception.ros.nodes.diagnostics import prediction_warnings
 from depth_perception.ros.nodes.pinhole import model_options
+from depth_perception.ros.outputs.depth_image import scale_message
 from depth_perception.ros.parameters.pinhole import (
     PinholeSettings,
     Sync,
@@ -41,7 +41,7 @@ BARREL = [-0.2, 0.03, 0.0, 0.0, 0.0]
 
 
 def info(**changes: object) -> CameraInfo:
-    message = pinhole_info(HEADER, CAMERA)
+    message = info_message(HEADER, CAMERA)
     for name, value in changes.items():
         setattr(message, name, value)
     return message

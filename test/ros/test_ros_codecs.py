@@ -18,34 +18,34 @@ from std_msgs.msg import Header
 
 from depth_perception.geometry import DepthKind, Equirectangular, Pinhole, edge_mask
 from depth_perception.geometry.rotations import from_quaternion, view_rotation
+from depth_perception.io.encodings import EncodingError
 from depth_perception.io.images import write_image
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind
 from depth_perception.ros.inputs.masks import fit_mask
 from depth_perception.ros.messages import clouds
 from depth_perception.ros.messages.buffers import PayloadBuffer
 from depth_perception.ros.messages.clouds import CloudPacker, CpuRecords, Grid, _pack_on_device
-from depth_perception.ros.messages.depth_scale import scale_message
 from depth_perception.ros.messages.frames import (
     UPRIGHT,
     derived_frame,
     derived_optical_frame,
-    equirectangular_info,
-    pinhole_info,
+    info_message,
     rotation_message,
     static_transform,
 )
 from depth_perception.ros.messages.images import (
-    ImageError,
     _halved,
     _halved_on_cpu,
     depth_message,
     image_message,
     read_rgb,
 )
-from depth_perception.ros.messages.scans import scan_message, scan_ranges
 from depth_perception.ros.nodes.panoramic import panorama_camera
-from depth_perception.ros.outputs.depth import Frame, kept_points
-from depth_perception.ros.parameters.common import CloudSettings, ScanSettings
+from depth_perception.ros.outputs.cloud import kept_points
+from depth_perception.ros.outputs.depth_image import scale_message
+from depth_perception.ros.outputs.output import Frame
+from depth_perception.ros.outputs.scan import scan_message, scan_ranges
+from depth_perception.ros.parameters.outputs import CloudSettings, ScanSettings
 
 HEADER = Header(frame_id="head_optical_frame")
 ENCODINGS = ("rgb8", "bgr8", "mono8", "mono16", "rgba8", "bgra16", "16UC1", "32FC1", "8UC2",
@@ -84,7 +84,7 @@ def test_any_image_message_is_either_a_picture_or_an_image_error(
     )
     try:
         pixels = read_rgb(message)
-    except ImageError:
+    except EncodingError:
         return
     assert pixels.shape == (height, width, 3)
     assert pixels.dtype == torch.uint8
@@ -94,7 +94,7 @@ def test_any_image_message_is_either_a_picture_or_an_image_error(
 @given(data=st.binary(max_size=200), image_format=st.text(max_size=20))
 def test_any_compressed_message_is_refused_or_decoded(data: bytes, image_format: str) -> None:
     message = CompressedImage(format=image_format, data=array("B", data))
-    with pytest.raises(ImageError):
+    with pytest.raises(EncodingError):
         read_rgb(message)
 
 
@@ -306,9 +306,9 @@ def test_scan_knows_the_left_from_the_right_and_what_it_does_not_know() -> None:
 
 
 def test_camera_info() -> None:
-    full = equirectangular_info(HEADER, Equirectangular(8, 16))
+    full = info_message(HEADER, Equirectangular(8, 16))
     assert (full.height, full.width, full.k[0]) == (8, 16, 0.0)
-    pinhole = pinhole_info(HEADER, Pinhole(8, 16, 5.0, 6.0, 8.0, 4.0))
+    pinhole = info_message(HEADER, Pinhole(8, 16, 5.0, 6.0, 8.0, 4.0))
     np.testing.assert_allclose(pinhole.k, [5, 0, 7.5, 0, 6, 3.5, 0, 0, 1])
     np.testing.assert_allclose(pinhole.p, [5, 0, 7.5, 0, 0, 6, 3.5, 0, 0, 0, 1, 0])
     assert pinhole.distortion_model == "plumb_bob"

@@ -17,7 +17,7 @@ import depth_perception as dp
 from depth_perception.geometry.panel_merge import surrounding_panels
 from depth_perception.ros.nodes.panoramic import load_model
 from depth_perception.ros.nodes.pinhole import model_options
-from depth_perception.ros.parameters.common import PanoramicSettings
+from depth_perception.ros.parameters.panoramic import PanoramicSettings
 from depth_perception.ros.parameters.pinhole import PinholeSettings
 from depth_perception.systems import (
     BlindSpotPinholeEstimator,

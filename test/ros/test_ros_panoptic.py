@@ -19,7 +19,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 import depth_perception as dp
 from depth_perception.geometry import DepthKind, Pinhole
-from depth_perception.ros.messages.frames import pinhole_info
+from depth_perception.ros.messages.frames import info_message
 
 HEIGHT, WIDTH = 72, 96
 CAMERA = Pinhole(HEIGHT, WIDTH, 78.0, 82.0, 51.3, 33.4)
@@ -86,7 +86,7 @@ class Running:
         self.node, self.probe = node, probe
 
     def ask(self, scene: int, topics: tuple[str, ...] = TOPICS) -> dict[str, Any]:
-        return self.probe.ask(image(picture(scene)), topics, pinhole_info(Header(), CAMERA))
+        return self.probe.ask(image(picture(scene)), topics, info_message(Header(), CAMERA))
 
     def reconfigure(self, **parameters: object) -> bool:
         """Clean up, set parameters, and activate again; false where it refuses them."""
@@ -321,7 +321,7 @@ def test_small_things_may_be_left_out_while_it_runs(truth: Running) -> None:
 def test_pixels_that_rectification_did_not_fill_belong_to_nothing(truth: Running) -> None:
     k = CAMERA.to_k()
     moved = [*k[:2], k[2] + 30.0, 0.0, *k[3:6], 0.0, *k[6:], 0.0]
-    message = pinhole_info(Header(), CAMERA)
+    message = info_message(Header(), CAMERA)
     message.d, message.p = [0.01, 0.0, 0.0, 0.0, 0.0], moved
 
     topics = ("instances", "panoptic/image", "depth/image")
@@ -458,7 +458,7 @@ def test_network_agrees_with_the_library(network: tuple[Running, Path]) -> None:
     pixels = np.ascontiguousarray(case("infer-tiny-dps").image)
     height, width = pixels.shape[:2]
     camera = Pinhole(height, width, 200.0, 200.0, width / 2, height / 2)
-    probe, info = running.probe, pinhole_info(Header(), camera)
+    probe, info = running.probe, info_message(Header(), camera)
     probe.wait_matched()
     estimator = dp.load("panopticdepth-tiny", path, "cpu", reference_focal_px=100.0)
     expected = estimator(pixels, camera)

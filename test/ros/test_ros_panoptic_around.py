@@ -19,7 +19,7 @@ from depth_perception.geometry.panel_merge import surrounding_panels
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
 from depth_perception.ros.nodes.panoramic import load_model
 from depth_perception.ros.nodes.segments import selected
-from depth_perception.ros.parameters.common import PanoramicSettings
+from depth_perception.ros.parameters.panoramic import PanoramicSettings
 from depth_perception.ros.parameters.segments import InstanceSettings, SegmentSettings
 from depth_perception.systems import PanelsEstimator
 from depth_perception.systems.panopticdepth.config import PanopticLimits

@@ -17,13 +17,10 @@ from rclpy.parameter import Parameter
 from depth_perception.options import options
 from depth_perception.ros.nodes.diagnostics import NodeState, Statistics, quantile, status_message
 from depth_perception.ros.nodes.mailbox import Mailbox, Worker
-from depth_perception.ros.outputs.depth import RateLimit
-from depth_perception.ros.parameters.common import (
-    CloudSettings,
-    NodeSettings,
-    PanelSettings,
-    PanoramicSettings,
-)
+from depth_perception.ros.outputs.output import RateLimit
+from depth_perception.ros.parameters.node import NodeSettings
+from depth_perception.ros.parameters.outputs import CloudSettings, PanelSettings
+from depth_perception.ros.parameters.panoramic import PanoramicSettings
 from depth_perception.ros.parameters.pinhole import PanopticSettings, PinholeSettings
 from depth_perception.ros.parameters.table import ParameterTable
 
@@ -63,7 +60,7 @@ def test_worker_takes_the_newest_and_stops_within_its_time() -> None:
 
 def test_rate_limit_keeps_near_its_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("depth_perception.ros.outputs.depth.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("depth_perception.ros.outputs.output.time.monotonic", lambda: now[0])
     limit, allowed = RateLimit(), 0
     for _ in range(300):
         now[0] += 1 / 30

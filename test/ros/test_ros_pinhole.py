@@ -25,7 +25,7 @@ import depth_perception as dp
 from depth_perception.data.worlds import Frame, make_world, render
 from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.io.images import write_image
-from depth_perception.ros.messages.frames import pinhole_info
+from depth_perception.ros.messages.frames import info_message
 from depth_perception.ros.parameters.pinhole import DEFAULT_MODEL, PinholeSettings
 from depth_perception.systems import build_network, save_network
 
@@ -55,7 +55,7 @@ class Running:
 
 
 def info(camera: Pinhole = CAMERA, **changes: object) -> CameraInfo:
-    message = pinhole_info(Header(), camera)
+    message = info_message(Header(), camera)
     for name, value in changes.items():
         setattr(message, name, value)
     return message

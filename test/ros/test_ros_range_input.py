@@ -14,12 +14,13 @@ from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import LaserScan, PointCloud2, PointField
 from std_msgs.msg import Header
 
+from depth_perception.io.range_messages import transform_matrix
 from depth_perception.options import options as options_in
 from depth_perception.ros.compat import transforms
 from depth_perception.ros.compat.transforms import BufferLookup, transform_lookup
 from depth_perception.ros.inputs import range_sensor as range_input
-from depth_perception.ros.inputs.range_sensor import RangeInput, transform_matrix
-from depth_perception.ros.parameters.common import ScaleSettings
+from depth_perception.ros.inputs.range_sensor import RangeInput
+from depth_perception.ros.parameters.scale import ScaleSettings
 from depth_perception.scale import ScaleSource, SensorMount
 
 GIVEN = ScaleSettings(source="points", transform="given", tolerance_s=0.25)
@@ -125,7 +126,7 @@ def test_transform_without_a_rotation_is_a_reason() -> None:
     found = TransformStamped()
     found.transform.rotation.w = 0.0
     with pytest.raises(ValueError, match="quaternion"):
-        transform_matrix(found)
+        transform_matrix(found.transform)
 
 
 def test_lookup_is_that_of_tf2_ros_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

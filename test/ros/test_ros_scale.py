@@ -24,7 +24,7 @@ from depth_perception.data.worlds import Frame, World, make_world, render
 from depth_perception.data.worlds.lidar import Lidar, scan
 from depth_perception.geometry import Camera, Equirectangular, Pinhole
 from depth_perception.io.images import write_image
-from depth_perception.ros.messages.frames import pinhole_info
+from depth_perception.ros.messages.frames import info_message
 
 PANORAMA = Equirectangular(48, 96)
 PINHOLE = Pinhole(60, 80, 50.0, 50.0, 40.0, 30.0)
@@ -183,7 +183,7 @@ def _robot(
     probe = make_probe(f"/{kind}", TOPICS, node=f"{kind}_depth")
     node.wait_for(READY)
     probe.wait_matched()
-    info = None if kind == "panoramic" else pinhole_info(Header(frame_id=FRAME), camera)
+    info = None if kind == "panoramic" else info_message(Header(frame_id=FRAME), camera)
     yield Robot(node, probe, world, view, truth.numpy(), info)
     code, _ = node.stop()
     assert code == 0, node.text

@@ -27,10 +27,11 @@ from depth_perception.ros.messages.instances import instance_array, marker_array
 from depth_perception.ros.nodes.panoptic import load_panoptic
 from depth_perception.ros.nodes.segments import limits_of, renamed, selected
 from depth_perception.ros.outputs import segments
-from depth_perception.ros.outputs.depth import Frame
+from depth_perception.ros.outputs.output import Frame
 from depth_perception.ros.outputs.segments import InstanceOutput, LabelledCloudOutput, SegmentOutput
-from depth_perception.ros.parameters.common import CloudSettings, ScaleSettings
+from depth_perception.ros.parameters.outputs import CloudSettings
 from depth_perception.ros.parameters.pinhole import PanopticSettings
+from depth_perception.ros.parameters.scale import ScaleSettings
 from depth_perception.ros.parameters.segments import (
     InstanceSettings,
     MarkerSettings,

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from depth_perception import AffineInvariantError, DepthKind, DepthSpace, Pinhole, ScaleKind
 from depth_perception.prediction import Prediction, Scene
-from depth_perception.scale import FitError, FitModel, align, apply_fit, default_model
+from depth_perception.scale import (
+    FitError,
+    FitModel,
+    ScaleFit,
+    apply_fit,
+    default_model,
+    fit_prediction,
+)
 
 CAMERA = Pinhole.from_fov(48, 64, 1.0)
 
@@ -23,6 +31,13 @@ def scene() -> torch.Tensor:
 def prediction(values: torch.Tensor, space: DepthSpace, scale: ScaleKind) -> Prediction:
     everywhere = torch.ones(48, 64, dtype=torch.bool)
     return Prediction(values, everywhere, CAMERA, DepthKind.Z, space, scale)
+
+
+def align(
+    relative: Prediction, depth_m: torch.Tensor, max_depth_m: float | None = None, **how: Any
+) -> tuple[Prediction, ScaleFit]:
+    fit = fit_prediction(relative, depth_m, **how)
+    return apply_fit(relative, fit, max_depth_m=max_depth_m), fit
 
 
 @pytest.mark.parametrize(

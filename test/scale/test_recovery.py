@@ -237,6 +237,14 @@ def test_extrinsics_are_angles_of_the_body_frame() -> None:
     torch.testing.assert_close(left, torch.tensor([-1.0, 0, 0, 1]).double())
 
 
+def test_body_frame() -> None:
+    matrix = Extrinsics().matrix()
+    forward_left_up = torch.tensor([3.0, -1, -2, 1]).double()
+    assert (matrix @ forward_left_up).tolist() == [1, 2, 3, 1]  # right, down, forward
+    torch.testing.assert_close(torch.linalg.inv(matrix), matrix.T)
+    assert torch.linalg.det(matrix[:3, :3]) == pytest.approx(1)
+
+
 def test_bad_arguments_are_named() -> None:
     with pytest.raises(ValueError, match="needs its scale"):
         ScaleOptions(source="fixed")

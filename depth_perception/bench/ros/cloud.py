@@ -13,12 +13,13 @@ from torch import Tensor
 
 from ...geometry import Equirectangular
 from ...prediction import ScaleKind
-from ...ros.compat.allocator import keep_large_buffers
+from ...ros.compat.large_messages import keep_large_buffers
 from ...ros.messages.buffers import PayloadBuffer, Staging
 from ...ros.messages.clouds import CloudPacker
 from ...ros.messages.images import depth_message, read_rgb
-from ...ros.outputs.depth import Frame, cloud_message
-from ...ros.parameters.common import CloudSettings
+from ...ros.outputs.cloud import cloud_message
+from ...ros.outputs.output import Frame
+from ...ros.parameters.outputs import CloudSettings
 from ..comparison import Comparison, comparison
 from ..depth import Scene
 from ..identity import IdentityEstimator, bench_image
@@ -109,7 +110,7 @@ class _Messages:
                 variants.insert(1, Variant("by point", lambda: self.plain_whole(by_point=True)))
 
             def apart(names=names, plain=plain, ours=ours) -> tuple[Difference, ...]:
-                return _differences(names, plain(), ours())
+                return same_sized_differences(names, plain(), ours())
 
             yield bench.stage(name + work, variants, apart, moved)
 
@@ -117,21 +118,22 @@ class _Messages:
         return plain_pixels(self.message.height, self.message.width, self.message.data)
 
     def plain_depth(self) -> Tensor:
-        return _floats(plain_depth(self.prediction.depth.numpy(), self.prediction.valid.numpy()))
+        return floats_of(plain_depth(self.prediction.depth.numpy(), self.prediction.valid.numpy()))
 
     def our_depth(self) -> Tensor:
         depth, valid = self.prediction.depth, self.prediction.valid
-        return _floats(depth_message(Header(), depth, valid, self.buffer).data)
+        return floats_of(depth_message(Header(), depth, valid, self.buffer).data)
 
     def plain_cloud(self, pixels: np.ndarray, *, by_point: bool = False) -> Fields:
         prediction, cloud = self.prediction, self.settings
         maps = (prediction.depth.numpy(), prediction.valid.numpy())
         limits = (cloud.min_range_m, cloud.max_range_m)
-        return _fields(plain_cloud(pixels, *maps, cloud.edge_threshold, limits, by_point=by_point))
+        jump = cloud.edge_threshold
+        return fields_of(plain_cloud(pixels, *maps, jump, limits, by_point=by_point))
 
     def our_cloud(self, image: Tensor) -> Fields:
         frame = Frame(Header(), image, self.prediction)
-        return _fields(cloud_message(self.packer, frame, self.settings).data)
+        return fields_of(cloud_message(self.packer, frame, self.settings).data)
 
     def plain_whole(self, *, by_point: bool = False) -> tuple[Tensor, ...]:
         pixels = self.plain_pixels()
@@ -142,20 +144,21 @@ class _Messages:
         return self.our_depth(), *self.our_cloud(image)
 
 
-def _differences(
+def same_sized_differences(
     names: tuple[str, ...], expected: tuple[Tensor, ...], found: tuple[Tensor, ...]
 ) -> tuple[Difference, ...]:
-    """Clouds of unequal size are compared by their number of points alone."""
+    """Differences of results; clouds of unequal size are compared by their number of points."""
     pairs = zip(names, expected, found, strict=True)
     kept = [(n, a.float(), b.float()) for n, a, b in pairs if a.shape == b.shape]
     return differences(*zip(*kept, strict=True))
 
 
-def _floats(data: array) -> Tensor:
+def floats_of(data: array) -> Tensor:
+    """The payload of a message as float32."""
     return torch.frombuffer(data, dtype=torch.float32)
 
 
-def _fields(data: array) -> Fields:
+def fields_of(data: array) -> Fields:
     """Number of points, their positions (N, 3), and the levels of their colours (N, 3)."""
-    records = _floats(data).view(-1, 4)
+    records = floats_of(data).view(-1, 4)
     return torch.tensor([len(records)]), records[:, :3], records.view(torch.uint8)[:, 12:15]

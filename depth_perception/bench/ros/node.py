@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image, PointCloud2
 
@@ -18,6 +16,7 @@ from ..identity import bench_image
 from ..machine import bench_device, hardware, load_note, measure_ceiling
 from ..options import SIZES, Node
 from ..result import Ceiling, Result
+from .cloud import fields_of, floats_of, same_sized_differences
 from .session import Feeder, NodeUnderTest, session
 
 _NAMES = {"plain": "plain", "identity": "ours"}
@@ -182,20 +181,11 @@ def _compare(plain: Feeder, ours: Feeder) -> tuple[dict[str, float], int]:
     """Largest differences of the last messages, and the number of points."""
     if any(len(feeder.last) < 2 for feeder in (plain, ours)):
         return {}, 0  # nothing came
-    depths, clouds, levels = [], [], []
+    results = []
     for feeder in (plain, ours):
         image = deserialize_message(feeder.last["depth/image"], Image)
         cloud = deserialize_message(feeder.last["depth/points"], PointCloud2)
-        depths.append(np.frombuffer(image.data, np.float32))
-        records = np.frombuffer(cloud.data, np.float32).reshape(-1, 4)
-        clouds.append(records[:, :3])
-        levels.append(np.ascontiguousarray(records).view(np.uint8)[:, 12:15].astype(np.int32))
-    counts = [len(points) for points in clouds]
-    apart = {"depth m": _largest(*depths), "points": float(abs(counts[0] - counts[1]))}
-    if counts[0] == counts[1]:
-        apart |= {"position m": _largest(*clouds), "colour level": _largest(*levels)}
-    return apart, counts[1]
-
-
-def _largest(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.abs(a - b).max()) if a.shape == b.shape else math.nan
+        results.append((floats_of(image.data), *fields_of(cloud.data)))
+    names = ("depth m", "points", "position m", "colour level")
+    apart = {d.what: d.largest for d in same_sized_differences(names, *results)}
+    return apart, int(results[1][1])

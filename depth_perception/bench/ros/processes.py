@@ -25,7 +25,8 @@ from ...ros.nodes.depth_node import Loaded
 from ...ros.nodes.panoramic import PanoramicNode
 from ...ros.nodes.qos import input_profile, output_profile
 from ...ros.nodes.runner import run
-from ...ros.parameters.common import CloudSettings, PanoramicSettings
+from ...ros.parameters.outputs import CloudSettings
+from ...ros.parameters.panoramic import PanoramicSettings
 from ..frame_clock import FrameClock
 from ..identity import IdentityEstimator, identity_depth
 from ..plain_messages import plain_cloud, plain_depth, plain_pixels

@@ -24,8 +24,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image, PointCloud2
 
-from ...ros.compat.allocator import ALLOCATOR_VARIABLES
-from ...ros.compat.dds import tuned_environment
+from ...ros.compat.large_messages import ALLOCATOR_VARIABLES, tuned_environment
 from ..frame_clock import FrameTimes, MemorySample
 
 _PATIENCE_S = 120.0

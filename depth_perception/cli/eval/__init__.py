@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from ..terminal import failed, table_console
-from .job import BaselineOptions, Dataset, Job, ModelOptions, Report, ReportOptions, RuleOptions
+from .job import BaselineOptions, Dataset, Job, ModelOptions, ReportOptions, RuleOptions
 
 _PLAIN_WIDTH = 160  # columns of a table that is piped into a file or another program
 _FLAT = tyro.conf.arg(name="")
@@ -49,20 +49,17 @@ def main(
         from .run import run, run_panoptic, run_reality
 
         ways = {"panoptic": run_panoptic, "reality": run_reality}
-        _show(ways.get(job.benchmark.kind, run)(job), job)
+        found = ways.get(job.benchmark.kind, run)(job)
+        for sheet in found.sheets:
+            console.print(sheet.table())
+        console.print(found.summary)
+        if report.json_file is not None:
+            _write(report.json_file, json.dumps(found.document, indent=2) + "\n")
+        if report.markdown is not None:
+            _write(report.markdown, "\n".join(sheet.markdown() for sheet in found.sheets))
     except (KeyError, OSError, ValueError) as error:  # KeyError: no such model
         return failed("eval", error)
     return 0
-
-
-def _show(report: Report, job: Job) -> None:
-    for sheet in report.sheets:
-        job.console.print(sheet.table())
-    job.console.print(report.summary)
-    if job.report.json_file is not None:
-        _write(job.report.json_file, json.dumps(report.document, indent=2) + "\n")
-    if job.report.markdown is not None:
-        _write(job.report.markdown, "\n".join(sheet.markdown() for sheet in report.sheets))
 
 
 def _write(path: Path, text: str) -> None:

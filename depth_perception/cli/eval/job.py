@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ...evaluation.alignment import Alignment
     from ...evaluation.published import Official
-    from ...evaluation.report import Sheet
+    from ...io.sheet import Sheet
     from ...systems import Estimator
 
 Dataset = Literal[DATASETS]  # type: ignore[valid-type]
@@ -166,13 +166,9 @@ class Job:
             raise ValueError(reason)
         if only not in (None, benchmark.protocol):
             raise ValueError(f"{self.model} is scored as relative depth: take --protocol {only}")
-        if unknown := self._own_options.keys() - {f.name for f in fields(options_of(self.model))}:
+        own = _given(self.network) & {"steps", "semantics_checkpoint"}  # of some systems only
+        if unknown := own - {f.name for f in fields(options_of(self.model))}:
             raise ValueError(f"{_flags(unknown)}: {self.model} has no such option")
-        self._check_paths()
-        object.__setattr__(self, "benchmark", benchmark)
-        object.__setattr__(self, "official", official(system, benchmark.kind))
-
-    def _check_paths(self) -> None:
         checkpoint, listing = self.network.checkpoint, self.rules.listing
         if not self.root.is_dir():
             raise FileNotFoundError(f"no folder {self.root}")
@@ -180,12 +176,8 @@ class Job:
             raise FileNotFoundError(f"no weights file {checkpoint}")
         if listing is not None and not any(p.is_file() for p in (listing, self.root / listing)):
             raise FileNotFoundError(f"no list {listing}")
-
-    @property
-    def _own_options(self) -> dict[str, Any]:
-        """Given options that only some systems have."""
-        values = {name: getattr(self.network, name) for name in ("steps", "semantics_checkpoint")}
-        return {name: value for name, value in values.items() if value is not None}
+        object.__setattr__(self, "benchmark", benchmark)
+        object.__setattr__(self, "official", official(system, benchmark.kind))
 
     @property
     def split(self) -> str | None:
@@ -226,12 +218,10 @@ class Job:
         from ...systems import load
 
         network = self.network
+        given = _given(network) - {"checkpoint", "device"}
         options = dict(self.official.options(self.model, self.dataset))
-        if network.height is not None:
-            options["height"] = network.height
-        if network.backend != "torch":
-            options["backend"] = network.backend
-        return load(self.model, network.checkpoint, network.device, **options, **self._own_options)
+        options |= {name: getattr(network, name) for name in given}
+        return load(self.model, network.checkpoint, network.device, **options)
 
     def track(self, name: str, count: int) -> Iterable[int]:
         """The frames of ``count`` that are evaluated, with a progress bar on a terminal."""

@@ -18,7 +18,7 @@ from ...evaluation.plain import PlainProtocol, constant, median_depth_m, predict
 from ...evaluation.published import published
 from ...evaluation.reality import real_sheet, score_real
 from ...evaluation.relative import RelativeProtocol, predict_log_depth
-from ...evaluation.report import Sheet, class_sheet, document, score_document, score_sheet
+from ...evaluation.report import class_sheet, document, score_document, score_sheet, sheet
 from ...evaluation.spherical import OmniDepthProtocol, ViewSynthesisProtocol
 from ...evaluation.stereo_metrics import EigenProtocol
 from ...evaluation.zero_shot import ZERO_SHOT, ZeroShotProtocol
@@ -77,7 +77,7 @@ def run(job: Job) -> Report:
     summary = (*counts, f"{first.pixels} pixels", *setup.summary)
     summary = (*summary, f"{first.seconds / first.frames:.3f} s per frame")
     whole = document(results, figures, **job.about, rules={**protocol.rules, **setup.rules})
-    return Report((Sheet.of(results, figures),), ", ".join(summary), whole)
+    return Report((sheet(results, figures),), ", ".join(summary), whole)
 
 
 def run_reality(job: Job) -> Report:
@@ -254,7 +254,7 @@ def run_panoptic(job: Job) -> Report:
     if score.depth is not None:
         name = f"{job.model}, depth up to 80 m"
         depth = replace(result, name=name, frames=score.depth_frames, metrics=score.depth)
-        sheets.append(Sheet.of([depth]))
+        sheets.append(sheet([depth]))
     whole = {
         **job.about,
         "split": job.split,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 Job = Callable[[], None]
 Done = Callable[["Exception | None"], None]
 
 
-class Background:
+class Background(AbstractContextManager):
     """Runs jobs on a few threads: ``with Background() as background: background.submit(...)``.
 
     At the end of the block all jobs are finished. ``done`` is called in the thread of the caller,
@@ -26,9 +27,6 @@ class Background:
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="writer")
         self._waiting = waiting
         self._pending: deque[tuple[Future[None], Done]] = deque()
-
-    def __enter__(self) -> Background:
-        return self
 
     def __exit__(self, *_: object) -> None:
         try:

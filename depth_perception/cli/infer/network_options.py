@@ -50,7 +50,7 @@ def _flags() -> list[tuple[str, Any, Any]]:
         default = defaults[0]
         is_one = default is not None and len(set(defaults)) == 1
         facts = f" Default: {default}." if is_one else ""
-        text = tyro.conf.arg(help=f"{', '.join(titles)}: {said.text}{facts}")
+        text = tyro.conf.arg(help=f"{', '.join(titles)}: {said.text}{facts}", help_behavior_hint="")
         flags.append((name, Annotated[_type(said, default), text], None))
     return flags
 

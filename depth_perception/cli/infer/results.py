@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ...geometry import Equirectangular, edge_mask
-from ...geometry.frames import optical_to_opengl, optical_to_panda
 from ...geometry.outliers import outlier_mask
+from ...geometry.rotations import optical_to_opengl, optical_to_panda
 from ...io.colormaps import PUBLISHED_COLORMAP, near_is_warm, render_depth
 from ...io.depth_files import write_depth
 from ...io.images import side_by_side, write_image

@@ -112,7 +112,11 @@ class InferRun:
             self._task = self._bar.add_task("depth", total=len(self._items))
             for item in self._items:
                 try:
-                    process[item.kind](item)
+                    key, state = str(item.path.resolve()), state_of(item.path)
+                    if item.kind is not InputKind.BAG and self._manifest.finished(key, state):
+                        self._summary.kept += 1
+                    else:
+                        process[item.kind](item, key, state)
                 except KeyboardInterrupt:
                     interrupted = True
                     break
@@ -126,11 +130,7 @@ class InferRun:
             return 130
         return 1 if self._summary.failures else 0
 
-    def _image(self, item: Input) -> None:
-        key, state = str(item.path.resolve()), state_of(item.path)
-        if self._manifest.finished(key, state):
-            self._summary.kept += 1
-            return
+    def _image(self, item: Input, key: str, state: str) -> None:
         image = read_image(item.path)
         camera, note = self._exif_camera(item.path, *image.shape[:2])
         prediction = self._depth(image, item.path, self._scale_run(), camera=camera)
@@ -144,11 +144,7 @@ class InferRun:
         stem = item.folder / item.path.stem
         self._write(key, state, stem, image, prediction, done, note=note)
 
-    def _video(self, item: Input) -> None:
-        key, state = str(item.path.resolve()), state_of(item.path)
-        if self._manifest.finished(key, state):
-            self._summary.kept += 1
-            return
+    def _video(self, item: Input, key: str, state: str) -> None:
         stem = item.folder / item.path.stem
         limits, steady = RunningRange(), self._steady_scale()
         count, failures = 0, len(self._summary.failures)
@@ -180,9 +176,8 @@ class InferRun:
             )
         self._summary.made += 1
 
-    def _bag(self, item: Input) -> None:
-        options, state = self._options, state_of(item.path)
-        topic = choose_image_topic(item.path, options.topic)
+    def _bag(self, item: Input, source: str, state: str) -> None:
+        topic = choose_image_topic(item.path, self._options.topic)
         self._expect(topic.count)
         name = item.path.name if item.path.is_dir() else item.path.stem
         limits, steady = RunningRange(), self._steady_scale()
@@ -192,7 +187,7 @@ class InferRun:
             scale.open_bag(item.path)
             depth_bag = self._open_depth_bag(stack)
             for index, frame in enumerate(read_frames(item.path, topic.name)):
-                key = f"{item.path.resolve()}#{topic.name}#{index}"
+                key = f"{source}#{topic.name}#{index}"
                 finished = self._manifest.finished(key, state)
                 self._bar.advance(self._task)
                 if finished and depth_bag is None:

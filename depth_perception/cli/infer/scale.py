@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .scale_options import ScaleArguments
 _POINT_SUFFIXES = (".ply", ".npy")
 
 
-class ScaleRun:
+class ScaleRun(AbstractContextManager):
     """Recovers the scale of the predictions of one image, video or bag.
 
     Args:
@@ -37,9 +37,6 @@ class ScaleRun:
         self._frames: StaticFrames | None = None
         self._points: dict[Path, Tensor] = {}
         self._scale = MetricScale(arguments.options(), other)
-
-    def __enter__(self) -> ScaleRun:
-        return self
 
     def __exit__(self, *unused: Any) -> None:
         self._stack.close()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...depth_space import ScaleKind
-from ...options import documented, option, option_text, shared
+from ...options import documented, flag, option, option_text, shared
 from ...scale.options import Extrinsics, FixedOptions, ScaleOptions, ScaleSetup, SensorMount
 from ...systems import ModelCard, card
 
@@ -28,7 +28,7 @@ class ScaleArguments:
         option_text(ScaleSetup, "source").replace("_", "-")
         + " points needs --points or --points-topic.",
     )
-    fixed: tuple[float, ...] = option(
+    fixed: tuple[float, ...] = flag(
         (),
         f"SCALE [SHIFT]. {option_text(FixedOptions, 'scale')} {option_text(FixedOptions, 'shift')}",
     )
@@ -59,16 +59,13 @@ class ScaleArguments:
         needs = {
             "fixed": ("--fixed", bool(self.fixed)),
             "camera-height": ("--camera-height", self.camera_height is not None),
-            "points": (
-                "--points or --points-topic",
-                has_points,
-            ),
+            "points": ("--points or --points-topic", has_points),
         }
-        for source, (flag, is_given) in needs.items():
+        for source, (needed, is_given) in needs.items():
             if is_given and self.scale != source:
-                raise OptionError(f"{flag} is for --scale {source}")
+                raise OptionError(f"{needed} is for --scale {source}")
             if not is_given and self.scale == source:
-                raise OptionError(f"--scale {source} needs {flag}")
+                raise OptionError(f"--scale {source} needs {needed}")
         if self.points is not None and self.points_topic is not None:
             raise OptionError("give --points or --points-topic, not both")
         if self.extrinsics and (self.scale != "points" or len(self.extrinsics) != 6):
@@ -82,8 +79,6 @@ class ScaleArguments:
             raise OptionError(
                 f"{model.name} lacks no shift: give --fixed SCALE alone, got {self.fixed[1]}"
             )
-        if not self.points_tolerance >= 0:
-            raise OptionError("--points-tolerance must not be negative")
         if self.scale == "reference":
             self._check_reference(model)
         try:
@@ -102,6 +97,7 @@ class ScaleArguments:
         height = {} if self.camera_height is None else {"camera_height_m": self.camera_height}
         setup = ScaleSetup(
             source=self.scale.replace("-", "_"),
+            tolerance_s=self.points_tolerance,
             camera_pitch_deg=self.camera_pitch,
             camera_roll_deg=self.camera_roll,
             hold_s=self.hold,

@@ -142,10 +142,19 @@ def focal_camera(files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
     return Pinhole(height, width, focal, focal, width / 2, height / 2)
 
 
-def _the_list(root: Path) -> Path:
+def folder(root: Path) -> Path:
+    """The folder, which must exist.
+
+    Raises:
+        FileNotFoundError: it does not.
+    """
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}")
-    lists = sorted(root.glob("*.txt"))
+    return root
+
+
+def _the_list(root: Path) -> Path:
+    lists = sorted(folder(root).glob("*.txt"))
     if not lists:
         raise FileNotFoundError(f"{root} holds no list (*.txt): name one with --list")
     if len(lists) > 1:

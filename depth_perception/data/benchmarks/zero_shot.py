@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -35,6 +34,7 @@ from .files import (
     FrameFiles,
     OpenBenchmark,
     focal_camera,
+    folder,
     listed,
     open_listed,
     png_depth,
@@ -61,7 +61,7 @@ def sunrgbd(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
     if listing is not None:
         files = listed(root, listing)
     else:
-        images = sorted(_folder(root).rglob("image/*.jpg"))
+        images = sorted(folder(root).rglob("image/*.jpg"))
         files = [FrameFiles(path, _sun_depth(path.parents[1])) for path in images]
 
     def depth_of(frame: FrameFiles, _size: tuple[int, int]) -> np.ndarray:
@@ -85,14 +85,14 @@ def ibims(root: str | Path, listing: str | Path | None = None) -> BenchmarkReade
     if listing is not None:
         names = Path(listing).read_text(encoding="utf-8").split()
     else:
-        names = [path.stem for path in sorted((_folder(root) / "rgb").glob("*.png"))]
+        names = [path.stem for path in sorted((folder(root) / "rgb").glob("*.png"))]
     is_masked = (root / "masked_depth").is_dir()
-    folder = root / ("masked_depth" if is_masked else "depth")
+    depths = root / ("masked_depth" if is_masked else "depth")
     masks = () if is_masked else ("mask_invalid", "mask_transp")
     files = []
     for name in (f"{name}.png" for name in names):
         words = tuple(f"{mask}/{name}" for mask in masks)
-        files.append(FrameFiles(root / "rgb" / name, folder / name, words))
+        files.append(FrameFiles(root / "rgb" / name, depths / name, words))
 
     def depth_of(frame: FrameFiles, _size: tuple[int, int]) -> np.ndarray:
         depth = depth_samples(frame.depth) / (1000 if is_masked else IBIMS_PER_METRE)
@@ -118,7 +118,7 @@ def vkitti2(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
         words = [line.split() for line in Path(listing).read_text(encoding="utf-8").splitlines()]
         images = [root / line[0] for line in words if line]
     else:
-        images = sorted(_folder(root).rglob("rgb_*.jpg"))
+        images = sorted(folder(root).rglob("rgb_*.jpg"))
     files = [FrameFiles(path, virtual_kitti_depth(path, root)) for path in images]
 
     def camera_of(_files: FrameFiles, size: tuple[int, int]) -> Pinhole | None:
@@ -127,18 +127,16 @@ def vkitti2(root: str | Path, listing: str | Path | None = None) -> BenchmarkRea
     return BenchmarkReader(root, files, png_depth(100), camera_of)
 
 
-ZERO_SHOT: Mapping[str, OpenBenchmark] = MappingProxyType(
-    {
-        "sunrgbd": sunrgbd,
-        "ibims": ibims,
-        "diode-indoor": open_listed(png_depth(1000), usual="indoors_test.txt"),
-        "diode-outdoor": open_listed(png_depth(256), usual="outdoor_test.txt"),
-        "hypersim-list": open_listed(png_depth(1000), usual="hypersim_list2.txt"),
-        "diml": open_listed(png_depth(1000), usual="test_outdoor.txt"),
-        "ddad": open_listed(png_depth(256), usual="camera01.txt"),
-        "vkitti2": vkitti2,
-    }
-)
+ZERO_SHOT: Mapping[str, OpenBenchmark] = {
+    "sunrgbd": sunrgbd,
+    "ibims": ibims,
+    "diode-indoor": open_listed(png_depth(1000), usual="indoors_test.txt"),
+    "diode-outdoor": open_listed(png_depth(256), usual="outdoor_test.txt"),
+    "hypersim-list": open_listed(png_depth(1000), usual="hypersim_list2.txt"),
+    "diml": open_listed(png_depth(1000), usual="test_outdoor.txt"),
+    "ddad": open_listed(png_depth(256), usual="camera01.txt"),
+    "vkitti2": vkitti2,
+}
 """Readers by name, called with the root and the list; None takes the usual one."""
 
 
@@ -149,12 +147,6 @@ def _usual(root: Path, listing: str | Path | None, name: str) -> str | Path | No
             raise FileNotFoundError(f"no list {listing}")
         return listing
     return root / name if (root / name).is_file() else None
-
-
-def _folder(root: Path) -> Path:
-    if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}")
-    return root
 
 
 def _sun_depth(frame: Path) -> Path:

@@ -19,21 +19,16 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
 from ...geometry import Equirectangular, SamplingGrid
 from ..files import write_lines, write_rgb
 from ..frames import Frame
-from .base import PanoramaFrame, Panoramas
 from .images import Diverse360, PanoramaImages, Views360x, WorldImages, Zind
-from .readers import Deep360, Matterport3D, Stanford2D3D, Structured3D
-
-__all__ = [
-    "PANORAMAS", "PANORAMA_IMAGES", "Deep360", "Diverse360", "Matterport3D", "PanoramaFrame",
-    "PanoramaImages", "Panoramas", "Stanford2D3D", "Structured3D", "Views360x", "WorldImages",
-    "Zind", "open_images", "open_panoramas", "write_panorama_images", "write_panoramas",
-]  # fmt: skip
+from .readers import Deep360, Matterport3D, Panoramas, Stanford2D3D, Structured3D
 
 PANORAMAS: dict[str, type[Panoramas]] = {
     "structured3d": Structured3D,
@@ -105,7 +100,6 @@ def write_panoramas(
             grid = _to_cassini(range_m.shape[0])
             rgb, range_m = grid.sample(rgb, "nearest"), grid.sample(range_m, "nearest")
         write_rgb(root / image, rgb)
-        (root / depth).parent.mkdir(parents=True, exist_ok=True)
         reader.write_range(root / depth, range_m.cpu().numpy())
         lines.append(f"{image} {depth}")
     write_lines(root / f"{split}.txt", lines)
@@ -125,3 +119,20 @@ def _to_cassini(width: int) -> SamplingGrid:
     along, across = torch.meshgrid(along, across, indexing="ij")
     rays = (across.sin(), across.cos() * along.sin(), across.cos() * along.cos())
     return SamplingGrid.of(Equirectangular(width, 2 * width), torch.stack(rays, -1))
+
+
+def resize_cubic(rgb: Tensor, height: int) -> Tensor:
+    """(3, H, W) uint8 to (3, height, 2 height) uint8 as in PanDA: cubic, without antialiasing."""
+    if tuple(rgb.shape[1:]) == (height, 2 * height):
+        return rgb
+    pixels = np.ascontiguousarray(rgb.permute(1, 2, 0).numpy())
+    pixels = cv2.resize(pixels, (2 * height, height), interpolation=cv2.INTER_CUBIC)
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+
+
+def nearest_map(values: Tensor, height: int) -> Tensor:
+    """(H, W) float32 to (height, 2 height), nearest sample of OpenCV, as in PanDA."""
+    if tuple(values.shape) == (height, 2 * height):
+        return values
+    size = (2 * height, height)
+    return torch.from_numpy(cv2.resize(values.numpy(), size, interpolation=cv2.INTER_NEAREST))

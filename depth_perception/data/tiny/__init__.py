@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from ..names import DATA_SET_NAMES
@@ -40,9 +39,7 @@ _WRITERS: dict[str, Callable[[Path], Made]] = {
     "cityscapes": pairs.cityscapes, "cityscapes-dvps": pairs.cityscapes_dvps,
     "semkitti-dvps": pairs.semkitti_dvps,
 }  # fmt: skip
-WRITERS: Mapping[str, Callable[[Path], Made]] = MappingProxyType(
-    {name: _WRITERS[name] for name in DATA_SET_NAMES}
-)
+WRITERS: Mapping[str, Callable[[Path], Made]] = {name: _WRITERS[name] for name in DATA_SET_NAMES}
 """A writer for every data set of the registry."""
 
 

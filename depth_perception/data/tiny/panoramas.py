@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ...geometry import Equirectangular
-from ..files import write_array, write_lines
+from ...io.depth_files import write_array
+from ..files import write_lines
 from ..panoramas import PANORAMA_IMAGES, PANORAMAS, write_panorama_images, write_panoramas
 from ..threed60 import MAX_RANGE_M, View, write_threed60
 from ..worlds import FolderOptions, Frame, make_world, write_folder

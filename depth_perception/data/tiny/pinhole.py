@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ...io.depth_files import write_array
 from ...io.exr import write_exr
 from ..benchmarks.zero_shot import IBIMS_PER_METRE
-from ..files import write_array, write_lines, write_rgb, write_samples
+from ..files import write_lines, write_rgb, write_samples
 from ..hypersim import CAMERA as HYPERSIM_CAMERA
 from ..hypersim import depth_path, write_range
 from ..photos import KITTI_CROP, bottom_centre_box

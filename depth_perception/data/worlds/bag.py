@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from rosbags import interfaces as qos
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
 
 from ...geometry import Camera, Equirectangular, Pinhole
 from ...geometry.rotations import to_quaternion
+from ...io.bags import IMAGE_TYPE, STORE, header_of, image_message
 from ..world_options import BagNames, Walk
 from .looks import sensor_effects
 from .render import Frame, render
-from .world import World, camera_pose
+from .world import BODY_OF_OPTICAL, World
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
 _FOREVER = qos.QosTime(9223372036, 854775807)
@@ -81,49 +81,37 @@ class _Bag:
     """Messages of one bag."""
 
     def __init__(self, writer: Writer, names: BagNames) -> None:
-        self.store, self.writer, self.names = get_typestore(Stores.ROS2_HUMBLE), writer, names
-        self.types = self.store.types
+        self.writer, self.names, self.types = writer, names, STORE.types
         kinds = {
-            names.image: "sensor_msgs/msg/Image",
+            names.image: IMAGE_TYPE,
             names.camera_info: "sensor_msgs/msg/CameraInfo",
-            names.depth: "sensor_msgs/msg/Image",
+            names.depth: IMAGE_TYPE,
             "/tf": "tf2_msgs/msg/TFMessage",
             "/tf_static": "tf2_msgs/msg/TFMessage",
         }
         self.connections = {
             topic: writer.add_connection(
-                topic, kind, typestore=self.store, offered_qos_profiles=[_quality(topic)]
+                topic, kind, typestore=STORE, offered_qos_profiles=[_quality(topic)]
             )
             for topic, kind in kinds.items()
         }
 
     def put(self, topic: str, stamp_ns: int, message: Any) -> None:
         connection = self.connections[topic]
-        data = self.store.serialize_cdr(message, connection.msgtype)
-        self.writer.write(connection, stamp_ns, data)
-
-    def header(self, stamp_ns: int, frame: str) -> Any:
-        stamp = self.types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
-        return self.types["std_msgs/msg/Header"](stamp, frame)
+        self.writer.write(connection, stamp_ns, STORE.serialize_cdr(message, connection.msgtype))
 
     def image(self, stamp_ns: int, frame: Frame, walk: Walk, seed: tuple[int, ...]) -> Any:
         rgb = frame.rgb.cpu()
         if walk.sensor > 0:
             rgb = sensor_effects(rgb, seed, walk.sensor)
-        return self._picture(stamp_ns, rgb.numpy(), "rgb8", 3)
+        return image_message(stamp_ns, self.names.optical_frame, rgb.numpy(), "rgb8")
 
     def depth(self, stamp_ns: int, frame: Frame) -> Any:
         is_pinhole = isinstance(frame.camera, Pinhole)
         depth = (frame.z_m if is_pinhole else frame.range_m).cpu()
         depth = torch.where(torch.isfinite(depth), depth, torch.nan)
-        return self._picture(stamp_ns, depth.numpy().astype("<f4"), "32FC1", 4)
-
-    def _picture(self, stamp_ns: int, pixels: np.ndarray, encoding: str, size: int) -> Any:
-        height, width = pixels.shape[:2]
-        data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
-        header = self.header(stamp_ns, self.names.optical_frame)
-        message = self.types["sensor_msgs/msg/Image"]
-        return message(header, height, width, encoding, 0, width * size, data)
+        pixels = depth.numpy().astype("<f4")
+        return image_message(stamp_ns, self.names.optical_frame, pixels, "32FC1")
 
     def camera_info(self, stamp_ns: int, camera: Camera) -> Any:
         k, p, model = (0.0,) * 9, (0.0,) * 12, "equirectangular"
@@ -138,13 +126,12 @@ class _Bag:
         values = (distortion, k, np.eye(3).ravel(), p)
         numbers = [np.array(value, dtype=np.float64) for value in values]
         region = self.types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-        header = self.header(stamp_ns, self.names.optical_frame)
+        header = header_of(stamp_ns, self.names.optical_frame)
         message = self.types["sensor_msgs/msg/CameraInfo"]
         return message(header, camera.height, camera.width, model, *numbers, 0, 0, region)
 
     def body_transform(self, stamp_ns: int, pose: torch.Tensor) -> Any:
-        optical = camera_pose(torch.zeros(3, dtype=torch.float64), 0.0)[:3, :3]
-        turn = to_quaternion(pose[:3, :3].double() @ optical.T).tolist()
+        turn = to_quaternion(pose[:3, :3].double() @ BODY_OF_OPTICAL.T).tolist()
         frames = self.names.world_frame, self.names.body_frame
         return self.transform(stamp_ns, *frames, pose[:3, 3].tolist(), turn)
 
@@ -154,7 +141,7 @@ class _Bag:
             self.types["geometry_msgs/msg/Quaternion"](*turn),
         )
         stamped = self.types["geometry_msgs/msg/TransformStamped"]
-        message = stamped(self.header(stamp_ns, parent), child, transform)
+        message = stamped(header_of(stamp_ns, parent), child, transform)
         return self.types["tf2_msgs/msg/TFMessage"]([message])
 
 

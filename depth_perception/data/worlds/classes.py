@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...segment_classes import CITYSCAPES
+
 
 @dataclass(frozen=True)
 class WorldClass:
@@ -22,20 +24,17 @@ class WorldClass:
     colour: tuple[int, int, int]
 
 
+_CITYSCAPES = {entry.name: entry for entry in CITYSCAPES}
+_OF_STREETS = (
+    *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic sign"),
+    *("vegetation", "terrain", "sky", "person", "car"),
+)
 CLASSES: tuple[WorldClass, ...] = (
     WorldClass(0, "none", False, (0, 0, 0)),
-    WorldClass(1, "road", False, (128, 64, 128)),
-    WorldClass(2, "sidewalk", False, (244, 35, 232)),
-    WorldClass(3, "building", False, (70, 70, 70)),
-    WorldClass(4, "wall", False, (102, 102, 156)),
-    WorldClass(5, "fence", False, (190, 153, 153)),
-    WorldClass(6, "pole", False, (153, 153, 153)),
-    WorldClass(7, "traffic sign", False, (220, 220, 0)),
-    WorldClass(8, "vegetation", False, (107, 142, 35)),
-    WorldClass(9, "terrain", False, (152, 251, 152)),
-    WorldClass(10, "sky", False, (70, 130, 180)),
-    WorldClass(11, "person", True, (220, 20, 60)),
-    WorldClass(12, "car", True, (0, 0, 142)),
+    *(
+        WorldClass(number, **vars(_CITYSCAPES[name]))
+        for number, name in enumerate(_OF_STREETS, start=1)
+    ),
     WorldClass(13, "bin", True, (60, 110, 90)),
     WorldClass(14, "bench", True, (250, 170, 30)),
     WorldClass(20, "floor", False, (140, 110, 80)),

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ...geometry import Camera
-from ...io.atomic import replacing
+from ...io.atomic import write_text
 from ..files import rgb_tensor, write_samples
 from ..frames import PanoramaFrame
 from ..world_options import FolderOptions
@@ -180,16 +180,12 @@ def _write_frame(
 
 def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
     described = {
-        "format": FORMAT,
-        "version": VERSION,
+        "format": FORMAT, "version": VERSION,
         "camera": {"type": type(camera).__name__, **asdict(camera)},
-        "height": camera.height,
-        "width": camera.width,
-        "range_unit_m": 0.001,
-        "max_range_m": MAX_RANGE_M,
-        "options": asdict(options),
-        "classes": [asdict(entry) for entry in CLASSES],
-    }
+        "height": camera.height, "width": camera.width,
+        "range_unit_m": 0.001, "max_range_m": MAX_RANGE_M,
+        "options": asdict(options), "classes": [asdict(entry) for entry in CLASSES],
+    }  # fmt: skip
     text = json.dumps(described, indent=1)
     path = root / "dataset.json"
     if path.is_file():
@@ -200,8 +196,7 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
                 f"{path} describes another data set; write into another folder, or use its options"
             )
         return
-    with replacing(path) as part:
-        part.write_text(text + "\n", encoding="utf-8")
+    write_text(path, text + "\n")
 
 
 def _append(root: Path, entries: list[dict], present: set[str]) -> None:

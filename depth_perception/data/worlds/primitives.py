@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -33,8 +34,23 @@ class Shape(IntEnum):
     GABLE = 4
 
 
+R = TypeVar("R", bound="Rows")
+
+
+class Rows:
+    """Base of dataclasses that hold tensors of the same length."""
+
+    def to(self: R, device: torch.device | str) -> R:
+        """The same on another device."""
+        return type(self)(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def take(self: R, index: Tensor) -> R:
+        """The rows ``index``, numbers or a mask."""
+        return type(self)(*(getattr(self, f.name)[index] for f in fields(self)))
+
+
 @dataclass(frozen=True)
-class Primitives:
+class Primitives(Rows):
     """N solids in world coordinates (x, y on the ground, z up; metres).
 
     Attributes:
@@ -60,10 +76,6 @@ class Primitives:
 
     def __len__(self) -> int:
         return len(self.shape)
-
-    def to(self, device: torch.device | str) -> Primitives:
-        """The same solids on another device."""
-        return Primitives(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     def radii(self) -> Tensor:
         """(N,) radius of a ball about the centre that holds the solid."""

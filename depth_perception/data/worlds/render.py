@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...geometry import Camera
 from .classes import CLASS_ID
-from .primitives import Primitives, first_hits, in_shadow, unit_normals, unit_points
+from .primitives import first_hits, in_shadow, unit_normals, unit_points
 from .textures import Spot, albedo, value_noise
 from .world import Light, World
 
@@ -199,8 +199,7 @@ def _shade(world: World, hits: _Hits, origin: Tensor, shadows: bool, pixel: floa
         facing = (towards * normals).sum(0).clamp_min(0) / (1 + (reach / 2.5).square())
         lit = torch.nonzero(facing > 1e-3)[:, 0]
         if shadows and index < light.shadow_lamps and len(lit):
-            casters = Primitives(*(getattr(solids, f.name)[solids.casts] for f in fields(solids)))
-            blocked, _ = first_hits(casters, lamp, -towards[:, lit].contiguous())
+            blocked, _ = first_hits(solids.take(solids.casts), lamp, -towards[:, lit].contiguous())
             facing[lit[blocked < reach[lit] - LIFT_M]] = 0
         received = received + facing[:, None] * strength
         glance = (towards * mirrored).sum(0).clamp_min(0) ** 40

@@ -15,7 +15,7 @@ from ..world_options import Look
 from .classes import CLASSES
 from .looks import with_look
 from .make import make_world
-from .render import Frame, render
+from .render import render
 
 NEAR_M, FAR_M = 0.4, 40.0
 
@@ -32,6 +32,8 @@ def contact_sheet(
 ) -> None:
     """Write a PNG with image, range and classes of one place in each world.
 
+    Range is on a logarithmic scale: near is red, far is blue, unknown is black.
+
     Raises:
         ValueError: no seeds, no columns, or an unsupported suffix.
     """
@@ -47,14 +49,10 @@ def contact_sheet(
         pose = world.pose(0.4 * world.path_length_m)
         frame = render(world, camera, pose, device=device, antialias=True)
         labels = colours[frame.classes.cpu().numpy()]
-        cells.append(np.concatenate([frame.rgb.cpu().numpy(), render_range(frame), labels], 1))
+        range_m, limits = frame.range_m.cpu().numpy(), (NEAR_M, FAR_M)
+        range_rgb = render_depth(range_m, limits=limits, logarithmic=True, unknown=(0, 0, 0))
+        cells.append(np.concatenate([frame.rgb.cpu().numpy(), range_rgb, labels], 1))
     while len(cells) % columns:
         cells.append(np.zeros_like(cells[0]))
     rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]
     write_image(path, np.concatenate(rows, 0))
-
-
-def render_range(frame: Frame) -> np.ndarray:
-    """(H, W, 3) uint8: near is red, far is blue on a logarithmic scale, unknown is black."""
-    range_m, limits = frame.range_m.cpu().numpy(), (NEAR_M, FAR_M)
-    return render_depth(range_m, limits=limits, logarithmic=True, unknown=(0, 0, 0))

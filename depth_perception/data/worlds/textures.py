@@ -7,13 +7,15 @@ of the world position for noise. Details fade to their mean where a pixel covers
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
 from itertools import product
 
 import torch
 from torch import Tensor
+
+from .primitives import Rows
 
 
 class Texture(IntEnum):
@@ -38,7 +40,7 @@ class Texture(IntEnum):
 
 
 @dataclass(frozen=True)
-class Materials:
+class Materials(Rows):
     """K materials.
 
     Attributes:
@@ -61,13 +63,9 @@ class Materials:
     glow: Tensor
     seed: Tensor
 
-    def to(self, device: torch.device | str) -> Materials:
-        """The same table on another device."""
-        return Materials(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
-
 
 @dataclass(frozen=True)
-class Spot:
+class Spot(Rows):
     """Texture coordinates of M surface points.
 
     Attributes:
@@ -90,10 +88,6 @@ class Spot:
         """(M,) distance to the nearest edge of the face, metres."""
         across = torch.minimum(self.s, self.width - self.s)
         return torch.minimum(across, torch.minimum(self.t, self.height - self.t))
-
-    def take(self, index: Tensor) -> Spot:
-        """The rows ``index``."""
-        return Spot(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
 def albedo(materials: Materials, material: Tensor, spot: Spot, world: Tensor) -> Tensor:

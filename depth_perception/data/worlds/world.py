@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...geometry.rotations import axis_rotation
 from .primitives import Primitives
 from .textures import Materials
 
+BODY_OF_OPTICAL = torch.tensor([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], dtype=torch.float64)
+"""Rotation from the optical to the body frame (REP-103)."""
 HEADING_REACH_M = 0.3
 """The heading is from this far behind the camera on its path to this far ahead."""
 
@@ -102,15 +105,9 @@ def camera_pose(position: Tensor, yaw: float, pitch: float = 0.0, roll: float = 
     The body frame is that of REP-103 (x forward, y left, z up), rotated by yaw, pitch and roll
     about z, y and x; the optical frame (x right, y down, z forward) is fixed to it.
     """
-    cy, sy = math.cos(yaw), math.sin(yaw)
-    cp, sp = math.cos(pitch), math.sin(pitch)
-    cr, sr = math.cos(roll), math.sin(roll)
-    turn = torch.tensor([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]], dtype=torch.float64)
-    nod = torch.tensor([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]], dtype=torch.float64)
-    lean = torch.tensor([[1, 0, 0], [0, cr, -sr], [0, sr, cr]], dtype=torch.float64)
-    optical = torch.tensor([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], dtype=torch.float64)
+    turn = axis_rotation(2, yaw) @ axis_rotation(1, pitch) @ axis_rotation(0, roll)
     pose = torch.eye(4, dtype=torch.float64)
-    pose[:3, :3] = turn @ nod @ lean @ optical
+    pose[:3, :3] = turn @ BODY_OF_OPTICAL
     pose[:3, 3] = position
     return pose
 

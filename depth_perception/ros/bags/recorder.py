@@ -27,28 +27,23 @@ _SEARCH_PERIOD_S = 0.2
 
 
 class BagRecorder(Node):
-    """Records topics. ``counts`` is the number of messages of each topic so far."""
+    """Records topics: ``counts`` of messages so far, and those still ``missing`` a publisher."""
 
     def __init__(self, writer: Writer, topics: Sequence[str], depth: int = 50) -> None:
         super().__init__("bag_recorder")
         self._writer = writer
         self._store = recording_store(())
         self._depth = depth
-        self._missing = {self.resolve_topic_name(name): None for name in topics}
-        self.counts = dict.fromkeys(self._missing, 0)
+        self.missing = {self.resolve_topic_name(name): None for name in topics}
+        self.counts = dict.fromkeys(self.missing, 0)
         self._search_timer = self.create_timer(_SEARCH_PERIOD_S, self._search)
         self._search()
 
-    @property
-    def missing(self) -> list[str]:
-        """Topics without a publisher so far."""
-        return list(self._missing)
-
     def _search(self) -> None:
-        types = dict(self.get_topic_names_and_types()) if self._missing else {}
-        for topic in [name for name in self._missing if name in types]:
+        types = dict(self.get_topic_names_and_types()) if self.missing else {}
+        for topic in [name for name in self.missing if name in types]:
             self._record(topic, types[topic][0])
-        if not self._missing:
+        if not self.missing:
             self._search_timer.cancel()
 
     def _record(self, topic: str, type_name: str) -> None:
@@ -60,7 +55,7 @@ class BagRecorder(Node):
             register(self._store, type_name)
         except UnknownTypeError as error:
             self.get_logger().error(f"cannot record {topic}: {error}")
-            del self._missing[topic]
+            del self.missing[topic]
             return
         offered = [info.qos_profile for info in publishers]
         common = profile(  # the strictest subscription that all of them are compatible with
@@ -73,9 +68,9 @@ class BagRecorder(Node):
         )
         write = self._writing(topic, connection)
         self.create_subscription(message_type, topic, write, common, raw=True)
-        del self._missing[topic]
+        del self.missing[topic]
         self.get_logger().info(f"recording {topic} ({type_name})")
-        if not self._missing:
+        if not self.missing:
             self.get_logger().info("recording every topic")
 
     def _writing(self, topic: str, connection: Connection) -> Callable[[bytes], None]:

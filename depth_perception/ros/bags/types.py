@@ -10,20 +10,13 @@ from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rosbags.interfaces import (
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags import interfaces as bag
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from ..nodes.qos import profile
 
-_FOREVER = QosTime(9223372036, 854775807)
+_FOREVER = bag.QosTime(9223372036, 854775807)
 _OWN_MESSAGES = Path(__file__).resolve().parents[2] / "msg"
 
 
@@ -68,31 +61,31 @@ def register(store: Typestore, type_name: str) -> None:
     store.register(found)
 
 
-def to_bag_qos(played: QoSProfile) -> Qos:
+def to_bag_qos(played: QoSProfile) -> bag.Qos:
     """A profile as rosbags writes it into a bag."""
     latched = played.durability == DurabilityPolicy.TRANSIENT_LOCAL
     reliable = played.reliability == ReliabilityPolicy.RELIABLE
-    return Qos(
-        QosHistory.KEEP_LAST,
+    return bag.Qos(
+        bag.QosHistory.KEEP_LAST,
         played.depth,
-        QosReliability.RELIABLE if reliable else QosReliability.BEST_EFFORT,
-        QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        bag.QosReliability.RELIABLE if reliable else bag.QosReliability.BEST_EFFORT,
+        bag.QosDurability.TRANSIENT_LOCAL if latched else bag.QosDurability.VOLATILE,
         _FOREVER,
         _FOREVER,
-        QosLiveliness.AUTOMATIC,
+        bag.QosLiveliness.AUTOMATIC,
         _FOREVER,
         False,
     )
 
 
-def from_bag_qos(offered: Iterable[Qos], depth: int = 10) -> QoSProfile:
+def from_bag_qos(offered: Iterable[bag.Qos], depth: int = 10) -> QoSProfile:
     """A profile for playing a topic: reliable unless all recorded publishers were best effort."""
     profiles = list(offered)
-    best_effort = [p.reliability == QosReliability.BEST_EFFORT for p in profiles]
+    best_effort = [p.reliability == bag.QosReliability.BEST_EFFORT for p in profiles]
     return profile(
-        max([depth, *(p.depth for p in profiles if p.history == QosHistory.KEEP_LAST)]),
+        max([depth, *(p.depth for p in profiles if p.history == bag.QosHistory.KEEP_LAST)]),
         reliable=not (profiles and all(best_effort)),
-        latched=any(p.durability == QosDurability.TRANSIENT_LOCAL for p in profiles),
+        latched=any(p.durability == bag.QosDurability.TRANSIENT_LOCAL for p in profiles),
     )
 
 

@@ -4,6 +4,7 @@ Messages of ``vision_msgs``, which is not on PyPI, are None where it is not inst
 events of publishers and subscriptions are in ``qos_event`` on Humble, which was renamed later.
 """
 
+# ruff: noqa: F401
 from __future__ import annotations
 
 try:
@@ -19,12 +20,3 @@ try:
     from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 except ImportError:
     from rclpy.qos_event import PublisherEventCallbacks, SubscriptionEventCallbacks
-
-__all__ = [
-    "BoundingBox3D",
-    "Detection3D",
-    "Detection3DArray",
-    "ObjectHypothesisWithPose",
-    "PublisherEventCallbacks",
-    "SubscriptionEventCallbacks",
-]

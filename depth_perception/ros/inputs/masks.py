@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ...geometry.sampling import on_grid
 from ...io.images import read_image
 from ...prediction import Prediction
 
@@ -43,13 +44,3 @@ def hide(prediction: Prediction, mask: Tensor | None) -> Prediction:
         return prediction
     hidden = on_grid(mask, *prediction.values.shape).to(prediction.valid.device)
     return replace(prediction, valid=prediction.valid & ~hidden)
-
-
-def on_grid(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask of the same view on another grid, nearest pixel."""
-    rows, columns = mask.shape
-    if (rows, columns) == (height, width):
-        return mask
-    v = ((torch.arange(height, device=mask.device) + 0.5) * rows / height).long()
-    u = ((torch.arange(width, device=mask.device) + 0.5) * columns / width).long()
-    return mask[v[:, None], u[None, :]]

@@ -7,16 +7,14 @@ from collections import OrderedDict
 from typing import Any
 
 import torch
-from geometry_msgs.msg import TransformStamped
 from sensor_msgs.msg import LaserScan, PointCloud2
 from std_msgs.msg import Header
 from torch import Tensor
 
-from ...geometry.rotations import from_quaternion
-from ...io.range_messages import RangeMessageError, cloud_points, scan_points
-from ...scale import Measurement, rigid
+from ...io.range_messages import RangeMessageError, cloud_points, scan_points, transform_matrix
+from ...scale import Measurement
 from ..compat.transforms import BufferLookup
-from ..parameters.common import ScaleSettings
+from ..parameters.scale import ScaleSettings
 from .camera_info_sync import stamp_ns
 
 _KEPT_MESSAGES = 64
@@ -88,7 +86,8 @@ class RangeInput:
                     )
                 return None, why
             try:
-                points = torch.from_numpy(self._decode(message))
+                read = cloud_points if self.kind is PointCloud2 else scan_points
+                points = torch.from_numpy(read(message))
             except RangeMessageError as error:
                 is_refused = True
                 with self._lock:
@@ -102,9 +101,6 @@ class RangeInput:
                 return Measurement(points, self._to_camera(message, header, settings)), ""
             except (LookupError, ValueError) as error:
                 return None, str(error)
-
-    def _decode(self, message: PointCloud2 | LaserScan) -> Any:
-        return cloud_points(message) if self.kind is PointCloud2 else scan_points(message)
 
     def _to_camera(
         self, message: PointCloud2 | LaserScan, header: Header, settings: ScaleSettings
@@ -122,23 +118,13 @@ class RangeInput:
                 f"no frame in the {'messages on ' + self.topic if not source else 'image'}: "
                 "without one there is no transform"
             )
-        return transform_matrix(self._lookup.find(target, source, message.header.stamp))
+        found = self._lookup.find(target, source, message.header.stamp)
+        return transform_matrix(found.transform)
 
     def _drop(self, stamp: int) -> None:
         message = self._messages.pop(stamp, None)
         if message is not None:
             self._bytes -= _size(message)
-
-
-def transform_matrix(transform: TransformStamped) -> Tensor:
-    """(4, 4) float64 of a transform message.
-
-    Raises:
-        ValueError: its quaternion is not a rotation.
-    """
-    moved, turned = transform.transform.translation, transform.transform.rotation
-    quaternion = torch.tensor((turned.x, turned.y, turned.z, turned.w), dtype=torch.float64)
-    return rigid((moved.x, moved.y, moved.z), from_quaternion(quaternion))
 
 
 def _size(message: PointCloud2 | LaserScan) -> int:

@@ -58,16 +58,11 @@ class Staging:
 
 
 class PayloadBuffer:
-    """The ``data`` of the messages of one publisher."""
+    """The ``data`` of the messages of one publisher, of the size last reserved."""
 
     def __init__(self) -> None:
-        self._bytes = array("B")
+        self.data = array("B")
         self._staging = Staging()
-
-    @property
-    def data(self) -> array:
-        """The bytes, of the size last reserved."""
-        return self._bytes
 
     def lend(self, message: Image | PointCloud2) -> None:
         """Make the bytes the data of a message, without a copy.
@@ -76,7 +71,7 @@ class PayloadBuffer:
         """
         if hasattr(message, "_check_fields"):
             message._check_fields = True
-        message.data = self._bytes
+        message.data = self.data
 
     def reserve(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """A tensor on the CPU over the bytes, to be filled; valid until the next call.
@@ -85,17 +80,17 @@ class PayloadBuffer:
         clouds without invalid points.
         """
         size = math.prod(shape) * dtype.itemsize
-        missing = size - len(self._bytes)
+        missing = size - len(self.data)
         try:
             if missing > 0:
-                self._bytes.frombytes(bytes(missing))
+                self.data.frombytes(bytes(missing))
             elif missing < 0:
-                del self._bytes[size:]
+                del self.data[size:]
         except BufferError:  # the bytes of an earlier message are still in use: leave them
-            self._bytes = array("B", bytes(size))
+            self.data = array("B", bytes(size))
         if not size:
             return torch.empty(tuple(shape), dtype=dtype, device="cpu")
-        return torch.frombuffer(self._bytes, dtype=dtype).view(tuple(shape))
+        return torch.frombuffer(self.data, dtype=dtype).view(tuple(shape))
 
     def fill(self, values: Tensor) -> array:
         """Copy a tensor of any device, row-major; the bytes, valid until the next call."""
@@ -104,4 +99,4 @@ class PayloadBuffer:
             np.copyto(room.numpy(), values.numpy())  # PyTorch would use threads, which is slower
         else:
             self._staging.download(values, room)
-        return self._bytes
+        return self.data

@@ -11,7 +11,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 from torch import Tensor
 
-from ..parameters.common import CloudSettings
+from ..parameters.outputs import CloudSettings
 from .buffers import PayloadBuffer
 
 _NO_ALPHA = 0x00FFFFFF
@@ -95,7 +95,8 @@ class CpuRecords:
             else:
                 merged = cv2.merge(planes, dst=self._band[: len(here)])
                 last = first + int(np.count_nonzero(chosen))
-                out[first:last] = _records(merged)[chosen].view(np.float32).reshape(-1, numbers)
+                records = merged.view(np.dtype((np.void, 4 * numbers)))[..., 0]
+                out[first:last] = records[chosen].view(np.float32).reshape(-1, numbers)
             first = last
         return (*shape, numbers)
 
@@ -108,11 +109,6 @@ class CpuRecords:
         if self._band.shape != (height, columns, numbers):
             self._band = np.empty((height, columns, numbers), np.float32)
             self._points = np.empty((3, height, columns), np.float32)
-
-
-def _records(merged: np.ndarray) -> np.ndarray:
-    """(H, W) of (H, W, F) float32, each record as one item."""
-    return merged.view(np.dtype((np.void, 4 * merged.shape[-1])))[..., 0]
 
 
 def _payload(colours: Tensor | None, labels: Tensor | None) -> list[np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from geometry_msgs.msg import Quaternion, TransformStamped
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from torch import Tensor
@@ -38,40 +38,22 @@ def rotation_message(rotation: Tensor) -> Quaternion:
 
 def static_transform(parent: str, child: str, orientation: Quaternion) -> TransformStamped:
     """A transform to ``child``, with the origin of ``parent`` and this orientation in it."""
-    transform = TransformStamped(child_frame_id=child)
-    transform.header.frame_id = parent
-    transform.transform.rotation = orientation
-    return transform
+    header, transform = Header(frame_id=parent), Transform(rotation=orientation)
+    return TransformStamped(header=header, child_frame_id=child, transform=transform)
 
 
-def equirectangular_info(header: Header, camera: Equirectangular) -> CameraInfo:
-    """A panorama: ``distortion_model`` "equirectangular" and K = 0.
+def info_message(header: Header, camera: Equirectangular | Pinhole) -> CameraInfo:
+    """The CameraInfo of a camera. A pinhole is ideal: ``plumb_bob`` without distortion.
 
-    ROS has no standard for panoramas. K[0] = 0 means "uncalibrated", so that nodes for pinhole
-    cameras do not misinterpret the image. ``d`` holds the borders of the view in radians:
-    left and right longitude (0 forward, growing to the right), top and bottom latitude (0 on the
-    horizon, growing downward).
+    A panorama has ``distortion_model`` "equirectangular" and K = 0, as ROS has no standard for it:
+    K[0] = 0 means "uncalibrated", so that nodes for pinhole cameras do not misinterpret the image.
+    ``d`` holds the borders of the view in radians: left and right longitude (0 forward, growing to
+    the right), top and bottom latitude (0 on the horizon, growing downward).
     """
-    return CameraInfo(
-        header=header,
-        height=camera.height,
-        width=camera.width,
-        distortion_model="equirectangular",
-        d=[camera.longitude_min, camera.longitude_max, camera.latitude_min, camera.latitude_max],
-        r=_IDENTITY,
-    )
-
-
-def pinhole_info(header: Header, camera: Pinhole) -> CameraInfo:
-    """An ideal pinhole: ``plumb_bob`` without distortion."""
-    k = camera.to_k()
-    return CameraInfo(
-        header=header,
-        height=camera.height,
-        width=camera.width,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
-        k=k,
-        r=_IDENTITY,
-        p=[*k[0:3], 0.0, *k[3:6], 0.0, *k[6:9], 0.0],
-    )
+    facts = {"header": header, "height": camera.height, "width": camera.width, "r": _IDENTITY}
+    if isinstance(camera, Pinhole):
+        k = camera.to_k()
+        p = [*k[0:3], 0.0, *k[3:6], 0.0, *k[6:9], 0.0]
+        return CameraInfo(**facts, distortion_model="plumb_bob", d=[0.0] * 5, k=k, p=p)
+    borders = [camera.longitude_min, camera.longitude_max, camera.latitude_min, camera.latitude_max]
+    return CameraInfo(**facts, distortion_model="equirectangular", d=borders)

@@ -10,10 +10,8 @@ from std_msgs.msg import Header
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ...io.encodings import EncodingError, decode_compressed, decode_image
+from ...io.encodings import decode_message
 from .buffers import PayloadBuffer
-
-ImageError = EncodingError
 
 
 def read_rgb(message: Image | CompressedImage) -> Tensor:
@@ -22,19 +20,10 @@ def read_rgb(message: Image | CompressedImage) -> Tensor:
     ``rgb8`` is a view of the message, other encodings a converted copy: do not write to it.
 
     Raises:
-        ImageError: size 0, a step or length that does not match, an unknown encoding, damaged
+        EncodingError: size 0, a step or length that does not match, an unknown encoding, damaged
             data; the text names the value.
     """
-    if isinstance(message, CompressedImage):
-        return torch.from_numpy(decode_compressed(message.data, message.format))
-    pixels = decode_image(
-        message.height,
-        message.width,
-        message.encoding,
-        message.step,
-        message.is_bigendian,
-        message.data,
-    )
+    pixels = decode_message(message)
     return torch.from_numpy(pixels if pixels.flags.writeable else np.array(pixels))
 
 

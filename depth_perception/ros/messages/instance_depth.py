@@ -77,12 +77,5 @@ def _table(found: SegmentStatistics) -> Tensor:
 
 
 def _statistics(instance: Instance, count: int, row: list[float]) -> InstanceStatistics:
-    return InstanceStatistics(
-        instance,
-        count,
-        *row[:4],
-        centroid=tuple(row[4:7]),
-        centre=tuple(row[7:10]),
-        orientation=tuple(row[10:14]),
-        size=tuple(row[14:]),
-    )
+    vectors = map(tuple, (row[4:7], row[7:10], row[10:14], row[14:]))
+    return InstanceStatistics(instance, count, *row[:4], *vectors)

@@ -18,12 +18,7 @@ from depth_perception.msg import InstanceDepth, InstanceDepthArray
 from ...geometry import DepthKind
 from ...io.segment_colours import Colour, segment_colour
 from ...prediction import Prediction
-from ..compat.optional import (
-    BoundingBox3D,
-    Detection3D,
-    Detection3DArray,
-    ObjectHypothesisWithPose,
-)
+from ..compat.optional import BoundingBox3D, Detection3D, Detection3DArray, ObjectHypothesisWithPose
 from ..parameters.segments import MarkerSettings
 from .instance_depth import InstanceStatistics, Numbers
 

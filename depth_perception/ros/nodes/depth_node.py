@@ -28,8 +28,8 @@ from std_srvs.srv import SetBool, Trigger
 
 from ...systems import Estimator, load
 from ..inputs.camera_info_sync import Arrival, ImageMessage
-from ..outputs.depth import Frame, Output, RateLimit
-from ..parameters.common import NodeSettings
+from ..outputs.output import Frame, Output, RateLimit
+from ..parameters.node import NodeSettings
 from ..parameters.table import ParameterTable
 from .diagnostics import NodeState, Statistics, prediction_warnings, status_message
 from .mailbox import Worker

@@ -10,12 +10,15 @@ T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
-    """At most one waiting item; a later one replaces it. Any thread may call any method."""
+    """At most one waiting item; a later one replaces it. Any thread may call any method.
+
+    ``is_closed`` tells whether :meth:`close` was called.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._item: T | None = None
-        self._closed = False
+        self.is_closed = False
 
     def put(self, item: T) -> T | None:
         """Put an item; returns the one that it replaced, or None."""
@@ -27,9 +30,9 @@ class Mailbox(Generic[T]):
     def take(self, timeout_s: float | None = None) -> T | None:
         """Wait for an item and remove it; None after the timeout or when closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self._closed, timeout_s)
+            self._changed.wait_for(lambda: self._item is not None or self.is_closed, timeout_s)
             item, self._item = self._item, None
-            return None if self._closed else item
+            return None if self.is_closed else item
 
     def clear(self) -> T | None:
         """Remove the waiting item and return it, or None."""
@@ -40,13 +43,8 @@ class Mailbox(Generic[T]):
     def close(self) -> None:
         """Wake all waiting threads; :meth:`take` returns None from now on."""
         with self._changed:
-            self._closed = True
+            self.is_closed = True
             self._changed.notify_all()
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether :meth:`close` was called."""
-        return self._closed
 
 
 class Worker(Generic[T]):

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ...systems import PanopticDepthEstimator
 from ...systems.catalog import card
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
-from ..outputs.depth import DepthOutput, Frame, Output
+from ..outputs.depth_image import DepthOutput
+from ..outputs.output import Frame, Output
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.models import estimator_options
 from ..parameters.pinhole import PanopticSettings
 from .depth_node import Loaded, load_chosen
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
-from .segments import NodeSegments, segment_details
+from .segments import NodeSegments
 
 
 class PanopticNode(ScaledNode[PanopticSettings], PinholeCameraNode[PanopticSettings]):
     """Segments, distances, depth and cloud from an image and its CameraInfo."""
 
     def __init__(self, **options: Any) -> None:
-        self._segments: NodeSegments | None = None
         super().__init__("panoptic_depth", PanopticSettings, **options)
 
     def load(self, settings: PanopticSettings) -> Loaded:
         estimator = load_panoptic(settings)
         self._segments = NodeSegments(estimator, settings.classes_file, settings.segments)
         return self.use(estimator, settings, "pinhole", 480, 640)
-
-    def unload(self) -> None:
-        super().unload()
-        self._segments = None
 
     def make_outputs(self, settings: PanopticSettings) -> Sequence[Output]:
         segments = self._segments.outputs(self.make_publisher, lambda: self.settings)
@@ -56,9 +52,6 @@ class PanopticNode(ScaledNode[PanopticSettings], PinholeCameraNode[PanopticSetti
         if not estimator.card.has_depth:
             return Frame(header, found.image, prediction)
         return self.in_metres(header, found.image, prediction, settings)
-
-    def details(self) -> Mapping[str, str]:
-        return {**super().details(), **segment_details(self._segments)}
 
 
 def load_panoptic(settings: PanopticSettings) -> PanopticDepthEstimator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
 
@@ -20,13 +20,17 @@ from ..inputs.masks import fit_mask, hide, read_mask
 from ..messages.buffers import Staging
 from ..messages.frames import UPRIGHT, rotation_message, static_transform
 from ..messages.images import read_rgb
-from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output, PanelOutput, ScanOutput
+from ..outputs.cloud import CloudOutput
+from ..outputs.depth_image import DepthOutput
+from ..outputs.output import Frame, Output
+from ..outputs.panels import PanelOutput
+from ..outputs.scan import ScanOutput
 from ..outputs.segments import LabelledCloudOutput
-from ..parameters.common import PanoramicSettings
 from ..parameters.models import estimator_options
+from ..parameters.panoramic import PanoramicSettings
 from .depth_node import Loaded, load_chosen
 from .scaled_node import ScaledNode
-from .segments import NodeSegments, segment_details
+from .segments import NodeSegments
 
 _ASPECT_TOLERANCE = 0.02
 _PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")
@@ -39,7 +43,6 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     """
 
     def __init__(self, **options: Any) -> None:
-        self._segments: NodeSegments | None = None
         self._staging = Staging()
         self._mask: Tensor | None = None
         self._scan: ScanOutput | None = None
@@ -61,7 +64,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
 
     def unload(self) -> None:
         super().unload()
-        self._segments = self._mask = self._scan = None
+        self._mask = self._scan = None
         self._panels = ()
         self._known_frames.clear()
 
@@ -104,9 +107,6 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         header = arrival.message.header
         self._publish_frames(header.frame_id, settings)
         return self.in_metres(header, image, prediction, settings)
-
-    def details(self) -> Mapping[str, str]:
-        return {**super().details(), **segment_details(self._segments)}
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Publish the static transforms of a camera frame once."""

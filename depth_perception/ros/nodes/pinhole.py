@@ -7,7 +7,9 @@ from typing import Any
 
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
-from ..outputs.depth import CloudOutput, DepthOutput, Frame, Output
+from ..outputs.cloud import CloudOutput
+from ..outputs.depth_image import DepthOutput
+from ..outputs.output import Frame, Output
 from ..parameters.models import check_camera, estimator_options
 from ..parameters.pinhole import PinholeSettings
 from .depth_node import Loaded, load_chosen

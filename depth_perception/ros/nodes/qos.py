@@ -21,14 +21,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from ..compat.optional import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 # Parameters may override these.
-OVERRIDABLE = QoSOverridingOptions(
-    policy_kinds=(
-        QoSPolicyKind.HISTORY,
-        QoSPolicyKind.DEPTH,
-        QoSPolicyKind.RELIABILITY,
-        QoSPolicyKind.DURABILITY,
-    )
-)
+_POLICIES = ("HISTORY", "DEPTH", "RELIABILITY", "DURABILITY")
+OVERRIDABLE = QoSOverridingOptions([QoSPolicyKind[name] for name in _POLICIES])
 # Publishers that do not match are ignored.
 SILENT_EVENTS = SubscriptionEventCallbacks(incompatible_qos=lambda event: None)
 

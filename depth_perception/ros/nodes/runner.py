@@ -15,7 +15,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from ..compat.allocator import keep_large_buffers
+from ..compat.large_messages import keep_large_buffers
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SLICE_S = 0.1
@@ -64,7 +64,7 @@ def run(
     Args:
         make_node: makes the node.
         arguments: of the process and ROS; None takes those of the command line.
-        keep_buffers: keep the memory of large buffers, see :mod:`..compat.allocator`.
+        keep_buffers: keep the memory of large buffers, see :mod:`..compat.large_messages`.
     """
     is_idle = True
     if keep_buffers:

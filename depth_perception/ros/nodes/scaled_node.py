@@ -18,16 +18,18 @@ from ...systems.catalog import card
 from ..compat.transforms import BufferLookup, transform_lookup
 from ..inputs.camera_info_sync import stamp_ns
 from ..inputs.range_sensor import RangeInput
-from ..outputs.depth import Frame
-from ..parameters.common import NodeSettings, ScaleSettings
+from ..outputs.output import Frame
+from ..parameters.node import NodeSettings
+from ..parameters.scale import ScaleSettings
 from .depth_node import DepthNode, Loaded
 from .qos import input_profile
+from .segments import NodeSegments
 
 S = TypeVar("S", bound=NodeSettings)
 
 
 class ScaledNode(DepthNode[S]):
-    """A node whose settings have a group ``scale``.
+    """A node whose settings have a group ``scale``, and perhaps segments.
 
     The thread of the executor collects measurements; the worker thread recovers the scale. A reset
     takes effect with the next image.
@@ -35,6 +37,7 @@ class ScaledNode(DepthNode[S]):
 
     def __init__(self, name: str, settings_type: type[S], **options: Any) -> None:
         self._estimator: Any = None
+        self._segments: NodeSegments | None = None
         self._ranges: RangeInput | None = None
         self._lookup: BufferLookup | None = None
         self._reference: Predictor | None = None
@@ -110,7 +113,7 @@ class ScaledNode(DepthNode[S]):
 
     def unload(self) -> None:
         super().unload()
-        self._estimator = self._reference = None
+        self._estimator = self._reference = self._segments = None
         self._ranges = self._recovery = self._report = None
 
     def forget(self) -> None:
@@ -151,6 +154,8 @@ class ScaledNode(DepthNode[S]):
         if ranges is not None:
             found["scale messages"] = str(ranges.received)
             found["scale messages refused"] = str(ranges.refused)
+        if self._segments is not None:
+            found["segments"] = str(self._segments.count)
         return found
 
     def in_metres(

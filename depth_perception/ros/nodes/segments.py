@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...geometry.sampling import on_grid
 from ...geometry.segment_boxes import box_columns, segment_boxes
 from ...prediction import Prediction
 from ...segment_classes import PanopticClass, check_classes, read_classes
 from ...systems import PanopticDepthEstimator
 from ...systems.panopticdepth.config import PanopticLimits
-from ..inputs.masks import on_grid
-from ..outputs.depth import MakePublisher, Output
+from ..outputs.output import MakePublisher, Output
 from ..outputs.segments import InstanceOutput, SegmentOutput
-from ..parameters.common import PanoramicSettings
+from ..parameters.panoramic import PanoramicSettings
 from ..parameters.pinhole import PanopticSettings
 from ..parameters.segments import SegmentSettings
 
@@ -75,11 +75,6 @@ class NodeSegments:
         prediction = selected(prediction, settings.dropped, settings.min_thing_area_px, unseen)
         self.count = len(prediction.instances)
         return prediction
-
-
-def segment_details(segments: NodeSegments | None) -> dict[str, str]:
-    """Figures for the diagnostics."""
-    return {} if segments is None else {"segments": str(segments.count)}
 
 
 def classes_of(

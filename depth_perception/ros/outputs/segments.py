@@ -19,11 +19,13 @@ from ...prediction import Prediction
 from ...segment_classes import PanopticClass
 from ..compat.optional import Detection3DArray
 from ..messages.buffers import PayloadBuffer
+from ..messages.frames import info_message
 from ..messages.images import image_message
 from ..messages.instance_depth import instance_statistics
 from ..messages.instances import detection_array, instance_array, marker_array
 from ..parameters.segments import InstanceSettings, MarkerSettings, SegmentSettings
-from .depth import CloudOutput, Frame, MakePublisher, Output, has_listener, info_message
+from .cloud import CloudOutput
+from .output import Frame, MakePublisher, Output, has_listener
 
 
 class SegmentOutput(Output):
@@ -45,7 +47,7 @@ class SegmentOutput(Output):
 
     def publish(self, frame: Frame) -> None:
         prediction, header = frame.prediction, frame.header
-        segments = segments_of(prediction)
+        segments = prediction.segment_map
         if has_listener(self._image):
             self._image.publish(image_message(header, segments, "32SC1", self._image_buffer))
         if has_listener(self._info):
@@ -64,7 +66,7 @@ class LabelledCloudOutput(CloudOutput):
     """
 
     def labels(self, prediction: Prediction) -> Tensor | None:
-        segments = segments_of(prediction)
+        segments = prediction.segment_map
         table = torch.full((1 + max((i.id for i in prediction.instances), default=0),), -1)
         for instance in prediction.instances:
             table[instance.id] = instance.class_id
@@ -107,14 +109,3 @@ class InstanceOutput(Output):
             self._markers.publish(marker_array(header, placed, self._colours, settings))
         if self._detections is not None and has_listener(self._detections):
             self._detections.publish(detection_array(header, placed))
-
-
-def segments_of(prediction: Prediction) -> Tensor:
-    """(H, W) int32 ids of the segments.
-
-    Raises:
-        ValueError: there are none.
-    """
-    if prediction.segments is None:
-        raise ValueError("this prediction has no segments: use a panoptic model")
-    return prediction.segments

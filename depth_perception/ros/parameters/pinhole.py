@@ -7,9 +7,11 @@ from enum import Enum
 
 from ...options import option, shared
 from ...systems import EstimatorOptions, PanopticDepthOptions
-from .common import TIMEOUT, CloudSettings, NodeSettings, PanopticGroup, ScaleSettings
 from .models import with_models
-from .segments import InstanceSettings, MarkerSettings, SegmentSettings
+from .node import TIMEOUT, NodeSettings
+from .outputs import CloudSettings
+from .scale import ScaleSettings
+from .segments import InstanceSettings, MarkerSettings, PanopticGroup, SegmentSettings
 
 DEFAULT_MODEL = "moge-2-vits-normal"
 
@@ -43,8 +45,7 @@ class CameraInfoSettings:
         "Horizontal field of view that is assumed if no camera_info has arrived within "
         "camera_info.timeout_s; the diagnostics then warn. 0: images without one are dropped.",
         unit="deg",
-        minimum=0.0,
-        maximum=170.0,
+        within=(0.0, 170.0),
     )
 
 

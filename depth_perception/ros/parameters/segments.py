@@ -59,29 +59,27 @@ class InstanceSettings:
     )
     border_px: int = option(
         2,
-        "Pixels within this distance of another segment are ignored, as masks are inexact there.",
+        "Distances of instances ignore pixels within this distance of another segment, as masks "
+        "are inexact there.",
         unit="px",
-        minimum=0,
-        maximum=64,
+        within=(0, 64),
     )
     edge_threshold: float = option(
         0.1,
-        "Pixels at relative depth discontinuities larger than this (0.1: 10 %) are ignored; 0 uses "
-        "all.",
-        minimum=0.0,
-        maximum=10.0,
+        "Distances of instances ignore pixels at relative depth discontinuities larger than this "
+        "(0.1: 10 %); 0 uses all.",
+        within=(0.0, 10.0),
     )
     min_points: int = option(
         20,
-        "If fewer pixels of an instance would remain, as of a thin pole, all pixels with valid "
-        "depth are used.",
-        minimum=1,
-        maximum=1_000_000,
+        "Minimum number of pixels of an instance that remain after those near borders and depth "
+        "discontinuities are ignored; with fewer, as of a thin pole, all of its pixels are used.",
+        within=(1, 1_000_000),
     )
     oriented: bool = option(
         True,
-        "Align boxes with the points by a rotation about the y axis of the camera. If false, boxes "
-        "are parallel to its axes.",
+        "Align boxes of instances with their points by a rotation about the y axis of the camera. "
+        "If false, boxes are parallel to its axes.",
     )
 
     def options(self) -> StatisticsOptions:
@@ -98,13 +96,26 @@ class InstanceSettings:
 class MarkerSettings:
     """Markers of instances for RViz."""
 
-    stuff: bool = option(False, "Also publish boxes of stuff, such as road and building.")
-    opacity: float = option(0.35, "Opacity of the boxes.", **_FRACTION)
-    text_height_m: float = option(0.3, "Height of the text.", unit="m", minimum=0.01, maximum=10.0)
+    stuff: bool = option(False, "Also publish markers of stuff, such as road and building.")
+    opacity: float = option(0.35, "Opacity of the boxes in instances/markers.", **_FRACTION)
+    text_height_m: float = option(
+        0.3, "Height of the text in instances/markers.", unit="m", within=(0.01, 10.0)
+    )
     lifetime_s: float = option(
         1.0,
         "Time for which markers stay unless those of the next image replace them; 0: for ever.",
         unit="s",
-        minimum=0.0,
-        maximum=3600.0,
+        within=(0.0, 3600.0),
+    )
+
+
+@dataclass(frozen=True)
+class PanopticGroup:
+    """Parameters of panoptic models besides their options."""
+
+    classes_file: str = option(
+        "",
+        "YAML file with a name and a colour for each class of a panoptic model, in its order, such "
+        "as config/cityscapes_classes.yaml. Empty: the classes of the model.",
+        reload=True,
     )

@@ -17,7 +17,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ...options import Option, option_of, options
-from .common import NodeSettings, PanoramicSettings
+from .node import NodeSettings
+from .panoramic import PanoramicSettings
 from .pinhole import PanopticSettings, PinholeSettings
 
 NODES = MappingProxyType(
@@ -29,7 +30,8 @@ COMMAND = "python -m depth_perception.ros.parameters.write"
 _WIDTH = 100
 _TYPES = MappingProxyType({bool: "bool", int: "int", float: "double", str: "string"})
 _HEADER = f"""\
-Written by `{COMMAND}`: to change a text, change it there.
+Written by `{COMMAND}`: change texts and defaults in ros/parameters/, scale/options.py and
+systems/*/options.py of the package, then run it again.
 
 Real numbers need a point (1.0, not 1). The brackets behind a text tell the unit, the allowed
 values, and when a parameter may change: while running; on configure, so that a node that is
@@ -38,10 +40,11 @@ configured rejects a change until it is cleaned up; or at start only.
 _DOCUMENT = f"""\
 # Parameters of the nodes
 
-Written by `{COMMAND}`, as the parameter files in `config/`, which hold every parameter at its
-default. `ros2 param describe` shows the same text. *Changes* says when a parameter may change:
-while running; on *configure*, so that a node that is configured rejects a change until it is
-cleaned up; or at *start* only.
+Written by `{COMMAND}` from `ros/parameters/`, `scale/options.py` and `systems/*/options.py` of the
+package, as the parameter files in `config/`, which hold every parameter at its default.
+`ros2 param describe` shows the same text. *Changes* says when a parameter may change: while
+running; on *configure*, so that a node that is configured rejects a change until it is cleaned up;
+or at *start* only.
 """
 
 

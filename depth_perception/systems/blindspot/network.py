@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...layers.padding import check_multiples, doubled, padded_conv
-from ..names import NameRule, official_names
+from ..names import NameRule, OfficialNames
 from .config import BLINDSPOT_VGG, SCALES, BlindSpotConfig
 
 DISPARITY_LIMIT = 0.3  # largest disparity, as a fraction of the width of the image
@@ -24,13 +24,14 @@ _RULES = (
 )
 
 
-class BlindSpotVgg(nn.Module):
+class BlindSpotVgg(OfficialNames, nn.Module):
     """Disparities of an image, taken as the left and as the right image of a stereo pair.
 
     Args:
         config: sizes of the network.
     """
 
+    rules = _RULES
     input_range = (0.0, 1.0)  # of its images: networks that state it run in other backends too
 
     def __init__(self, config: BlindSpotConfig = BLINDSPOT_VGG) -> None:
@@ -97,10 +98,6 @@ class BlindSpotVgg(nn.Module):
                     logits if linear and is_last else DISPARITY_LIMIT * torch.sigmoid(logits)
                 )
         return tuple(reversed(disparities))
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), _RULES, "")
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:

@@ -34,10 +34,12 @@ class BlindSpotOptions(EstimatorOptions):
         choices=get_args(RangeFormula),
     )
     baseline_m: float = _positive(
-        PANORAMA_BASELINE_M, "Distance between the two cameras of the training.", unit="m"
+        PANORAMA_BASELINE_M,
+        "Distance between the two cameras with which the blind-spot VGG was trained.",
+        unit="m",
     )
     training_fov_deg: float = _positive(
-        82.5, "Field of view of the training images.", unit="deg", maximum=360.0
+        82.5, "Field of view of the images of the training.", unit="deg", maximum=360.0
     )
     training_width: int = model_option(512, "Width of the training images.", unit="px", minimum=1)
     latitudes_deg: tuple[float, float] | None = option(

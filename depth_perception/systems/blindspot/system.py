@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...depth_space import ScaleKind
 from ..card import TEST_MODEL, panoramic, pinhole
-from ..options import EstimatorOptions
 from ..system import Model, System
 from .config import BLINDSPOT_TINY, BLINDSPOT_VGG
 from .options import BlindSpotOptions, BlindSpotPinholeOptions
-
-if TYPE_CHECKING:
-    from ..estimator import Estimator
 
 _HOME = "https://github.com/yuniw18/panoramic-depth-estimation-pytorch"
 
@@ -48,7 +44,8 @@ def _models() -> Iterator[Model]:
         "baseline of the training. Same file as blindspot-vgg.",
         **shared,
     )
-    yield Model(card, {"config": BLINDSPOT_VGG})
+    rectilinear = (BlindSpotPinholeOptions, "", ".estimator.BlindSpotPinholeEstimator")
+    yield Model(card, {"config": BLINDSPOT_VGG}, *rectilinear)
     card = panoramic(
         name="blindspot-tiny",
         title="Blind-spot VGG in a small size, for training on little data",
@@ -68,17 +65,9 @@ class BlindSpotSystem(System):
     name = "blindspot"
     title = "Eliminating the Blind Spot"
     models = tuple(_models())
+    options = BlindSpotOptions
     network = ".network.BlindSpotVgg"
-
-    def options_class(self, model: Model) -> type[EstimatorOptions]:
-        is_pinhole = model.card.camera == "pinhole"
-        return BlindSpotPinholeOptions if is_pinhole else BlindSpotOptions
-
-    def estimator_class(self, model: Model) -> type[Estimator]:
-        from .estimator import BlindSpotEstimator, BlindSpotPinholeEstimator
-
-        is_pinhole = model.card.camera == "pinhole"
-        return BlindSpotPinholeEstimator if is_pinhole else BlindSpotEstimator
+    estimator = ".estimator.BlindSpotEstimator"
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         if not path.is_dir():

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...layers import DptHead, HybridEncoder, VitEncoder
-from ..names import NameRule, official_names
+from ..names import NameRule, OfficialNames
 from .config import DepthAnythingConfig
 
 Activation = Literal["relu", "sigmoid"]
@@ -29,7 +29,7 @@ _HEAD_RULES = (
 )
 
 
-class DepthAnything(nn.Module):
+class DepthAnything(OfficialNames, nn.Module):
     """The network of Depth Anything V2.
 
     With ``relu`` it returns relative inverse depth (larger is nearer), with ``sigmoid`` depth in
@@ -37,7 +37,7 @@ class DepthAnything(nn.Module):
     """
 
     input_range = (-2.1, 2.6)  # of its images: ImageNet mean and deviation removed
-    official_prefix = ""
+    rules = _HEAD_RULES
 
     def __init__(
         self, config: DepthAnythingConfig, *, activation: Activation, max_depth: float = 1.0
@@ -80,7 +80,3 @@ class DepthAnything(nn.Module):
         taps = self.encoder(images.to(self.encoder.cls_token.dtype))
         precision = self.head.neck.weight.dtype
         return self.head([tap.patches.to(precision) for tap in taps], grid, circular=circular)
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), _HEAD_RULES, self.official_prefix)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...layers import VitEncoder
+from ...layers import VitEncoder, perceptron
 from ..image_input import IMAGENET_MEAN, IMAGENET_STD, antialiased
+from ..names import OfficialNames
 from .config import MogeConfig, Remap
 from .conv_stack import ConvStack
 
@@ -72,7 +71,7 @@ class MogeEncoder(nn.Module):
         return (images - self.image_mean) / self.image_std
 
 
-class Moge(nn.Module):
+class Moge(OfficialNames, nn.Module):
     """The network of MoGe-2. Parameter names are the official ones."""
 
     input_range = (0.0, 1.0)
@@ -86,7 +85,7 @@ class Moge(nn.Module):
         self.points_head = ConvStack(*config.points)
         self.normal_head = None if config.normal is None else ConvStack(*config.normal)
         self.mask_head = None if config.mask is None else ConvStack(*config.mask)
-        self.scale_head = None if config.scale_widths is None else _perceptron(config.scale_widths)
+        self.scale_head = None if config.scale_widths is None else perceptron(*config.scale_widths)
 
     def forward(
         self,
@@ -153,10 +152,6 @@ class Moge(nn.Module):
             scale = self.scale_head(class_token)[:, 0].float().exp()
         return MogeMaps(points, normal, mask, scale)
 
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return {name: name for name in self.state_dict()}
-
 
 def token_grid(num_tokens: int, aspect: float, rule: GridRule = "round") -> tuple[int, int]:
     """Rows and columns of about ``num_tokens`` square tokens on an image of width / height."""
@@ -195,10 +190,3 @@ def remap_points(raw: Tensor, remap: Remap) -> Tensor:
     if remap == "sinh_exp":
         return torch.cat((xy.sinh(), z.exp()), -1)
     return raw
-
-
-def _perceptron(widths: Sequence[int]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for width_in, width_out in pairwise(widths):
-        layers += [nn.Linear(width_in, width_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])

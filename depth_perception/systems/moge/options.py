@@ -24,7 +24,6 @@ class MogeOptions(EstimatorOptions):
         None,
         "Approximate number of image tokens of MoGe-2, also where it is the reference of "
         "Pixel-Perfect Depth. Fewer are faster. Unset: the largest number of its training.",
-        minimum=1,
-        maximum=100_000,
+        within=(1, 100_000),
         unset=0,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ from ..system import Model, System
 from .options import MogeOptions
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 
@@ -64,32 +63,24 @@ class MogeSystem(System):
 
         return Moge(released_config(**{**model.arguments, **overrides}))
 
-    def load_network(
-        self,
-        model: Model,
-        path: Path,
-        device: torch.device | str = "cpu",
-        *,
-        merge_lora: bool = True,
-    ) -> nn.Module:
-        """Build the network from the configuration in the file, not from the model's name."""
-        import torch
-
-        from ..checkpoints import CheckpointError, load_strictly, read_configured
+    def read(self, model: Model, path: Path) -> dict[str, Any]:
+        """The parameters, and the configuration that the file holds instead of the model's."""
+        from ..checkpoints import CheckpointError, read_configured
         from .config import MogeConfig, MogeConfigError
-        from .network import Moge
 
         state, mapping = read_configured(path)
-        source = f"{path} (for {model.name})"
         try:
-            config = MogeConfig.from_mapping(mapping)
+            return {"config": MogeConfig.from_mapping(mapping), "parameters": state}
         except MogeConfigError as error:
-            raise CheckpointError(f"{source}: {error}") from error
-        with torch.device("meta"):
-            network = Moge(config)
-        network.to_empty(device=device)
-        load_strictly(network, state, network.official_names(), source)
-        return network.requires_grad_(False).eval()
+            raise CheckpointError(f"{path} (for {model.name}): {error}") from error
+
+    def build_for(self, model: Model, state: Mapping[str, Any]) -> nn.Module:
+        from .network import Moge
+
+        return Moge(state["config"])
+
+    def entries(self, state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
+        return state["parameters"]
 
 
 SYSTEM = MogeSystem()

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...layers.padding import check_multiples, doubled, padded_conv, padded_deconv
-from ..names import NameRule, official_names
+from ..names import NameRule, OfficialNames
 from .config import RECTNET, URESNET, RectNetConfig, UResNetConfig
 
 _RECTNET_RULES = (
@@ -175,7 +175,7 @@ class _UResDecoder(nn.Module):
         return tuple(reversed(ranges))
 
 
-class OmniDepth(nn.Module):
+class OmniDepth(OfficialNames, nn.Module):
     """Base class of RectNet and UResNet: ranges in metres from RGB, zero padding by default.
 
     Attributes:
@@ -184,7 +184,6 @@ class OmniDepth(nn.Module):
 
     input_range = (0.0, 1.0)
     multiple: int
-    rules: tuple[NameRule, ...]
     encoder: nn.Module
     decoder: nn.Module
 
@@ -206,10 +205,6 @@ class OmniDepth(nn.Module):
         images = images.to(next(self.encoder.parameters()).dtype)
         features = self.encoder(images, circular)
         return self.decoder(features.to(next(self.decoder.parameters()).dtype), circular)
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), self.rules, "")
 
 
 class RectNet(OmniDepth):

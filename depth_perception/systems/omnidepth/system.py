@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...depth_space import ScaleKind
 from ..card import NOT_RELEASED, TEST_MODEL, panoramic
 from ..system import Model, System
-from .config import RECTNET, RECTNET_TINY, URESNET, UResNetConfig
-
-if TYPE_CHECKING:
-    from torch import nn
+from .config import RECTNET, RECTNET_TINY, URESNET
 
 _HOME = "https://github.com/meder411/OmniDepth-PyTorch"
 
 
 def _models() -> Iterator[Model]:
-    shared = {
-        "licence": "none stated",
-        "scale": ScaleKind.METRIC,
-        "max_depth_m": None,
-        "antialias": True,
-    }
+    shared = {"licence": "none stated", "scale": ScaleKind.METRIC, "antialias": True}
+    shared["max_depth_m"] = None
     rooms = {**shared, "max_depth_m": 8.0, "sky_above_m": 8.0, "default_height": 256}
     card = panoramic(
         name="omnidepth-rectnet",
@@ -48,7 +41,7 @@ def _models() -> Iterator[Model]:
         notes="Give a checkpoint of your own.",
         **rooms,
     )
-    yield Model(card, {"config": URESNET})
+    yield Model(card, {"config": URESNET}, network=".network.UResNet")
     card = panoramic(
         name="omnidepth-rectnet-tiny",
         title="OmniDepth RectNet in a small size, for training on little data",
@@ -68,22 +61,14 @@ class OmniDepthSystem(System):
     name = "omnidepth"
     title = "OmniDepth"
     models = tuple(_models())
+    network = ".network.RectNet"
     estimator = ".estimator.OmniDepthEstimator"
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import RectNet, UResNet
-
-        arguments = {**model.arguments, **overrides}
-        is_uresnet = isinstance(arguments["config"], UResNetConfig)
-        return (UResNet if is_uresnet else RectNet)(**arguments)
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
         from .files import caffe_entries, is_hdf5
 
-        is_rectnet = not isinstance(model.arguments["config"], UResNetConfig)
-        if is_rectnet and is_hdf5(path):
-            return dict(caffe_entries(path))
-        return super().read(model, path)
+        is_caffe = not model.network and is_hdf5(path)
+        return dict(caffe_entries(path)) if is_caffe else super().read(model, path)
 
 
 SYSTEM = OmniDepthSystem()

@@ -19,7 +19,7 @@ class Panda(DepthAnything):
             frozen. None leaves the encoder plain and trainable.
     """
 
-    official_prefix = "core."
+    prefix = "core."
 
     def __init__(
         self, config: DepthAnythingConfig, *, max_depth: float = 1.0, lora_rank: int | None = 4

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 _HOME = "https://github.com/caozidong/PanDA"
+_HYBRID = ".network.PandaHybrid"
 
 
 def _models() -> Iterator[Model]:
@@ -32,7 +33,8 @@ def _models() -> Iterator[Model]:
         notes="Part of the package. Trained on synthetic scenes only; for demonstration, not for "
         "measurement.",
     )
-    yield Model(card, {"config": PANDA_TINY_METRIC, "max_depth": 20.0, "lora_rank": None})
+    hybrid = {"config": PANDA_TINY_METRIC, "lora_rank": None}
+    yield Model(card, {**hybrid, "max_depth": 20.0}, network=_HYBRID)
     relative = {"scale": ScaleKind.AFFINE_INVARIANT, "max_depth_m": None}
     for size in SIZES:
         title = f"PanDA {size.name}, relative depth of panoramas"
@@ -55,7 +57,7 @@ def _models() -> Iterator[Model]:
         file_name="panda_tiny_relative.safetensors",
         **relative,
     )
-    yield Model(card, {"config": PANDA_TINY_METRIC, "lora_rank": None})
+    yield Model(card, hybrid, network=_HYBRID)
     card = panoramic(
         name="panda-tiny",
         title="PanDA architecture in the smallest size, for tests",
@@ -85,13 +87,7 @@ class PandaSystem(System):
     name = "panda"
     title = "PanDA"
     models = tuple(_models())
-
-    def build(self, model: Model, **overrides: Any) -> nn.Module:
-        from .network import Panda, PandaHybrid
-
-        arguments = {**model.arguments, **overrides}
-        has_pyramid = arguments["config"].pyramid is not None
-        return (PandaHybrid if has_pyramid else Panda)(**arguments)
+    network = ".network.Panda"
 
     def build_for(self, model: Model, state: Mapping[str, Any]) -> nn.Module:
         return self.build(model, lora_rank=_lora_rank(state))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ...options import check_signs
 from ...segment_classes import CITYSCAPES, PanopticClass
 
 Norm = Literal["frozen", "batch"]
@@ -54,9 +55,7 @@ class PanopticDepthConfig:
     longest_side: int = 2048
 
     def __post_init__(self) -> None:
-        for name in ("stem", "bottleneck", "stage", "pyramid", "head", "layers", "depth_channels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        check_signs(self, "stem bottleneck stage pyramid head layers depth_channels")
         if len(self.blocks) != 4 or min(self.blocks) < 1:
             raise ValueError(f"blocks must name four positive numbers, got {self.blocks}")
         if self.groups < 1 or self.pyramid % self.groups or self.head % self.groups:
@@ -119,13 +118,5 @@ class PanopticLimits:
     def __post_init__(self) -> None:
         if self.top < 2:
             raise ValueError(f"top must be at least 2, got {self.top}")
-        for name in (
-            *("thing_score", "stuff_score", "stuff_pixel", "similarity"),
-            *("rescored", "combine_score", "overlap"),
-        ):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        if self.stuff_area_px < 0:
-            raise ValueError(f"stuff_area_px must not be negative, got {self.stuff_area_px}")
-        if not self.max_depth_m > 0:
-            raise ValueError(f"max_depth_m must be positive, got {self.max_depth_m}")
+        shares = "thing_score stuff_score stuff_pixel similarity rescored combine_score overlap"
+        check_signs(self, "max_depth_m", "stuff_area_px", shares)

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
 
 from ...layers.padding import check_multiples
-from ..names import NameRule, official_names
+from ..names import NameRule, OfficialNames
 from .config import MAX_RANGE_M, MAX_SHIFT_M, MULTIPLE, PANOPTICDEPTH, PanopticDepthConfig
 from .deform_conv import DeformConv
 from .fpn import FeaturePyramid, SemanticPyramid
-from .resnet import FrozenBatchNorm, NormedConv, ResNet
+from .resnet import NormedConv, ResNet
 
 _PRIOR_BIAS = -2.19  # probability 0.1 at the start
 _RULES = (
@@ -82,13 +83,14 @@ class PanopticFeatures(NamedTuple):
         return PanopticFeatures(*map(pick, self))
 
 
-class PanopticDepth(nn.Module):
+class PanopticDepth(OfficialNames, nn.Module):
     """Features from which segments and their depth are made.
 
     Args:
         config: sizes of the network.
     """
 
+    rules = _RULES
     input_range = (-2.1, 2.6)
     output_types = (PanopticFeatures,)
 
@@ -103,7 +105,7 @@ class PanopticDepth(nn.Module):
             stem=config.stem,
             inner=config.bottleneck,
             outer=config.stage,
-            norm=FrozenBatchNorm if config.norm == "frozen" else nn.BatchNorm2d,
+            norm=FrozenBatchNorm2d if config.norm == "frozen" else nn.BatchNorm2d,
         )
         self.pyramid = FeaturePyramid(self.backbone.widths, config.pyramid)
         self.semantic = SemanticPyramid(config.pyramid, width, groups=config.groups)
@@ -177,10 +179,9 @@ class PanopticDepth(nn.Module):
 
     def official_names(self) -> dict[str, str]:
         """Map the name of every state dict entry to its name in the authors' files."""
-        names = official_names(self.state_dict(), _RULES, "")
         return {
             ours: name.replace(".offsets.", ".offset_mask_conv.").replace(".conv.", ".dcnv2.")
-            for ours, name in names.items()
+            for ours, name in super().official_names().items()
         }
 
 

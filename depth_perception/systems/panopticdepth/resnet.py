@@ -8,26 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torchvision.ops import FrozenBatchNorm2d
 
-NORM_EPSILON = 1e-5
-
-
-class FrozenBatchNorm(nn.Module):
-    """Batch norm with stored statistics; none of its four vectors is trained."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        for name, value in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)):
-            self.register_buffer(name, torch.full((channels,), float(value)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
-        weight = self.weight * (self.running_var + NORM_EPSILON).rsqrt()
-        bias = self.bias - self.running_mean * weight
-        return x * weight[:, None, None] + bias[:, None, None]
+NORM_EPSILON = 1e-5  # of both kinds of batch norms
 
 
 class NormedConv(nn.Conv2d):
@@ -94,7 +79,7 @@ class ResNet(nn.Module):
         stem: int = 64,
         inner: int = 64,
         outer: int = 256,
-        norm: Callable[[int], nn.Module] = FrozenBatchNorm,
+        norm: Callable[[int], nn.Module] = FrozenBatchNorm2d,
     ) -> None:
         super().__init__()
         self.stem = NormedConv(3, stem, 7, 2, norm=norm)

@@ -30,21 +30,18 @@ class PpdOptions(EstimatorOptions):
         4,
         "Number of evaluations of the diffusion transformer per image; more are sharper and "
         "slower.",
-        minimum=1,
-        maximum=200,
+        within=(1, 200),
     )
     seed: int = model_option(
         0,
         "Random seed of the initial noise (shared by all images of one size).",
-        minimum=0,
-        maximum=2**31 - 1,
+        within=(0, 2**31 - 1),
     )
     max_pixels: int = model_option(
         MAX_PIXELS,
         "Number of pixels of the network input. Run time grows with its square.",
         unit="px",
-        minimum=256,
-        maximum=2**24,
+        within=(256, 2**24),
     )
     align: Alignment = model_option(
         "robust",

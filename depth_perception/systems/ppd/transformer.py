@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...layers import perceptron
+from ..names import OfficialNames
 from .blocks import ModulatedBlock, RopeTables, TimeEmbedder, plain_norm, rope_tables
 
 STRIDE = 16  # pixels per token of the coarse grid
@@ -69,7 +71,7 @@ class _FinalLayer(nn.Module):
         return self.linear(self.norm(tokens) * (1 + scale) + shift)
 
 
-class SpDit(nn.Module):
+class SpDit(OfficialNames, nn.Module):
     """Velocity of a noisy depth map, prompted by an image and its semantic tokens.
 
     One evaluation is split into what depends on the image (:meth:`scene`), on the time-step
@@ -77,7 +79,7 @@ class SpDit(nn.Module):
     for all steps. :meth:`forward` puts them together.
     """
 
-    official_prefix = "dit."
+    prefix = "dit."
 
     def __init__(self, config: SpDitConfig | None = None) -> None:
         super().__init__()
@@ -88,13 +90,8 @@ class SpDit(nn.Module):
         self.x_embedder = _PatchEmbed(dim)
         self.t_embedder = TimeEmbedder(dim)
         self.blocks = nn.ModuleList(ModulatedBlock(dim, config.heads) for _ in range(config.depth))
-        self.proj_fusion = nn.Sequential(
-            nn.Linear(dim + config.semantic_dim, wide),
-            nn.SiLU(),
-            nn.Linear(wide, wide),
-            nn.SiLU(),
-            nn.Linear(wide, wide),
-        )
+        fused = (dim + config.semantic_dim, wide, wide, wide)
+        self.proj_fusion = perceptron(*fused, activation=nn.SiLU)
         self.final_layer = _FinalLayer(dim, (STRIDE // 2) ** 2)
         self._start_neutral()
 
@@ -161,10 +158,6 @@ class SpDit(nn.Module):
         side = STRIDE // 2
         patches = patches.unflatten(-1, (side, side)).unflatten(1, (2 * rows, 2 * columns))
         return patches.permute(0, 1, 3, 2, 4).reshape(len(patches), 1, *latent.shape[-2:])
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return {name: self.official_prefix + name for name in self.state_dict()}
 
     def _start_neutral(self) -> None:
         """Initial values for training: every block is the identity and the output is zero."""

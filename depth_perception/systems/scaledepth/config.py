@@ -9,46 +9,20 @@ MIN_SCALE_M = 0.1
 NYU_FOCAL_PX = 519.163756  # of NYU's camera at 480 rows, the authors' number
 
 SCENE_CLASSES = (
-    "printer_room",
-    "bathroom",
-    "living_room",
-    "study",
-    "conference_room",
-    "study_room",
-    "kitchen",
-    "home_office",
-    "bedroom",
-    "dinette",
-    "playroom",
-    "indoor_balcony",
-    "laundry_room",
-    "basement",
-    "excercise_room",
-    "foyer",
-    "home_storage",
-    "cafe",
-    "furniture_store",
-    "office_kitchen",
-    "student_lounge",
-    "dining_room",
-    "reception_room",
-    "computer_lab",
-    "classroom",
-    "office",
-    "bookstore",
-    "outdoor_scene",
-)
+    "printer_room", "bathroom", "living_room", "study", "conference_room", "study_room",
+    "kitchen", "home_office", "bedroom", "dinette", "playroom", "indoor_balcony",
+    "laundry_room", "basement", "excercise_room", "foyer", "home_storage", "cafe",
+    "furniture_store", "office_kitchen", "student_lounge", "dining_room", "reception_room",
+    "computer_lab", "classroom", "office", "bookstore", "outdoor_scene",
+)  # fmt: skip
 
 # CLIP's text encoder and the visual head after the backbone are not used for depth.
-UNUSED_IN_FILES = (
-    "backbone.clip_model.positional_embedding",
-    "backbone.clip_model.text_projection",
-    "backbone.clip_model.logit_scale",
-    "backbone.clip_model.transformer.",
-    "backbone.clip_model.token_embedding.",
-    "backbone.clip_model.ln_final.",
-    "backbone.clip_model.visual.head.",
-    "backbone.clip_model.visual.trunk.head.",
+UNUSED_IN_FILES = tuple(
+    f"backbone.clip_model.{name}"
+    for name in (
+        *("positional_embedding", "text_projection", "logit_scale", "transformer."),
+        *("token_embedding.", "ln_final.", "visual.head.", "visual.trunk.head."),
+    )
 )
 
 

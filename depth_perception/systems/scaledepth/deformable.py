@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...layers import perceptron
+
 Size = tuple[int, int]
 
 
@@ -108,9 +110,7 @@ class DeformableLayer(nn.Module):
         super().__init__()
         self.attention = DeformableAttention(channels, heads)
         self.attention_norm = nn.LayerNorm(channels)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels)
-        )
+        self.mlp = perceptron(channels, hidden, channels)
         self.mlp_norm = nn.LayerNorm(channels)
 
     def forward(

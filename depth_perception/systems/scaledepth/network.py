@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from timm.models.convnext import ConvNeXt
 from torch import Tensor, nn
 
-from ..names import NameRule, official_names
+from ..names import NameRule, OfficialNames
 from .config import MIN_RELATIVE_DEPTH, MIN_SCALE_M, ScaleDepthConfig
 from .pixel_decoder import DeformablePixelDecoder
 from .query_decoder import QueryDecoder, QueryOutput
@@ -115,7 +115,7 @@ class ConvNextEncoder(nn.Module):
         return tuple(maps)
 
 
-class ScaleDepth(nn.Module):
+class ScaleDepth(OfficialNames, nn.Module):
     """The network of ScaleDepth.
 
     Args:
@@ -123,6 +123,7 @@ class ScaleDepth(nn.Module):
         classes: number of scene classes; 0 for a network trained without.
     """
 
+    rules = _RULES
     input_range = (0.0, 255.0)
     output_types = (ScaleDepthOutput,)
 
@@ -183,10 +184,6 @@ class ScaleDepth(nn.Module):
         """Set constants that files do not contain, after ``to_empty`` of a meta-device network."""
         for buffer, values in ((self.mean, CLIP_MEAN), (self.std, CLIP_STD)):
             buffer.copy_(torch.tensor(values)[:, None, None] * 255)
-
-    def official_names(self) -> dict[str, str]:
-        """Map the name of every state dict entry to its name in the authors' files."""
-        return official_names(self.state_dict(), _RULES, "")
 
 
 def bin_edges(logits: Tensor, extent: float = 1.0) -> Tensor:

@@ -62,11 +62,14 @@ def reference_focal(of: str, group: str = "") -> float | None:
         "multiplied by the ratio of the actual focal length to it. Unset: that of the model, if it "
         "has one; 0 leaves depth unchanged.",
         unit="px",
-        minimum=0.0,
-        maximum=1e5,
+        within=(0.0, 1e5),
         unset=-1.0,
         group=group,
     )
+
+
+def _length(default: int, text: str, minimum: int = 1) -> int:
+    return model_option(default, text, unit="px", within=(minimum, 4096))
 
 
 @dataclass(frozen=True)
@@ -79,31 +82,16 @@ class ScaleDepthOptions(EstimatorOptions):
 
     windows: WindowMode = model_option(
         "off",
-        "off runs on the whole image. own and joint run on windows of it, which is finer and "
+        "Whether ScaleDepth runs on the whole image (off) or on overlapping windows, finer and "
         "several times as slow: own keeps the scale of each window, joint makes neighbouring "
         "windows agree.",
         choices=get_args(WindowMode),
     )
-    window_height: int = model_option(
-        Windows.height,
-        "Height of a window.",
-        unit="px",
-        minimum=LEAST_SIDE,
-        maximum=4096,
-    )
-    window_width: int = model_option(
-        Windows.width,
-        "Width of a window.",
-        unit="px",
-        minimum=LEAST_SIDE,
-        maximum=4096,
-    )
-    window_stride: int = model_option(
+    window_height: int = _length(Windows.height, "Height of a window of ScaleDepth.", LEAST_SIDE)
+    window_width: int = _length(Windows.width, "Width of a window of ScaleDepth.", LEAST_SIDE)
+    window_stride: int = _length(
         Windows.stride,
-        "Distance between neighbouring windows, both horizontally and vertically.",
-        unit="px",
-        minimum=1,
-        maximum=4096,
+        "Distance between neighbouring windows of ScaleDepth, horizontally and vertically.",
     )
     reference_focal_px: float | None = reference_focal("519.16 for NYU at 480 rows")
     head_size: tuple[int, int] | None = option(

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ...layers import perceptron
 from .pixel_decoder import PixelFeatures
 
 
@@ -40,9 +41,7 @@ class QueryLayer(nn.Module):
         self.cross_norm = nn.LayerNorm(channels)
         self.mutual = nn.MultiheadAttention(channels, heads, batch_first=True)
         self.mutual_norm = nn.LayerNorm(channels)
-        self.mlp = nn.Sequential(
-            nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels)
-        )
+        self.mlp = perceptron(channels, hidden, channels)
         self.mlp_norm = nn.LayerNorm(channels)
 
     def forward(
@@ -92,13 +91,7 @@ class QueryDecoder(nn.Module):
         self.layers = nn.ModuleList(QueryLayer(channels, heads, hidden) for _ in range(layers))
         self.norm = nn.LayerNorm(channels)
         self.logit = nn.Linear(channels, 1)
-        self.mask = nn.Sequential(
-            nn.Linear(channels, channels),
-            nn.ReLU(),
-            nn.Linear(channels, channels),
-            nn.ReLU(),
-            nn.Linear(channels, channels),
-        )
+        self.mask = perceptron(*[channels] * 4)
         for layer in self.layers:
             for weight in layer.parameters():
                 if weight.ndim > 1:

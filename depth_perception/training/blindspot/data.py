@@ -164,14 +164,12 @@ class StereoBatch(StepBatch):
 class StereoData:
     """Stereo pairs with the same augmentation in both views: colour, mirror, rotation.
 
+    See :class:`~..stream.TrainingData`.
+
     Args:
         augment: colours of each pair, and probability of mirroring a step.
         turn: roll the panoramas of a step, and their geometry, by a random number of columns, so
             that all directions are equally frequent.
-
-    Raises:
-        NoFramesError: there are no pairs.
-        OSError, ValueError: data are missing, or have another layout.
     """
 
     def __init__(
@@ -183,12 +181,8 @@ class StereoData:
             raise NoFramesError(f"{data.root} holds no pairs")
         self._readers = [_read(reader, data.keep) for reader in readers]
         self._data, self._count = data, len(readers[0])
-        self.held_out: Sequence[StereoBatch] = ()
-        if data.val is not None:
-            frames = _pairs(data, validation=True)[0]
-            self.held_out = HeldOut(
-                len(frames), val_frames, lambda item, _: _validation_pair(frames[item], data.size)
-            )
+        val = None if data.val is None else _pairs(data, validation=True)[0]
+        self.held_out = HeldOut(val, val_frames, lambda pair, _: _validation_pair(pair, data.size))
 
     def __len__(self) -> int:
         return self._count
@@ -229,14 +223,10 @@ class PanoramaBatch(StepBatch):
 
 
 class PanoramaData:
-    """Centre views of 3D60 with their range.
+    """Centre views of 3D60 with their range; see :class:`~..stream.TrainingData`.
 
     Args:
         augment: colours, and probability of mirroring. turn: roll by random columns.
-
-    Raises:
-        NoFramesError: there are no panoramas.
-        OSError, ValueError: data are missing, or have another layout.
     """
 
     def __init__(
@@ -249,14 +239,12 @@ class PanoramaData:
         if len(views) == 0:
             raise NoFramesError(f"{data.root} holds no panoramas")
         self._read, self._count = _read(views, data.keep), len(views)
-        self.held_out: Sequence[PanoramaBatch] = ()
-        if data.val is not None:
-            val_views = _views(data, validation=True)
 
-            def validation(item: int, _: int) -> PanoramaBatch:
-                return PanoramaBatch(*(m[None] for m in _panorama(val_views[item], data.size)))
+        def validation(view: View, _: int) -> PanoramaBatch:
+            return PanoramaBatch(*(m[None] for m in _panorama(view, data.size)))
 
-            self.held_out = HeldOut(len(val_views), val_frames, validation)
+        val = None if data.val is None else _views(data, validation=True)
+        self.held_out = HeldOut(val, val_frames, validation)
 
     def __len__(self) -> int:
         return self._count

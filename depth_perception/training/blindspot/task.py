@@ -24,8 +24,7 @@ from ...geometry.stereo import SphericalStereo
 from ...systems.blindspot.config import KITTI_BASELINE_M
 from ...systems.blindspot.network import DISPARITY_LIMIT, BlindSpotVgg
 from .. import module, recipe
-from ..module import shown
-from ..networks import seeded_network
+from ..module import seeded_network, shown
 from ..strict_mapping import errors_of
 from .data import DataRecipe, StereoAugmentation, StereoBatch, StereoData
 from .photometric import PhotometricOptions, stereo_loss
@@ -134,17 +133,12 @@ class StereoTraining(module.Training):
         data, options = self.recipe.data, {}
         (height, width), fov_deg = data.size, data.panorama_fov_deg
         if data.kind == "threed60":
+            seam = "circular" if self.recipe.model.circular else "off"
             options = {
-                "height": width // 2,
-                "anisotropy": width / (2 * height),
-                "latitudes_deg": None,
-                "training_fov_deg": 360.0,
-                "training_width": width,
-                "formula": "training",
-                "baseline_m": data.baseline_m,
-                "seam": "circular" if self.recipe.model.circular else "off",
-                "flip": False,
-            }
+                "height": width // 2, "anisotropy": width / (2 * height), "latitudes_deg": None,
+                "training_fov_deg": 360.0, "training_width": width, "formula": "training",
+                "baseline_m": data.baseline_m, "seam": seam, "flip": False,
+            }  # fmt: skip
         elif fov_deg is not None:
             options = {
                 "anisotropy": (width / fov_deg[0]) / (height / fov_deg[1]),
@@ -168,13 +162,7 @@ def _pinhole_depth(disparity: Tensor, batch: StereoBatch) -> Tensor:
 
 
 def prepare(recipe: BlindSpotRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and pairs of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, unsupported sizes, or data that are
-            empty or have another layout.
-        CheckpointError: weights are missing, or do not fit. OSError: data are missing.
-    """
+    """Network and pairs of a recipe; errors: see :mod:`depth_perception.training`."""
     network = seeded_network(recipe, BlindSpotVgg)
     check_size(recipe, network.config.multiple)
     first = recipe.model.first_disparity

@@ -13,8 +13,7 @@ from ...systems.omnidepth.network import OmniDepth, RectNet
 from .. import module, recipe
 from ..blindspot.data import DataRecipe, PanoramaBatch, PanoramaData, StereoAugmentation
 from ..blindspot.validation import HIGHER, LOWER, check_size, range_metrics, range_preview
-from ..module import LearningFactors
-from ..networks import seeded_network
+from ..module import LearningFactors, seeded_network
 from ..strict_mapping import errors_of
 from .losses import RECTNET_LOSS, URESNET_LOSS, multi_scale_loss
 
@@ -100,13 +99,7 @@ class OmniDepthTraining(module.Training):
 
 
 def prepare(recipe: OmniDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and panoramas of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, unsupported sizes, or data that are
-            empty or have another layout.
-        CheckpointError: weights are missing, or do not fit. OSError: data are missing.
-    """
+    """Network and panoramas of a recipe; errors: see :mod:`depth_perception.training`."""
     network = seeded_network(recipe, OmniDepth)
     check_size(recipe, network.multiple)
     first = recipe.model.first_range_m

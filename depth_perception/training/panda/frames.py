@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.utils.data import ConcatDataset
 
 from ...data.frames import FrameReader
-from ...data.panoramas import open_panoramas
-from ...data.panoramas.resize import nearest_map, resize_cubic
+from ...data.panoramas import nearest_map, open_panoramas, resize_cubic
 from ...data.worlds import WorldFolder
 from ...systems.image_input import IMAGENET_MEAN, IMAGENET_STD
 from ..stream import Draw, HeldOut, NoFramesError, StepBatch
@@ -286,15 +285,13 @@ class RangeData:
         val_frames: int = 64,
     ) -> None:
         self._frames, self._data, self._changes = frames, data, changes
-        self.held_out: Sequence[Batch] = ()
-        if held_out is not None:
 
-            def validation(item: int, _: int) -> Batch:
-                """One frame; the target is in metres and the mask excludes sky."""
-                rgb, range_m = held_out.at((item,), data.sizes[-1].height)
-                return Batch(normalise(rgb), range_m, (range_m > 0) & (range_m <= data.max_depth_m))
+        def validation(item: int, _: int) -> Batch:
+            """One frame; the target is in metres and the mask excludes sky."""
+            rgb, range_m = held_out.at((item,), data.sizes[-1].height)
+            return Batch(normalise(rgb), range_m, (range_m > 0) & (range_m <= data.max_depth_m))
 
-            self.held_out = HeldOut(len(held_out), val_frames, validation)
+        self.held_out = HeldOut(range(len(held_out or ())), val_frames, validation)
 
     def __len__(self) -> int:
         return len(self._frames)

@@ -10,19 +10,16 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.panoramas import PanoramaImages, open_images
-from ...data.panoramas.resize import nearest_map
+from ...data.panoramas import PanoramaImages, nearest_map, open_images
 from ...geometry.mobius import Mobius, mobius_grid
-from ...io.atomic import replacing
-from ...io.depth_files import read_depth
+from ...io.atomic import write_text
+from ...io.depth_files import read_depth, write_array
 from ...systems import load_network
 from .. import module
-from ..module import Track, untracked
-from ..networks import known_card
+from ..module import Track, known_card, untracked
 from ..stream import Draw, NoFramesError, seed_of
 from ..strict_mapping import RecipeError
 from . import frames
@@ -209,9 +206,7 @@ def write_pseudo_labels(
         rgb = resized_image(images.image(todo[place]), teacher.height)
         with torch.no_grad():
             values = network(normalise(rgb[None].to(device)))[0, 0] / network.max_depth
-        path = images.label_path(todo[place])
-        with replacing(path) as part, part.open("wb") as out:
-            np.save(out, values.float().cpu().numpy())
+        write_array(images.label_path(todo[place]), values.float().cpu().numpy())
     return len(todo)
 
 
@@ -225,8 +220,7 @@ def _sign(folder: Path, note: dict[str, object]) -> None:
                 "folder"
             )
         return
-    with replacing(path) as part:
-        part.write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(note, indent=1) + "\n")
 
 
 _LABELLED, _PSEUDO, _WARP = 3, 4, 5  # random streams of a step

@@ -18,8 +18,7 @@ from ...systems import build_network, load_network
 from ...systems.depth_anything.network import DepthAnything
 from ...systems.panda.network import Panda
 from .. import module, recipe
-from ..module import shown
-from ..networks import known_card
+from ..module import known_card, shown
 from ..stream import seed_of
 from ..strict_mapping import RecipeError
 from .augment import AugmentRecipe

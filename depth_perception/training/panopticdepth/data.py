@@ -60,22 +60,15 @@ class PanopticBatch(StepBatch):
 
 
 class PanopticData:
-    """Training and validation batches of a recipe.
-
-    Raises:
-        FileNotFoundError, ValueError: data are missing, or have another layout.
-        NoFramesError: a set is empty.
-    """
+    """Training and validation batches of a recipe; see :class:`~..stream.TrainingData`."""
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._augment = recipe.augment
         self._frames = recipe.train.open()
         if not len(self._frames):
             raise NoFramesError(f"{recipe.train.root} holds no frames")
-        self.held_out: Sequence[PanopticBatch] = ()
-        if recipe.val is not None:
-            val = recipe.val.open()
-            self.held_out = HeldOut(len(val), val_frames, lambda item, _: batch_of([val[item]]))
+        val = None if recipe.val is None else recipe.val.open()
+        self.held_out = HeldOut(val, val_frames, lambda frame, _: batch_of([frame]))
 
     def __len__(self) -> int:
         return len(self._frames)

@@ -31,8 +31,7 @@ from ...systems.panopticdepth.lean_maps import lean_map
 from ...systems.panopticdepth.maps import PanopticMap, View
 from ...systems.panopticdepth.network import PanopticDepth
 from .. import module, recipe
-from ..module import LearningFactors
-from ..networks import known_card
+from ..module import LearningFactors, known_card
 from ..strict_mapping import RecipeError, errors_of
 from .data import DataRecipe, PanopticBatch, PanopticData
 from .losses import PanopticLosses, batch_targets, panoptic_losses
@@ -174,13 +173,7 @@ class PanopticTraining(module.Training):
 
 
 def prepare(recipe: PanopticDepthRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Network and frames of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, an unsupported metric, or data that are
-            empty or have another layout.
-        CheckpointError: a file does not fit. OSError: data are missing.
-    """
+    """Network and frames of a recipe; errors: see :mod:`depth_perception.training`."""
     model = recipe.model
     known_card(model.name)
     plan = catalogued(model.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -111,30 +111,22 @@ def without_sky(depth_m: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class PpdData:
-    """Training and validation batches of Pixel-Perfect Depth.
-
-    Raises:
-        NoFramesError: a source is empty.
-        OSError, ValueError: data are missing, or have another layout.
-    """
+    """Training and validation batches; see :class:`~..stream.TrainingData`."""
 
     def __init__(self, data: DataRecipe, seed: int, val_frames: int) -> None:
         self._data = data
         self._readers = [source.open() for source in data.sources]
         self._items = _mixture(data, [len(reader) for reader in self._readers], seed)
-        self.held_out: Sequence[PpdBatch] = ()
-        if data.val is not None:
-            kind, reader = data.val.kind, data.val.open()
+        val = data.val
 
-            def validation(item: int, index: int) -> PpdBatch:
-                """One frame with its own noise."""
-                size, random = (data.height, data.width), seeded(seed, 4, index)
-                maps = fitted(reader[item], kind, *size, random)
-                noise = noise_field(*size, seed_of(seed, 5, index))
-                times = torch.tensor([float(LAST_TIME)])
-                return PpdBatch(*(m[None] for m in maps), noise, times)
+        def validation(frame: PinholeFrame, index: int) -> PpdBatch:
+            """One frame with its own noise."""
+            size, random = (data.height, data.width), seeded(seed, 4, index)
+            maps = fitted(frame, val.kind, *size, random)
+            noise = noise_field(*size, seed_of(seed, 5, index))
+            return PpdBatch(*(m[None] for m in maps), noise, torch.tensor([float(LAST_TIME)]))
 
-            self.held_out = HeldOut(len(reader), val_frames, validation)
+        self.held_out = HeldOut(None if val is None else val.open(), val_frames, validation)
 
     def __len__(self) -> int:
         return len(self._items)

@@ -16,7 +16,7 @@ from ...systems.ppd.network import PixelPerfectDepth
 from ...systems.ppd.semantics import DepthAnythingSemantics, MogeSemantics, semantics_of
 from ...systems.ppd.transformer import SpDit
 from .. import module, recipe
-from ..networks import seeded_network
+from ..module import seeded_network
 from ..strict_mapping import errors_of
 from .data import DataRecipe, PpdBatch, PpdData
 from .losses import FARTHEST_M, gradient_loss, normalised_target, velocity_loss
@@ -112,13 +112,7 @@ class PpdTraining(module.Training):
 
 
 def prepare(recipe: PpdRecipe, track: module.Track = module.untracked) -> module.Prepared:
-    """Transformer, encoder and frames of a recipe.
-
-    Raises:
-        RecipeError: no such model, one of another system, or data that are empty or have another
-            layout.
-        CheckpointError: weights are missing, or do not fit. OSError: data are missing.
-    """
+    """Transformer, encoder and frames of a recipe; errors: see :mod:`depth_perception.training`."""
     network = seeded_network(recipe, SpDit)
     semantics = catalogued(recipe.model.name).arguments["semantics"]
     guide = semantics_of(load_network(semantics, recipe.model.semantics))

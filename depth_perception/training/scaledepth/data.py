@@ -63,7 +63,8 @@ def augmented(
     image, depth = image[top:bottom, left:right], depth[top:bottom, left:right]
     image = recoloured(np.ascontiguousarray(image), changes, rng)
     maps = (torch.from_numpy(np.ascontiguousarray(m)) for m in (image.transpose(2, 0, 1), depth))
-    return Photo(*(_filled(m, size) for m in maps), photo.scene)
+    missing = (0, size[1] - depth.shape[1], 0, size[0] - depth.shape[0])
+    return Photo(*(torch.nn.functional.pad(m, missing) for m in maps), photo.scene)
 
 
 def crop_box(
@@ -123,12 +124,6 @@ def _looked_up(image: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8)[image]
 
 
-def _filled(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Zeros to the right of and below (..., h, w) up to ``size``."""
-    missing = (0, size[1] - maps.shape[-1], 0, size[0] - maps.shape[-2])
-    return torch.nn.functional.pad(maps, missing) if any(missing) else maps
-
-
 @dataclass(frozen=True)
 class NyuSet:
     """NYU Depth v2, see :func:`~depth_perception.data.photos.nyu_photos`."""
@@ -137,10 +132,6 @@ class NyuSet:
     split: str = "train"
     augment: PhotoAugment = field(default_factory=PhotoAugment)
     kind: Literal["nyu"] = "nyu"
-
-    def open(self) -> Photos:
-        """The photos of the set."""
-        return nyu_photos(self.root, self.split)
 
 
 @dataclass(frozen=True)
@@ -152,10 +143,6 @@ class KittiSet:
     augment: PhotoAugment = field(default_factory=PhotoAugment)
     kind: Literal["kitti"] = "kitti"
 
-    def open(self) -> Photos:
-        """The photos of the set."""
-        return kitti_photos(self.root, self.listing)
-
 
 @dataclass(frozen=True)
 class WorldSet:
@@ -164,10 +151,6 @@ class WorldSet:
     root: str
     augment: PhotoAugment = field(default_factory=PhotoAugment)
     kind: Literal["worlds"] = "worlds"
-
-    def open(self) -> Photos:
-        """The photos of the set."""
-        return WorldPhotos(self.root)
 
 
 PhotoSet = NyuSet | KittiSet | WorldSet
@@ -213,12 +196,7 @@ class PhotoBatch(StepBatch):
 
 
 class PhotoData:
-    """Training and validation batches of the sets of a recipe.
-
-    Raises:
-        FileNotFoundError: a folder, list, image or depth file is missing.
-        NoFramesError: a set is empty.
-    """
+    """Batches of the sets of a recipe; see :class:`~..stream.TrainingData`."""
 
     def __init__(self, recipe: DataRecipe, val_frames: int) -> None:
         self._crop = recipe.crop
@@ -232,7 +210,7 @@ class PhotoData:
             return PhotoBatch(*maps, torch.tensor([photo.scene]), kind)
 
         total = sum(len(folder) for _, folder in val_sets)
-        self.held_out = HeldOut(total, val_frames, validation)
+        self.held_out = HeldOut(range(total), val_frames, validation)
 
     def __len__(self) -> int:
         return sum(len(folder) for _, folder in self._sets)
@@ -256,7 +234,12 @@ class PhotoData:
 
 
 def _opened(source: PhotoSet) -> Photos:
-    folder = source.open()
+    if isinstance(source, NyuSet):
+        folder: Photos = nyu_photos(source.root, source.split)
+    elif isinstance(source, KittiSet):
+        folder = kitti_photos(source.root, source.listing)
+    else:
+        folder = WorldPhotos(source.root)
     if len(folder) == 0:
         raise NoFramesError(f"the {source.kind} set below {source.root} holds no images")
     lost = folder.missing() if isinstance(folder, PhotoFolder) else []

@@ -15,8 +15,7 @@ from ...systems.scaledepth.files import load_clip_trunk, read_class_embeddings
 from ...systems.scaledepth.network import ScaleDepth
 from ...systems.scaledepth.windows import fitted_size, scaledepth_input, scene_depth
 from .. import module, recipe
-from ..module import LearningFactors, shown
-from ..networks import seeded_network
+from ..module import LearningFactors, seeded_network, shown
 from ..recipe import Poly, Schedule
 from ..strict_mapping import RecipeError
 from .data import DataRecipe, PhotoBatch, PhotoData

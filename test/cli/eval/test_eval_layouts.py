@@ -11,7 +11,7 @@ import torch
 import depth_perception as dp
 from depth_perception.cli.eval.benchmarks import PANORAMAS
 from depth_perception.cli.main import main
-from depth_perception.data.benchmarks import ZERO_SHOT as READERS
+from depth_perception.data.benchmarks.zero_shot import ZERO_SHOT as READERS
 from depth_perception.data.tiny import write_tiny
 from depth_perception.data.tiny.scenes import panorama
 from depth_perception.evaluation import published

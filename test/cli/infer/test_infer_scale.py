@@ -243,9 +243,16 @@ def test_scan_of_a_bag_drop_out_and_missing_transform(
         (["--scale", "fixed"], "--scale fixed needs --fixed"),
         (["--fixed", "1"], "--fixed is for --scale fixed"),
         (["--scale", "fixed", "--fixed", "1", "2", "3"], "got 3 numbers"),
-        (["--scale", "fixed", "--fixed", "0"], "scale must be positive"),
+        (["--scale", "fixed", "--fixed", "0"], "fixed_scale must lie between 1e-09"),
         (["--scale", "camera-height"], "needs --camera-height"),
-        (["--scale", "camera-height", "--camera-height", "-1"], "height_m must be positive"),
+        (
+            ["--scale", "camera-height", "--camera-height", "-1"],
+            "camera_height_m must lie between 0.01",
+        ),
+        (
+            ["--scale", "camera-height", "--camera-height", "1", "--camera-pitch", "400"],
+            "--scale camera-height: camera_pitch_deg must lie between -90 and 90, got 400.0",
+        ),
         (["--scale", "points"], "needs --points or --points-topic"),
         (["--scale", "points", "--points", "a", "--points-topic", "b"], "not both"),
         (["--scale", "points", "--points", "a", "--extrinsics", "1"], "got 1 numbers"),
@@ -253,7 +260,10 @@ def test_scan_of_a_bag_drop_out_and_missing_transform(
         (["--extrinsics", *"123456"], "is for --scale points"),
         (["--scale", "reference", "--reference-model", "no"], "no model 'no'"),
         (["--scale", "reference", "--reference-model", "panda-small"], "is not metric"),
-        (["--scale", "points", "--points", "p", "--points-tolerance", "-1"], "not be negative"),
+        (
+            ["--scale", "points", "--points", "p", "--points-tolerance", "-1"],
+            "tolerance_s must lie",
+        ),
     ],
 )
 def test_refusals(

@@ -11,8 +11,7 @@ import torch
 from data.benchmarks.benchmark_samples import write_sample
 from golden.ppd_reference import case
 
-from depth_perception.data.benchmarks import BENCHMARKS, diode, kitti, nyu
-from depth_perception.data.benchmarks.diode import diode_valid
+from depth_perception.data.benchmarks import BENCHMARKS, diode, diode_valid, kitti, nyu
 from depth_perception.geometry import Pinhole
 from depth_perception.io.depth_files import DepthReadError
 from depth_perception.io.images import write_image

@@ -39,7 +39,7 @@ from depth_perception.evaluation.alignment import Alignment, align
 from depth_perception.evaluation.nyu_kitti import crop_box
 from depth_perception.evaluation.spherical import mean_squares, view_synthesis_metrics
 from depth_perception.evaluation.stereo_metrics import EigenProtocol, metrics_2015
-from depth_perception.geometry.corner_grid import latitude_weights
+from depth_perception.geometry.projections import latitude_weights
 from depth_perception.io.images import write_image
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.blindspot.disparity import merge_ramps, range_factor
@@ -408,6 +408,9 @@ def rotation_3d60(case: Case) -> Iterator[Comparison]:
     view = rolled(View(color, color[0], normals), case.options["idx"])
     yield case.compare("out_color", view.rgb)
     yield case.compare("out_normal", view.normals.flip(0))
+    axes = torch.eye(3).flip(1)[:, :, None, None].expand(3, 3, 1, color.shape[-1])
+    turned = [rolled(View(color, color[0], n), case.options["idx"]).normals[:, 0, 0] for n in axes]
+    yield case.compare("out_matrix", torch.stack(turned).flip(1))
 
 
 @KINDS.add("3D60 loader", lambda case: case.entry["variant"] == "3d60_loader")

@@ -25,9 +25,9 @@ from depth_perception.data.panoramas import PANORAMA_IMAGES, PANORAMAS, open_pan
 from depth_perception.evaluation.alignment import Alignment, align, scale_and_shift
 from depth_perception.evaluation.metrics import depth_metrics, mean_of
 from depth_perception.geometry import Equirectangular, Mobius
-from depth_perception.geometry.frames import optical_to_panda
 from depth_perception.geometry.mobius import mobius_grid
 from depth_perception.geometry.projections import cassini_to_equirectangular
+from depth_perception.geometry.rotations import optical_to_panda
 from depth_perception.io.colormaps import PUBLISHED_COLORMAP, colourise, normalise
 from depth_perception.io.images import side_by_side, write_image
 from depth_perception.layers import resize_map

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from golden.cases import Case, Comparison
-from golden.evaluators import absolute_relative, dvpq, dvpq_counts
+from golden.evaluators import PanopticPair, absolute_relative, dvpq, dvpq_counts
 from golden.kinds import has
 from golden.kinds.panopticdepth import KINDS, THINGS, unpacked
 
@@ -18,7 +18,6 @@ from depth_perception.evaluation.panoptic import (
     CITYSCAPES_PQ,
     SEMKITTI_DVPS,
     PanopticCounts,
-    PanopticPair,
     match_segments,
     panoptic_quality,
 )

@@ -16,13 +16,12 @@ from golden.kinds import Kinds, has
 from published.video_windows import KEYFRAMES, joined_windows
 from torch import Tensor, nn
 
-from depth_perception.data.benchmarks import diode, kitti
-from depth_perception.data.benchmarks.diode import diode_valid
+from depth_perception.data.benchmarks import diode, diode_valid, kitti
 from depth_perception.evaluation.pinhole import kitti_part
 from depth_perception.evaluation.relative import aligned_metrics, relative_metrics
 from depth_perception.geometry import DepthKind, Pinhole
-from depth_perception.geometry.frames import optical_to_opengl
 from depth_perception.geometry.outliers import outlier_mask
+from depth_perception.geometry.rotations import optical_to_opengl
 from depth_perception.io.colormaps import render_depth
 from depth_perception.io.images import write_image
 from depth_perception.layers import VitEncoder

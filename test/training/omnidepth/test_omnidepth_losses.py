@@ -10,7 +10,7 @@ from golden.blindspot_reference import case
 from published.losses import as_published, spherical_berhu
 
 from depth_perception.geometry import Equirectangular
-from depth_perception.geometry.corner_grid import latitude_weights
+from depth_perception.geometry.projections import latitude_weights
 from depth_perception.training.omnidepth.losses import (
     RECTNET_LOSS,
     URESNET_LOSS,

@@ -1,19 +1,20 @@
-"""The message DepthScale: how the values of a depth map became metres.
-
-Its content comes from ``fit`` and ``fit_source`` of the prediction, which
-:mod:`depth_perception.scale` sets.
-"""
+"""The depth image with its CameraInfo and its scale."""
 
 from __future__ import annotations
 
 import math
 
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from depth_perception.msg import DepthScale
 
 from ...prediction import DepthSpace, Prediction
 from ...scale import ScaleReport, ScaleStatus
+from ..messages.buffers import PayloadBuffer
+from ..messages.frames import info_message
+from ..messages.images import depth_message
+from .output import Frame, MakePublisher, Output, has_listener
 
 _SPACES = {
     DepthSpace.DEPTH: DepthScale.KIND_DEPTH,
@@ -21,6 +22,29 @@ _SPACES = {
     DepthSpace.LOG_DEPTH: DepthScale.KIND_LOG_DEPTH,
     DepthSpace.LOG1P_DEPTH: DepthScale.KIND_LOG1P_DEPTH,
 }
+
+
+class DepthOutput(Output):
+    """``depth/image`` (or ``depth/relative``), ``depth/camera_info`` and ``depth/scale``."""
+
+    def __init__(self, make: MakePublisher) -> None:
+        self._image = make(Image, "depth/image")
+        self._relative = make(Image, "depth/relative")
+        self._info = make(CameraInfo, "depth/camera_info")
+        self._scale = make(DepthScale, "depth/scale")
+        self._buffer = PayloadBuffer()
+        super().__init__(self._image, self._relative, self._info, self._scale)
+
+    def publish(self, frame: Frame) -> None:
+        prediction = frame.prediction
+        publisher = self._image if prediction.is_metric else self._relative
+        if has_listener(publisher):
+            values = prediction.depth if prediction.is_metric else prediction.values
+            publisher.publish(depth_message(frame.header, values, prediction.valid, self._buffer))
+        if has_listener(self._info):
+            self._info.publish(info_message(frame.header, prediction.camera))
+        if has_listener(self._scale):
+            self._scale.publish(scale_message(frame.header, prediction, frame.report))
 
 
 def scale_message(

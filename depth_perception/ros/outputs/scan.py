@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from sensor_msgs.msg import LaserScan
@@ -10,7 +11,32 @@ from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Equirectangular
-from ..parameters.common import ScanSettings
+from ..messages.frames import derived_frame
+from ..parameters.outputs import ScanSettings
+from .output import Frame, MakePublisher, Output
+
+
+class ScanOutput(Output):
+    """``scan``: ranges of a planar laser scanner at the position of the camera."""
+
+    def __init__(self, make: MakePublisher, settings: Callable[[], ScanSettings]) -> None:
+        super().__init__(make(LaserScan, "scan"))
+        self._settings = settings
+
+    def is_wanted(self) -> bool:
+        return self._settings().enabled and super().is_wanted()
+
+    def publish(self, frame: Frame) -> None:
+        settings, prediction = self._settings(), frame.prediction
+        if not (self.is_wanted() and prediction.is_metric):
+            return
+        ranges = scan_ranges(prediction.depth, prediction.valid, prediction.camera, settings)
+        header = Header(stamp=frame.header.stamp, frame_id=self.frame_id(frame.header.frame_id))
+        self.publishers[0].publish(scan_message(header, ranges, prediction.camera, settings))
+
+    def frame_id(self, camera_frame: str) -> str:
+        """The upright frame of the scan."""
+        return self._settings().frame_id or derived_frame(camera_frame, "scan")
 
 
 def scan_ranges(

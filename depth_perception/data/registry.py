@@ -1,22 +1,83 @@
-"""The entries of the registry."""
+"""All data sets by name: layout, content, and the commands that use them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from .. import rendered
-from ..benchmarks import BENCHMARKS, ZERO_SHOT, BenchmarkReader
-from ..cityscapes import CityscapesPanoptic
-from ..dvps import CityscapesDvps, DvpsReader, SemKittiDvps
-from ..hypersim import HypersimArchive
-from ..kitti_raw import KittiRaw, find_pairs, read_pairs
-from ..panoramas import PANORAMA_IMAGES, PANORAMAS
-from ..photos import PhotoFolder, kitti_photos, nyu_photos
-from ..threed60 import Views, read_list
-from ..worlds import WorldFolder
-from .entry import DataSet
+from torch import Tensor
+
+from . import rendered
+from .benchmarks import BENCHMARKS
+from .benchmarks.files import BenchmarkReader
+from .benchmarks.zero_shot import ZERO_SHOT
+from .cityscapes import CityscapesPanoptic
+from .dvps import CityscapesDvps, DvpsReader, SemKittiDvps
+from .frames import Reader
+from .hypersim import HypersimArchive
+from .kitti_raw import KittiRaw, find_pairs, read_pairs
+from .names import DATA_SET_NAMES, check_name
+from .panoramas import PANORAMA_IMAGES, PANORAMAS
+from .photos import PhotoFolder, kitti_photos, nyu_photos
+from .threed60 import Views, read_list
+from .worlds import WorldFolder
+
+Camera = Literal["panorama", "pinhole", "stereo panoramas", "stereo pinholes"]
+Gives = Literal["range", "depth", "images", "panoptic"]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One layout of a data set.
+
+    Attributes:
+        name: name on the command line.
+        title: full name, publication and content.
+        camera: camera model. Pinhole images are rectified unless the title states otherwise.
+        gives: range along the rays of panoramas, z-depth, images only, or segments (with z-depth
+            where the data set has it).
+        layout: files below the root.
+        unit: unit of the depth files, and their value for unknown depth.
+        splits: names of the parts.
+        rule: how the data set is split, or the list that defines it.
+        used_by: commands, recipes and protocols that use it.
+        open_split: opens a reader, given root, split and list (None: the default list).
+        files_of: returns all files of a reader's frames.
+        partners: for readers that find frames by one kind of file: pattern below the root of
+            another kind, and the file of the first kind that belongs to such a file.
+        usual_m: expected limits of the median depth of the frames, metres.
+    """
+
+    name: str
+    title: str
+    camera: Camera
+    gives: Gives
+    layout: str
+    unit: str
+    splits: tuple[str, ...]
+    rule: str
+    used_by: tuple[str, ...]
+    open_split: Callable[[Path, str, Path | None], Reader[Any]]
+    files_of: Callable[[Any], Iterable[Path]]
+    partners: tuple[str, Callable[[Path], Path]] | None = None
+    usual_m: tuple[float, float] = (0.2, 200.0)
+
+    def open(
+        self, root: str | Path, split: str | None = None, listing: str | Path | None = None
+    ) -> Reader[Any]:
+        """The reader of a split, the first one if none is named.
+
+        Raises:
+            ValueError: there is no such split, or the list is broken.
+            OSError: a file or folder is missing.
+        """
+        split = self.splits[0] if split is None else split
+        if split not in self.splits:
+            raise ValueError(f"{self.name} has no split {split!r}, only {', '.join(self.splits)}")
+        return self.open_split(Path(root), split, None if listing is None else Path(listing))
+
 
 _INDOOR, _OUTDOOR = (0.3, 20.0), (1.0, 200.0)
 _MM, _KITTI_STEP = "PNG of 16 bits in mm, 0 unknown", "PNG of 16 bits in 1/256 m, 0 unknown"
@@ -41,10 +102,6 @@ def _benchmark_files(reader: BenchmarkReader) -> list[Path]:
 
 def _pair_files(reader: Any) -> list[Path]:
     return [path for pair in reader.pairs for path in pair]
-
-
-def _named(reader: Any) -> list[Path]:
-    return [reader.root / name for name in reader.names]
 
 
 def _threed60(root: Path, split: str, listing: Path | None) -> Any:
@@ -86,7 +143,8 @@ def _of_images(name: str, title: str) -> DataSet:
     return DataSet(
         name, title, "panorama", "images", reader.layout, "no depth", ("all",),
         "all images; a list selects", ("train panda-student",),
-        lambda root, split, listing: reader(root, listing=listing), _named,
+        lambda root, split, listing: reader(root, listing=listing),
+        lambda images: [images.root / name for name in images.names],
     )  # fmt: skip
 
 
@@ -148,6 +206,39 @@ def _listed(
     )  # fmt: skip
 
 
+def _nyu_image(depth: Path) -> Path:
+    parts = list(depth.parts)
+    place = len(parts) - 1 - parts[::-1].index("annotations")
+    path = Path(*parts[:place], "images", *parts[place + 1 :])
+    endings = (".jpg", ".jpeg", ".png")
+    found = (path.with_suffix(ending) for ending in endings)
+    return next((p for p in found if p.is_file()), path.with_suffix(endings[0]))
+
+
+def _vkitti_image(depth: Path) -> Path:
+    parts = [{"depth": "rgb"}.get(part, part) for part in depth.parts[:-1]]
+    return Path(*parts) / f"{depth.stem.replace('depth_', 'rgb_')}.jpg"
+
+
+def _hypersim_image(depth: Path) -> Path:
+    folder = depth.parent.name.replace("_geometry_hdf5", "_final_preview")
+    return depth.parent.with_name(folder) / depth.name.replace(".depth_meters.hdf5", ".tonemap.jpg")
+
+
+def _unreal_files(reader: rendered.UnrealStereo4K) -> list[Path]:
+    files = _pair_files(reader)
+    for image, _ in reader.pairs:
+        scene = image.parents[1]
+        files += [scene / f"Extrinsics{k}" / f"{image.stem}.txt" for k in (0, 1)]
+    return files
+
+
+def _stanford_image(depth: Path) -> Path:
+    name = f"{depth.name.removesuffix('depth.png')}rgb.png"
+    folder = "rgb" if depth.parents[1].name == "pano" else "rgb_pre_"
+    return depth.parents[1] / folder / name
+
+
 _PPD = ("eval ppd", "eval plain")
 _FINETUNE = ("train ppd-finetune",)
 _STAGES = ("train panopticdepth-panoptic", "train panopticdepth-full-scale", "eval panoptic")
@@ -155,7 +246,7 @@ _DEPTH = ("train panopticdepth-depth", "eval panoptic")
 
 _PANDA = ("train panda-teacher", "train panda-student", "eval panda")
 
-ENTRIES: tuple[DataSet, ...] = (
+_ENTRIES: tuple[DataSet, ...] = (
     _of_range(
         "structured3d", "Structured3D (ECCV 2020), rendered rooms in raw light",
         "PNG of 16 bits in mm, 0 unknown; read up to 10 m",
@@ -185,7 +276,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "PNG of 16 bits in 1/512 m, 0 or 65535 unknown; read up to 11 m",
         "areas 5a, 5b test; of the others one in 26 val, by a checksum; the authors' 40 by list",
         ("train panda-stanford", "eval panda"),
-        ("area_*/**/depth/*_depth.png", lambda path: _stanford_image(path)),
+        ("area_*/**/depth/*_depth.png", _stanford_image),
         _INDOOR,
     ),
     DataSet(
@@ -217,7 +308,7 @@ ENTRIES: tuple[DataSet, ...] = (
         ("train", "test"), "the folders; about 50 000 train, 654 test",
         ("train scaledepth-n", "train scaledepth-nk", "eval scaledepth"),
         _nyu_folders, _image_files,
-        ("annotations/*/**/*.png", lambda path: _nyu_image(path)), _INDOOR,
+        ("annotations/*/**/*.png", _nyu_image), _INDOOR,
     ),
     _listed(
         "kitti", "KITTI (CVPR 2012), 652 test images of Eigen et al. with dense depth",
@@ -279,7 +370,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "SceneNN/VARIATION/frames/{rgb/Camera_K/rgb_NNNNN.jpg,depth/Camera_K/depth_NNNNN.png}; "
         "test.txt names images", "PNG of 16 bits in cm, sky at 655.35 m", _OUTDOOR,
         *_FINETUNE, "eval scaledepth", "eval plain",
-        partners=("**/depth_*.png", lambda path: _vkitti_image(path)),
+        partners=("**/depth_*.png", _vkitti_image),
     ),
     DataSet(
         "hypersim", "Hypersim (ICCV 2021), rendered rooms, as published", "pinhole", "depth",
@@ -289,7 +380,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "all frames; a list of lines 'image depth' chooses", ("train ppd-pretrain", "eval plain"),
         lambda root, split, listing: HypersimArchive(root, listing), _pair_files,
         ("ai_*/images/*_geometry_hdf5/frame.*.depth_meters.hdf5",
-         lambda path: _hypersim_image(path)), _INDOOR,
+         _hypersim_image), _INDOOR,
     ),
     DataSet(
         "hypersim-json", "Hypersim as Pixel-Perfect Depth lists it", "pinhole", "depth",
@@ -326,7 +417,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "0000[0-7]/{Image0/NNNNN.png,Disp0/NNNNN.npy,Extrinsics0/NNNNN.txt,Extrinsics1/NNNNN.txt}",
         "NPY of disparity in pixels; 0 or NaN: that of 1e-4", ("all",), "folders 00000 to 00007",
         _FINETUNE, lambda root, *_: rendered.UnrealStereo4K(root),
-        lambda reader: _unreal_files(reader),
+        _unreal_files,
         ("0000[0-7]/Disp0/*.npy",
          lambda path: path.parents[1] / "Image0" / f"{path.stem}.png"), (0.2, 1e6),
     ),
@@ -345,7 +436,7 @@ ENTRIES: tuple[DataSet, ...] = (
         "no depth; label id, or label id * 1000 + number, in RGB", ("train", "val"),
         "the folders: 2975 train, 500 val", _STAGES,
         lambda root, split, listing: CityscapesPanoptic(root, split),
-        lambda reader: reader.paths(),
+        CityscapesPanoptic.paths,
     ),
     DataSet(
         "cityscapes-dvps", "Cityscapes-DVPS (ViP-DeepLab, 2020); root is video_sequence",
@@ -366,36 +457,30 @@ ENTRIES: tuple[DataSet, ...] = (
         _prefixed("depth_"), (1.0, 200.0),
     ),
 )  # fmt: skip
+_BY_NAME = {entry.name: entry for entry in _ENTRIES}
+DATA_SETS: Mapping[str, DataSet] = {name: _BY_NAME[name] for name in DATA_SET_NAMES}
+"""In the order in which they are listed."""
 
 
-def _nyu_image(depth: Path) -> Path:
-    parts = list(depth.parts)
-    place = len(parts) - 1 - parts[::-1].index("annotations")
-    path = Path(*parts[:place], "images", *parts[place + 1 :])
-    endings = (".jpg", ".jpeg", ".png")
-    found = (path.with_suffix(ending) for ending in endings)
-    return next((p for p in found if p.is_file()), path.with_suffix(endings[0]))
+def data_set(name: str) -> DataSet:
+    """The entry of a data set.
+
+    Raises:
+        KeyError: unknown name; the message suggests the closest one.
+    """
+    check_name(name)
+    return DATA_SETS[name]
 
 
-def _vkitti_image(depth: Path) -> Path:
-    parts = [{"depth": "rgb"}.get(part, part) for part in depth.parts[:-1]]
-    return Path(*parts) / f"{depth.stem.replace('depth_', 'rgb_')}.jpg"
+def image_of(frame: Any) -> Tensor:
+    """(3, H, W) uint8 of a frame of any reader."""
+    return frame if isinstance(frame, Tensor) else frame.rgb
 
 
-def _hypersim_image(depth: Path) -> Path:
-    folder = depth.parent.name.replace("_geometry_hdf5", "_final_preview")
-    return depth.parent.with_name(folder) / depth.name.replace(".depth_meters.hdf5", ".tonemap.jpg")
-
-
-def _unreal_files(reader: rendered.UnrealStereo4K) -> list[Path]:
-    files = _pair_files(reader)
-    for image, _ in reader.pairs:
-        scene = image.parents[1]
-        files += [scene / f"Extrinsics{k}" / f"{image.stem}.txt" for k in (0, 1)]
-    return files
-
-
-def _stanford_image(depth: Path) -> Path:
-    name = f"{depth.name.removesuffix('depth.png')}rgb.png"
-    folder = "rgb" if depth.parents[1].name == "pano" else "rgb_pre_"
-    return depth.parents[1] / folder / name
+def depth_of(frame: Any) -> Tensor | None:
+    """(H, W) float32 metres of a frame of any reader, range or z-depth, 0 where unknown."""
+    for name in ("depth_m", "range_m"):
+        depth = getattr(frame, name, None)
+        if depth is not None:
+            return depth
+    return None
