@@ -22,6 +22,6 @@ class PanoLiteOptions(EstimatorOptions):
         "Height of the camera above the ground. All distances are proportional to it; the model "
         "is trained for 0.2 to 2.5 m.",
         unit="m",
-        within=(0.01, 100.0),
+        within=(0.01, 1000.0),
         group="scale",
     )
