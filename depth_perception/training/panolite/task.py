@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from ...evaluation.metrics import depth_metrics
 from ...systems.panolite.network import PanoLite
 from .. import module, recipe
-from ..module import LearningFactors, shown
-from ..networks import seeded_network
+from ..module import LearningFactors, seeded_network, shown
 from ..strict_mapping import errors_of
 from .augment import AugmentRecipe
 from .encoder import load_encoder
