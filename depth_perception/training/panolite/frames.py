@@ -105,14 +105,8 @@ class PanoLiteData:
     def __init__(self, data: DataRecipe, changes: AugmentRecipe, seed: int, val_frames: int):
         self._worlds, self._data, self._changes = Worlds(data.roots), data, changes
         self._seed = seed
-        self.held_out: Sequence[Batch] = ()
-        if data.val_roots:
-            unseen, height = Worlds(data.val_roots), data.final_height
-
-            def validation(item: int, _: int) -> Batch:
-                return _batch([_row(unseen[item], height)], 0)
-
-            self.held_out = HeldOut(len(unseen), val_frames, validation)
+        unseen = Worlds(data.val_roots) if data.val_roots else None
+        self.held_out = HeldOut(unseen, val_frames, self._validation)
 
     def __len__(self) -> int:
         return len(self._worlds)
@@ -127,6 +121,9 @@ class PanoLiteData:
             frame = mounted(self._worlds[item], self._changes, rng)
             rows.append(_row(frame, height, (self._changes, rng)))
         return _batch(rows, draw.step)
+
+    def _validation(self, frame: PanoramaFrame, _: int) -> Batch:
+        return _batch([_row(frame, self._data.final_height)], 0)
 
 
 Row = tuple[np.ndarray, np.ndarray, float]
