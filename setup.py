@@ -111,7 +111,7 @@ setup(
     name=NAME,
     version=_version(),
     packages=find_namespace_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["*.json", "*.md", "*.safetensors", "*.xml", "*.yaml"]},
+    package_data={"": ["*.json", "*.md", "*.safetensors", "*.xml", "*.yaml", "*.cpp"]},
     data_files=[],
     setup_requires=_build_requirements(),
     install_requires=_requirements("run"),

@@ -10,6 +10,7 @@ DATA_SET_NAMES = (
     "sunrgbd", "diode", "diode-indoor", "diode-outdoor", "ibims", "ddad", "vkitti2",
     "hypersim", "hypersim-json", "hypersim-list", "diml", "eth3d", "scannet", "urbansyn",
     "unrealstereo4k", "tartanair", "cityscapes", "cityscapes-dvps", "semkitti-dvps",
+    "coco-panoptic",
 )  # fmt: skip
 """In the order in which they are listed."""
 

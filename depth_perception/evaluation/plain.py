@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..data.frames import FrameReader
-from ..geometry import Equirectangular
+from ..geometry import Equirectangular, Pinhole
 from ..systems import Estimator, EstimatorOptions, build_network, card, estimator_class, options_of
 from .alignment import Alignment, aligned_depth
 from .loop import EvaluationProtocol, Predict, Sample, Values, filled
@@ -70,6 +70,7 @@ def predict_values(
     *,
     fill_holes: bool = False,
     with_camera: bool = False,
+    focal_px: float | None = None,
 ) -> Predict:
     """The predictions of a loaded model for depth protocols.
 
@@ -82,10 +83,14 @@ def predict_values(
     Args:
         fill_holes: see :func:`~.loop.filled`.
         with_camera: give the camera of the data set to the estimator.
+        focal_px: give a camera with this focal length instead.
     """
 
     def predict(sample: Sample) -> Values:
         camera = sample.camera if with_camera else None
+        if focal_px is not None:
+            height, width = sample.rgb.shape[1:]
+            camera = Pinhole(height, width, focal_px, focal_px, width / 2, height / 2)
         known = for_camera_height(estimator, getattr(sample.frame, "camera_height_m", None))
         prediction = known(sample.image, camera)
         if alignment is Alignment.SCALE_SHIFT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .dpt import DptHead, resize_map
 from .lora import LoraQkv, add_lora, merge_lora
+from .padding import SphereConv2d
 from .perceptron import perceptron
 from .pyramid import HybridEncoder
 from .vit import TapTokens, VitEncoder

@@ -34,6 +34,7 @@ class ModelCard:
         antialias: images are low-pass filtered when they are downsampled to the network input.
             The published models never do this.
         finds_camera: it estimates the field of view where no camera is given.
+        needs_camera: its metres depend on the focal length of the given camera.
         hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
         reference_focal_px: focal length, in pixels of the network input, of the only camera that
             the model was trained with; metric depth is valid for this focal length. None where
@@ -64,6 +65,7 @@ class ModelCard:
     patch_size: int = 14
     antialias: bool = False
     finds_camera: bool = False
+    needs_camera: bool = False
     hub_file: str = ""
     sky_above_m: float | None = None
     is_panoptic: bool = False
@@ -95,12 +97,42 @@ class ModelCard:
         return self.scale is ScaleKind.METRIC
 
 
+def paired_card(card: ModelCard, depth: ModelCard) -> ModelCard:
+    """The card of a panoptic model whose segments have the depth of another model.
+
+    Raises:
+        ValueError: the other model is not a metric depth model for pinhole images.
+    """
+    reason = ""
+    if depth.camera != "pinhole":
+        reason = "is for panoramas"
+    elif depth.is_panoptic:
+        reason = "is a panoptic model itself"
+    elif not depth.is_metric:
+        reason = "is not metric"
+    if reason:
+        raise ValueError(
+            f"depth_model {depth.name} {reason}: choose a metric depth model for pinhole images"
+        )
+    return replace(
+        card,
+        has_depth=True,
+        kind=depth.kind,
+        space=depth.space,
+        scale=depth.scale,
+        max_depth_m=depth.max_depth_m,
+        finds_camera=depth.finds_camera,
+    )
+
+
 def panels_card(card: ModelCard) -> ModelCard:
     """The card of a pinhole model that runs on panels of panoramas; ValueError if it cannot."""
     if card.camera != "pinhole":
         raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
     if not card.has_depth:
-        raise ValueError(f"{card.name} returns segments alone: choose a model with depth")
+        raise ValueError(
+            f"{card.name} returns segments alone: name a depth_model, or choose a model with depth"
+        )
     if card.scale is ScaleKind.AFFINE_INVARIANT:
         raise ValueError(
             f"{card.name} returns values of unknown scale and shift, which panels cannot share:"

@@ -82,6 +82,11 @@ BOXES = "boxes follow the masks, of which single pixels may differ"
 LOG_DEPTH = "thrice the room: float32 has few digits left in the logarithm of depth near 0"
 PIXELS = "pixel_rule of cases.json: 0.1 % of the pixels of integer maps may differ"
 
+SOLVER = "cases.json: the search of the original stops early; another differs by about 1e-3"
+GREY_STEP = "cases.json: versions of OpenCV differ by one grey level in single pixels"
+DRAWN = "cases.json: 3 %, as the original draws the pixels of the quantile at random"
+_STEP = {"share": 0.001, "limit": 0.0176, "reason": GREY_STEP}
+
 # (system, kind of case, pattern of arrays) -> what replaces the stated tolerance.
 EXCEPTIONS: dict[tuple[str, str, str], Mapping[str, Any]] = {
     ("panda", "run_image", "gray*"): {"share": 0.005, "limit": 1, "reason": GREY},
@@ -134,6 +139,26 @@ EXCEPTIONS: dict[tuple[str, str, str], Mapping[str, Any]] = {
     },
     ("panopticdepth", "inference", "inst_boxes:*"): {"share": 0.05, "reason": BOXES},
     ("panopticdepth", "post-processing", "*.inst_boxes:*"): {"share": 0.05, "reason": BOXES},
+    **{
+        ("moge3", "run_image", array): {"rtol": 2e-3, "reason": SOLVER}
+        for array in ("depth", "points", "intrinsics")
+    },
+    ("eomt", "resizing", "*_padded"): {"atol": 1, "reason": LEVEL},
+    ("eomt", "run_image", "padded"): {"atol": 1, "reason": LEVEL},
+    ("eomt", "panoptic quality", "iou_sum"): {"rtol": 1e-6, "reason": "sums of float32 there"},
+    ("eomt", "panoptic quality", "pq_sq_rq"): {"rtol": 1e-6, "reason": "sums of float32 there"},
+    ("da3", "preprocessing", "*_x"): _STEP,
+    ("da3", "run_image", "x"): _STEP,
+    ("da3", "network", "depth:drawn at random"): {"rtol": 0.03, "reason": DRAWN},
+    ("da3", "run_image", "metres_original_seed0:drawn at random"): {
+        "rtol": 0.03,
+        "reason": DRAWN,
+    },
+    ("da3", "run_image", "metres_original_seed0:ground"): {
+        "atol": 1e-4,
+        "rtol": 1e-4,
+        "reason": "cases.json: as `metres`",
+    },
     **{
         ("panopticdepth", "training step", f"gradnorm.{part}"): {
             "atol": 3e-4,

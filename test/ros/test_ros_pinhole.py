@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from bright_segments import ground_da3
 from depth_perception.msg import DepthScale
 from golden.ppd_reference import case
 from published.solids import surface_error
@@ -363,7 +364,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
     save_network(network, ppd.with_suffix(".safetensors"))
-    return {"moge": moge, "ppd": ppd.with_suffix(".safetensors")}
+    da3 = folder / "da3.safetensors"
+    save_network(ground_da3(), da3)
+    return {"moge": moge, "ppd": ppd.with_suffix(".safetensors"), "da3": da3}
 
 
 @pytest.fixture(scope="module")
@@ -420,6 +423,25 @@ def test_moge_uses_the_intrinsics_and_agrees_with_the_library(
     np.testing.assert_allclose(found["depth/camera_info"].k, expected.camera.to_k())
     points, _ = cloud_of(found["depth/points"])
     np.testing.assert_allclose(points, expected.points().numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_depth_anything_3_takes_the_focal_length_of_camera_info(
+    network: Running, files: dict[str, Path]
+) -> None:
+    network.reconfigure(
+        model="da3-tiny", checkpoint=str(files["da3"]), da3__process_res=56, moge__num_tokens=0
+    )
+    options = {"process_res": 56, "output_size": "network"}
+    expected = dp.load("da3-tiny", files["da3"], "cpu", **options)(PIXELS, CAMERA)
+    found = network.probe.ask(image(PIXELS), TOPICS, info())
+    depth, usable = depth_of(found["depth/image"]), expected.valid.numpy()
+    assert usable.any()
+    np.testing.assert_array_equal(np.isfinite(depth), usable)
+    np.testing.assert_allclose(depth[usable], expected.depth.numpy()[usable], rtol=1e-4)
+    np.testing.assert_allclose(found["depth/camera_info"].k, expected.camera.to_k())
+    network.probe.transition("deactivate")
+    network.probe.transition("cleanup")
+    assert not network.probe.set_parameters(da3__process_res=0)
 
 
 def test_ppd_has_one_noise_field_and_tells_why_it_is_not_metric(

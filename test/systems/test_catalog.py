@@ -25,6 +25,8 @@ def test_all_promised_names_are_there() -> None:
     promised |= {"blindspot-vgg", "blindspot-vgg-rectilinear", "blindspot-tiny"}
     promised |= {"omnidepth-rectnet", "omnidepth-uresnet", "omnidepth-rectnet-tiny"}
     promised |= {"panopticdepth-r50", "panopticdepth-r50-seg", "panopticdepth-tiny"}
+    promised |= {"da3-metric-large", "da3-mono-large", "da3-tiny", "moge-3-vitl", "moge-3-tiny"}
+    promised |= {f"eomt-{size}" for size in (*SIZES, "tiny")}
     names = [model.name for model in dp.models()]
     assert len(names) == len(set(names))
     assert set(names) == promised
@@ -35,7 +37,7 @@ def test_cards_are_consistent(model) -> None:
     if model.name.startswith(("panda", "depth-anything")):
         assert model.is_metric == (model.max_depth_m is not None)
     else:  # metres, with or without a limit
-        assert model.is_metric
+        assert model.is_metric == (model.name != "da3-mono-large")
     panoramic = model.camera == "equirectangular"
     families = ("panda", "blindspot", "omnidepth")
     rectilinear = model.name.endswith("-rectilinear")
@@ -50,7 +52,7 @@ def test_cards_are_consistent(model) -> None:
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_non_commercial_weights_say_so(size: str) -> None:
     for model in dp.models():
-        if model.name.endswith(size):
+        if model.name.endswith(size) and model.name.startswith(("panda", "depth-anything")):
             assert "CC-BY-NC-4.0" in model.weights_licence
 
 

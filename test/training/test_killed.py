@@ -267,7 +267,7 @@ def set_trap(folder: Path, what: str, end: str) -> None:
     module, name, place = {
         "checkpoint": (snapshots.lightning.Trainer, "save_checkpoint", 1),
         "weights": (snapshots, "export_weights", 1),
-        "card": (snapshots.Path, "write_text", 0),
+        "card": (snapshots.Path, "write_bytes", 0),
     }[what]
     original, count = getattr(module, name), [0]
 
@@ -277,7 +277,8 @@ def set_trap(folder: Path, what: str, end: str) -> None:
         count[0] += is_it
         if not is_it or count[0] < 3:
             return original(*args, **options)
-        path.write_bytes(HALF)
+        with path.open("wb") as file:
+            file.write(HALF)
         if end == "fail":
             raise OSError(28, "No space left on device", str(path))
         (folder / "trapped").touch()

@@ -76,7 +76,7 @@ _RELATIVE = {"nyu": 10.0, "kitti": 80.0, "eth3d": 350.0, "scannet": 10.0, "diode
 _ZERO_SHOT = (
     "sunrgbd", "ibims", "diode-indoor", "diode-outdoor", "hypersim-list", "diml", "ddad", "vkitti2",
 )  # fmt: skip
-_PLAIN_PINHOLE = ("align", "median", "max_depth", "listing")
+_PLAIN_PINHOLE = ("align", "median", "max_depth", "listing", "focal")
 _PLACES = {"listing", "view"}
 _SPHERICAL = {"max_depth", *_PLACES, *_BASELINES}
 
@@ -108,7 +108,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "kitti", "scaledepth", "scaledepth", "rules", "focal", "listing", reads="kitti-folders",
         split="test",
     ),
-    _pinhole("kitti-raw", "plain", "eigen", *_PLAIN_PINHOLE, "crop"),
+    _pinhole("kitti-raw", "plain", "eigen", "align", "median", "max_depth", "listing", "crop"),
     *(
         benchmark
         for name in _ZERO_SHOT
@@ -120,6 +120,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _panoptic("cityscapes"),
     _panoptic("cityscapes-dvps", "window"),
     _panoptic("semkitti-dvps", "window", "reference_focal_px"),
+    _panoptic("coco-panoptic"),
 )  # fmt: skip
 """The first protocol of a data set is its default, unless the system has a protocol of its own."""
 

@@ -80,7 +80,8 @@ class RuleOptions:
     """--protocol scaledepth: crop, range and clamps of this data set, which lies in the layout of
     nyu or kitti. Default: those of nyu or kitti itself."""
     focal: float | None = None
-    """--rules sunrgbd: focal length of the images in pixels."""
+    """Focal length of the images in pixels: for --rules sunrgbd, and with --protocol plain for
+    models whose metres depend on it, such as da3-metric-large, where the data set has none."""
     window: tuple[int, ...] = ()
     """cityscapes-dvps, semkitti-dvps: also DVPQ over these numbers of successive frames, such as
     2 3 4."""

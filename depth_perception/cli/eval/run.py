@@ -148,8 +148,18 @@ def _pinhole(job: Job, reader: Any, estimator: Estimator) -> Setup:
     else:
         part_of = BENCHMARK_PARTS[job.dataset]
     protocol = PlainProtocol(limit, alignment, part_of=part_of)
-    summary = (f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}")
-    return Setup(reader, protocol, lambda e: predict_values(e, alignment, fill_holes=True), summary)
+    summary = [f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}"]
+    cameras = {"with_camera": estimator.card.needs_camera, "focal_px": job.rules.focal}
+    if job.rules.focal is not None:
+        summary.append(f"focal length: {job.rules.focal:g} px")
+    elif estimator.card.needs_camera:
+        summary.append("focal length: that of the data set, else a view of 55 degrees")
+    return Setup(
+        reader,
+        protocol,
+        lambda e: predict_values(e, alignment, fill_holes=True, **cameras),
+        tuple(summary),
+    )
 
 
 def _ppd(job: Job, reader: Any, estimator: Estimator) -> Setup:

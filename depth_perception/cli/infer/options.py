@@ -108,20 +108,23 @@ class InferOptions:
     """Process everything again and replace existing results."""
 
     def input_card(self, card: ModelCard) -> ModelCard:
-        """The card of the model as it is used: for panoramas with ``--panels``.
+        """The card of the model as it is used: with ``--depth-model``, and with ``--panels``.
 
         Raises:
-            OptionError: the model does not run on panels.
+            OptionError: the depth model does not suit, or the model does not run on panels.
         """
-        if not self.panels:
-            return card
+        from ...systems import card as card_of
+        from ...systems.card import paired_card, panels_card
 
-        from ...systems.card import panels_card
-
+        depth_model = self.network.given().get("depth_model")
+        flag = "--depth-model"
         try:
-            return panels_card(card)
-        except ValueError as error:
-            raise OptionError(f"--panels: {error}") from error
+            if card.is_panoptic and depth_model:
+                card = paired_card(card, card_of(depth_model))
+            flag = "--panels"
+            return panels_card(card) if self.panels else card
+        except (KeyError, ValueError) as error:
+            raise OptionError(f"{flag}: {error.args[0]}") from error
 
     def check(self, card: ModelCard) -> None:
         """Reject results that the model cannot provide, and values out of range.

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...geometry import Equirectangular
 from ...geometry.panel_merge import surrounding_panels
-from ...systems import Estimator, PanelsEstimator, PanopticDepthEstimator, card, options_of
-from ...systems.card import panels_card
+from ...systems import Estimator, PanelsEstimator, PanopticEstimator, card, options_of
+from ...systems.card import paired_card, panels_card
 from ..compat.transforms import static_broadcaster
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import fit_mask, hide, read_mask
@@ -55,7 +55,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         estimator = load_model(settings)
         self._segments = None
         if isinstance(estimator, PanelsEstimator) and estimator.card.is_panoptic:
-            model = cast(PanopticDepthEstimator, estimator.pinhole)
+            model = cast(PanopticEstimator, estimator.pinhole)
             file = settings.panoptic.classes_file
             self._segments = NodeSegments(model, file, settings.segments)
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
@@ -136,7 +136,10 @@ def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
     if card(settings.model).camera != "pinhole":
         _reject_panoptic(settings)
         return load_chosen(settings, **estimator_options(settings))
-    model = panels_card(card(settings.model))
+    model, depth_model = card(settings.model), settings.panoptic.depth_model
+    if model.is_panoptic and depth_model:
+        model = paired_card(model, card(depth_model))
+    model = panels_card(model)
     if not model.is_panoptic:
         _reject_panoptic(settings)
     options = estimator_options(settings, "seam", "height", "output_size")

@@ -57,8 +57,10 @@ class _PanoramicSettings(NodeSettings):
 
 def _runs_on_panoramas(card: ModelCard) -> bool:
     """Whether a model takes panoramas, as they are or split into overlapping views."""
-    return card.camera == "equirectangular" or (
-        card.has_depth and card.scale is not ScaleKind.AFFINE_INVARIANT
+    return (
+        card.camera == "equirectangular"
+        or card.is_panoptic  # without depth together with panoptic.depth_model
+        or card.scale is not ScaleKind.AFFINE_INVARIANT
     )
 
 

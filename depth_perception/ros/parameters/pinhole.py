@@ -97,7 +97,8 @@ class _PanopticSettings(PinholeCameraSettings):
     model: str = option(
         "panopticdepth-tiny",
         "Name of a panoptic pinhole model; `depth-perception models` lists them. Without depth "
-        "(panopticdepth-r50-seg) it gives segments alone.",
+        "(eomt-small, panopticdepth-r50-seg) it gives segments alone, unless "
+        "panoptic.depth_model is set.",
         reload=True,
     )
     classes_file: str = shared(PanopticGroup, "classes_file")

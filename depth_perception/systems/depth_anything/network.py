@@ -9,24 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...layers import DptHead, HybridEncoder, VitEncoder
-from ..names import NameRule, OfficialNames
+from ..names import NameRule, OfficialNames, dpt_rules
 from .config import DepthAnythingConfig
 
 Activation = Literal["relu", "sigmoid"]
 
 
-_HEAD_RULES = (
-    NameRule("encoder", "pretrained"),
-    NameRule("head.project", "depth_head.projects"),
-    NameRule("head.rescale", "depth_head.resize_layers"),
-    NameRule("head.reduce.{0}", "depth_head.scratch.layer{1}_rn"),
-    NameRule("head.fuse.{0}.skip", "head.fuse.{0}.resConfUnit1"),
-    NameRule("head.fuse.{0}.refine", "head.fuse.{0}.resConfUnit2"),
-    NameRule("head.fuse.{0}.out", "head.fuse.{0}.out_conv"),
-    NameRule("head.fuse.{0}", "depth_head.scratch.refinenet{1}"),
-    NameRule("head.neck", "depth_head.scratch.output_conv1"),
-    NameRule("head.out", "depth_head.scratch.output_conv2"),
-)
+_RULES = (NameRule("encoder", "pretrained"), *dpt_rules("head", "depth_head"))
 
 
 class DepthAnything(OfficialNames, nn.Module):
@@ -37,7 +26,7 @@ class DepthAnything(OfficialNames, nn.Module):
     """
 
     input_range = (-2.1, 2.6)  # of its images: ImageNet mean and deviation removed
-    rules = _HEAD_RULES
+    rules = _RULES
 
     def __init__(
         self, config: DepthAnythingConfig, *, activation: Activation, max_depth: float = 1.0
