@@ -45,7 +45,9 @@ def model_table() -> str:
         if card.for_tests:
             continue
         returns = "range" if card.kind is dp.DepthKind.RANGE else "z"
-        if not card.is_metric:
+        if card.scale is dp.ScaleKind.SCALE_INVARIANT:
+            returns += " up to a factor"
+        elif not card.is_metric:
             inverse = card.space is dp.DepthSpace.INVERSE_DEPTH
             returns = f"relative {'1/z' if inverse else returns}"
         if card.is_panoptic:

@@ -7,7 +7,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from ..prediction import DepthSpace
+from ..prediction import DepthSpace, ScaleKind
 from ..systems.card import ModelCard
 from .loop import Values
 
@@ -24,7 +24,9 @@ class Alignment(str, Enum):
 
 
 def usual_alignment(card: ModelCard) -> Alignment:
-    """None for metric models, scale and shift for relative ones."""
+    """None for metric models, medians for those that lack one factor, else scale and shift."""
+    if card.scale is ScaleKind.SCALE_INVARIANT:
+        return Alignment.MEDIAN
     return Alignment.NONE if card.is_metric else Alignment.SCALE_SHIFT
 
 

@@ -23,6 +23,21 @@ class TapTokens(NamedTuple):
     class_token: Tensor
 
 
+def check_taps(taps: Sequence[int], depth: int) -> None:
+    """Raise ValueError unless taps ascend within the blocks 0 to ``depth`` - 1."""
+    if list(taps) != sorted(set(taps)) or not taps or not 0 <= taps[0] <= taps[-1] < depth:
+        raise ValueError(f"taps must ascend within 0..{depth - 1}, got {tuple(taps)}")
+
+
+def patch_grid(height: int, width: int, patch: int) -> tuple[int, int]:
+    """Rows and columns of patches; ValueError unless sides are positive multiples of a patch."""
+    if height % patch or width % patch or min(height, width) < patch:
+        raise ValueError(
+            f"network input is {height} x {width}; both sides must be multiples of {patch}"
+        )
+    return height // patch, width // patch
+
+
 class VitEncoder(VisionTransformer):
     """ViT with class token, LayerScale and absolute position embedding for any input size.
 
@@ -50,8 +65,7 @@ class VitEncoder(VisionTransformer):
         eps: float = 1e-6,
         position_offset: float = DINOV2_OFFSET,
     ) -> None:
-        if list(taps) != sorted(set(taps)) or not taps or not 0 <= taps[0] <= taps[-1] < depth:
-            raise ValueError(f"taps must ascend within 0..{depth - 1}, got {tuple(taps)}")
+        check_taps(taps, depth)
         super().__init__(
             img_size=(grid[0] * patch_size, grid[1] * patch_size),
             patch_size=patch_size,
@@ -73,12 +87,7 @@ class VitEncoder(VisionTransformer):
 
     def grid_of(self, height: int, width: int) -> tuple[int, int]:
         """Patch rows and columns; ValueError unless sides are positive multiples of a patch."""
-        patch = self.patch_size
-        if height % patch or width % patch or min(height, width) < patch:
-            raise ValueError(
-                f"network input is {height} x {width}; both sides must be multiples of {patch}"
-            )
-        return height // patch, width // patch
+        return patch_grid(height, width, self.patch_size)
 
     def forward(self, images: Tensor) -> tuple[TapTokens, ...]:
         """Tokens of every tap block for normalised images (B, 3, H, W)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,31 @@ def reject_broken(state: Mapping[str, Any], source: str | Path) -> None:
         raise CheckpointError(
             f"{source} has NaN or infinite values in {len(broken)} parameters:\n{_listed(broken)}"
         )
+
+
+def without_aliases(state: Mapping[str, Any], canonical: Callable[[str], str]) -> dict[str, Any]:
+    """The entries of a file in which some tensors have a second name.
+
+    Args:
+        state: entries by the names of the file, either name or both.
+        canonical: from a name to the first one of its tensor; itself where there is no other.
+
+    Raises:
+        CheckpointError: tensors of two names differ; the message lists the second names.
+    """
+    kept = {name: value for name, value in state.items() if canonical(name) == name}
+    differing = []
+    for name, value in state.items():
+        first = kept.setdefault(canonical(name), value)
+        if first is not value and not _equal(first, value):
+            differing.append(name)
+    if differing:
+        raise CheckpointError(
+            f"{len(differing)} parameters have two names in the file, with different values:\n"
+            + "\n".join(f"  {name} and {canonical(name)}" for name in differing),
+            misshapen=tuple(differing),
+        )
+    return kept
 
 
 def without_prefix(state: dict[str, Any], wanted: Collection[str]) -> dict[str, Any]:
@@ -288,6 +313,10 @@ def _unwrap(content: Mapping[str, Any]) -> dict[str, Any]:
     while state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}
     return state
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return isinstance(one, Tensor) and isinstance(other, Tensor) and torch.equal(one, other)
 
 
 def _innermost(content: Mapping[str, Any], seen: set[int]) -> Mapping[str, Any] | None:

@@ -31,7 +31,8 @@ class Estimator(ABC):
     """A loaded model that turns images into predictions.
 
     Subclasses implement :meth:`_batch`, which predicts images of one size, and set
-    ``default_options``, which defines the options they take.
+    ``default_options``, which defines the options they take, and ``keeps_aspect``, whether the
+    network input has the aspect ratio of the image or, if false, that of its angles of view.
 
     Attributes:
         card: description of the model.
@@ -41,6 +42,7 @@ class Estimator(ABC):
     """
 
     default_options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
+    keeps_aspect: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -162,7 +164,8 @@ class Estimator(ABC):
             rows = max(1, round(height * camera.vertical_fov / math.pi))
             columns = max(1, round(height * camera.horizontal_fov / math.pi))
         patch = self.card.patch_size
-        return network_size(camera.height, camera.width, rows, columns, multiple=patch)
+        view = (camera.height, camera.width) if self.keeps_aspect else (rows, columns)
+        return network_size(*view, rows, columns, multiple=patch)
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real image is not slower."""
@@ -231,13 +234,13 @@ class DenseEstimator(Estimator):
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
     ) -> tuple[Prediction, ...]:
         cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
-        sizes = {(self.input_size(c), self._seam_of(c)) for c in cameras}
-        if len(sizes) > 1:
+        views = [(self.input_size(c), self._seam_of(c), self._view(c)) for c in cameras]
+        size, seam, view = views[0]
+        if any(other != views[0] for other in views):
             raise ValueError("cameras of a batch must show the same angles of view")
-        size, seam = sizes.pop()
         with torch.inference_mode():
             inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
-            values = self._infer(torch.cat(inputs), seam)
+            values = self._infer(torch.cat(inputs), seam, **view)
             if self.options.output_size == "input":
                 values = resize_map(
                     values,
@@ -249,18 +252,22 @@ class DenseEstimator(Estimator):
                 cameras = [camera.resize(*size) for camera in cameras]
         # tensors that autograd and in-place operations accept
         return tuple(
-            self._predicted(one, self._is_valid(one), camera)
-            for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
+            self._predicted(one, self._valid(maps), camera)
+            for one, maps, camera in zip(values[:, 0].clone(), values, cameras, strict=True)
         )
 
-    def _infer(self, images: Tensor, seam: Seam) -> Tensor:
-        """Values (B, 1, h, w) float32 of normalised images (B, 3, h, w)."""
+    def _view(self, camera: Camera) -> dict[str, Any]:
+        """Arguments of the network that depend on the camera."""
+        return {}
+
+    def _infer(self, images: Tensor, seam: Seam, **view: Any) -> Tensor:
+        """Values (B, C, h, w) float32 of normalised images (B, 3, h, w); see :meth:`_run`."""
         half_turn = images.shape[-1] // 2
         if seam == "blend":
             images = torch.cat((images, images.roll(half_turn, -1)))
         if self.options.flip:
             images = torch.cat((images, images.flip(-1)))
-        values = self._run(images, seam == "circular").float()
+        values = self._run(images, seam == "circular", **view).float()
         if self.options.flip:
             plain, mirrored = values.chunk(2)
             values = self._merged(plain, mirrored.flip(-1))
@@ -274,13 +281,18 @@ class DenseEstimator(Estimator):
         """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders meet."""
         return network_input(pixels, size, antialias=self.card.antialias)
 
-    def _run(self, images: Tensor, circular: bool) -> Tensor:
-        """Values (B, 1, h, w) of images (B, 3, h, w)."""
-        return self._forward(images, circular=circular)
+    def _run(self, images: Tensor, circular: bool, **view: Any) -> Tensor:
+        """Values (B, C, h, w) of images (B, 3, h, w); the first channel is that of the prediction,
+        others are for :meth:`_valid`."""
+        return self._forward(images, circular=circular, **view)
 
     def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
         """Merge the values of the image with those of the mirrored image, mirrored back."""
         return (plain + mirrored) / 2
+
+    def _valid(self, maps: Tensor) -> Tensor:
+        """(H, W) bool of all channels (C, H, W) of one image at the size of the prediction."""
+        return self._is_valid(maps[0])
 
     def _is_valid(self, values: Tensor) -> Tensor:
         return values < (self.card.sky_above_m or math.inf)

@@ -56,17 +56,45 @@ def _rounded(side: float, target: int, multiple: int, method: SizeMethod) -> int
     return rounded
 
 
-def network_input(image: Tensor, size: tuple[int, int], *, antialias: bool = False) -> Tensor:
+def network_input(
+    image: Tensor,
+    size: tuple[int, int],
+    *,
+    antialias: bool = False,
+    levels: bool = False,
+    normalise: bool = True,
+) -> Tensor:
     """Normalised network input (1, 3, *size) float32 of an RGB image (H, W, 3) uint8.
 
     Bicubic with a = -0.75 at pixel centres, not clipped, which is OpenCV's INTER_CUBIC on floats;
     it runs on the device of the image. ``antialias`` widens the kernel where the image shrinks;
-    the published models were trained and are used without it.
+    the published models were trained and are used without it. ``levels`` rounds to the 256 levels
+    of a uint8 image: on the CPU as OpenCV does, elsewhere a few samples differ by one level.
+    Without ``normalise`` the values are those of RGB from 0 to 1.
     """
+    if levels and image.device.type == "cpu" and not antialias:
+        image, levels = _resized_levels(image, size), False
     pixels = image.permute(2, 0, 1)[None].to(torch.float32) / 255
-    pixels = F.interpolate(pixels, size, mode="bicubic", align_corners=False, antialias=antialias)
-    mean, std = (_channel_constant(v, image.device) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    return (pixels - mean) / std
+    if tuple(pixels.shape[-2:]) != tuple(size):
+        pixels = F.interpolate(
+            pixels, size, mode="bicubic", align_corners=False, antialias=antialias
+        )
+    if levels:
+        pixels = (255 * pixels).round().clamp(0, 255) / 255
+    return normalised(pixels) if normalise else pixels
+
+
+def normalised(images: Tensor) -> Tensor:
+    """RGB (B, 3, H, W) in [0, 1] without the mean and the deviation of ImageNet."""
+    mean, std = (_channel_constant(v, images.device) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (images - mean) / std
+
+
+def _resized_levels(image: Tensor, size: tuple[int, int]) -> Tensor:
+    import cv2
+
+    pixels = cv2.resize(image.contiguous().numpy(), size[::-1], interpolation=cv2.INTER_CUBIC)
+    return torch.from_numpy(pixels)
 
 
 def plain_input(

@@ -80,6 +80,8 @@ BOXES = "boxes follow the masks, of which single pixels may differ"
 # half a unit in its last place. The original lies within 0.0012 of our float64, so nearer to it
 # than our float32 does. Norms that the depth loss does not reach agree to 0.00002.
 LOG_DEPTH = "thrice the room: float32 has few digits left in the logarithm of depth near 0"
+TWO_LEVELS = "cases.json: 2 levels in 0.5 % (da2: 1 %) of the pixels"
+NOT_A_NUMBER = "cases.json: NaN equals NaN"
 PIXELS = "pixel_rule of cases.json: 0.1 % of the pixels of integer maps may differ"
 
 SOLVER = "cases.json: the search of the original stops early; another differs by about 1e-3"
@@ -113,6 +115,18 @@ EXCEPTIONS: dict[tuple[str, str, str], Mapping[str, Any]] = {
         "reason": "gradients: the tolerance of their norms, of the largest",
     },
     ("panda", "student", "*_bias_after_step"): {"atol": 1e-6, "reason": UNSAID},
+    ("da360", "run_image", "resized_rgb"): {"atol": 1, "reason": LEVEL},
+    ("da360", "run_image", "color_bgr"): {"share": 0.005, "limit": 2, "reason": TWO_LEVELS},
+    ("da360", "false colours", "*"): {"atol": 1, "reason": LEVEL},
+    ("dap", "run_image", "gray"): {"share": 0.005, "limit": 1, "reason": LEVEL},
+    ("dap", "data sets", "deep360_gt_depth"): {
+        "share": 0.005,
+        "limit": 2e-5,
+        "reason": "the original reads Cassini's maps at float32 places, which shows at edges",
+    },
+    ("dap", "data sets", "*"): {"equal_nan": True, "reason": NOT_A_NUMBER},
+    ("dap", "cloud", "cube_rgb_*"): {"atol": 2, "reason": "cases.json: 2 levels"},
+    ("da2", "run_image", "*_rgb"): {"share": 0.01, "limit": 2, "reason": TWO_LEVELS},
     ("scaledepth", "data pipeline", "depth*"): {"atol": 1e-6, "rtol": 1e-6, "reason": EXACT},
     ("blindspot", "VGG evaluation", "in_network_input"): {"atol": 0, "rtol": 0, "reason": EXACT},
     ("blindspot", "VGG evaluation", "out_scaled_disp"): {"rtol": 1e-4, "reason": NOTE},

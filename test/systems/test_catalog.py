@@ -19,6 +19,8 @@ def test_all_promised_names_are_there() -> None:
         promised |= {f"panda-{size}", f"panda-matterport-{size}", f"panda-stanford-{size}"}
         promised |= {f"depth-anything-v2-{size}"}
         promised |= {f"depth-anything-v2-metric-{place}-{size}" for place in ("indoor", "outdoor")}
+    promised |= {f"da360-{size}" for size in (*SIZES, "tiny")}
+    promised |= {"dap-large", "dap-tiny", "da2-large", "da2-tiny"}
     promised |= {f"scaledepth-{variant}" for variant in ("nk", "n", "k", "tiny")}
     promised |= {"ppd-large", "ppd-large-moge", "ppd-tiny", "moge-2-tiny", "moge-2-vitl"}
     promised |= {f"moge-2-vit{size}-normal" for size in "sbl"}
@@ -37,10 +39,12 @@ def test_all_promised_names_are_there() -> None:
 def test_cards_are_consistent(model) -> None:
     if model.name.startswith(("panda", "depth-anything")):
         assert model.is_metric == (model.max_depth_m is not None)
+    elif model.name.startswith(("da360", "da2")):
+        assert model.scale is dp.ScaleKind.SCALE_INVARIANT
     else:  # metres, with or without a limit
         assert model.is_metric == (model.name != "da3-mono-large")
     panoramic = model.camera == "equirectangular"
-    families = ("panda", "panolite", "blindspot", "omnidepth")
+    families = ("panda", "panolite", "blindspot", "omnidepth", "da360", "dap", "da2")
     rectilinear = model.name.endswith("-rectilinear")
     assert panoramic == (model.name.startswith(families) and not rectilinear)
     assert model.kind == (dp.DepthKind.RANGE if panoramic else dp.DepthKind.Z)
@@ -53,7 +57,7 @@ def test_cards_are_consistent(model) -> None:
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_non_commercial_weights_say_so(size: str) -> None:
     for model in dp.models():
-        if model.name.endswith(size) and model.name.startswith(("panda", "depth-anything")):
+        if model.name.startswith(("panda", "depth", "da360")) and model.name.endswith(size):
             assert "CC-BY-NC-4.0" in model.weights_licence
 
 

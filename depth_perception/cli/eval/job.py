@@ -61,7 +61,8 @@ class RuleOptions:
     """Part of the data set. Default: `test` of panoramas, `val` of data sets with segments."""
     align: Literal["auto", "none", "median", "scale_shift"] = "auto"
     """How a prediction is aligned to the ground truth of its frame before scoring. `auto` is none
-    for metric models, scale and shift for relative ones."""
+    for metric models, the medians for models that lack one factor, scale and shift for other
+    relative ones."""
     median: bool = False
     """Short for --align median."""
     max_depth: float | None = None

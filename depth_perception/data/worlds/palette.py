@@ -216,6 +216,6 @@ def on_ground(
         white = scene.colour((0.55, 0.62), (0, 0.06), (0.85, 0.99))
         return scene.photo("plaster", white, scene.uniform(2, 6))
     if scene.ground == "wet":
-        wet = scene.uniform(0.15, 0.7)
+        wet = scene.uniform(0.15, 0.7) if group != "grass" else 0.0
         return scene.photo(group, darker(colour, 0.6), size_m, own, gloss=0.3, mirror=wet)
     return scene.photo(group, colour, size_m, own)

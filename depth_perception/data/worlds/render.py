@@ -24,6 +24,8 @@ LIFT_M = 2e-3
 
 SUB_PIXELS = ((0.375, 0.125), (0.875, 0.375), (0.625, 0.875), (0.125, 0.625))
 """Positions (u, v) of the samples in a border pixel."""
+FEW_SUB_PIXELS = ((0.15, 0.65), (0.8, 0.25))
+"""Positions of the samples beside that of the centre, in worlds of version 2."""
 
 
 WITHOUT_RANGE = ("mirror", "ego")
@@ -134,11 +136,12 @@ def _render_traced(
     if antialias:
         border = torch.nonzero(_borders(hits.owner.reshape(grid)).reshape(-1))[:, 0]
         if len(border):
-            fine = _sub_rays(camera, border) @ turn.T
+            fine = _sub_rays(camera, border, FEW_SUB_PIXELS) @ turn.T
             samples = _sub_colours(
                 stage, origin, fine, border, hits.owner.reshape(grid), display, gain
             )
-            display[border] = samples.reshape(len(border), len(SUB_PIXELS), 3).mean(dim=1)
+            total = display[border] + samples.reshape(len(border), -1, 3).sum(dim=1)
+            display[border] = total / (1 + len(FEW_SUB_PIXELS))
     range_m, owner = hits.range_m, hits.owner
     return _frame(world, camera, pose, display, range_m, owner, hits.normals @ turn)
 
@@ -152,7 +155,7 @@ def _sub_colours(
     display: Tensor,
     gain: float,
 ) -> Tensor:
-    """Display RGB (P * 4, 3) of rays within border pixels (P,).
+    """Display RGB (P * 2, 3) of rays within border pixels (P,).
 
     A ray takes the colour of a neighbouring pixel on the same solid; only rays that hit what no
     neighbour shows are shaded.
@@ -162,7 +165,7 @@ def _sub_colours(
     v, u = border // width, border % width
     rows = torch.stack([(v + dv).clamp(0, height - 1) for dv, _ in _AROUND], 1)
     pixels = rows * width + torch.stack([(u + du) % width for _, du in _AROUND], 1)
-    pixels = pixels.repeat_interleave(len(SUB_PIXELS), dim=0)
+    pixels = pixels.repeat_interleave(len(FEW_SUB_PIXELS), dim=0)
     same = owner.reshape(-1)[pixels] == hits.owner[:, None]
     colours = display[pixels.gather(1, same.int().argmax(dim=1, keepdim=True))[:, 0]]
     alone = torch.nonzero(~same.any(dim=1))[:, 0]
@@ -234,10 +237,12 @@ def _borders(owner: Tensor) -> Tensor:
     return border
 
 
-def _sub_rays(camera: Camera, pixels: Tensor) -> Tensor:
-    """(P * 4, 3) rays within the pixels (P,) of the flattened grid."""
+def _sub_rays(
+    camera: Camera, pixels: Tensor, places: tuple[tuple[float, float], ...] = SUB_PIXELS
+) -> Tensor:
+    """(P * places, 3) rays within the pixels (P,) of the flattened grid."""
     v, u = pixels // camera.width, pixels % camera.width
-    offsets = torch.tensor(SUB_PIXELS, dtype=torch.float64)
+    offsets = torch.tensor(places, dtype=torch.float64)
     rays = camera.directions(u[:, None] + offsets[:, 0], v[:, None] + offsets[:, 1])
     return rays.reshape(-1, 3).to(torch.float32)
 

@@ -370,6 +370,9 @@ void tree_light(const void* tree, int64_t count, const float* points, const floa
                 float* shine, float* open) {
   const Tree& t = *static_cast<const Tree*>(tree);
   const bool sunny = light->sun_colour[0] + light->sun_colour[1] + light->sun_colour[2] > 0;
+  std::vector<bool> again(light->lamps);  // reaches the same space as the lamp before it
+  for (int l = 1; l < light->lamps; ++l)
+    again[l] = std::equal(lamps + 12 * l + 6, lamps + 12 * l + 12, lamps + 12 * l - 6);
   int before_sun = -1, before_lamp = -1, near = -1;
   for (int64_t i = 0; i < count; ++i) {
     const float *p = points + 3 * i, *n = normals + 3 * i, *d = directions + 3 * i;
@@ -402,15 +405,16 @@ void tree_light(const void* tree, int64_t count, const float* points, const floa
     }
     int strongest = -1;
     float most = 0.02f, way_to[3] = {0, 0, 0}, far = 0, facing_it = 0;
+    bool inside = false;
     for (int l = 0; l < light->lamps; ++l) {
       const float* lamp = lamps + 12 * l;
-      bool inside = true;
-      float way[3], square = 1e-6f;
-      for (int k = 0; k < 3; ++k) {
-        inside = inside && p[k] >= lamp[6 + k] && p[k] <= lamp[9 + k];
-        way[k] = lamp[k] - from[k], square += way[k] * way[k];
+      if (!again[l]) {
+        inside = true;
+        for (int k = 0; k < 3; ++k) inside &= p[k] >= lamp[6 + k] && p[k] <= lamp[9 + k];
       }
       if (!inside) continue;
+      float way[3], square = 1e-6f;
+      for (int k = 0; k < 3; ++k) way[k] = lamp[k] - from[k], square += way[k] * way[k];
       const float reach = std::sqrt(square);
       for (float& w : way) w /= reach;
       const float cosine = way[0] * n[0] + way[1] * n[1] + way[2] * n[2];
@@ -439,7 +443,8 @@ void smooth(int height, int width, const int64_t* owner, const float* in, float*
       float sum = 0, seen = 0;
       for (int y = std::max(0, v - 3); y <= std::min(height - 1, v + 3); ++y)
         for (int x = u - 3; x <= u + 3; ++x) {
-          const int64_t there = int64_t(y) * width + (x + width) % width;
+          const int column = x < 0 ? x + width : x < width ? x : x - width;
+          const int64_t there = int64_t(y) * width + column;
           if (owner[there] == owner[here] && in[there] >= 0) sum += in[there], ++seen;
         }
       out[here] = seen ? sum / seen : 1;

@@ -87,7 +87,7 @@ def classes_of(
     Raises:
         ValueError: the file with classes is wrong, or an unknown class is to be removed.
     """
-    classes = known = tuple(estimator.classes)
+    classes = known = tuple(estimator.network.config.classes)
     if classes_file:
         classes = read_classes(classes_file)
         check_classes(classes, known, estimator.card.name)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...layers import DptHead, HybridEncoder, VitEncoder
+from ...layers import DptHead, HybridEncoder, TapTokens, VitEncoder
 from ..names import NameRule, OfficialNames, dpt_rules
 from .config import DepthAnythingConfig
 
@@ -29,7 +29,12 @@ class DepthAnything(OfficialNames, nn.Module):
     rules = _RULES
 
     def __init__(
-        self, config: DepthAnythingConfig, *, activation: Activation, max_depth: float = 1.0
+        self,
+        config: DepthAnythingConfig,
+        *,
+        activation: Activation,
+        max_depth: float = 1.0,
+        conv: type[nn.Conv2d] = nn.Conv2d,
     ) -> None:
         super().__init__()
         if activation not in ("relu", "sigmoid"):
@@ -46,7 +51,7 @@ class DepthAnything(OfficialNames, nn.Module):
         else:
             self.encoder = HybridEncoder(*sizes, pyramid=config.pyramid, **patches)
         self.head = DptHead(
-            config.dim, config.features, config.widths, patch_size=config.patch_size
+            config.dim, config.features, config.widths, patch_size=config.patch_size, conv=conv
         )
 
     def forward(self, images: Tensor, *, circular: bool = False) -> Tensor:
@@ -66,6 +71,10 @@ class DepthAnything(OfficialNames, nn.Module):
     def logits(self, images: Tensor, *, circular: bool = False) -> Tensor:
         """Map (B, 1, H, W) before the last activation."""
         grid = self.encoder.grid_of(*images.shape[-2:])
-        taps = self.encoder(images.to(self.encoder.cls_token.dtype))
+        return self.head([tap.patches for tap in self.taps(images)], grid, circular=circular)
+
+    def taps(self, images: Tensor) -> list[TapTokens]:
+        """Tokens of the encoder, which runs in its own precision, in that of the head."""
         precision = self.head.neck.weight.dtype
-        return self.head([tap.patches.to(precision) for tap in taps], grid, circular=circular)
+        taps = self.encoder(images.to(self.encoder.cls_token.dtype))
+        return [TapTokens(*(tokens.to(precision) for tokens in tap)) for tap in taps]

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from golden.cases import Case, Comparison
-from golden.kinds import Kinds, has
+from golden.kinds import Kinds, Rule, has
 from golden.stages import compare_known, cut
 from torch import Tensor
 
@@ -110,7 +110,12 @@ def limits_of(case: Case) -> EomtLimits:
     return EomtLimits(case.options["mask_thresh"], case.options["overlap_thresh"])
 
 
-@KINDS.add("merging", lambda case: case.name.startswith("panoptic_merge"))
+def ends(ending: str) -> Rule:
+    """True for cases with an array whose name ends so."""
+    return lambda case: any(name.endswith(ending) for name in case.arrays)
+
+
+@KINDS.add("merging", ends("_segment_map"))
 def merging(case: Case) -> Iterator[Comparison]:
     limits, classes = limits_of(case), classes_of(case.options)
     for array in [name for name in case.arrays if name.endswith("_mask_logits")]:
@@ -121,14 +126,15 @@ def merging(case: Case) -> Iterator[Comparison]:
         yield case.compare(f"{name}_segment_map", segment_map)
 
 
-@KINDS.add("resizing", has("rows"))
+@KINDS.add("resizing", ends("_logits_at_input"))
 def resizing(case: Case) -> Iterator[Comparison]:
-    sizes = [
-        [side, height, width, *fitted_size(height, width, (side, side))]
-        for side, height, width, *_ in case["rows"].tolist()
-    ]
-    yield case.compare("rows", sizes)
-    size = tuple(case.options["img_size"])
+    if "rows" in case:
+        sizes = [
+            [side, height, width, *fitted_size(height, width, (side, side))]
+            for side, height, width, *_ in case["rows"].tolist()
+        ]
+        yield case.compare("rows", sizes)
+    size, step = tuple(case.options["img_size"]), 2 if "subsampled" in case.entry else 1
     for array in [name for name in case.arrays if name.endswith("_image")]:
         name, image = array.removesuffix("_image"), case[array]
         yield case.compare(f"{name}_padded", padded_input(image, size))
@@ -136,7 +142,7 @@ def resizing(case: Case) -> Iterator[Comparison]:
         some = Candidates(logits, torch.ones(len(logits)), torch.zeros(len(logits)))
         shape = tuple(image.shape[:2])
         masks = some.resized(size, fitted_size(*shape, size), shape).masks
-        yield case.compare(f"{name}_logits_at_input", masks[..., ::2, ::2])
+        yield case.compare(f"{name}_logits_at_input", masks[..., ::step, ::step])
 
 
 @KINDS.add("run_image", lambda case: case.entry.get("kind") == "run_image", is_large)
