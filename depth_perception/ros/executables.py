@@ -12,6 +12,7 @@ from importlib import import_module
 
 from . import interrupts
 from .compat.large_messages import tune_environment
+from .parameters.given import ParameterFileError, check_files
 
 
 def panoramic_depth(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +43,11 @@ def bag_recorder(arguments: Sequence[str] | None = None) -> int:
 def _run(module: str, name: str, arguments: Sequence[str] | None) -> int:
     interrupts.end_at_once()
     tune_environment()
+    try:
+        check_files(sys.argv if arguments is None else arguments)
+    except ParameterFileError as error:  # before the libraries are loaded
+        print(f"cannot start: {error}", file=sys.stderr)
+        return 1
     make_node = getattr(import_module(f"{__package__}.nodes.{module}"), name)
     from .nodes.runner import run
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
-from rclpy.node import Node
 
 from ...limits import PARAMETER_BYTES, printable, regular_file
 from ...options import nearest
+
+if TYPE_CHECKING:
+    from rclpy.node import Node
 
 _SECTION = "ros__parameters"
 _QOS = "qos_overrides."
