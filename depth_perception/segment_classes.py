@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import colorsys
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from .limits import PARAMETER_BYTES, LimitError, regular_file
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,17 @@ def read_classes(path: str | Path) -> tuple[PanopticClass, ...]:
         ClassFileError: the file is missing, is no YAML, or a class in it is wrong.
     """
     try:
+        regular_file(path, PARAMETER_BYTES)
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except LimitError as error:
+        raise ClassFileError(str(error)) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise ClassFileError(f"the file with classes {path} cannot be read: {reason}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ClassFileError(f"the file with classes {path} is no YAML: {error}") from error
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)  # lines of the file are not quoted
+        where = "" if mark is None else f" (line {mark.line + 1})"
+        raise ClassFileError(f"the file with classes {path} is no YAML{where}") from error
     listed = content.get("classes") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not listed or set(content) != {"classes"}:
         raise ClassFileError(f"{path} holds no list of classes: {_FORM}")
@@ -141,17 +149,19 @@ def check_classes(
 
 def _class(number: int, entry: Any) -> PanopticClass:
     if not isinstance(entry, dict) or set(entry) != set(_KEYS):
-        raise ValueError(f"class {number} must have {', '.join(_KEYS)}, got {entry!r}")
+        raise ValueError(f"class {number} must have {', '.join(_KEYS)}, got {reprlib.repr(entry)}")
     name, is_thing, colour = (entry[key] for key in _KEYS)
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"class {number}: name must be a text, got {name!r}")
+        raise ValueError(f"class {number}: name must be a text, got {reprlib.repr(name)}")
     if not isinstance(is_thing, bool):
-        raise ValueError(f"class {number} ({name}): is_thing must be true or false, got {is_thing}")
+        raise ValueError(
+            f"class {number} ({name}): is_thing must be true or false, got {reprlib.repr(is_thing)}"
+        )
     is_colour = isinstance(colour, list) and len(colour) == 3
     if not is_colour or any(type(part) is not int or not 0 <= part <= 255 for part in colour):
         raise ValueError(
             f"class {number} ({name}): colour must be three whole numbers from 0 to 255, got "
-            f"{colour!r}"
+            f"{reprlib.repr(colour)}"
         )
     return PanopticClass(name, is_thing, tuple(colour))
 

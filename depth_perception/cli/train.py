@@ -38,6 +38,7 @@ def main(
         overwrite: replace another run in the folder.
     """
     from ..training.folder import check_folder
+    from ..training.needs import check_needs
     from ..training.recipe import load_recipe, task_module
     from ..training.strict_mapping import RecipeError
 
@@ -45,6 +46,7 @@ def main(
         plan = load_recipe(recipe, overrides)
         out = out or Path("training") / plan.name
         check_folder(out, resume=resume, overwrite=overwrite)
+        check_needs(plan)
     except (RecipeError, OSError) as error:
         return failed("train", error)
 

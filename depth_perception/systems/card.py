@@ -30,6 +30,8 @@ class ModelCard:
         file_name: name of the weights file.
         hub_repo: Hugging Face repository that holds the file; None if there is none.
         home_page: where the authors link to the file, for models without ``hub_repo``.
+        linked_repo: Hugging Face repository that the authors link there; its files are fetched by
+            hand.
         embedded: the file is part of this package.
         antialias: images are low-pass filtered when they are downsampled to the network input.
             The published models never do this.
@@ -42,6 +44,8 @@ class ModelCard:
         is_panoptic: panoptic segmentation: predictions have segments.
         has_depth: false for a model that returns segments only.
         notes: intended use and limitations.
+        heights: least and largest ``height`` for which the weights of the package were trained;
+            None if any will do.
         for_tests: a small size of an architecture, for tests and for training on little data;
             hidden from users.
     """
@@ -60,6 +64,7 @@ class ModelCard:
     file_name: str
     hub_repo: str | None = None
     home_page: str = ""
+    linked_repo: str = ""
     embedded: bool = False
     notes: str = ""
     patch_size: int = 14
@@ -71,6 +76,7 @@ class ModelCard:
     is_panoptic: bool = False
     has_depth: bool = True
     reference_focal_px: float | None = None
+    heights: tuple[int, int] | None = None
     for_tests: bool = False
 
     def __post_init__(self) -> None:
@@ -80,6 +86,17 @@ class ModelCard:
                 f"{self.camera!r}"
             )
 
+    def height_remark(self, height: int | None) -> str:
+        """A sentence if the model was not trained for this height of its input; else empty."""
+        if height is None or self.heights is None or self.heights[0] <= height <= self.heights[1]:
+            return ""
+        low, high = self.heights
+        trained = f"{low} rows" if low == high else f"{low} to {high} rows"
+        return (
+            f"{self.name} is trained for {trained} of its input only: depth with height {height} "
+            "is worse and has another scale; leave height unset"
+        )
+
     @property
     def source(self) -> str:
         """Location of the weights as text."""
@@ -88,8 +105,16 @@ class ModelCard:
         if self.hub_repo is not None:
             return f"huggingface.co/{self.hub_repo}: {self.hub_file or self.file_name}"
         if self.home_page:
-            return f"by hand: {self.file_name} through the links at {self.home_page}"
+            return f"by hand: {self.file_name} from {self.links}"
         return "none: architecture for tests"
+
+    @property
+    def links(self) -> str:
+        """Where the authors offer the file, for models without ``hub_repo``."""
+        if not self.linked_repo:
+            return f"the links at {self.home_page}"
+        page = f"https://huggingface.co/{self.linked_repo}/tree/main"
+        return f"{page} (linked at {self.home_page})"
 
     @property
     def is_metric(self) -> bool:
@@ -122,6 +147,7 @@ def paired_card(card: ModelCard, depth: ModelCard) -> ModelCard:
         scale=depth.scale,
         max_depth_m=depth.max_depth_m,
         finds_camera=depth.finds_camera,
+        needs_camera=depth.needs_camera,
     )
 
 

@@ -18,11 +18,13 @@ from ..geometry import Camera, Equirectangular, Pinhole
 from ..geometry.camera import same_aspect
 from ..layers import resize_map
 from ..layers.cpu_products import on_cpu
+from ..limits import ASPECT
 from ..options import Backend
-from ..prediction import Prediction
+from ..prediction import Prediction, ScaleKind
 from .card import ModelCard
 from .image_input import network_input, network_size
 from .options import ASSUMED_PINHOLE_FOV_DEG, EstimatorOptions, Seam
+from .sphere_part import SpherePart, is_full_sphere, part_of_sphere
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ class Estimator(ABC):
         network: the bare network, tensors in and tensors out.
         device: device of the network.
         options: options of the estimator.
+        remarks: reasons to doubt its results, one sentence each.
     """
 
     default_options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
@@ -60,6 +63,7 @@ class Estimator(ABC):
         self._check_options(self.options)
         self._forward = self._forward_by(self.options.backend)
         self._has_warned = False
+        self.remarks: tuple[str, ...] = ()
 
     def with_options(self, **changes: object) -> Estimator:
         """An estimator that shares the networks and differs in some options.
@@ -77,7 +81,7 @@ class Estimator(ABC):
         return twin
 
     def _check_options(self, options: EstimatorOptions) -> None:
-        if self.card.camera != "equirectangular" and options.seam != "off":
+        if self.card.camera != "equirectangular" and options.seam not in ("auto", "off"):
             raise ValueError(
                 f"seam={options.seam!r} needs a panoramic model; {self.card.name} is a "
                 f"{self.card.camera} model"
@@ -151,21 +155,38 @@ class Estimator(ABC):
 
     def _seam_of(self, camera: Camera) -> Seam:
         wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
-        return self.options.seam if wraps else "off"
+        if not wraps:
+            return "off"
+        return "circular" if self.options.seam == "auto" else self.options.seam
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
         """Size (height, width) of the network input for images of a camera.
 
-        A partial panorama is sampled as densely as a full one.
+        Of a partial panorama it is the part of the full sphere that the image covers.
         """
+        if (part := self._part_of_sphere(camera)) is not None:
+            return part.rows, part.columns
         height = self.options.height or self.card.default_height
+        columns = 2 * height if isinstance(camera, Equirectangular) else height
+        patch = self.card.patch_size
+        if self.keeps_aspect:
+            return network_size(camera.height, camera.width, height, columns, multiple=patch)
         rows = columns = height
         if isinstance(camera, Equirectangular):
             rows = max(1, round(height * camera.vertical_fov / math.pi))
             columns = max(1, round(height * camera.horizontal_fov / math.pi))
-        patch = self.card.patch_size
-        view = (camera.height, camera.width) if self.keeps_aspect else (rows, columns)
-        return network_size(*view, rows, columns, multiple=patch)
+        return network_size(rows, columns, rows, columns, multiple=patch)
+
+    def _part_of_sphere(self, camera: Camera) -> SpherePart | None:
+        """Where a partial panorama lies in the network input; None for a full one, and for networks
+        that take the angles of view of an image."""
+        is_panorama = self.keeps_aspect and isinstance(camera, Equirectangular)
+        if not is_panorama or is_full_sphere(camera):
+            return None
+        height = self.options.height or self.card.default_height
+        return part_of_sphere(
+            camera, *network_size(1, 2, height, 2 * height, multiple=self.card.patch_size)
+        )
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real image is not slower."""
@@ -194,12 +215,16 @@ class Estimator(ABC):
         return image.to(self.device, non_blocking=True)
 
     def _camera_of(self, camera: Camera | None, height: int, width: int) -> Camera:
+        if self.card.camera == "pinhole":
+            ratio = max(height, width) / min(height, width)
+            ASPECT.check(ratio, f"the image is {width} x {height} (width x height)")
         if camera is not None:
             return self._checked(camera, height, width)
         if self.card.camera == "pinhole":
             if not self._has_warned:
                 _log.warning(
-                    "no camera given: points will assume a horizontal field of view of %g degrees",
+                    "no camera given: %s will assume a horizontal field of view of %g degrees",
+                    "metres" if self.card.needs_camera else "points",
                     ASSUMED_PINHOLE_FOV_DEG,
                 )
                 self._has_warned = True
@@ -234,13 +259,18 @@ class DenseEstimator(Estimator):
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
     ) -> tuple[Prediction, ...]:
         cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
-        views = [(self.input_size(c), self._seam_of(c), self._view(c)) for c in cameras]
-        size, seam, view = views[0]
+        views = [
+            (self.input_size(c), self._seam_of(c), self._part_of_sphere(c), self._view(c))
+            for c in cameras
+        ]
+        size, seam, part, view = views[0]
         if any(other != views[0] for other in views):
             raise ValueError("cameras of a batch must show the same angles of view")
         with torch.inference_mode():
             inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
-            values = self._infer(torch.cat(inputs), seam, **view)
+            whole = torch.cat(inputs)
+            values = self._infer(whole if part is None else part.fill(whole), seam, **view)
+            values = values if part is None else part.cut(values)
             if self.options.output_size == "input":
                 values = resize_map(
                     values,
@@ -251,10 +281,22 @@ class DenseEstimator(Estimator):
             else:
                 cameras = [camera.resize(*size) for camera in cameras]
         # tensors that autograd and in-place operations accept
+        facts = {} if part is None else self._facts_of_part(part)
         return tuple(
-            self._predicted(one, self._valid(maps), camera)
+            self._predicted(one, self._valid(maps), camera, **facts)
             for one, maps, camera in zip(values[:, 0].clone(), values, cameras, strict=True)
         )
+
+    def _facts_of_part(self, part: SpherePart) -> dict[str, Any]:
+        """What a prediction of a partial panorama says about itself: its metres are unreliable."""
+        if not self.card.is_metric or part.is_enough:
+            return {}
+        return {
+            "scale": ScaleKind.SCALE_INVARIANT,
+            "note": f"the image shows {part.rows} of {part.height} rows and {part.columns} of "
+            f"{part.width} columns of the sphere, and {self.card.name} is trained on full "
+            "panoramas: its depth holds up to a factor, recover the metric scale",
+        }
 
     def _view(self, camera: Camera) -> dict[str, Any]:
         """Arguments of the network that depend on the camera."""

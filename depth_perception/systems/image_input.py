@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..layers.padding import pad_around
+from ..limits import ASPECT
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -30,9 +31,15 @@ def network_size(
     """Size (height, width) of the network input that keeps the aspect ratio of an image.
 
     ``lower_bound`` covers the target on both sides, ``upper_bound`` stays within it, ``minimal``
-    takes the scale nearer to 1. Sides are rounded to ``multiple``, halves to even.
+    takes the scale nearer to 1. Sides are rounded to ``multiple``, halves to even. The ratio of
+    the sides is limited, since it decides what the network costs (LimitError).
     """
     vertical, horizontal = target_height / height, target_width / width
+    ASPECT.check(
+        max(vertical, horizontal) / min(vertical, horizontal),
+        f"an image of {width} x {height} (width x height) does not suit a network input of "
+        f"{target_width} x {target_height}",
+    )
     if method == "lower_bound":
         scale = max(vertical, horizontal)
     elif method == "upper_bound":

@@ -19,7 +19,7 @@ TAKEN = frozenset(item.name for item in fields(ScaleArguments)) | {
     *("input", "model", "checkpoint", "device", "out", "panels", "resize", "fov", "focal"),
     *("ignore_exif", "network", "no_smooth_scale", "metres", "pred_only", "grayscale", "palette"),
     *("limits", "raw", "save_cloud", "cloud_frame", "allow_bent_cloud", "max_range"),
-    *("edge_filter", "outlier_filter", "recursive", "topic", "to_bag", "overwrite"),
+    *("edge_filter", "outlier_filter", "recursive", "topic", "info_topic", "to_bag", "overwrite"),
 }
 
 _log = logging.getLogger(__name__)

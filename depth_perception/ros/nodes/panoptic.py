@@ -14,7 +14,8 @@ from ..outputs.output import Frame, Output
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.models import estimator_options
 from ..parameters.pinhole import PanopticSettings
-from .depth_node import Loaded, load_chosen
+from .chosen import load_chosen
+from .depth_node import Loaded
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
 from .segments import NodeSegments

@@ -81,12 +81,13 @@ def test_a_pinhole_picture(tmp_path: Path, infer: Infer, street: Path, model: li
     np.testing.assert_array_equal(png, segments)
     check_list(out / "street_instances.json", prediction, 4)
     shown = read_image(out / "street.png")
-    assert shown.shape == (128, 3 * 256 + 2 * 50, 3)
+    assert shown.shape[0] == 128
+    assert shown.shape[1] > 3 * 256 + 2 * 50 + 40  # and the bar
     middle = shown[:, 306:562]
     assert (middle != shown[:, :256]).any(-1)[segments > 0].mean() > 0.9
     options = ("--height", 32, "--resize", "--pred-only", "--overwrite")
     assert infer(street, *model, "--fov", 60, *options) == 0
-    assert read_image(out / "street.png").shape == (128, 2 * 256 + 50, 3)
+    assert read_image(out / "street.png").shape[1] > 2 * 256 + 50
 
 
 def test_a_panorama(tmp_path: Path, infer: Infer, street: Path, model: list[str]) -> None:

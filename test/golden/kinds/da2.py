@@ -236,7 +236,7 @@ def evaluation(case: Case) -> Iterator[Comparison]:
     with TemporaryDirectory() as folder:
         estimator = dp.load(
             model_of(case), official_file(case, folder), "cpu",
-            height=case.options["sphere_height"], output_size="network",
+            height=case.options["sphere_height"], output_size="network", seam="off",
         )  # fmt: skip
     rows = []
     for index in range(sum(array.startswith("image") for array in case.arrays)):

@@ -92,7 +92,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
     with TemporaryDirectory() as folder:
         estimator = dp.load(
             model_of(case), official_file(case, folder), "cpu",
-            height=height, output_size="network",
+            height=height, output_size="network", seam="off",
         )  # fmt: skip
     found = estimator(image, Equirectangular(*image.shape[:2]))
     yield case.compare("pred_disp", found.values[None, None])

@@ -125,7 +125,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
     with TemporaryDirectory() as folder:
         estimator = dp.load(
             model_of(case), official_file(case, folder), "cpu",
-            height=size[0], normalise=False, output_size="network",
+            height=size[0], normalise=False, output_size="network", seam="off",
         )  # fmt: skip
     found = estimator(image, Equirectangular(*size))
     with torch.no_grad():

@@ -164,7 +164,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
         path = official_file(case, folder)
         for output in ("network", "input"):
             estimator = dp.load(
-                model_of(case), path, "cpu", height=height, output_size=output
+                model_of(case), path, "cpu", height=height, output_size=output, seam="off"
             )  # fmt: skip
             camera = Equirectangular(*image.shape[:2])
             predictions[output] = estimator(image, camera)
@@ -192,7 +192,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
 def infer_image(case: Case) -> Iterator[Comparison]:
     size = tuple(case.arrays["x"].shape[-2:])
     yield case.compare("x", network_input(torch.from_numpy(case.image), size))
-    options = {"height": case.options["input_size"], "align_corners": True}
+    options = {"height": case.options["input_size"], "align_corners": True, "seam": "off"}
     with TemporaryDirectory() as folder:
         estimator = dp.load(model_of(case), official_file(case, folder), "cpu", **options)
     prediction = estimator(case.image)
