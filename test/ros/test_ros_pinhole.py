@@ -48,8 +48,7 @@ class Running:
         for state, transition in (("active", "deactivate"), ("inactive", "cleanup")):
             if self.probe.lifecycle() == state:
                 assert self.probe.transition(transition)
-        refusal = self.probe.set_parameters(**parameters)
-        assert not refusal, refusal
+        assert not (refusal := self.probe.set_parameters(**parameters)), refusal
         assert self.probe.transition("configure")
         assert self.probe.transition("activate")
         self.probe.wait_matched()
@@ -104,8 +103,7 @@ def truth(
 def _off_surface_m(scene: tuple[object, Frame], points: torch.Tensor) -> torch.Tensor:
     """(N,) metres between points (N, 3) of the optical frame and the solids of the truth."""
     world, frame = scene
-    turn, origin = frame.pose[:3, :3].float(), frame.pose[:3, 3].float()
-    placed = points.reshape(-1, 3) @ turn.T + origin
+    placed = points.reshape(-1, 3) @ frame.pose[:3, :3].float().T + frame.pose[:3, 3].float()
     return surface_error(world.primitives, frame.solids.reshape(-1), placed)
 
 
@@ -381,17 +379,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Weights with random parameters of the smallest models."""
     folder = tmp_path_factory.mktemp("weights")
     reference = case("moge-tiny-infer")
-    moge, ppd = folder / "moge2.pt", folder / "ppd.pth"
+    files = {"moge": "moge2.pt", "ppd": "ppd.safetensors", "da3": "da3.safetensors"}
+    paths = {name: folder / file for name, file in files.items()}
     content = {"model_config": reference.entry["constructor"], "model": reference.state()}
-    torch.save(content, moge)
+    torch.save(content, paths["moge"])
     torch.manual_seed(0)
     network = build_network("ppd-tiny")
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
-    save_network(network, ppd.with_suffix(".safetensors"))
-    da3 = folder / "da3.safetensors"
-    save_network(ground_da3(), da3)
-    return {"moge": moge, "ppd": ppd.with_suffix(".safetensors"), "da3": da3}
+    save_network(network, paths["ppd"])
+    save_network(ground_da3(), paths["da3"])
+    return paths
 
 
 @pytest.fixture(scope="module")
@@ -425,8 +423,8 @@ def test_unfit_models_and_parameters_are_refused(network: Running, files: dict[s
         model="moge-2-tiny", checkpoint=str(files["moge"]), moge__num_tokens=48, ppd__steps=2
     )
     assert not probe.transition("configure")
-    status = probe.wait_status("message", "moge-2-tiny does not have ppd.steps")
-    assert status["level"] == "2"
+    text = "moge-2-tiny does not have ppd.steps"
+    assert probe.wait_status("message", text)["level"] == "2"
     assert not probe.set_parameters(ppd__steps=4)
 
 

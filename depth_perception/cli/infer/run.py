@@ -28,7 +28,7 @@ from ...scale.sources.other_model import Predictor
 from ...systems import Estimator, ModelCard, OutputSize, PanelsEstimator, SteadyScale, load
 from ..terminal import plain_console
 from .background import Background
-from .cameras import PHOTO_HINT, InputCameras, counted, rectified
+from .input_camera import PHOTO_HINT, InputCameras, counted, rectified
 from .inputs import Input, InputKind, Inputs
 from .manifest import MANIFEST_NAME, Manifest, state_of
 from .options import InferOptions, OptionError, StartError
