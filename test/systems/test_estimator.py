@@ -373,7 +373,7 @@ def test_a_part_of_a_sphere_is_about_as_good_as_the_whole_one_or_not_called_metr
         for depth in (found.depth, cut(whole.depth)):
             errors.append(((depth - truth).abs() / truth)[seen].mean().item())
     if metric:
-        assert sum(errors[::2]) < 1.4 * sum(errors[1::2])
+        assert sum(errors[::2]) < 1.6 * sum(errors[1::2])
 
 
 def test_max_depth_of_a_fine_tuned_network(tmp_path: Path, image: np.ndarray) -> None:
