@@ -74,6 +74,8 @@ def predict_values(
 ) -> Predict:
     """The predictions of a loaded model for depth protocols.
 
+    A model that takes the height of the camera is told it where the data set knows it.
+
     Without a fit of scale and shift it returns metres and so raises what
     :attr:`Prediction.depth` raises for a model that has none. The estimator must return maps of
     the size of its input.
@@ -89,7 +91,8 @@ def predict_values(
         if focal_px is not None:
             height, width = sample.rgb.shape[1:]
             camera = Pinhole(height, width, focal_px, focal_px, width / 2, height / 2)
-        prediction = estimator(sample.image, camera)
+        known = for_camera_height(estimator, getattr(sample.frame, "camera_height_m", None))
+        prediction = known(sample.image, camera)
         if alignment is Alignment.SCALE_SHIFT:
             found = Values(prediction.values.cpu(), prediction.space)
         else:
@@ -97,6 +100,13 @@ def predict_values(
         return replace(found, values=filled(found.values)) if fill_holes else found
 
     return predict
+
+
+def for_camera_height(estimator: Estimator, camera_height_m: float | None) -> Estimator:
+    """The estimator for a height of the camera, if it is known and the model takes it."""
+    if camera_height_m is None or not hasattr(estimator.options, "camera_height_m"):
+        return estimator
+    return estimator.with_options(camera_height_m=camera_height_m)
 
 
 def constant(depth_m: float) -> Predict:

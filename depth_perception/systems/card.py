@@ -147,6 +147,7 @@ def paired_card(card: ModelCard, depth: ModelCard) -> ModelCard:
         scale=depth.scale,
         max_depth_m=depth.max_depth_m,
         finds_camera=depth.finds_camera,
+        needs_camera=depth.needs_camera,
     )
 
 

@@ -23,8 +23,8 @@ ENTRY_POINTS = "depth_perception.systems"
 
 # The folders beside this module, in the order of the catalogue.
 _FOLDERS = (
-    "panda", "da360", "dap", "da2", "depth_anything", "da3", "moge", "ppd", "scaledepth",
-    "panopticdepth", "eomt", "blindspot", "omnidepth",
+    "panda", "panolite", "da360", "dap", "da2", "depth_anything", "da3", "moge", "ppd",
+    "scaledepth", "panopticdepth", "eomt", "blindspot", "omnidepth",
 )  # fmt: skip
 
 _log = logging.getLogger(__name__)

@@ -223,7 +223,8 @@ class Estimator(ABC):
         if self.card.camera == "pinhole":
             if not self._has_warned:
                 _log.warning(
-                    "no camera given: points will assume a horizontal field of view of %g degrees",
+                    "no camera given: %s will assume a horizontal field of view of %g degrees",
+                    "metres" if self.card.needs_camera else "points",
                     ASSUMED_PINHOLE_FOV_DEG,
                 )
                 self._has_warned = True

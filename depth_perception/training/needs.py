@@ -78,4 +78,4 @@ def _origin_of_weights(path: Path) -> str:
 def _origin_of_data(kind: str) -> str:
     if kind == "worlds":
         return "depth-perception worlds render, see docs/training.md"
-    return f"data set {kind}: `depth-perception data list` names its layout and source"
+    return f"{kind}, see `depth-perception data list`"

@@ -25,6 +25,7 @@ def test_all_promised_names_are_there() -> None:
     promised |= {"ppd-large", "ppd-large-moge", "ppd-tiny", "moge-2-tiny", "moge-2-vitl"}
     promised |= {f"moge-2-vit{size}-normal" for size in "sbl"}
     promised |= {"blindspot-vgg", "blindspot-vgg-rectilinear", "blindspot-tiny"}
+    promised |= {"panolite-metric", "panolite-tiny"}
     promised |= {"omnidepth-rectnet", "omnidepth-uresnet", "omnidepth-rectnet-tiny"}
     promised |= {"panopticdepth-r50", "panopticdepth-r50-seg", "panopticdepth-tiny"}
     promised |= {"da3-metric-large", "da3-mono-large", "da3-tiny", "moge-3-vitl", "moge-3-tiny"}
@@ -43,7 +44,7 @@ def test_cards_are_consistent(model) -> None:
     else:  # metres, with or without a limit
         assert model.is_metric == (model.name != "da3-mono-large")
     panoramic = model.camera == "equirectangular"
-    families = ("panda", "blindspot", "omnidepth", "da360", "dap", "da2")
+    families = ("panda", "panolite", "blindspot", "omnidepth", "da360", "dap", "da2")
     rectilinear = model.name.endswith("-rectilinear")
     assert panoramic == (model.name.startswith(families) and not rectilinear)
     assert model.kind == (dp.DepthKind.RANGE if panoramic else dp.DepthKind.Z)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from ...systems import ModelCard
 
-Models = Literal["panoramic", "pinhole", "panoptic"]
+Models = Literal["panoramic", "pinhole", "panoptic", "any"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Benchmark:
 
     def rejection(self, card: ModelCard) -> str | None:
         """Why it does not take a model; None if it does."""
+        if self.models == "any":
+            return None if card.is_metric else f"{card.name} is not metric: {self.dataset} needs it"
         camera = "equirectangular" if self.models == "panoramic" else "pinhole"
         if card.camera != camera:
             wanted = "panoramic" if self.models == "panoramic" else "pinhole"
@@ -80,6 +82,7 @@ _SPHERICAL = {"max_depth", *_PLACES, *_BASELINES}
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     _panoramic("worlds", "plain", "panoramas", _PANORAMA, 20.0),
+    Benchmark("reality", "reality", "any", "reality", frozenset({"max_depth"}), max_depth_m=20.0),
     _panoramic("3d60", "plain", "panoramas", _PANORAMA | _PLACES, 8.0),
     _panoramic("3d60", "omnidepth", "omnidepth", _SPHERICAL, 8.0),
     _panoramic("3d60", "view-synthesis", "view-synthesis", _SPHERICAL | _ALIGN, 8.0),

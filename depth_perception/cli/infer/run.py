@@ -398,9 +398,12 @@ class InferRun:
         summary, say = self._summary, self._console.print
         rate = f", {summary.frames / seconds:.2f} per second" if summary.frames and seconds else ""
         device = f" on {self._estimator.device}" if self._estimator else ""
+        done = f"{summary.made} done, {summary.kept} finished before"
+        if not (summary.made or summary.kept):
+            done = "nothing done"
         say(
-            f"{self._model.name}{device}: {summary.made} done, {summary.kept} finished before, "
-            f"{len(summary.failures)} failed ({summary.frames} frames in {seconds:.1f} s{rate})"
+            f"{self._model.name}{device}: {done}, {len(summary.failures)} failed "
+            f"({summary.frames} frames in {seconds:.1f} s{rate})"
         )
         say(f"results: {self._options.out}")
         for note in summary.notes:

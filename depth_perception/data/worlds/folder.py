@@ -58,10 +58,12 @@ class WorldFolder(Dataset):
         return len(self.frames)
 
     def __getitem__(self, index: int) -> PanoramaFrame:
-        stem = self.frames[index]["stem"]
+        entry = self.frames[index]
+        stem = entry["stem"]
         rgb = cv2.cvtColor(self._image(stem, "rgb"), cv2.COLOR_BGR2RGB)
         range_m = self._image(stem, "range").astype(np.float32) / 1000
-        return PanoramaFrame(rgb_tensor(rgb), torch.from_numpy(range_m), stem)
+        height_m = entry.get("camera_height_m")
+        return PanoramaFrame(rgb_tensor(rgb), torch.from_numpy(range_m), stem, height_m)
 
     def classes(self, index: int) -> Tensor:
         """(H, W) int64 class ids, if the folder was written with labels."""
@@ -115,7 +117,7 @@ def write_folder(
     present = {entry["stem"] for entry in _read_index(root)}
     wanted = {seed: {_stem(seed, k) for k in range(options.frames_per_world)} for seed in seeds}
     missing = [seed for seed, stems in wanted.items() if not stems <= present]
-    yield from (seed for seed in wanted if seed not in set(missing))
+    yield from (seed for seed, stems in wanted.items() if stems <= present)
     if workers < 1:
         for seed in missing:
             _append(root, _write_world(root, seed, camera, options), present)

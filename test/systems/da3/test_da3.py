@@ -134,6 +134,13 @@ def test_thin_images_have_at_least_one_patch(weights: Path) -> None:
     assert torch.isfinite(found.values).all()
 
 
+def test_metres_without_a_camera_are_warned_of(
+    weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dp.load("da3-tiny", weights, "cpu", process_res=56)(IMAGE)
+    assert "no camera given: metres will assume a horizontal field of view of 55" in caplog.text
+
+
 def test_relative_depth_has_no_metres() -> None:
     assert not card("da3-mono-large").is_metric
     assert card("da3-mono-large").space is dp.DepthSpace.DEPTH
