@@ -36,6 +36,7 @@ TOPICS = ("depth/image", "depth/camera_info", "depth/points", "depth/scale")
 BARREL = [-0.25, 0.06, 1e-3, -1e-3, 0.0]
 PIXELS = panorama(HEIGHT, width=WIDTH)
 MODULE = "pinhole_depth"
+COMMON = {"cloud.organised": True, "cloud.edge_threshold": 0.0, "diagnostics_period_s": 0.2}
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,7 @@ def truth(
     node = start_node(
         {
             "checkpoint": path,
-            "cloud.organised": True,
-            "cloud.edge_threshold": 0.0,
-            "diagnostics_period_s": 0.2,
+            **COMMON,
             "camera_info.timeout_s": 0.5,
             "use_sim_time": True,
         },
@@ -401,9 +400,7 @@ def network(
         {
             "model": "panda-tiny-metric",
             "device": "cpu",
-            "cloud.organised": True,
-            "cloud.edge_threshold": 0.0,
-            "diagnostics_period_s": 0.2,
+            **COMMON,
         },
         remappings={"__ns": "/network"},
         module=MODULE,
