@@ -61,10 +61,12 @@ def test_non_commercial_weights_say_so(size: str) -> None:
             assert "CC-BY-NC-4.0" in model.weights_licence
 
 
-def test_unknown_names_are_refused_with_the_list() -> None:
+def test_unknown_names_are_refused_with_the_nearest() -> None:
     for function in (card, build_network):
-        with pytest.raises(KeyError, match="depth-anything-v2-small"):
-            function("depth-anything-v3")
+        with pytest.raises(KeyError, match="did you mean 'depth-anything-v2-small'"):
+            function("depth-anything-v2-smal")
+        with pytest.raises(KeyError, match="depth-perception models --all"):
+            function("qqq")
 
 
 def test_overrides_reach_the_network() -> None:

@@ -363,6 +363,6 @@ def test_arrays_are_parameters_as_well(tmp_path: Path) -> None:
             np.testing.assert_array_equal(state[name].numpy(), value)
 
 
-def test_unknown_model_lists_the_names() -> None:
-    with pytest.raises(KeyError, match="panda-tiny-metric"):
-        load_network("panda-huge")
+def test_unknown_model_is_told_the_nearest_name() -> None:
+    with pytest.raises(KeyError, match="did you mean 'panda-large'"):
+        load_network("panda-larg")
