@@ -68,7 +68,7 @@ def best_turn(
         column, row = u[inside].long(), v[inside].long()
         valid = prediction.valid[row, column]
         depth = (range_m if is_range else points[:, 2])[inside][valid]
-        if depth.numel() < len(points) // 2:
+        if depth.numel() < max(1, len(points) // 2):
             continue  # mostly outside the image: nothing to compare
         share = _fitted_share(values[row, column][valid], depth, model, ratio)
         before = float(agrees[inside][valid].float().mean())

@@ -152,6 +152,14 @@ def test_points_that_are_never_to_be_turned_are_not() -> None:
         assert "turned" not in f"{result.prediction.note} {result.report.warnings}"
 
 
+def test_no_points_at_all_are_told_of() -> None:
+    known = reference()
+    known = replace(known, depth_m=torch.full_like(known.depth_m, torch.nan))
+    result = ScaleRecovery(POINTS).recover(prediction(), known, 0.0)
+    assert result.report.status is ScaleStatus.NONE
+    assert result.prediction.note
+
+
 def test_right_extrinsics_are_not_blamed_for_what_the_prediction_has_wrong() -> None:
     """Level ground, and a tall hedge on the right that the prediction has 1.4 times too far."""
     camera = Pinhole.from_fov(128, 320, math.radians(100))
