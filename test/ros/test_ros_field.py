@@ -155,12 +155,16 @@ def test_every_signal_ends_a_recorder_which_closes_its_bag(tmp_path: Path, name:
         [sys.executable, "-m", "depth_perception.ros.executables", "bag_recorder",
          str(tmp_path / "bag"), "--topics", "/nothing"],
         cwd=ROOT, env=os.environ, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # as without nohup
     )  # fmt: skip
-    deadline = time.monotonic() + GRACE_S
-    while not (tmp_path / "bag").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    recorder.send_signal(getattr(signal, name))
-    _, said = recorder.communicate(timeout=GRACE_S)
+    try:
+        deadline = time.monotonic() + GRACE_S
+        while not (tmp_path / "bag").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        recorder.send_signal(getattr(signal, name))
+        _, said = recorder.communicate(timeout=GRACE_S)
+    finally:
+        recorder.kill()
     assert recorder.returncode == 0, said
     assert "Traceback" not in said
     assert (tmp_path / "bag" / "metadata.yaml").is_file()
