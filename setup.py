@@ -111,7 +111,7 @@ setup(
     name=NAME,
     version=_version(),
     packages=find_namespace_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["*.json", "*.md", "*.safetensors", "*.xml", "*.yaml"]},
+    package_data={"": ["*.json", "*.md", "*.safetensors", "*.xml", "*.yaml", "*.cpp"]},
     data_files=[],
     setup_requires=_build_requirements(),
     install_requires=_requirements("run"),
@@ -123,8 +123,8 @@ setup(
     entry_points={
         "console_scripts": [
             "depth-perception = depth_perception.cli.main:main",
-            "bag_player = depth_perception.ros.bags.player:main",
-            "bag_recorder = depth_perception.ros.bags.recorder:main",
+            "bag_player = depth_perception.ros.executables:bag_player",
+            "bag_recorder = depth_perception.ros.executables:bag_recorder",
             "panoptic_depth = depth_perception.ros.executables:panoptic_depth",
             "panoramic_depth = depth_perception.ros.executables:panoramic_depth",
             "pinhole_depth = depth_perception.ros.executables:pinhole_depth",

@@ -9,8 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
@@ -20,6 +21,7 @@ Precision = Literal["float32", "float16", "bfloat16"]
 T = TypeVar("T")
 
 _KEY = "option"
+_LONGEST_NAME = 200  # that is compared with the known ones
 _TYPES = (
     (bool, bool, "True or False"),
     (int, Integral, "a whole number"),
@@ -118,6 +120,19 @@ class Option:
                 break
         if (reason := self._fault(name, value)) is not None:
             raise ValueError(reason)
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str, cutoff: float = 0.6) -> str:
+    """The question whether the most similar known name was meant.
+
+    Args:
+        name: unknown.
+        known: names that would do.
+        otherwise: the result where none is similar.
+        cutoff: least similarity, 0 to 1.
+    """
+    near = get_close_matches(str(name)[:_LONGEST_NAME], list(known), n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}?" if near else otherwise
 
 
 def option(default: Any, text: str, **properties: Any) -> Any:

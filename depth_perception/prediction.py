@@ -100,6 +100,8 @@ class Prediction:
         instances: segments of a panoptic model, else empty.
         segments: (H, W) int32, the id of the instance of every pixel, 0 for none; None for models
             without segmentation.
+        sigma: (H, W) float32, standard deviation of the depth relative to the depth; None for
+            models that do not predict it.
         scene: prediction for the whole scene; None for most models.
         fit: the fit that made the values metric, if they were fitted.
         fit_source: reference of the fit, for example "moge-2"; empty without a fit.
@@ -118,6 +120,7 @@ class Prediction:
     fit_source: str = ""
     note: str = ""
     segments: Tensor | None = None
+    sigma: Tensor | None = None
 
     def __post_init__(self) -> None:
         grid = (self.camera.height, self.camera.width)
@@ -138,6 +141,8 @@ class Prediction:
                 f"segments must be int32 of shape {grid}, got {self.segments.dtype} of shape "
                 f"{tuple(self.segments.shape)}"
             )
+        if self.sigma is not None and tuple(self.sigma.shape) != grid:
+            raise ValueError(f"sigma must be of shape {grid}, got {tuple(self.sigma.shape)}")
         for instance in self.instances:
             self._check_box(instance)
         object.__setattr__(self, "valid", self.valid & torch.isfinite(self.values))
@@ -212,6 +217,7 @@ class Prediction:
             valid=self.valid.to(device),
             instances=tuple(replace(i, mask=i.mask.to(device)) for i in self.instances),
             segments=None if self.segments is None else self.segments.to(device),
+            sigma=None if self.sigma is None else self.sigma.to(device),
         )
 
     def _check_box(self, instance: Instance) -> None:

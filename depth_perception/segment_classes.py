@@ -1,13 +1,17 @@
-"""Class lists of panoptic models: that of Cityscapes, and others from YAML files."""
+"""Class lists of panoptic models: those of Cityscapes and COCO, and others from YAML files."""
 
 from __future__ import annotations
 
+import colorsys
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from .limits import PARAMETER_BYTES, LimitError, regular_file
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,43 @@ CITYSCAPES: tuple[PanopticClass, ...] = (
     PanopticClass("bicycle", True, (119, 11, 32)),
 )
 
+# COCO panoptic in the order of its category numbers.
+_COCO_THINGS = """
+person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire
+hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear,
+zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports
+ball, kite, baseball bat, baseball glove, skateboard, surfboard, tennis racket, bottle, wine
+glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot
+dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, tv, laptop,
+mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book,
+clock, vase, scissors, teddy bear, hair drier, toothbrush
+"""
+_COCO_STUFF = """
+banner, blanket, bridge, cardboard, counter, curtain, door-stuff, floor-wood, flower, fruit,
+gravel, house, light, mirror-stuff, net, pillow, platform, playingfield, railroad, river,
+road, roof, sand, sea, shelf, snow, stairs, tent, towel, wall-brick, wall-stone, wall-tile,
+wall-wood, water-other, window-blind, window-other, tree-merged, fence-merged, ceiling-merged,
+sky-other-merged, cabinet-merged, table-merged, floor-other-merged, pavement-merged,
+mountain-merged, grass-merged, dirt-merged, paper-merged, food-other-merged,
+building-other-merged, rock-merged, wall-other-merged, rug-merged
+"""
+_TURN = 0.7548776662  # of the hues; its multiples, modulo 1, spread evenly
+
+
+def _coco() -> tuple[PanopticClass, ...]:
+    """The classes with well separated colours; stuff is paler than things."""
+    found: list[PanopticClass] = []
+    for text, is_thing in ((_COCO_THINGS, True), (_COCO_STUFF, False)):
+        for name in " ".join(text.split()).split(", "):
+            place = len(found)
+            value = (1.0, 0.8, 0.6)[place % 3]
+            colour = colorsys.hsv_to_rgb(place * _TURN % 1, 0.9 if is_thing else 0.45, value)
+            found.append(PanopticClass(name, is_thing, tuple(round(255 * part) for part in colour)))
+    return tuple(found)
+
+
+COCO_PANOPTIC = _coco()
+
 
 _KEYS = tuple(item.name for item in fields(PanopticClass))
 _FORM = "expected {classes: [{name: car, is_thing: true, colour: [0, 0, 142]}, ...]}"
@@ -61,24 +102,29 @@ def read_classes(path: str | Path) -> tuple[PanopticClass, ...]:
     """The classes of a YAML file, in its order.
 
     It holds ``classes``, a list of mappings with ``name`` (a text), ``is_thing`` (true or false)
-    and ``colour`` (RGB, three whole numbers from 0 to 255). Things come last.
+    and ``colour`` (RGB, three whole numbers from 0 to 255).
 
     Raises:
         ClassFileError: the file is missing, is no YAML, or a class in it is wrong.
     """
     try:
+        regular_file(path, PARAMETER_BYTES)
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except LimitError as error:
+        raise ClassFileError(str(error)) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise ClassFileError(f"the file with classes {path} cannot be read: {reason}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ClassFileError(f"the file with classes {path} is no YAML: {error}") from error
+    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)  # lines of the file are not quoted
+        where = "" if mark is None else f" (line {mark.line + 1})"
+        raise ClassFileError(f"the file with classes {path} is no YAML{where}") from error
     listed = content.get("classes") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not listed or set(content) != {"classes"}:
         raise ClassFileError(f"{path} holds no list of classes: {_FORM}")
     try:
         classes = tuple(_class(number, entry) for number, entry in enumerate(listed))
-        _check_order(classes)
+        _check_names([entry.name for entry in classes])
     except ValueError as error:
         raise ClassFileError(f"{path}: {error}") from error
     return classes
@@ -93,37 +139,34 @@ def check_classes(
             f"the file names {len(classes)} classes but {model} has {len(known)}: name all of them "
             "in its order"
         )
-    things, wanted = (sum(entry.is_thing for entry in found) for found in (classes, known))
-    if things != wanted:
-        raise ClassFileError(
-            f"the file makes {things} classes things but {model} has {wanted} things, which are "
-            "the last of its classes"
-        )
+    for number, (entry, wanted) in enumerate(zip(classes, known, strict=True)):
+        if entry.is_thing != wanted.is_thing:
+            kind = "a thing" if wanted.is_thing else "stuff"
+            raise ClassFileError(
+                f"class {number} ({entry.name}) must be {kind}, as {wanted.name} of {model} is"
+            )
 
 
 def _class(number: int, entry: Any) -> PanopticClass:
     if not isinstance(entry, dict) or set(entry) != set(_KEYS):
-        raise ValueError(f"class {number} must have {', '.join(_KEYS)}, got {entry!r}")
+        raise ValueError(f"class {number} must have {', '.join(_KEYS)}, got {reprlib.repr(entry)}")
     name, is_thing, colour = (entry[key] for key in _KEYS)
     if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"class {number}: name must be a text, got {name!r}")
+        raise ValueError(f"class {number}: name must be a text, got {reprlib.repr(name)}")
     if not isinstance(is_thing, bool):
-        raise ValueError(f"class {number} ({name}): is_thing must be true or false, got {is_thing}")
+        raise ValueError(
+            f"class {number} ({name}): is_thing must be true or false, got {reprlib.repr(is_thing)}"
+        )
     is_colour = isinstance(colour, list) and len(colour) == 3
     if not is_colour or any(type(part) is not int or not 0 <= part <= 255 for part in colour):
         raise ValueError(
             f"class {number} ({name}): colour must be three whole numbers from 0 to 255, got "
-            f"{colour!r}"
+            f"{reprlib.repr(colour)}"
         )
     return PanopticClass(name, is_thing, tuple(colour))
 
 
-def _check_order(classes: Sequence[PanopticClass]) -> None:
-    names = [entry.name for entry in classes]
+def _check_names(names: Sequence[str]) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"names must differ, {', '.join(twice)} comes twice")
-    kinds = [entry.is_thing for entry in classes]
-    if kinds != sorted(kinds):
-        late = names[kinds.index(True) + kinds[kinds.index(True) :].index(False)]
-        raise ValueError(f"things must be the last of the classes, but {late} comes after one")

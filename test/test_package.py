@@ -27,7 +27,7 @@ SOURCES = sorted(
 
 # A folder or file imports only from its own level and from earlier ones.
 LEVELS = (
-    ("depth_space", "lazy", "options", "segment_classes"),
+    ("depth_space", "lazy", "limits", "options", "segment_classes"),
     ("geometry",),
     ("prediction",),
     ("io", "layers"),
@@ -45,9 +45,11 @@ LEVELS = (
 ROS_MODULES = {"ament_index_python", "builtin_interfaces", "cv_bridge", "launch", "launch_ros"}
 ROS_MODULES |= {"message_filters", "rclpy", "rosbag2_py", "sensor_msgs_py", "tf2_ros"}
 ROS_MODULES |= {"tf_transformations"}
-OPTIONAL = {"open_clip"}  # only for depth-perception scenes, which says how to get it
+# depth-perception scenes and HEIC images; the errors say how to get them
+OPTIONAL = {"open_clip", "pillow_heif"}
 # Where the distribution is not named as its module.
 DISTRIBUTIONS = {"cv2": "opencv-python-headless", "yaml": "pyyaml", "PIL": "pillow"}
+DISTRIBUTIONS |= dict.fromkeys(("backports", "compression", "lz4"), "rosbags")  # its own
 
 
 def _cmake_lists() -> str:

@@ -45,7 +45,9 @@ def model_table() -> str:
         if card.for_tests:
             continue
         returns = "range" if card.kind is dp.DepthKind.RANGE else "z"
-        if not card.is_metric:
+        if card.scale is dp.ScaleKind.SCALE_INVARIANT:
+            returns += " up to a factor"
+        elif not card.is_metric:
             inverse = card.space is dp.DepthSpace.INVERSE_DEPTH
             returns = f"relative {'1/z' if inverse else returns}"
         if card.is_panoptic:
@@ -64,14 +66,19 @@ OPTIONS = re.compile(r"(?<=<!-- options: )(\w+)(;.*?-->\n)(.*?)(?=<!-- /options 
 FLAGS = {"output_size": "`--resize`"}  # the only option whose flag has another name
 
 
+def options_of_all(system: str) -> type:
+    """The options class of a system, that of the model with most options."""
+    found = systems()[system]
+    return max(map(found.options_class, found.models), key=lambda kind: len(list(options(kind))))
+
+
 def options_table(system: str) -> str:
     """The options that a system adds to those of all models, or (``all``) these."""
     common = {name for name, _, _ in options(EstimatorOptions)}
     if system == "all":
         kind, left_out = EstimatorOptions, set()
     else:
-        found = systems()[system]
-        kind, left_out = found.options_class(found.models[0]), common
+        kind, left_out = options_of_all(system), common
     rows = ["| option | default | values | flag | meaning |", "|---|---|---|---|---|"]
     for option_name, said, default in options(kind):
         if option_name in left_out:
@@ -134,9 +141,8 @@ def test_tables_of_options_are_the_options() -> None:
     shown = {system: table for tables in found.values() for system, _, table in tables}
     with_own = {
         name
-        for name, system in systems().items()
-        if len(list(options(system.options_class(system.models[0]))))
-        > len(list(options(EstimatorOptions)))
+        for name in systems()
+        if len(list(options(options_of_all(name)))) > len(list(options(EstimatorOptions)))
     }
     assert shown.keys() == {"all", *with_own}
     for system, table in shown.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ..data.world_options import Kind
 from .terminal import failed
 
 
@@ -19,7 +18,7 @@ def main(
     checkpoint: Path | None = None,
     device: str | None = None,
     input_height: int | None = None,
-    world: Kind | None = None,
+    world: str | None = None,
     seed: int | None = None,
     frames: int = 30,
     height: int = 256,

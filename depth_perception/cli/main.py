@@ -28,6 +28,11 @@ COMMANDS = {
 }
 
 
+_STATUSES = """\
+Exit statuses: 0 done, 1 failed or nothing was read (the reason is printed), 2 wrong usage or
+nothing could start, 130 interrupted. 'COMMAND --help' tells more."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status (2: wrong usage, 130: interrupted)."""
     args = list(sys.argv[1:] if argv is None else argv)
@@ -47,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _usage() -> str:
     rows = "\n".join(f"  {name:<9}{text}" for name, text in COMMANDS.items())
-    return f"usage: depth-perception COMMAND [options]\n\n{rows}\n\n'COMMAND --help' tells more."
+    return f"usage: depth-perception COMMAND [options]\n\n{rows}\n\n{_STATUSES}"
 
 
 if __name__ == "__main__":

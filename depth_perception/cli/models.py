@@ -37,10 +37,14 @@ def main(*, wide: bool = False, all: bool = False) -> int:
 
 
 def _values(model: ModelCard) -> str:
+    from ..depth_space import ScaleKind
+
     if not model.has_depth:
         return "segments"
     if model.max_depth_m is not None:
         return f"{model.kind.value}, up to {model.max_depth_m:g} m"
     if model.is_metric:
         return f"{model.kind.value}, m"
+    if model.scale is ScaleKind.SCALE_INVARIANT:
+        return f"{model.kind.value} up to a factor"
     return f"relative {model.space.value.replace('_', ' ')}"

@@ -25,6 +25,7 @@ def main(
     frames: int = 300,
     ways: tuple[Source, ...] = ("points", "points alone", "camera_height", "camera_height alone"),
     steady: bool = False,
+    lacks: Literal["scale_shift", "scale"] = "scale_shift",
     device: str | None = None,
     cache: Path | None = None,
     json_file: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
@@ -33,7 +34,7 @@ def main(
     """Drive through synthetic worlds with a simulated lidar and recover the metres of a model.
 
     The lidar has 16 beams, 30 % outliers and a delay of 20 ms. The model's output gets a random
-    scale and shift in every frame, which the recovery does not know.
+    scale and shift in every frame, or a random factor alone, which the recovery does not know.
 
     Args:
         action: `drive` is the only one.
@@ -43,6 +44,8 @@ def main(
         frames: of each drive, 10 per second.
         ways: sources of scale; with ` alone` appended each frame is fitted independently.
         steady: one random scale and shift for the whole drive.
+        lacks: what is hidden from the recovery: scale_shift (as in relative models of PanDA) or
+            scale (one factor of inverse depth, as in DA360).
         device: cpu, cuda, ... Default: CUDA if available.
         cache: folder that keeps rendered drives.
         json_file: write all numbers to this file.
@@ -58,7 +61,7 @@ def main(
         from ..evaluation import scale_drive
         from ..systems import load
 
-        protocol = scale_drive.DriveProtocol(seed=seed, steady=steady)
+        protocol = scale_drive.DriveProtocol(seed=seed, steady=steady, lacks=lacks)
         scores: list[scale_drive.DriveScore] = []
         estimator = load(model, None, device)
         for kind in kinds:

@@ -17,28 +17,36 @@ def main(
     recipe: Annotated[str, tyro.conf.Positional],
     overrides: Annotated[tuple[str, ...], tyro.conf.Positional] = (),
     *,
-    out: Path = Path("training"),
+    out: Path | None = None,
     device: str = "auto",
     devices: int = 1,
     nodes: int = 1,
     resume: bool = False,
+    overwrite: bool = False,
 ) -> int:
     """Train a model.
 
     Args:
         recipe: name of a packaged recipe (panda-tiny-metric, ppd-pretrain, ...) or a YAML file.
         overrides: changes of the recipe as key=value, such as data.root=worlds run.steps=1000.
-        out: folder of checkpoints, weights and TensorBoard events.
+        out: folder of checkpoints, weights and TensorBoard events; without it, training/NAME with
+            the name of the recipe.
         device: cpu, gpu or auto.
         devices: processes on this machine, one for each GPU; each takes its share of a batch.
         nodes: machines; start the command on each of them with torchrun.
         resume: continue from the last checkpoint in the folder.
+        overwrite: replace another run in the folder.
     """
+    from ..training.folder import check_folder
+    from ..training.needs import check_needs
     from ..training.recipe import load_recipe, task_module
     from ..training.strict_mapping import RecipeError
 
     try:
         plan = load_recipe(recipe, overrides)
+        out = out or Path("training") / plan.name
+        check_folder(out, resume=resume, overwrite=overwrite)
+        check_needs(plan)
     except (RecipeError, OSError) as error:
         return failed("train", error)
 
@@ -56,8 +64,8 @@ def main(
         training, data = task_module(plan.task).prepare(plan, track)
         bar = RichProgressBar() if sys.stdout.isatty() else TQDMProgressBar(refresh_rate=100)
         train(
-            training, data, out, resume=resume, device=device, devices=devices, nodes=nodes,
-            callbacks=[bar],
+            training, data, out, resume=resume, overwrite=overwrite,
+            device=device, devices=devices, nodes=nodes, callbacks=[bar],
         )  # fmt: skip
     except (RecipeError, CheckpointError, OSError, FloatingPointError, NoFramesError) as error:
         return failed("train", error)

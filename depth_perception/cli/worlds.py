@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from ..data.world_options import BASELINE_M, FolderOptions, Kind, Look, Walk
+from ..data.world_options import BASELINE_M, KIND_TEXT, FolderOptions, Walk
 from ..options import documented, flag, option
 from .terminal import failed, plain_console
 
@@ -50,20 +50,20 @@ class Sheet:
     """Draw image, range and classes of some worlds side by side into a PNG."""
 
     out: tyro.conf.Positional[Path] = flag(MISSING, "PNG to write.")
-    kind: Kind = option("any", "kind of world.")
     seed: int = option(0, "first seed.")
     count: int = option(8, "number of worlds.")
     columns: int = option(2, "worlds per row.")
-    look: Look = option("usual", "usual, or wild: with other materials, light and air.")
     lens: Lens = field(default_factory=Lens)
     """the camera."""
+    options: FolderOptions = field(default_factory=FolderOptions)
+    """how the worlds are rendered."""
 
     def run(self, console: Console) -> None:
         from ..data.worlds.sheet import contact_sheet
 
         seeds = range(self.seed, self.seed + self.count)
         camera = self.lens.camera()
-        contact_sheet(self.out, self.kind, seeds, camera, self.columns, look=self.look)
+        contact_sheet(self.out, seeds, camera, self.columns, self.options)
         console.print(f"{self.out}: {self.count} worlds from seed {self.seed}")
 
 
@@ -99,7 +99,7 @@ class Bag:
     """Write a bag of a walk through one world, with exact depth and TF."""
 
     out: tyro.conf.Positional[Path] = flag(MISSING, "folder of the bag; it must not exist.")
-    kind: Kind = option("any", "kind of world.")
+    kind: str = option("any", KIND_TEXT)
     seed: int = option(0, "seed of the world.")
     lens: Lens = field(default_factory=Lens)
     """the camera."""
@@ -123,7 +123,7 @@ class Stereo:
     out: tyro.conf.Positional[Path] = flag(
         MISSING, "folder of the data set; its list of frames is split.txt."
     )
-    kind: Kind = option("any", "kind of world.")
+    kind: str = option("any", KIND_TEXT)
     seed: int = option(0, "first seed; each world has its own.")
     count: int = option(100, "number of worlds.")
     places: int = option(
@@ -174,6 +174,7 @@ class Dvps:
     width: int = option(256, "columns of the images.")
     fov: float = option(90.0, "horizontal field of view, degrees.")
     sensor: float = option(0.0, "strength of noise and blur, 0 to 1.")
+    kind: str = option("street", KIND_TEXT)
 
     def run(self, console: Console) -> None:
         from rich.progress import track
@@ -189,6 +190,7 @@ class Dvps:
             self.frames,
             step_m=self.step,
             sensor=self.sensor,
+            kind=self.kind,
         )
         written = write_cityscapes_dvps(self.out, self.split, videos)
         console.print(f"{self.out}: {written} images of {self.count} streets from {self.seed}")

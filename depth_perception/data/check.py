@@ -125,6 +125,8 @@ def check(
         if not found.problems:
             found.problems += dict.fromkeys(split.absent for split in checked)
         found.problems.append(f"expected below {root}: {entry.layout}")
+    elif not any(part.frames for part in checked):
+        found.problems.append(f"no frames: {root} holds 0 in every split")
     lost = [path for reader in readers for path in entry.files_of(reader) if not path.is_file()]
     _tell_missing(lost, found)
     if listing is None and not wanted and entry.partners is not None:

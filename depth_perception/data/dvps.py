@@ -271,8 +271,9 @@ def street_sequences(
     *,
     step_m: float = 0.5,
     sensor: float = 0.0,
+    kind: str = "street",
 ) -> Iterator[list[PanopticFrame]]:
-    """A video of the street of each seed, see :func:`walk_through`."""
+    """A video of the world of each seed, see :func:`walk_through` and :func:`.make_world`."""
     for seed in seeds:
-        world = make_world("street", seed)
+        world = make_world(kind, seed)
         yield walk_through(world, camera, frames, step_m=step_m, sensor=sensor)

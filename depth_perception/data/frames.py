@@ -34,11 +34,13 @@ class PanoramaFrame:
         rgb: (3, H, W) uint8.
         range_m: (H, W) float32 metres along the ray, 0 where unknown or without a surface.
         name: path of the image relative to the root, or name of the frame of a synthetic world.
+        camera_height_m: height of the camera above the ground; None where unknown.
     """
 
     rgb: Tensor
     range_m: Tensor
     name: str
+    camera_height_m: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from ..options import nearest
 
 DATA_SET_NAMES = (
     "structured3d", "deep360", "matterport3d", "stanford2d3d", "3d60", "zind", "360x",
@@ -10,6 +10,7 @@ DATA_SET_NAMES = (
     "sunrgbd", "diode", "diode-indoor", "diode-outdoor", "ibims", "ddad", "vkitti2",
     "hypersim", "hypersim-json", "hypersim-list", "diml", "eth3d", "scannet", "urbansyn",
     "unrealstereo4k", "tartanair", "cityscapes", "cityscapes-dvps", "semkitti-dvps",
+    "coco-panoptic",
 )  # fmt: skip
 """In the order in which they are listed."""
 
@@ -21,6 +22,5 @@ def check_name(name: str) -> None:
         KeyError: unknown name; the message suggests the most similar one.
     """
     if name not in DATA_SET_NAMES:
-        near = get_close_matches(name, DATA_SET_NAMES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(DATA_SET_NAMES)}"
+        hint = nearest(name, DATA_SET_NAMES, f"known: {', '.join(DATA_SET_NAMES)}")
         raise KeyError(f"no data set {name!r}; {hint}")

@@ -14,6 +14,7 @@ from .benchmarks import BENCHMARKS
 from .benchmarks.files import BenchmarkReader
 from .benchmarks.zero_shot import ZERO_SHOT
 from .cityscapes import CityscapesPanoptic
+from .coco import CocoPanoptic
 from .dvps import CityscapesDvps, DvpsReader, SemKittiDvps
 from .frames import Reader
 from .hypersim import HypersimArchive
@@ -455,6 +456,15 @@ _ENTRIES: tuple[DataSet, ...] = (
         "the folders: sequence 8 val, the others train", _DEPTH,
         lambda root, split, listing: SemKittiDvps(root, split), _image_files,
         _prefixed("depth_"), (1.0, 200.0),
+    ),
+    DataSet(
+        "coco-panoptic", "COCO 2017 with panoptic labels (CVPR 2019)", "pinhole", "panoptic",
+        "SPLIT2017/NAME.jpg, annotations/panoptic_SPLIT2017.json and "
+        "annotations/panoptic_SPLIT2017/NAME.png",
+        "no depth; segment ids in RGB", ("train", "val"),
+        "the lists: 118287 train, 5000 val", ("eval panoptic",),
+        lambda root, split, listing: CocoPanoptic(root, split),
+        lambda reader: reader.paths(),
     ),
 )  # fmt: skip
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}

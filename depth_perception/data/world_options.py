@@ -13,7 +13,10 @@ START_NS = 1_700_000_000_000_000_000
 BASELINE_M = 0.26
 """Distance of the viewpoints of 3D60 (Zioulis et al., 3DV 2019)."""
 
-Kind = Literal["any", "room", "corridor", "courtyard", "street"]
+KIND_TEXT = (
+    "kind of world: room, corridor, courtyard or street, any of these; flat, offices, enfilade, "
+    "hall, lawn, road, town or square, fine for any of these; or some with weights: flat:2,town:1."
+)
 Look = Literal["usual", "wild"]
 Storage = Literal["mcap", "sqlite3"]
 
@@ -80,7 +83,7 @@ class FolderOptions:
     """How a data set of worlds is rendered.
 
     Attributes:
-        kind: room, corridor, courtyard, street or any.
+        kind: see :func:`~depth_perception.data.worlds.make_world`.
         frames_per_world: images of each world, from different places on its path.
         split: name of the split that every frame belongs to ("train", "val", ...).
         shadows: whether to render shadows.
@@ -90,6 +93,14 @@ class FolderOptions:
             camera model; an unseen domain for models that were trained on the usual look.
         labels: whether class and instance maps are written as well.
         normals: whether normals are written as well.
+        camera_heights_m: least and greatest height of the camera above the ground; empty for 1.2
+            to 1.6 m, and 0.2 to 2.5 m in worlds of version 2.
+        tilt_deg: greatest pitch and roll of the camera in either direction, degrees.
+        turn: whether the camera looks in any direction instead of along its path.
+        textures: folder of photographs for the surfaces of version 2, see
+            :func:`~depth_perception.data.worlds.images.load_images`; empty for synthetic ones.
+        rig: share of images that show the camera's own body, a tripod, poles, or a patch below.
+        camera: strength of stitching, compression and other traces of real panoramic cameras.
     """
 
     kind: str = "any"
@@ -101,8 +112,20 @@ class FolderOptions:
     look: Look = "usual"
     labels: bool = False
     normals: bool = False
+    camera_heights_m: tuple[float, ...] = ()
+    tilt_deg: float = 0.0
+    turn: bool = False
+    textures: str = ""
+    rig: float = 0.0
+    camera: float = 0.0
 
     def __post_init__(self) -> None:
+        if len(self.camera_heights_m) not in (0, 2):
+            raise ValueError(
+                f"camera_heights_m must be two heights or empty, got {self.camera_heights_m}"
+            )
+        if not 0 <= self.tilt_deg <= 45:
+            raise ValueError(f"tilt_deg must lie between 0 and 45, got {self.tilt_deg}")
         if self.frames_per_world < 1:
             raise ValueError(f"frames_per_world must be at least 1, got {self.frames_per_world}")
         if not 0 <= self.sensor < math.inf:

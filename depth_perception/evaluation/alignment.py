@@ -7,10 +7,11 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from ..prediction import DepthSpace
+from ..prediction import DepthSpace, ScaleKind
 from ..systems.card import ModelCard
 from .loop import Values
 
+_ROUNDING = 1e-14  # relative, of values in float64
 _LEAST_LOG_DEPTH = 1e-6  # what ground truth is raised to before 1/d or log(d)
 
 
@@ -23,7 +24,9 @@ class Alignment(str, Enum):
 
 
 def usual_alignment(card: ModelCard) -> Alignment:
-    """None for metric models, scale and shift for relative ones."""
+    """None for metric models, medians for those that lack one factor, else scale and shift."""
+    if card.scale is ScaleKind.SCALE_INVARIANT:
+        return Alignment.MEDIAN
     return Alignment.NONE if card.is_metric else Alignment.SCALE_SHIFT
 
 
@@ -31,18 +34,19 @@ def scale_and_shift(target: Tensor, pred: Tensor, mask: Tensor) -> tuple[Tensor,
     """Least-squares ``scale * pred + shift = target`` of each image over its mask.
 
     Ranftl et al. (MiDaS), sec. 5. Depth is (B, 1, H, W) float32, the mask (B, 1, H, W) bool.
-    Returns scale (B,) and shift (B,), 0 and 0 where the system has no positive determinant.
+    Returns scale (B,) and shift (B,), 0 and 0 where the prediction is constant.
     """
-    dims = (1, 2, 3)
-    m = mask.to(pred.dtype)
-    pp, p, n = (m * pred * pred).sum(dims), (m * pred).sum(dims), m.sum(dims)
-    pt, t = (m * pred * target).sum(dims), (m * target).sum(dims)
-    determinant = pp * n - p * p
-    solvable = determinant > 0
-    safe = torch.where(solvable, determinant, 1)
-    scale = torch.where(solvable, (n * pt - p * t) / safe, 0)
-    shift = torch.where(solvable, (pp * t - p * pt) / safe, 0)
-    return scale, shift
+    dtype, dims = pred.dtype, (1, 2, 3)
+    m, pred, target = mask.double(), pred.double(), target.double()
+    n = m.sum(dims).clamp_min(1)
+    # about the means: near-constant maps would cancel in the normal equations
+    mean_pred, mean_target = (m * pred).sum(dims) / n, (m * target).sum(dims) / n
+    p = m * (pred - mean_pred.view(-1, 1, 1, 1))
+    variance, covariance = (p * p).sum(dims) / n, (p * target).sum(dims) / n
+    solvable = variance > (_ROUNDING * mean_pred) ** 2
+    scale = torch.where(solvable, covariance / torch.where(solvable, variance, 1), 0)
+    shift = torch.where(solvable, mean_target - scale * mean_pred, 0)
+    return scale.to(dtype), shift.to(dtype)
 
 
 def align(target: Tensor, pred: Tensor, mask: Tensor, how: Alignment) -> Tensor:

@@ -69,6 +69,8 @@ CITYSCAPES_PQ = PanopticRules(averaged="occurring")
 """Rules of the COCO tools, as used for Cityscapes; classes are train ids."""
 CITYSCAPES_DVPS = PanopticRules()
 """Rules of PanopticDepth's evaluator for Cityscapes-DVPS."""
+COCO_PQ = PanopticRules(classes=133, things=tuple(range(80)), ignored_class=133)
+"""Rules of EoMT's evaluation on COCO: classes that never occur count as 0."""
 SEMKITTI_DVPS = PanopticRules(
     things=tuple(range(8)), divisor=2**20, ignored_class=255, most_ignored=1.0, slack=1e-10
 )

@@ -11,11 +11,12 @@ from torch import Tensor
 from ..data.panoptic import PanopticFrame
 from ..geometry import Pinhole
 from ..prediction import Prediction
-from ..segment_classes import CITYSCAPES
+from ..segment_classes import CITYSCAPES, COCO_PANOPTIC
 from .loop import EvaluationProtocol, Sample
 from .panoptic import (
     CITYSCAPES_DVPS,
     CITYSCAPES_PQ,
+    COCO_PQ,
     SEMKITTI_DVPS,
     PanopticCounter,
     PanopticResult,
@@ -71,6 +72,9 @@ PANOPTIC_BENCHMARKS: Mapping[str, PanopticBenchmark] = {
             **{"bus": "other-vehicle", "train": "other-vehicle"},
         },
         one_video=True,
+    ),
+    "coco-panoptic": PanopticBenchmark(
+        COCO_PQ, tuple(entry.name for entry in COCO_PANOPTIC), has_depth=False
     ),
 }
 """By data set. Classes of SemanticKITTI (arXiv 1904.01416) are numbered without `unlabeled`."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..data.frames import FrameReader
-from ..geometry import Equirectangular
+from ..geometry import Equirectangular, Pinhole
 from ..systems import Estimator, EstimatorOptions, build_network, card, estimator_class, options_of
 from .alignment import Alignment, aligned_depth
 from .loop import EvaluationProtocol, Predict, Sample, Values, filled
@@ -70,8 +70,11 @@ def predict_values(
     *,
     fill_holes: bool = False,
     with_camera: bool = False,
+    focal_px: float | None = None,
 ) -> Predict:
     """The predictions of a loaded model for depth protocols.
+
+    A model that takes the height of the camera is told it where the data set knows it.
 
     Without a fit of scale and shift it returns metres and so raises what
     :attr:`Prediction.depth` raises for a model that has none. The estimator must return maps of
@@ -80,11 +83,16 @@ def predict_values(
     Args:
         fill_holes: see :func:`~.loop.filled`.
         with_camera: give the camera of the data set to the estimator.
+        focal_px: give a camera with this focal length instead.
     """
 
     def predict(sample: Sample) -> Values:
         camera = sample.camera if with_camera else None
-        prediction = estimator(sample.image, camera)
+        if focal_px is not None:
+            height, width = sample.rgb.shape[1:]
+            camera = Pinhole(height, width, focal_px, focal_px, width / 2, height / 2)
+        known = for_camera_height(estimator, getattr(sample.frame, "camera_height_m", None))
+        prediction = known(sample.image, camera)
         if alignment is Alignment.SCALE_SHIFT:
             found = Values(prediction.values.cpu(), prediction.space)
         else:
@@ -92,6 +100,13 @@ def predict_values(
         return replace(found, values=filled(found.values)) if fill_holes else found
 
     return predict
+
+
+def for_camera_height(estimator: Estimator, camera_height_m: float | None) -> Estimator:
+    """The estimator for a height of the camera, if it is known and the model takes it."""
+    if camera_height_m is None or not hasattr(estimator.options, "camera_height_m"):
+        return estimator
+    return estimator.with_options(camera_height_m=camera_height_m)
 
 
 def constant(depth_m: float) -> Predict:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -31,6 +31,7 @@ from ..systems import Estimator
 from .alignment import scale_and_shift
 
 _VERSION = 1
+Lacking = Literal["scale_shift", "scale"]
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,8 @@ class DriveProtocol:
         shift_spread_m: sigma in metres of normal noise that is subtracted before the division.
         seed: of the random draws.
         steady: one random scale and shift for the whole drive.
+        lacks: ``scale_shift`` hides scale and shift of depth, as relative models of PanDA do;
+            ``scale`` hides one factor of inverse depth, as DA360 does.
     """
 
     max_depth_m: float = 20.0
@@ -144,6 +147,7 @@ class DriveProtocol:
     shift_spread_m: float = 2.0
     seed: int = 0
     steady: bool = False
+    lacks: Lacking = "scale_shift"
 
 
 @dataclass
@@ -241,8 +245,7 @@ def score_drive(
             draw = torch.randn(2, generator=generator).tolist()
             factor = math.exp(protocol.scale_spread * draw[0])
             offset = protocol.shift_spread_m * draw[1]
-        values = (plain.values - offset) / factor
-        relative = replace(plain, values=values, scale=ScaleKind.AFFINE_INVARIANT)
+        relative = _distorted(plain, factor, offset, protocol.lacks)
         ground_truth = frame.range_m.to(plain.values.device)
         mask = torch.isfinite(ground_truth) & (ground_truth <= protocol.max_depth_m) & plain.valid
         if not bool(mask.any()):
@@ -266,6 +269,15 @@ def score_drive(
             if result.report.is_metric:
                 score.add(index, result.prediction.values[mask], *scored)
     return [own, best, *scores]
+
+
+def _distorted(plain: Prediction, factor: float, offset: float, lacks: Lacking) -> Prediction:
+    """The metres of a prediction without what a relative model lacks."""
+    if lacks == "scale":
+        inverse = {"space": DepthSpace.INVERSE_DEPTH, "scale": ScaleKind.SCALE_INVARIANT}
+        return replace(plain, values=factor / plain.values, **inverse)
+    values = (plain.values - offset) / factor
+    return replace(plain, values=values, scale=ScaleKind.AFFINE_INVARIANT)
 
 
 def markdown(scores: Sequence[DriveScore]) -> str:

@@ -118,7 +118,7 @@ class Camera(ABC):
         return depth if kind == DepthKind.RANGE else depth / self._ray_z(depth)
 
 
-ASPECT_TOLERANCE = 0.01
+ASPECT_TOLERANCE = 0.02
 """Largest relative difference of two aspect ratios that count as equal."""
 
 

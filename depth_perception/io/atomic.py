@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 _PARTIAL = ".partial"
+_NAME = re.compile(rf"\..*\.(\d+)(?:-([0-9a-f]+))?\{_PARTIAL}")
 
 
 @contextmanager
@@ -19,12 +25,45 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}{_PARTIAL}{path.suffix}")
+    partial = partial_path(path)
     try:
         yield partial
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """The hidden name under which this process makes a file or folder."""
+    return path.with_name(f".{path.stem}.{os.getpid()}-{_machine()}{_PARTIAL}{path.suffix}")
+
+
+def remove_dead(folder: str | Path) -> None:
+    """Remove unfinished files and folders of processes of this machine that no longer live."""
+    for path in Path(folder).glob(f".*{_PARTIAL}*"):
+        match = _NAME.match(path.name)
+        if match is None or match[2] not in (None, _machine()) or _lives(int(match[1])):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of another user; no number of a process
+        return True
+    return True
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    """Tells machines apart that share a folder."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

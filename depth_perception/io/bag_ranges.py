@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .bags import STORE, BagFrame, BagReadError, messages_of, open_bag
+from .bag_reader import Bag, BagReadError, deserialize
+from .bags import BagFrame, messages_of
 from .range_messages import RangeMessageError, cloud_points, scan_points, transform_matrix
 
 CLOUD_TYPE = "sensor_msgs/msg/PointCloud2"
@@ -59,7 +60,7 @@ class RangeReader:
         self._is_over = False
 
     def __enter__(self) -> RangeReader:
-        reader = self._stack.enter_context(open_bag(self._path))
+        reader = self._stack.enter_context(Bag(self._path))
         able = [c for c in reader.connections if c.msgtype in _READERS]
         found = [c for c in able if c.topic.strip("/") == self.topic.strip("/")]
         if not found:
@@ -70,7 +71,7 @@ class RangeReader:
                 f"it has {names or 'none at all'}"
             )
         self.is_scan = found[0].msgtype == SCAN_TYPE
-        self._messages = messages_of(reader, found)
+        self._messages = (m for m in messages_of(reader, found) if m.message is not None)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,11 +115,11 @@ class StaticFrames:
 
     def __init__(self, path: str | Path) -> None:
         self._parents: dict[str, tuple[str, Tensor]] = {}
-        with open_bag(path) as reader:
+        with Bag(path) as reader:
             found = [c for c in reader.connections
                      if c.topic == "/tf_static" and c.msgtype == TRANSFORM_TYPE]  # fmt: skip
-            for connection, _, raw in reader.messages(found) if found else ():
-                for item in STORE.deserialize_cdr(raw, connection.msgtype).transforms:
+            for connection, _, raw in reader.messages(found):
+                for item in deserialize(connection, raw).transforms:
                     names = (item.header.frame_id, item.child_frame_id)
                     parent, child = (name.lstrip("/") for name in names)
                     self._parents[child] = parent, transform_matrix(item.transform)

@@ -5,27 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.rosbag2 import StoragePlugin, Writer
 
-from .encodings import decode_message
+from ..limits import printable
+from .atomic import partial_path, remove_dead
+from .bag_reader import STORE, Bag, BagReadError, deserialize
+from .encodings import EncodingError, decode_message, is_depth
 from .suffixes import is_bag
 
 IMAGE_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
-_DEPTH_ENCODINGS = ("32FC1", "16UC1", "64FC1", "32SC1")
-STORE = get_typestore(Stores.ROS2_HUMBLE)  # these message types are the same in later ones
-
-
-class BagReadError(OSError):
-    """A bag is damaged, is not a bag, or lacks the requested topic."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +31,19 @@ class ImageTopic:
         name, type_name: topic and message type.
         count: number of messages.
         encoding: encoding or compressed format of the first message, "" without any.
+        remark: what is unusual about the recording.
     """
 
     name: str
     type_name: str
     count: int
     encoding: str
+    remark: str = ""
 
     @property
     def holds_images(self) -> bool:
         """Whether the first message is a camera image rather than a depth or label map."""
-        is_depth = self.encoding in _DEPTH_ENCODINGS or "compressedDepth" in self.encoding
-        return self.count > 0 and not is_depth
+        return self.count > 0 and not is_depth(self.encoding)
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class BagFrame:
     Attributes:
         stamp_ns: stamp of the header, or time of recording if the header has none.
         frame_id: frame of the header.
-        message: the deserialised message.
+        message: the deserialised message; None if its bytes are damaged.
     """
 
     stamp_ns: int
@@ -66,6 +62,8 @@ class BagFrame:
 
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises EncodingError where the message cannot be decoded."""
+        if self.message is None:
+            raise EncodingError("the message is damaged: its bytes do not fit its type")
         return decode_message(self.message)
 
 
@@ -95,39 +93,51 @@ def image_topics(path: str | Path) -> tuple[ImageTopic, ...]:
     Raises:
         BagReadError: the bag cannot be read.
     """
-    with open_bag(path) as reader:
+    return _topics_and_remark(path)[0]
+
+
+def _topics_and_remark(path: str | Path) -> tuple[tuple[ImageTopic, ...], str]:
+    with Bag(path) as bag:
         topics = []
-        for name in sorted({c.topic for c in _image_connections(reader)}):
-            connections = [c for c in _image_connections(reader) if c.topic == name]
+        for name in sorted({c.topic for c in _image_connections(bag)}):
+            connections = [c for c in _image_connections(bag) if c.topic == name]
             count = sum(c.msgcount for c in connections)
-            first = next((frame.message for frame in messages_of(reader, connections)), None)
+            first = next((frame.message for frame in messages_of(bag, connections)), None)
             encoding = getattr(first, "encoding", None) or getattr(first, "format", "")
-            topics.append(ImageTopic(name, connections[0].msgtype, count, encoding))
-        return tuple(topics)
+            topics.append(ImageTopic(name, connections[0].msgtype, count, printable(encoding, 60)))
+        return tuple(replace(topic, remark=bag.remark) for topic in topics), bag.remark
 
 
 def choose_image_topic(path: str | Path, wanted: str | None = None) -> ImageTopic:
     """The topic ``wanted``, or the only one with camera images.
 
     Raises:
-        BagReadError: there is no such topic, or several to choose from.
+        BagReadError: there is no such topic, it holds no camera images, or there are several to
+            choose from.
     """
-    topics = image_topics(path)
+    topics, remark = _topics_and_remark(path)
     listing = ", ".join(f"{t.name} ({t.count} x {t.encoding or t.type_name})" for t in topics)
-    if wanted is not None:
-        found = [t for t in topics if t.name.strip("/") == wanted.strip("/")]
-        if not found:
+    listing = printable(listing, 1000) or "no images at all"
+    ending = f" ({remark})" if remark else ""
+    if wanted is None:
+        candidates = [t for t in topics if t.holds_images]
+        if len(candidates) != 1:
+            choose = "; choose one with --topic" if candidates else ""
             raise BagReadError(
-                f"{path} has no image topic {wanted!r}; it has {listing or 'no images'}"
+                f"{path} has {len(candidates)} camera image topics ({listing}){choose}{ending}"
             )
-        return found[0]
-    candidates = [t for t in topics if t.holds_images]
-    if len(candidates) != 1:
+        return candidates[0]
+    chosen = next((t for t in topics if t.name.strip("/") == wanted.strip("/")), None)
+    if chosen is None:
+        raise BagReadError(f"{path} has no image topic {wanted!r}; it has {listing}{ending}")
+    if not chosen.count:
+        raise BagReadError(f"{path} has no images on {chosen.name}; it has {listing}{ending}")
+    if not chosen.holds_images:
         raise BagReadError(
-            f"{path} has {len(candidates)} camera image topics ({listing or 'no images at all'})"
-            + ("; choose one with --topic" if candidates else "")
+            f"{chosen.name} of {path} holds depth ({chosen.encoding}), not camera images; it has "
+            f"{listing}"
         )
-    return candidates[0]
+    return chosen
 
 
 def read_frames(path: str | Path, topic: str) -> Iterator[BagFrame]:
@@ -136,33 +146,22 @@ def read_frames(path: str | Path, topic: str) -> Iterator[BagFrame]:
     Raises:
         BagReadError: the bag cannot be read, at the start or at a damaged place later.
     """
-    with open_bag(path) as reader:
-        yield from messages_of(reader, [c for c in _image_connections(reader) if c.topic == topic])
+    with Bag(path) as bag:
+        yield from messages_of(bag, [c for c in _image_connections(bag) if c.topic == topic])
 
 
-@contextmanager
-def open_bag(path: str | Path) -> Iterator[Reader]:
-    """A reader of a bag; all its errors become a :class:`BagReadError`."""
-    try:
-        with Reader(Path(path)) as reader:
-            yield reader
-    except BagReadError:
-        raise
-    except FileNotFoundError as error:
-        raise BagReadError(f"{path} is not a bag: {error}") from error
-    except Exception as error:  # damaged files also end in struct, zstd and assertion errors
-        reason = str(error) or type(error).__name__
-        raise BagReadError(f"bag {path} cannot be read: {reason}") from error
+def _image_connections(bag: Bag) -> list[Connection]:
+    return [c for c in bag.connections if c.msgtype in (IMAGE_TYPE, COMPRESSED_TYPE)]
 
 
-def _image_connections(reader: Reader) -> list[Connection]:
-    return [c for c in reader.connections if c.msgtype in (IMAGE_TYPE, COMPRESSED_TYPE)]
-
-
-def messages_of(reader: Reader, connections: list[Connection]) -> Iterator[BagFrame]:
+def messages_of(bag: Bag, connections: list[Connection]) -> Iterator[BagFrame]:
     """The messages of some connections, which have a header, in the order of recording."""
-    for connection, recorded_ns, raw in reader.messages(connections) if connections else ():
-        message = STORE.deserialize_cdr(raw, connection.msgtype)
+    for connection, recorded_ns, raw in bag.messages(connections):
+        try:
+            message = deserialize(connection, raw)
+        except Exception:  # of every kind, for damaged bytes
+            yield BagFrame(recorded_ns, "", None)
+            continue
         yield BagFrame(stamp_ns(message) or recorded_ns, message.header.frame_id, message)
 
 
@@ -187,7 +186,8 @@ class DepthBagWriter:
         if self._path.exists() and not (overwrite and is_bag(self._path)):
             raise FileExistsError(f"{path} exists already; name another folder for the bag")
         # The storage file is named after its folder, hence a temporary folder around that one.
-        self._work = self._path.with_name(f".{self._path.name}.{os.getpid()}.partial")
+        self._work = partial_path(self._path)
+        remove_dead(self._path.parent)
         self._writer = Writer(
             self._work / self._path.name, version=9, storage_plugin=StoragePlugin.MCAP
         )

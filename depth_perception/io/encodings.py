@@ -1,7 +1,8 @@
 """Pixels of uncompressed and compressed image messages, without ROS.
 
 The encodings are those of ``sensor_msgs/image_encodings``. Conversions follow cv_bridge: 16-bit
-values are scaled to 8 bit by 255/65535, floats are taken as 0..255 and not scaled. Three and four
+values are scaled to 8 bit (by the 10, 12, 14 or 16 bits that they use), floats are taken as 0..255
+and not scaled. Three and four
 channels without a colour name (``8UC3``, ``32FC4`` ...) are BGR and BGRA, the channel order of
 OpenCV. All functions take and return numpy arrays; the nodes and the bag readers share them.
 """
@@ -15,7 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .images import ImageReadError
+from ..limits import IMAGE_PIXELS, LimitError, printable
+from .images import ImageReadError, eight_bits
 from .images import decode_image as decode_file
 
 Buffer = Any  # bytes, bytearray, memoryview, array.array or a uint8 array
@@ -55,6 +57,7 @@ _GENERIC = re.compile(r"(8|16|32|64)([USF])C([1-4]?)")
 _GENERIC_TYPES = {"8U": "u1", "8S": "i1", "16U": "u2", "16S": "i2", "32S": "i4", "32F": "f4"}
 _GENERIC_TYPES |= {"64F": "f8"}
 _GENERIC_COLOURS = {1: "gray", 2: "", 3: "bgr", 4: "bgra"}
+_DEPTH = ("16UC1", "32FC1", "64FC1", "32SC1")
 _SEMI_PLANAR = ("nv12", "nv21", "nv24")
 # ROS names a mosaic by its first two rows, OpenCV by the second and third pixel of its second row.
 _BAYER_CODES = {
@@ -72,6 +75,11 @@ _PACKED_CODES = {
 _YUV422_CODES = {"yuv422": cv2.COLOR_YUV2RGB_UYVY, "yuv422_yuy2": cv2.COLOR_YUV2RGB_YUY2}
 
 
+def is_depth(encoding: str) -> bool:
+    """Whether an encoding, or the format of a compressed image, is that of depth (REP-118)."""
+    return encoding in _DEPTH or "compressedDepth" in encoding
+
+
 def layout_of(encoding: str) -> Layout:
     """The layout of a packed encoding such as ``rgb8``, ``bayer_rggb16``, ``yuv422`` or ``32FC1``.
 
@@ -85,8 +93,8 @@ def layout_of(encoding: str) -> Layout:
     if match is None or dtype is None:
         known = ", ".join((*_NAMED, *_SEMI_PLANAR))
         raise EncodingError(
-            f"unknown image encoding {encoding!r}; known are {known} and OpenCV type names such as "
-            "8UC3 or 32FC1"
+            f"unknown image encoding {printable(encoding, 40)!r}; known are {known} and OpenCV "
+            "type names such as 8UC3"
         )
     channels = int(match[3] or 1)
     return Layout(np.dtype(dtype), channels, _GENERIC_COLOURS[channels])
@@ -124,6 +132,10 @@ def decode_image(
     Raises:
         EncodingError: see :func:`raw_pixels`; or the channels have no colour meaning.
     """
+    if is_depth(encoding):
+        raise EncodingError(
+            f"encoding {encoding!r} holds depth (REP-118), not a camera image: name another topic"
+        )
     if encoding in _SEMI_PLANAR:
         return _decode_semi_planar(height, width, encoding, step, data)
     colour = layout_of(encoding).colour
@@ -148,7 +160,8 @@ def decode_compressed(data: Buffer, image_format: str = "") -> np.ndarray:
     Raises:
         EncodingError: empty, truncated or damaged data, or a compressed depth image.
     """
-    if "compressedDepth" in image_format:
+    image_format = printable(image_format, 80)
+    if is_depth(image_format):
         raise EncodingError(f"format {image_format!r} is a depth image, not a colour image")
     content = bytes(memoryview(data))
     name = f"compressed image of {len(content)} bytes (format {image_format!r})"
@@ -194,15 +207,19 @@ def _rows(
             f"data holds {flat.size} bytes, but {rows} rows of step {step} take {rows * step} "
             f"(height {height}, width {width}, encoding {encoding!r})"
         )
+    try:
+        IMAGE_PIXELS.check(int(height) * int(width), f"the image is {width} x {height}")
+    except LimitError as error:
+        raise EncodingError(str(error)) from error
     return flat.reshape(rows, step)
 
 
 def _to_uint8(values: np.ndarray) -> np.ndarray:
     if values.dtype == np.uint8:
         return values
-    scale = 255.0 / 65535.0 if values.dtype.itemsize == 2 else 1.0
     if values.dtype == np.uint16:
-        return cv2.convertScaleAbs(values, alpha=scale)
+        return eight_bits(values)
+    scale = 255.0 / 65535.0 if values.dtype.itemsize == 2 else 1.0
     with np.errstate(invalid="ignore"):  # signalling NaN
         wide = values.astype(np.float64)
     scaled = np.nan_to_num(wide, nan=0.0, posinf=255.0, neginf=0.0)

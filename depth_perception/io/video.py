@@ -11,9 +11,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ..limits import IMAGE_PIXELS, LimitError, regular_file
 from .atomic import replacing
+from .panorama_xmp import panorama_xmp
+from .video_times import description, duration_s, set_frame_times
 
 _LARGEST_PX = 8190
+_OFFSET = 0.5  # of a frame, beyond which times are not regular
 
 
 class VideoReadError(OSError):
@@ -31,13 +35,15 @@ class VideoInfo:
     Attributes:
         height, width: frame size in pixels, after rotation.
         rate_hz: frames per second, not rounded (29.97 stays 29.97).
-        frames: approximate number of frames; None if unknown.
+        frames: approximate number of frames; None if unknown. A trimmed video hides some of them.
+        duration_s: how long it plays by its own words, seconds; None if unknown.
     """
 
     height: int
     width: int
     rate_hz: float
     frames: int | None
+    duration_s: float | None = None
 
 
 class VideoReader(AbstractContextManager):
@@ -45,26 +51,52 @@ class VideoReader(AbstractContextManager):
 
     Attributes:
         info: size, rate and number of frames.
+        time_s: when the last frame is shown, seconds from the first one.
+        panorama: the part of the sphere that it shows, by its XMP; None if it does not say.
 
     Raises:
-        VideoReadError: the file is missing, not a video, or has no frame.
+        VideoReadError: the file is missing, not a video, too large, or has no frame.
     """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
-        if not self._path.is_file():
-            raise VideoReadError(f"cannot read {path}: no such file")
+        try:
+            regular_file(self._path)
+        except OSError as error:
+            raise VideoReadError(f"cannot read {path}: {error.strerror or error}") from error
         self._capture = cv2.VideoCapture(str(path))
-        ok, self._first = self._capture.read()
-        if not ok:
+        size = [self._capture.get(p) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)]
+        try:
+            IMAGE_PIXELS.check(size[0] * size[1], f"{path} is {size[0]:g} x {size[1]:g}")
+        except LimitError as error:
+            self._capture.release()
+            raise VideoReadError(str(error)) from error
+        self.time_s, self._count, self._start_s = 0.0, 0, 0.0
+        self._first = self._read()
+        if self._first is None:
             self._capture.release()
             raise VideoReadError(f"{path} is not a readable video (damaged, or unknown codec)")
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        height, width = self._first.shape[:2]
+        height, width = self._first[0].shape[:2]
+        self._start_s = self._first[1]
+        movie = description(self._path)
+        self.panorama = None if movie is None else panorama_xmp(movie[1])
         self.info = VideoInfo(
-            height, width, rate if 0 < rate < 1000 else 25.0, count if count > 0 else None
+            height,
+            width,
+            rate if 0 < rate < 1000 else 25.0,
+            count if count > 0 else None,
+            duration_s(self._path),
         )
+
+    @property
+    def is_cut(self) -> bool:
+        """After the last frame: whether the file holds fewer frames than it says."""
+        if self.info.duration_s is not None:
+            end_s = self.time_s + 1 / self.info.rate_hz
+            return end_s < 0.98 * self.info.duration_s - 2 / self.info.rate_hz
+        return self.info.frames is not None and self._count < 0.98 * self.info.frames - 2
 
     def __exit__(self, *_: object) -> None:
         self._capture.release()
@@ -72,10 +104,18 @@ class VideoReader(AbstractContextManager):
     def __iter__(self) -> Iterator[np.ndarray]:
         """The frames after the last iteration."""
         while self._first is not None:
-            frame = cv2.cvtColor(self._first, cv2.COLOR_BGR2RGB)
-            ok, following = self._capture.read()
-            self._first = following if ok else None
-            yield frame
+            image, moment_s = self._first
+            moment_s -= self._start_s
+            if self._count and not moment_s > self.time_s:  # a container without times
+                moment_s = self.time_s + 1 / self.info.rate_hz
+            self.time_s, self._count = moment_s, self._count + 1
+            self._first = self._read()
+            yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+    def _read(self) -> tuple[np.ndarray, float] | None:
+        """The next frame and its time in seconds."""
+        ok, image = self._capture.read()
+        return (image, self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3) if ok else None
 
 
 class VideoWriter:
@@ -87,6 +127,9 @@ class VideoWriter:
     Args:
         path: file to write, ``.mp4``.
         rate_hz: frames per second, may be fractional.
+
+    Attributes:
+        is_timed: whether frames are shown at the times they were written with.
 
     Raises:
         ValueError: the rate is not positive, or frames differ in size or type.
@@ -100,6 +143,8 @@ class VideoWriter:
         self._rate_hz = rate_hz
         self._shape: tuple[int, ...] | None = None
         self._stack = ExitStack()
+        self._times_s: list[float] = []
+        self.is_timed = True
 
     def __enter__(self) -> VideoWriter:
         self._partial = self._stack.enter_context(replacing(self._path))
@@ -108,14 +153,17 @@ class VideoWriter:
     def __exit__(self, kind: type[BaseException] | None, *rest: Any) -> None:
         if self._shape is not None:
             self._encoder.release()
+            offsets = [abs(t - k / self._rate_hz) for k, t in enumerate(self._times_s)]
+            if kind is None and offsets and max(offsets) > _OFFSET / self._rate_hz:
+                self.is_timed = set_frame_times(self._partial, self._times_s)
         elif kind is None:
             error = ValueError(f"no frame was written to {self._path}")
             self._stack.__exit__(ValueError, error, None)
             raise error
         self._stack.__exit__(kind, *rest)
 
-    def write(self, frame: np.ndarray) -> None:
-        """Append one (H, W, 3) uint8 RGB frame."""
+    def write(self, frame: np.ndarray, time_s: float | None = None) -> None:
+        """Append one (H, W, 3) uint8 RGB frame, shown at ``time_s`` (default: at the rate)."""
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(
                 f"a frame must be uint8 of shape (H, W, 3), got {frame.dtype} of {frame.shape}"
@@ -127,6 +175,8 @@ class VideoWriter:
             self._open(*encodable.shape[:2])
             self._shape = frame.shape
         self._encoder.write(encodable)
+        regular = len(self._times_s) / self._rate_hz
+        self._times_s.append(regular if time_s is None else time_s)
 
     def _open(self, height: int, width: int) -> None:
         codec = cv2.VideoWriter_fourcc(*"mp4v")

@@ -14,10 +14,10 @@ from .strips import enlarged_conv, resize_map
 class ResidualUnit(nn.Module):
     """x + conv(relu(conv(relu(x)))) on (B, F, H, W)."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, conv: type[nn.Conv2d] = nn.Conv2d) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
-        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv1 = conv(features, features, 3, padding=1)
+        self.conv2 = conv(features, features, 3, padding=1)
 
     def forward(self, x: Tensor, circular: bool = False) -> Tensor:
         inner = padded_conv(self.conv1, F.relu(x), circular)
@@ -31,10 +31,10 @@ class FusionBlock(nn.Module):
     the released files hold its parameters.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, conv: type[nn.Conv2d] = nn.Conv2d) -> None:
         super().__init__()
-        self.skip = ResidualUnit(features)
-        self.refine = ResidualUnit(features)
+        self.skip = ResidualUnit(features, conv)
+        self.refine = ResidualUnit(features, conv)
         self.out = nn.Conv2d(features, features, 1)
 
     def forward(self, path: Tensor, level: Tensor | None, circular: bool = False) -> Tensor:
@@ -43,6 +43,11 @@ class FusionBlock(nn.Module):
             path = path + self.skip(level, circular)
         # A 1x1 convolution and a resize whose weights sum to one commute: the small map is cheaper.
         return self.out(self.refine(path, circular))
+
+
+def output_branch(channels: int, hidden: int, conv: type[nn.Conv2d] = nn.Conv2d) -> nn.Sequential:
+    """The last layers of a head: ``channels`` to one map."""
+    return nn.Sequential(conv(channels, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1))
 
 
 class DptHead(nn.Module):
@@ -54,6 +59,8 @@ class DptHead(nn.Module):
         widths: channels of the four levels, finest first.
         hidden: channels before the last 1x1 convolution.
         patch_size: pixels per patch side; sets the size of the output.
+        conv: class of the 3 x 3 convolutions, such as
+            :class:`~depth_perception.layers.SphereConv2d`.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class DptHead(nn.Module):
         *,
         hidden: int = 32,
         patch_size: int = 14,
+        conv: type[nn.Conv2d] = nn.Conv2d,
     ) -> None:
         super().__init__()
         if len(widths) != 4:
@@ -75,17 +83,15 @@ class DptHead(nn.Module):
                 nn.ConvTranspose2d(widths[0], widths[0], 4, stride=4),
                 nn.ConvTranspose2d(widths[1], widths[1], 2, stride=2),
                 nn.Identity(),
-                nn.Conv2d(widths[3], widths[3], 3, stride=2, padding=1),
+                conv(widths[3], widths[3], 3, stride=2, padding=1),
             )
         )
         self.reduce = nn.ModuleList(
-            nn.Conv2d(width, features, 3, padding=1, bias=False) for width in widths
+            conv(width, features, 3, padding=1, bias=False) for width in widths
         )
-        self.fuse = nn.ModuleList(FusionBlock(features) for _ in widths)
-        self.neck = nn.Conv2d(features, features // 2, 3, padding=1)
-        self.out = nn.Sequential(
-            nn.Conv2d(features // 2, hidden, 3, padding=1), nn.ReLU(), nn.Conv2d(hidden, 1, 1)
-        )
+        self.fuse = nn.ModuleList(FusionBlock(features, conv) for _ in widths)
+        self.neck = conv(features, features // 2, 3, padding=1)
+        self.out = output_branch(features // 2, hidden, conv)
 
     def forward(
         self,
@@ -101,14 +107,31 @@ class DptHead(nn.Module):
         panorama: same weights, but not bit-compatible with the published inference. ``skips`` are
         added to the finest levels, in order.
         """
+        trunk = self.trunk(taps, grid, skips=skips, circular=circular)
+        return self.branch(self.out, trunk, grid, circular)
+
+    def trunk(
+        self,
+        taps: Sequence[Tensor],
+        grid: tuple[int, int],
+        *,
+        skips: Sequence[Tensor] = (),
+        circular: bool = False,
+    ) -> Tensor:
+        """Map (B, F / 2, 8 rows, 8 columns) that all output branches read."""
         levels = self.levels(taps, grid, circular)
         for index, skip in enumerate(skips):
             levels[index] = levels[index] + skip
         path = self.fuse_levels(levels, circular)
         size = (2 * path.shape[-2], 2 * path.shape[-1])
-        path = enlarged_conv(path, size, self.neck, circular)
+        return enlarged_conv(path, size, self.neck, circular)
+
+    def branch(
+        self, layers: nn.Sequential, trunk: Tensor, grid: tuple[int, int], circular: bool = False
+    ) -> Tensor:
+        """Map (B, 1, H, W) of an output branch, such as ``self.out``, from :meth:`trunk`."""
         size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
-        return enlarged_conv(path, size, self.out[0], circular, self.out[1:])
+        return enlarged_conv(trunk, size, layers[0], circular, layers[1:])
 
     def levels(
         self, taps: Sequence[Tensor], grid: tuple[int, int], circular: bool = False

@@ -1,4 +1,4 @@
-"""Convolutions on panoramas: zeros above and below, the opposite border on either side."""
+"""Convolutions on panoramas: the opposite border on either side, zeros or the poles beyond it."""
 
 from __future__ import annotations
 
@@ -34,13 +34,40 @@ def pad_around(x: Tensor, columns: int) -> Tensor:
     return x[..., torch.arange(-columns, width + columns, device=x.device) % width]
 
 
+def over_pole(rows: Tensor) -> Tensor:
+    """Rows (B, C, n, W) at a pole as seen beyond it: in reverse order and half a turn further.
+
+    Half of an odd width is rounded down.
+    """
+    rest = rows.shape[-1] - rows.shape[-1] // 2
+    rows = rows.flip(2)
+    return torch.cat((rows[..., rest:], rows[..., :rest]), -1)
+
+
+def pad_sphere(x: Tensor, rows: int, columns: int) -> Tensor:
+    """(B, C, H, W) of the full sphere to (B, C, H + 2 rows, W + 2 columns): first over the poles,
+    then around."""
+    if rows:
+        x = torch.cat((over_pole(x[:, :, :rows]), x, over_pole(x[:, :, -rows:])), 2)
+    return pad_around(x, columns) if columns else x
+
+
+class SphereConv2d(nn.Conv2d):
+    """Convolution of maps of the full sphere: its padding is what lies beyond the border."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to a map of the size that zero padding gives."""
+        x = pad_sphere(x, *self.padding)
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation)
+
+
 def padded_conv(layer: nn.Conv2d, x: Tensor, circular: bool) -> Tensor:
     """Apply a convolution; ``circular`` replaces its zeros at the left and right border.
 
     With stride s, rotating ``x`` by k s columns rotates the result by k columns, exactly.
     """
     rows, columns = layer.padding
-    if not circular or columns == 0:
+    if not circular or columns == 0 or isinstance(layer, SphereConv2d):
         return layer(x)
     x = pad_around(x, columns)
     return F.conv2d(x, layer.weight, layer.bias, layer.stride, (rows, 0), layer.dilation)

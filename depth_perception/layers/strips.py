@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .padding import pad_around, padded_conv
+from .padding import SphereConv2d, over_pole, pad_around, padded_conv
 
 _STRIP_VALUES = 1 << 24  # of an enlarged map that are held at once: 64 MiB in float32
 _LEAST_ROWS = 16  # of a strip: a convolution reads two more
@@ -76,11 +76,17 @@ def _strip_conv(
     """Rows ``top`` to ``bottom`` of the convolution of the enlarged map."""
     first, last = max(0, top - 1), min(size[0], bottom + 1)
     part = resize_map(_rows_between(x, size[0], first, last), (last - first, size[1]), circular)
-    beyond = (first - (top - 1), bottom + 1 - last)  # rows of zeros outside of the map
-    if any(beyond):
+    beyond = (first - (top - 1), bottom + 1 - last)  # rows outside of the map
+    columns, sphere = conv.padding[1], isinstance(conv, SphereConv2d)
+    if sphere:
+        ends = (
+            over_pole(part[:, :, : beyond[0]]),
+            over_pole(part[:, :, last - first - beyond[1] :]),
+        )
+        part = torch.cat((ends[0], part, ends[1]), 2)
+    elif any(beyond):
         part = F.pad(part, (0, 0, *beyond))
-    columns = conv.padding[1]
-    if circular:
+    if circular or sphere:
         part, columns = pad_around(part, columns), 0
     return F.conv2d(part, conv.weight, conv.bias, conv.stride, (0, columns), conv.dilation)
 

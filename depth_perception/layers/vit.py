@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-_SCALE_OFFSET = 0.1  # patches added to the target grid before dividing by the native one (DINOv2)
+DINOV2_OFFSET = 0.1  # patches added to the target grid before dividing by the native one
 _CACHED_GRIDS = 8
 
 
@@ -21,6 +21,21 @@ class TapTokens(NamedTuple):
 
     patches: Tensor
     class_token: Tensor
+
+
+def check_taps(taps: Sequence[int], depth: int) -> None:
+    """Raise ValueError unless taps ascend within the blocks 0 to ``depth`` - 1."""
+    if list(taps) != sorted(set(taps)) or not taps or not 0 <= taps[0] <= taps[-1] < depth:
+        raise ValueError(f"taps must ascend within 0..{depth - 1}, got {tuple(taps)}")
+
+
+def patch_grid(height: int, width: int, patch: int) -> tuple[int, int]:
+    """Rows and columns of patches; ValueError unless sides are positive multiples of a patch."""
+    if height % patch or width % patch or min(height, width) < patch:
+        raise ValueError(
+            f"network input is {height} x {width}; both sides must be multiples of {patch}"
+        )
+    return height // patch, width // patch
 
 
 class VitEncoder(VisionTransformer):
@@ -34,6 +49,8 @@ class VitEncoder(VisionTransformer):
         taps: indices (from 0, ascending) of the blocks whose output is returned.
         patch_size: pixels per patch side.
         grid: (rows, columns) of patches for which the position embedding is stored.
+        eps: of all layer norms.
+        position_offset: how the position embedding is resampled, see :meth:`position_embedding`.
     """
 
     def __init__(
@@ -45,9 +62,10 @@ class VitEncoder(VisionTransformer):
         *,
         patch_size: int = 14,
         grid: tuple[int, int] = (37, 37),
+        eps: float = 1e-6,
+        position_offset: float = DINOV2_OFFSET,
     ) -> None:
-        if list(taps) != sorted(set(taps)) or not taps or not 0 <= taps[0] <= taps[-1] < depth:
-            raise ValueError(f"taps must ascend within 0..{depth - 1}, got {tuple(taps)}")
+        check_taps(taps, depth)
         super().__init__(
             img_size=(grid[0] * patch_size, grid[1] * patch_size),
             patch_size=patch_size,
@@ -57,23 +75,19 @@ class VitEncoder(VisionTransformer):
             depth=depth,
             num_heads=heads,
             init_values=1.0,
-            norm_layer=partial(nn.LayerNorm, eps=1e-6),
+            norm_layer=partial(nn.LayerNorm, eps=eps),
             dynamic_img_size=True,
         )
         self.mask_token = nn.Parameter(torch.zeros(1, dim))
         self.taps = tuple(taps)
         self.patch_size = patch_size
         self.native_grid = tuple(grid)
+        self.position_offset = position_offset
         self._positions: OrderedDict[tuple, Tensor] = OrderedDict()
 
     def grid_of(self, height: int, width: int) -> tuple[int, int]:
         """Patch rows and columns; ValueError unless sides are positive multiples of a patch."""
-        patch = self.patch_size
-        if height % patch or width % patch or min(height, width) < patch:
-            raise ValueError(
-                f"network input is {height} x {width}; both sides must be multiples of {patch}"
-            )
-        return height // patch, width // patch
+        return patch_grid(height, width, self.patch_size)
 
     def forward(self, images: Tensor) -> tuple[TapTokens, ...]:
         """Tokens of every tap block for normalised images (B, 3, H, W)."""
@@ -103,9 +117,9 @@ class VitEncoder(VisionTransformer):
         """Position embedding (1, 1 + rows * columns, D), the class token first.
 
         DINOv2 resamples the native grid bicubically by the factor (rows + 0.1) / native_rows, and
-        it is this factor, not the ratio of the two sizes, that places the samples. Results are
-        cached per grid until the parameter changes; while gradients or graphs are recorded they
-        are computed again.
+        it is this factor, not the ratio of the two sizes, that places the samples. With a
+        ``position_offset`` of 0 it is the ratio. Results are cached per grid until the parameter
+        changes; while gradients or graphs are recorded they are computed again.
         """
         if tuple(grid) == self.native_grid:
             return self.pos_embed
@@ -124,7 +138,11 @@ class VitEncoder(VisionTransformer):
         rows, columns = self.native_grid
         dim = self.pos_embed.shape[-1]
         patches = self.pos_embed[:, 1:].float().reshape(1, rows, columns, dim).movedim(-1, 1)
-        factors = ((grid[0] + _SCALE_OFFSET) / rows, (grid[1] + _SCALE_OFFSET) / columns)
-        patches = F.interpolate(patches, scale_factor=factors, mode="bicubic")
+        offset = self.position_offset
+        if offset:
+            factors = ((grid[0] + offset) / rows, (grid[1] + offset) / columns)
+            patches = F.interpolate(patches, scale_factor=factors, mode="bicubic")
+        else:
+            patches = F.interpolate(patches, grid, mode="bicubic")
         patches = patches.flatten(2).mT.to(self.pos_embed.dtype)
         return torch.cat((self.pos_embed[:, :1], patches), dim=1)

@@ -1,6 +1,7 @@
-"""Executables of the nodes: ``python -m depth_perception.ros.executables NAME --ros-args ...``.
+"""Executables: ``python -m depth_perception.ros.executables NAME --ros-args ...``.
 
-Nodes are imported when they run, so that an interrupt during the import of PyTorch ends quietly.
+What they run is imported then, after signals are handled and the environment is set, which PyTorch
+and the middleware read when they are loaded.
 """
 
 from __future__ import annotations
@@ -8,6 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+
+from . import interrupts
+from .compat.large_messages import tune_environment
+from .parameters.given import ParameterFileError, check_files
 
 
 def panoramic_depth(arguments: Sequence[str] | None = None) -> int:
@@ -25,15 +30,37 @@ def panoptic_depth(arguments: Sequence[str] | None = None) -> int:
     return _run("panoptic", "PanopticNode", arguments)
 
 
+def bag_player(arguments: Sequence[str] | None = None) -> int:
+    """Play a bag; the exit code."""
+    return _main("player", arguments)
+
+
+def bag_recorder(arguments: Sequence[str] | None = None) -> int:
+    """Record a bag; the exit code."""
+    return _main("recorder", arguments)
+
+
 def _run(module: str, name: str, arguments: Sequence[str] | None) -> int:
+    interrupts.end_at_once()
+    tune_environment()
     try:
-        make_node = getattr(import_module(f"{__package__}.nodes.{module}"), name)
-        from .nodes.runner import run
-    except KeyboardInterrupt:
-        return 0
+        check_files(sys.argv if arguments is None else arguments)
+    except ParameterFileError as error:  # before the libraries are loaded
+        print(f"cannot start: {error}", file=sys.stderr)
+        return 1
+    make_node = getattr(import_module(f"{__package__}.nodes.{module}"), name)
+    from .nodes.runner import run
+
     return run(make_node, arguments)
 
 
+def _main(module: str, arguments: Sequence[str] | None) -> int:
+    interrupts.end_at_once()
+    tune_environment()
+    interrupts.end_process(import_module(f"{__package__}.bags.{module}").main(arguments))
+
+
 if __name__ == "__main__":
-    main = {f.__name__: f for f in (panoramic_depth, pinhole_depth, panoptic_depth)}
+    EXECUTABLES = (panoramic_depth, pinhole_depth, panoptic_depth, bag_player, bag_recorder)
+    main = {function.__name__: function for function in EXECUTABLES}
     sys.exit(main[sys.argv.pop(1)]())

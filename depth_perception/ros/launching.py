@@ -15,11 +15,13 @@ from launch.actions import (
     OpaqueFunction,
     SetEnvironmentVariable,
 )
-from launch.conditions import IfCondition
+from launch.conditions import IfCondition, UnlessCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
+
+from .compat.large_messages import TUNE
 
 PACKAGE = "depth_perception"
 # Arguments that replace values of the parameter file, unless empty.
@@ -97,11 +99,13 @@ def tune_middleware() -> list[SetEnvironmentVariable]:
         "MALLOC_TRIM_THRESHOLD_": "4000000000",
         "OMP_WAIT_POLICY": "PASSIVE",  # up to 20 times faster beside other processes on few cores
     }
-    return [
+    set_here = [
         SetEnvironmentVariable(name, value, condition=wanted)
         for name, value in variables.items()
         if name not in os.environ  # settings of the user stay
     ]
+    unwanted = UnlessCondition(LaunchConfiguration("tune_dds"))  # the nodes do it themselves too
+    return [*set_here, SetEnvironmentVariable(TUNE, "0", condition=unwanted)]
 
 
 def start_node(executable: str, inputs: Mapping[str, str]) -> Callable[[LaunchContext], list[Node]]:

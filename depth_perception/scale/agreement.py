@@ -16,6 +16,7 @@ from .fits import FitError, FitModel, FitOptions, ScaleFit, fit_depth
 from .reference import Reference
 
 _SAMPLES = 600
+_BETTER, _ERRORS = 0.05, 3.0  # fraction, and standard errors, by which a rotation must be better
 _AXES = ("x (right)", "y (down)", "z (forward)")
 _LOOSE = FitOptions(
     min_inlier_ratio=0.02, min_spread_ratio=0.0, max_sigma_ratio=1e9, max_residual_ratio=1e9
@@ -46,8 +47,11 @@ def best_turn(
 ) -> tuple[float, str]:
     """Rotate the known depths by ``angle`` in both directions about each camera axis.
 
-    Each rotation has its own fit. With correct extrinsics all of them agree worse. Returns the
-    fraction that agrees after the best rotation, and that rotation in words, "" for none.
+    Each rotation has its own fit. With correct extrinsics all of them agree worse. A rotation only
+    counts if the points that it leaves in the image agree clearly better than the same points do
+    without it: points on easy surfaces, such as the ground, agree well after many rotations.
+    Returns the fraction that agrees after the best rotation, and that rotation in words, "" for
+    none.
     """
     camera, is_range = prediction.camera, prediction.kind is DepthKind.RANGE
     values = values_for(model, prediction)
@@ -55,6 +59,7 @@ def best_turn(
     row, column = known[:: max(1, len(known) // _SAMPLES)].unbind(-1)
     depth, seen = reference.depth_m[row, column], camera.rays(device=values.device)[row, column]
     range_m = depth if is_range else depth / seen[:, 2]
+    agrees = _agreeing(values[row, column], depth, prediction.valid[row, column], model, ratio)
     best = 0.0, ""
     for axis, turn in product(range(3), (-angle, angle)):
         points = (seen * range_m[:, None]) @ axis_rotation(axis, turn).to(seen).T
@@ -63,12 +68,23 @@ def best_turn(
         column, row = u[inside].long(), v[inside].long()
         valid = prediction.valid[row, column]
         depth = (range_m if is_range else points[:, 2])[inside][valid]
-        if depth.numel() < len(points) // 2:
+        if depth.numel() < max(1, len(points) // 2):
             continue  # mostly outside the image: nothing to compare
         share = _fitted_share(values[row, column][valid], depth, model, ratio)
-        if share > best[0]:
+        before = float(agrees[inside][valid].float().mean())
+        error = math.sqrt((share * (1 - share) + before * (1 - before)) / depth.numel())
+        if share > max(best[0], before + max(_BETTER, _ERRORS * error)):
             best = share, f"{math.degrees(turn):+.0f} degrees about {_AXES[axis]}"
     return best
+
+
+def _agreeing(x: Tensor, depth: Tensor, valid: Tensor, model: FitModel, ratio: float) -> Tensor:
+    """(N,) bool: known depths that agree with the best fit of the valid ones, however poor."""
+    try:
+        fit = fit_depth(x[valid], depth[valid], model, options=_LOOSE)
+    except FitError:
+        return torch.zeros_like(valid)
+    return valid & ((fit.depth_m(x) / depth - 1).abs() < ratio)
 
 
 def _fitted_share(x: Tensor, depth: Tensor, model: FitModel, ratio: float) -> float:

@@ -290,15 +290,14 @@ class ScaleRecovery:
     ) -> str:
         """A sentence if points agree better with the image when rotated; checked periodically."""
         options, (text, checked_s) = self.options, self._turns[kind]
-        if options.source is ScaleSource.POINTS and not (
-            image.stamp_s - checked_s < options.check_turns_s
-        ):
+        is_checked = options.source is ScaleSource.POINTS and math.isfinite(options.check_turns_s)
+        if is_checked and not (image.stamp_s - checked_s < options.check_turns_s):  # NaN: never yet
             share, ratio = share_of(), options.agree_ratio
             best, turn = best_turn(image.prediction, reference, image.model, ratio, options.turn)
             text = ""
             if best > max(share + _BETTER_TURNED, least):
                 text = (
-                    f"{best:.0%} of the points agree with the image when rotated by {turn}, but "
+                    f"{best:.0%} of the points agree with the image when turned by {turn}, but "
                     f"only {share:.0%} as they are: check the extrinsics"
                 )
             self._turns[kind] = text, image.stamp_s

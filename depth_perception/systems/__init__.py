@@ -24,6 +24,12 @@ from .system import Model, System
 from .weights import FetchError, fetch, find_weights, weights_folder, weights_path
 
 _LAZY = {
+    "panoptic": "PanopticEstimator",
+    "panoptic_options": "PanopticOptions",
+    "da3.estimator": "Da3Estimator",
+    "da3.options": "Da3Options",
+    "eomt.estimator": "EomtEstimator",
+    "eomt.options": "EomtOptions",
     "blindspot.estimator": "BlindSpotEstimator BlindSpotPinholeEstimator",
     "blindspot.options": "BlindSpotOptions BlindSpotPinholeOptions",
     "checkpoints": "CheckpointError",

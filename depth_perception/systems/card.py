@@ -30,10 +30,13 @@ class ModelCard:
         file_name: name of the weights file.
         hub_repo: Hugging Face repository that holds the file; None if there is none.
         home_page: where the authors link to the file, for models without ``hub_repo``.
+        linked_repo: Hugging Face repository that the authors link there; its files are fetched by
+            hand.
         embedded: the file is part of this package.
         antialias: images are low-pass filtered when they are downsampled to the network input.
             The published models never do this.
         finds_camera: it estimates the field of view where no camera is given.
+        needs_camera: its metres depend on the focal length of the given camera.
         hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
         reference_focal_px: focal length, in pixels of the network input, of the only camera that
             the model was trained with; metric depth is valid for this focal length. None where
@@ -41,6 +44,8 @@ class ModelCard:
         is_panoptic: panoptic segmentation: predictions have segments.
         has_depth: false for a model that returns segments only.
         notes: intended use and limitations.
+        heights: least and largest ``height`` for which the weights of the package were trained;
+            None if any will do.
         for_tests: a small size of an architecture, for tests and for training on little data;
             hidden from users.
     """
@@ -59,16 +64,19 @@ class ModelCard:
     file_name: str
     hub_repo: str | None = None
     home_page: str = ""
+    linked_repo: str = ""
     embedded: bool = False
     notes: str = ""
     patch_size: int = 14
     antialias: bool = False
     finds_camera: bool = False
+    needs_camera: bool = False
     hub_file: str = ""
     sky_above_m: float | None = None
     is_panoptic: bool = False
     has_depth: bool = True
     reference_focal_px: float | None = None
+    heights: tuple[int, int] | None = None
     for_tests: bool = False
 
     def __post_init__(self) -> None:
@@ -78,6 +86,17 @@ class ModelCard:
                 f"{self.camera!r}"
             )
 
+    def height_remark(self, height: int | None) -> str:
+        """A sentence if the model was not trained for this height of its input; else empty."""
+        if height is None or self.heights is None or self.heights[0] <= height <= self.heights[1]:
+            return ""
+        low, high = self.heights
+        trained = f"{low} rows" if low == high else f"{low} to {high} rows"
+        return (
+            f"{self.name} is trained for {trained} of its input only: depth with height {height} "
+            "is worse and has another scale; leave height unset"
+        )
+
     @property
     def source(self) -> str:
         """Location of the weights as text."""
@@ -86,8 +105,16 @@ class ModelCard:
         if self.hub_repo is not None:
             return f"huggingface.co/{self.hub_repo}: {self.hub_file or self.file_name}"
         if self.home_page:
-            return f"by hand: {self.file_name} through the links at {self.home_page}"
+            return f"by hand: {self.file_name} from {self.links}"
         return "none: architecture for tests"
+
+    @property
+    def links(self) -> str:
+        """Where the authors offer the file, for models without ``hub_repo``."""
+        if not self.linked_repo:
+            return f"the links at {self.home_page}"
+        page = f"https://huggingface.co/{self.linked_repo}/tree/main"
+        return f"{page} (linked at {self.home_page})"
 
     @property
     def is_metric(self) -> bool:
@@ -95,12 +122,43 @@ class ModelCard:
         return self.scale is ScaleKind.METRIC
 
 
+def paired_card(card: ModelCard, depth: ModelCard) -> ModelCard:
+    """The card of a panoptic model whose segments have the depth of another model.
+
+    Raises:
+        ValueError: the other model is not a metric depth model for pinhole images.
+    """
+    reason = ""
+    if depth.camera != "pinhole":
+        reason = "is for panoramas"
+    elif depth.is_panoptic:
+        reason = "is a panoptic model itself"
+    elif not depth.is_metric:
+        reason = "is not metric"
+    if reason:
+        raise ValueError(
+            f"depth_model {depth.name} {reason}: choose a metric depth model for pinhole images"
+        )
+    return replace(
+        card,
+        has_depth=True,
+        kind=depth.kind,
+        space=depth.space,
+        scale=depth.scale,
+        max_depth_m=depth.max_depth_m,
+        finds_camera=depth.finds_camera,
+        needs_camera=depth.needs_camera,
+    )
+
+
 def panels_card(card: ModelCard) -> ModelCard:
     """The card of a pinhole model that runs on panels of panoramas; ValueError if it cannot."""
     if card.camera != "pinhole":
         raise ValueError(f"{card.name} takes panoramas as they are: it needs no panels")
     if not card.has_depth:
-        raise ValueError(f"{card.name} returns segments alone: choose a model with depth")
+        raise ValueError(
+            f"{card.name} returns segments alone: name a depth_model, or choose a model with depth"
+        )
     if card.scale is ScaleKind.AFFINE_INVARIANT:
         raise ValueError(
             f"{card.name} returns values of unknown scale and shift, which panels cannot share:"

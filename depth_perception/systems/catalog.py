@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from ..options import nearest
 from .card import ModelCard
 from .options import EstimatorOptions
 from .system import Model, System
@@ -22,8 +23,8 @@ ENTRY_POINTS = "depth_perception.systems"
 
 # The folders beside this module, in the order of the catalogue.
 _FOLDERS = (
-    "panda", "depth_anything", "moge", "ppd", "scaledepth", "panopticdepth", "blindspot",
-    "omnidepth",
+    "panda", "panolite", "da360", "dap", "da2", "depth_anything", "da3", "moge", "ppd",
+    "scaledepth", "panopticdepth", "eomt", "blindspot", "omnidepth",
 )  # fmt: skip
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ def systems() -> Mapping[str, System]:
 
 
 def system_of(name: str) -> System:
-    """The system of a model; for an unknown model KeyError, which lists all names."""
+    """The system of a model; for an unknown model KeyError, which names the most similar one."""
     return _entry(name)[0]
 
 
@@ -88,7 +89,8 @@ def _entry(name: str) -> tuple[System, Model]:
         for entry in system.models:
             if entry.name == name:
                 return system, entry
-    raise KeyError(f"no model {name!r}; there are: {', '.join(card.name for card in models())}")
+    hint = nearest(name, (card.name for card in models()), "")
+    raise KeyError(f"no model {name!r}; {hint or '`depth-perception models --all` lists them'}")
 
 
 def _installed() -> Iterator[System]:

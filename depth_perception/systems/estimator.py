@@ -18,11 +18,13 @@ from ..geometry import Camera, Equirectangular, Pinhole
 from ..geometry.camera import same_aspect
 from ..layers import resize_map
 from ..layers.cpu_products import on_cpu
+from ..limits import ASPECT
 from ..options import Backend
-from ..prediction import Prediction
+from ..prediction import Prediction, ScaleKind
 from .card import ModelCard
 from .image_input import network_input, network_size
 from .options import ASSUMED_PINHOLE_FOV_DEG, EstimatorOptions, Seam
+from .sphere_part import SpherePart, is_full_sphere, part_of_sphere
 
 _log = logging.getLogger(__name__)
 
@@ -31,16 +33,19 @@ class Estimator(ABC):
     """A loaded model that turns images into predictions.
 
     Subclasses implement :meth:`_batch`, which predicts images of one size, and set
-    ``default_options``, which defines the options they take.
+    ``default_options``, which defines the options they take, and ``keeps_aspect``, whether the
+    network input has the aspect ratio of the image or, if false, that of its angles of view.
 
     Attributes:
         card: description of the model.
         network: the bare network, tensors in and tensors out.
         device: device of the network.
         options: options of the estimator.
+        remarks: reasons to doubt its results, one sentence each.
     """
 
     default_options: ClassVar[type[EstimatorOptions]] = EstimatorOptions
+    keeps_aspect: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -58,6 +63,7 @@ class Estimator(ABC):
         self._check_options(self.options)
         self._forward = self._forward_by(self.options.backend)
         self._has_warned = False
+        self.remarks: tuple[str, ...] = ()
 
     def with_options(self, **changes: object) -> Estimator:
         """An estimator that shares the networks and differs in some options.
@@ -75,7 +81,7 @@ class Estimator(ABC):
         return twin
 
     def _check_options(self, options: EstimatorOptions) -> None:
-        if self.card.camera != "equirectangular" and options.seam != "off":
+        if self.card.camera != "equirectangular" and options.seam not in ("auto", "off"):
             raise ValueError(
                 f"seam={options.seam!r} needs a panoramic model; {self.card.name} is a "
                 f"{self.card.camera} model"
@@ -149,20 +155,38 @@ class Estimator(ABC):
 
     def _seam_of(self, camera: Camera) -> Seam:
         wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
-        return self.options.seam if wraps else "off"
+        if not wraps:
+            return "off"
+        return "circular" if self.options.seam == "auto" else self.options.seam
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
         """Size (height, width) of the network input for images of a camera.
 
-        A partial panorama is sampled as densely as a full one.
+        Of a partial panorama it is the part of the full sphere that the image covers.
         """
+        if (part := self._part_of_sphere(camera)) is not None:
+            return part.rows, part.columns
         height = self.options.height or self.card.default_height
+        columns = 2 * height if isinstance(camera, Equirectangular) else height
+        patch = self.card.patch_size
+        if self.keeps_aspect:
+            return network_size(camera.height, camera.width, height, columns, multiple=patch)
         rows = columns = height
         if isinstance(camera, Equirectangular):
             rows = max(1, round(height * camera.vertical_fov / math.pi))
             columns = max(1, round(height * camera.horizontal_fov / math.pi))
-        patch = self.card.patch_size
-        return network_size(camera.height, camera.width, rows, columns, multiple=patch)
+        return network_size(rows, columns, rows, columns, multiple=patch)
+
+    def _part_of_sphere(self, camera: Camera) -> SpherePart | None:
+        """Where a partial panorama lies in the network input; None for a full one, and for networks
+        that take the angles of view of an image."""
+        is_panorama = self.keeps_aspect and isinstance(camera, Equirectangular)
+        if not is_panorama or is_full_sphere(camera):
+            return None
+        height = self.options.height or self.card.default_height
+        return part_of_sphere(
+            camera, *network_size(1, 2, height, 2 * height, multiple=self.card.patch_size)
+        )
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real image is not slower."""
@@ -191,12 +215,16 @@ class Estimator(ABC):
         return image.to(self.device, non_blocking=True)
 
     def _camera_of(self, camera: Camera | None, height: int, width: int) -> Camera:
+        if self.card.camera == "pinhole":
+            ratio = max(height, width) / min(height, width)
+            ASPECT.check(ratio, f"the image is {width} x {height} (width x height)")
         if camera is not None:
             return self._checked(camera, height, width)
         if self.card.camera == "pinhole":
             if not self._has_warned:
                 _log.warning(
-                    "no camera given: points will assume a horizontal field of view of %g degrees",
+                    "no camera given: %s will assume a horizontal field of view of %g degrees",
+                    "metres" if self.card.needs_camera else "points",
                     ASSUMED_PINHOLE_FOV_DEG,
                 )
                 self._has_warned = True
@@ -231,13 +259,18 @@ class DenseEstimator(Estimator):
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
     ) -> tuple[Prediction, ...]:
         cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
-        sizes = {(self.input_size(c), self._seam_of(c)) for c in cameras}
-        if len(sizes) > 1:
+        views = [
+            (self.input_size(c), self._seam_of(c), self._part_of_sphere(c), self._view(c))
+            for c in cameras
+        ]
+        size, seam, part, view = views[0]
+        if any(other != views[0] for other in views):
             raise ValueError("cameras of a batch must show the same angles of view")
-        size, seam = sizes.pop()
         with torch.inference_mode():
             inputs = [self._network_input(pixels, size, seam != "off") for pixels in images]
-            values = self._infer(torch.cat(inputs), seam)
+            whole = torch.cat(inputs)
+            values = self._infer(whole if part is None else part.fill(whole), seam, **view)
+            values = values if part is None else part.cut(values)
             if self.options.output_size == "input":
                 values = resize_map(
                     values,
@@ -248,19 +281,35 @@ class DenseEstimator(Estimator):
             else:
                 cameras = [camera.resize(*size) for camera in cameras]
         # tensors that autograd and in-place operations accept
+        facts = {} if part is None else self._facts_of_part(part)
         return tuple(
-            self._predicted(one, self._is_valid(one), camera)
-            for one, camera in zip(values[:, 0].clone(), cameras, strict=True)
+            self._predicted(one, self._valid(maps), camera, **facts)
+            for one, maps, camera in zip(values[:, 0].clone(), values, cameras, strict=True)
         )
 
-    def _infer(self, images: Tensor, seam: Seam) -> Tensor:
-        """Values (B, 1, h, w) float32 of normalised images (B, 3, h, w)."""
+    def _facts_of_part(self, part: SpherePart) -> dict[str, Any]:
+        """What a prediction of a partial panorama says about itself: its metres are unreliable."""
+        if not self.card.is_metric or part.is_enough:
+            return {}
+        return {
+            "scale": ScaleKind.SCALE_INVARIANT,
+            "note": f"the image shows {part.rows} of {part.height} rows and {part.columns} of "
+            f"{part.width} columns of the sphere, and {self.card.name} is trained on full "
+            "panoramas: its depth holds up to a factor, recover the metric scale",
+        }
+
+    def _view(self, camera: Camera) -> dict[str, Any]:
+        """Arguments of the network that depend on the camera."""
+        return {}
+
+    def _infer(self, images: Tensor, seam: Seam, **view: Any) -> Tensor:
+        """Values (B, C, h, w) float32 of normalised images (B, 3, h, w); see :meth:`_run`."""
         half_turn = images.shape[-1] // 2
         if seam == "blend":
             images = torch.cat((images, images.roll(half_turn, -1)))
         if self.options.flip:
             images = torch.cat((images, images.flip(-1)))
-        values = self._run(images, seam == "circular").float()
+        values = self._run(images, seam == "circular", **view).float()
         if self.options.flip:
             plain, mirrored = values.chunk(2)
             values = self._merged(plain, mirrored.flip(-1))
@@ -274,13 +323,18 @@ class DenseEstimator(Estimator):
         """Input (1, 3, *size) of pixels (H, W, 3) uint8; ``circular`` where the borders meet."""
         return network_input(pixels, size, antialias=self.card.antialias)
 
-    def _run(self, images: Tensor, circular: bool) -> Tensor:
-        """Values (B, 1, h, w) of images (B, 3, h, w)."""
-        return self._forward(images, circular=circular)
+    def _run(self, images: Tensor, circular: bool, **view: Any) -> Tensor:
+        """Values (B, C, h, w) of images (B, 3, h, w); the first channel is that of the prediction,
+        others are for :meth:`_valid`."""
+        return self._forward(images, circular=circular, **view)
 
     def _merged(self, plain: Tensor, mirrored: Tensor) -> Tensor:
         """Merge the values of the image with those of the mirrored image, mirrored back."""
         return (plain + mirrored) / 2
+
+    def _valid(self, maps: Tensor) -> Tensor:
+        """(H, W) bool of all channels (C, H, W) of one image at the size of the prediction."""
+        return self._is_valid(maps[0])
 
     def _is_valid(self, values: Tensor) -> Tensor:
         return values < (self.card.sky_above_m or math.inf)

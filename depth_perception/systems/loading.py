@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from .catalog import model, options_of, system_of
 from .checkpoints import CheckpointError, read_metadata, save_checkpoint
 from .estimator import Estimator
 from .weights import find_weights
+
+_log = logging.getLogger(__name__)
 
 
 def build_network(name: str, **overrides: Any) -> nn.Module:
@@ -108,7 +111,11 @@ def load(
         given = {k: v for k, v in options.items() if not (k == "height" and v is None)}
         chosen = kind(**{**stored, **given})  # type: ignore[arg-type]
     warn_if_slow(chosen.precision, device.type)
-    return system.load(entry, path, device, chosen)
+    estimator = system.load(entry, path, device, chosen)
+    if checkpoint is None and (remark := entry.card.height_remark(chosen.height)):
+        estimator.remarks = (remark,)
+        _log.warning("%s", remark)
+    return estimator
 
 
 def stored_options(name: str, checkpoint: Path) -> dict[str, object]:

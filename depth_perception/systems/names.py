@@ -31,6 +31,22 @@ class NameRule:
         return official + name[match.end() :]
 
 
+def dpt_rules(ours: str, official: str) -> tuple[NameRule, ...]:
+    """The rules of a :class:`~depth_perception.layers.DptHead` named ``ours``, whose name in
+    files of the Depth Anything family is ``official``."""
+    return (
+        NameRule(f"{ours}.project", f"{official}.projects"),
+        NameRule(f"{ours}.rescale", f"{official}.resize_layers"),
+        NameRule(f"{ours}.reduce.{{0}}", f"{official}.scratch.layer{{1}}_rn"),
+        NameRule(f"{ours}.fuse.{{0}}.skip", f"{ours}.fuse.{{0}}.resConfUnit1"),
+        NameRule(f"{ours}.fuse.{{0}}.refine", f"{ours}.fuse.{{0}}.resConfUnit2"),
+        NameRule(f"{ours}.fuse.{{0}}.out", f"{ours}.fuse.{{0}}.out_conv"),
+        NameRule(f"{ours}.fuse.{{0}}", f"{official}.scratch.refinenet{{1}}"),
+        NameRule(f"{ours}.neck", f"{official}.scratch.output_conv1"),
+        NameRule(f"{ours}.out", f"{official}.scratch.output_conv2"),
+    )
+
+
 def official_names(names: Iterable[str], rules: Iterable[NameRule], prefix: str) -> dict[str, str]:
     """Map each of our ``names`` to its official name: all rules in order, then the prefix.
 

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 
 from ..options import Backend, Precision, check_options, model_option, option
 
-Seam = Literal["off", "circular", "blend"]
+Seam = Literal["auto", "off", "circular", "blend"]
 OutputSize = Literal["network", "input"]
 
 ASSUMED_PINHOLE_FOV_DEG = 55.0
@@ -49,10 +49,11 @@ class EstimatorOptions:
         choices=get_args(Backend),
     )
     seam: Seam = model_option(
-        "off",
+        "auto",
         "How the left/right seam of a full-turn panorama is handled: off (as in the original "
-        "models), circular (padding across the seam, at no cost) or blend (blended with a run on "
-        "the image turned by 180 degrees, at twice the cost). Pinhole models have no seam.",
+        "models), circular (padding across the seam, at no cost), auto (circular), or blend "
+        "(blended with a run on the image turned by 180 degrees, at twice the cost). Pinhole "
+        "models have no seam.",
         choices=get_args(Seam),
     )
     flip: bool = model_option(
@@ -77,7 +78,8 @@ class EstimatorOptions:
             value = getattr(self, item.name)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{item.name} must be finite, got {value}")
-            if item.name in self.lacks and value != item.default:
+            is_neutral = (item.name, value) == ("seam", "off")
+            if item.name in self.lacks and value != item.default and not is_neutral:
                 instead = self.lacks[item.name]
                 raise ValueError(
                     f"{item.name}={value!r} is not an option of this model"

@@ -106,10 +106,12 @@ class System:
         """The network with the parameters of a file; see :func:`.loading.load_network`."""
         import torch
 
-        from .checkpoints import load_strictly
+        from .checkpoints import load_strictly, without_prefix
 
         state = self.read(model, path)
         with torch.device("meta"):
+            if len({name.partition(".")[0] for name in state}) == 1:
+                state = without_prefix(state, self.build(model).official_names().values())
             network = self.build_for(model, state)
         state = self.entries(state, network)
         network.to_empty(device=device)
@@ -127,7 +129,15 @@ class System:
     ) -> Estimator:
         """The estimator of a model with the parameters of a file."""
         network = self.load_network(model, checkpoint, device)
-        return self.estimator_class(model)(model.card, network, device=device, options=options)
+        parts = self.parts(model, device, options)
+        made = self.estimator_class(model)
+        return made(model.card, network, device=device, options=options, **parts)
+
+    def parts(
+        self, model: Model, device: torch.device, options: EstimatorOptions
+    ) -> dict[str, Any]:
+        """Further arguments of the estimator, such as other models that the options name."""
+        return {}
 
     def _imported(self, path: str) -> Any:
         module, _, name = path.rpartition(".")

@@ -138,7 +138,7 @@ def _by_hand(model: ModelCard, path: Path) -> str:
         hub_file = model.hub_file or model.file_name
         origin = f"https://huggingface.co/{model.hub_repo}/resolve/main/{hub_file}"
     elif model.home_page:
-        origin = f"the links at {model.home_page}"
+        origin = model.links
     else:
         return f"{model.name} has no released weights: give a checkpoint of your own"
     wanted = model.hub_file or model.file_name

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import yaml
 
+from ..options import nearest as nearest_name
+from ..systems.weights import weights_folder
 from .strict_mapping import RecipeError, from_mapping, nearest
 
 
@@ -247,9 +249,9 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     elif Path(name).is_file():
         content = Path(name).read_bytes()
     else:
-        raise RecipeError(
-            f"no recipe {name!r}: give a YAML file or one of {', '.join(packaged_recipes())}"
-        )
+        known = packaged_recipes()
+        hint = nearest_name(name, known, f"give a YAML file or one of {', '.join(known)}")
+        raise RecipeError(f"no recipe {name!r}: {hint}")
     try:
         mapping = yaml.safe_load(content)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -260,7 +262,17 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         task = mapping.get("task", DEFAULT_TASK)
         if isinstance(task, str) and task in _FORMER_TASKS:
             mapping["task"] = task = _FORMER_TASKS[task]
+        _find_fetched(mapping.get("model"))
     return from_mapping(task_module(task).RECIPE, mapping)
+
+
+def _find_fetched(model: Any) -> None:
+    """Let the name of a weights file that is not here mean the one that was fetched."""
+    name = model.get("checkpoint") if isinstance(model, dict) else None
+    if isinstance(name, str) and not Path(name).exists():
+        fetched = weights_folder() / name
+        if fetched.is_file():
+            model["checkpoint"] = str(fetched)
 
 
 def _overridden(mapping: Any, overrides: Sequence[str]) -> Any:

@@ -97,7 +97,7 @@ class Snapshots(lightning.Callback):
             trainer.save_checkpoint(checkpoint, weights_only=False)  # takes part, writes nothing
             return
         with replacing(checkpoint) as path:
-            trainer.save_checkpoint(path, weights_only=False)
+            trainer.save_checkpoint(path, weights_only=False)  # the optimiser too
         self._export(pl_module, "last", trainer.global_step)
 
     on_train_end = _save_last

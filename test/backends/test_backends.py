@@ -107,9 +107,14 @@ def test_the_embedded_model_by_its_option(backend: str, folder: Path) -> None:
     ("model", "shape", "arguments"),
     [
         ("panda-tiny", (1, 3, 56, 112), {"circular": False}),
+        ("da360-tiny", (1, 3, 56, 112), {"circular": True}),
+        ("dap-tiny", (1, 3, 64, 128), {"circular": False}),
+        ("da2-tiny", (1, 3, 56, 112), {"circular": False}),
         ("moge-2-tiny", (1, 3, 60, 80), {"num_tokens": 100, "network_size": False}),
         ("scaledepth-tiny", (2, 3, 64, 96), {}),
         ("panopticdepth-tiny", (1, 3, 128, 128), {}),
+        ("da3-tiny", (1, 3, 56, 84), {}),
+        ("eomt-tiny", (1, 3, 160, 160), {}),
     ],
 )
 def test_other_networks_are_equal(

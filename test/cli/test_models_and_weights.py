@@ -42,6 +42,7 @@ def test_metres_without_a_limit_are_metres(capsys: pytest.CaptureFixture[str]) -
     assert "range, m " in rows["blindspot-vgg"]
     assert "relative depth" in rows["panda-small"]
     assert "range, up to 8 m" in rows["omnidepth-rectnet"]
+    assert "range up to a factor" in rows["da360-small"]
 
 
 def test_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,19 @@ def test_sheet_folder_and_bag(tmp_path: Path) -> None:
         assert reader.message_count == 2 * 4 + 1
 
 
+def test_sheets_show_the_options_of_folders(tmp_path: Path) -> None:
+    common = ["--kind", "lawn:1,road:1", "--count", "1", "--seed", "3", "--height", "16"]
+    given = ["--tilt-deg", "5", "--camera-heights-m", "0.3", "0.5", "--rig", "1", "--camera", "1"]
+    sheet, folder = tmp_path / "sheet.png", tmp_path / "set"
+    more = ["--frames-per-world", "1"]
+    assert main(["worlds", "folder", str(folder), *common, *given, *more]) == 0
+    assert main(["worlds", "sheet", str(sheet), *common, *given, *more, "--columns", "1"]) == 0
+    shown = cv2.imread(str(sheet))[:, :32]
+    (written,) = folder.glob("frames/*_rgb.png")
+    assert (shown == cv2.imread(str(written))).all()
+    assert 0.3 <= WorldFolder(folder).frames[0]["camera_height_m"] <= 0.5
+
+
 def test_streets_in_the_layout_of_cityscapes_dvps(tmp_path: Path) -> None:
     size = ["--height", "12", "--width", "24", "--fov", "60"]
     args = ["worlds", "dvps", str(tmp_path), "--seed", "3", "--count", "2", "--frames", "2"]

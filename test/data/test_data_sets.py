@@ -25,8 +25,8 @@ STEP_M = {
 }  # fmt: skip
 """Quantisation of the files; float32 where it is not said."""
 JPEG = ("matterport3d", "nyu-folders", "sunrgbd", "vkitti2", "hypersim", "hypersim-list",
-        "scannet", *PANORAMA_IMAGES)  # fmt: skip
-WITHOUT_DEPTH = ("cityscapes", *PANORAMA_IMAGES)
+        "scannet", "coco-panoptic", *PANORAMA_IMAGES)  # fmt: skip
+WITHOUT_DEPTH = ("cityscapes", "coco-panoptic", *PANORAMA_IMAGES)
 
 
 @pytest.fixture(scope="module")

@@ -153,3 +153,14 @@ def test_nothing_to_compare_is_an_error() -> None:
         depth_metrics(torch.empty(0), torch.empty(0))
     with pytest.raises(ValueError, match="no image"):
         mean_of([])
+
+
+def test_scale_and_shift_of_a_nearly_constant_prediction() -> None:
+    torch.manual_seed(0)
+    pred = (100 + 1e-4 * torch.rand(1, 1, 64, 128, dtype=torch.float64)).float()
+    target = 3 * (pred.double() - 100) + 2
+    scale, _ = scale_and_shift(target, pred.double(), torch.ones_like(pred, dtype=torch.bool))
+    torch.testing.assert_close(scale, torch.full_like(scale, 3), atol=0, rtol=1e-5)
+    scale, shift = scale_and_shift(target.float(), pred, torch.ones_like(pred, dtype=torch.bool))
+    torch.testing.assert_close(scale, torch.full_like(scale, 3), atol=0, rtol=2e-3)
+    assert scale.dtype == shift.dtype == torch.float32

@@ -31,8 +31,12 @@ def test_a_short_drive_makes_a_table_and_keeps_its_frames(tmp_path: Path) -> Non
     kept = sorted((tmp_path / "cache").rglob("*.pt"))
     stamps = [path.stat().st_mtime_ns for path in kept]
     assert len(kept) == 3
-    assert main(command) == 0
+    assert main([*command, "--lacks", "scale"]) == 0
     assert [path.stat().st_mtime_ns for path in kept] == stamps
+    one_unknown = {r["way"]: r for r in json.loads((tmp_path / "a.json").read_text())["rows"]}
+    assert one_unknown["points"]["metric"] == 1.0
+    assert one_unknown["points"]["jitter_mean"] <= 0.01
+    assert one_unknown["points"]["abs_rel"] < 1.1 * rows["points"]["abs_rel"]
 
 
 def test_wrong_arguments_are_named(capsys: pytest.CaptureFixture[str]) -> None:

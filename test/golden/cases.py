@@ -141,9 +141,9 @@ class Case:
     def state(self, names: Mapping[str, Any] | None = None) -> dict[str, Tensor]:
         """The parameters that the original ran with, by official name."""
         state = fill_manifest(names or self.manifest(), self.entry["fill_seed"])
-        for name, factor in self.entry.get("overrides", {}).items():
+        for name, change in self.entry.get("overrides", {}).items():
             if name in state:
-                state[name] = state[name] * factor
+                state[name] = _changed(state[name], change)
         for name, value in self.entry.get("constants", {}).items():
             if name in state:
                 state[name] = torch.full_like(state[name], value)
@@ -201,6 +201,14 @@ class Case:
         stated = self.entry.get("tolerance")
         inputs = stated if isinstance(stated, dict) else {}
         return [n for n in self.arrays if n not in self.read and inputs.get(n) != "input"]
+
+
+def _changed(values: Tensor, change: float | Mapping[str, float]) -> Tensor:
+    """Values times a number, or as ``mul``, ``add`` and ``value`` say."""
+    change = change if isinstance(change, Mapping) else {"mul": change}
+    if "value" in change:
+        return torch.full_like(values, change["value"])
+    return values * change.get("mul", 1.0) + change.get("add", 0.0)
 
 
 # The files of these cases hold the same numbers, so that only one of them is kept here.

@@ -133,7 +133,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER",
                         help="folder with a cases.json, or with such folders in it; "
                         "default: all cases of this repository")  # fmt: skip
-    parser.add_argument("--system", help="system of the cases; default: the folder's name")
+    parser.add_argument("--system", help="run only this system; for other folders: the system "
+                        "of their cases, by default the folder's name")  # fmt: skip
     parser.add_argument("--case", action="append", default=[], metavar="NAME",
                         help="run only this case; may be given several times")  # fmt: skip
     parser.add_argument("--slow", action=argparse.BooleanOptionalAction,
@@ -145,6 +146,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.folders:
         places = [place for folder in options.folders for place in folders_with_cases(folder)]
         cases = [case for place in places for case in read_cases(place, options.system)]
+    elif options.system:
+        cases = [case for case in cases if case.system == options.system]
     if missing := set(options.case) - {case.name for case in cases}:
         parser.error(f"no case {', '.join(sorted(missing))}")
     slow = bool(options.folders) if options.slow is None else options.slow

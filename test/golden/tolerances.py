@@ -80,7 +80,14 @@ BOXES = "boxes follow the masks, of which single pixels may differ"
 # half a unit in its last place. The original lies within 0.0012 of our float64, so nearer to it
 # than our float32 does. Norms that the depth loss does not reach agree to 0.00002.
 LOG_DEPTH = "thrice the room: float32 has few digits left in the logarithm of depth near 0"
+TWO_LEVELS = "cases.json: 2 levels in 0.5 % (da2: 1 %) of the pixels"
+NOT_A_NUMBER = "cases.json: NaN equals NaN"
 PIXELS = "pixel_rule of cases.json: 0.1 % of the pixels of integer maps may differ"
+
+SOLVER = "cases.json: the search of the original stops early; another differs by about 1e-3"
+GREY_STEP = "cases.json: versions of OpenCV differ by one grey level in single pixels"
+DRAWN = "cases.json: 3 %, as the original draws the pixels of the quantile at random"
+_STEP = {"share": 0.001, "limit": 0.0176, "reason": GREY_STEP}
 
 # (system, kind of case, pattern of arrays) -> what replaces the stated tolerance.
 EXCEPTIONS: dict[tuple[str, str, str], Mapping[str, Any]] = {
@@ -108,6 +115,18 @@ EXCEPTIONS: dict[tuple[str, str, str], Mapping[str, Any]] = {
         "reason": "gradients: the tolerance of their norms, of the largest",
     },
     ("panda", "student", "*_bias_after_step"): {"atol": 1e-6, "reason": UNSAID},
+    ("da360", "run_image", "resized_rgb"): {"atol": 1, "reason": LEVEL},
+    ("da360", "run_image", "color_bgr"): {"share": 0.005, "limit": 2, "reason": TWO_LEVELS},
+    ("da360", "false colours", "*"): {"atol": 1, "reason": LEVEL},
+    ("dap", "run_image", "gray"): {"share": 0.005, "limit": 1, "reason": LEVEL},
+    ("dap", "data sets", "deep360_gt_depth"): {
+        "share": 0.005,
+        "limit": 2e-5,
+        "reason": "the original reads Cassini's maps at float32 places, which shows at edges",
+    },
+    ("dap", "data sets", "*"): {"equal_nan": True, "reason": NOT_A_NUMBER},
+    ("dap", "cloud", "cube_rgb_*"): {"atol": 2, "reason": "cases.json: 2 levels"},
+    ("da2", "run_image", "*_rgb"): {"share": 0.01, "limit": 2, "reason": TWO_LEVELS},
     ("scaledepth", "data pipeline", "depth*"): {"atol": 1e-6, "rtol": 1e-6, "reason": EXACT},
     ("blindspot", "VGG evaluation", "in_network_input"): {"atol": 0, "rtol": 0, "reason": EXACT},
     ("blindspot", "VGG evaluation", "out_scaled_disp"): {"rtol": 1e-4, "reason": NOTE},
@@ -134,6 +153,26 @@ EXCEPTIONS: dict[tuple[str, str, str], Mapping[str, Any]] = {
     },
     ("panopticdepth", "inference", "inst_boxes:*"): {"share": 0.05, "reason": BOXES},
     ("panopticdepth", "post-processing", "*.inst_boxes:*"): {"share": 0.05, "reason": BOXES},
+    **{
+        ("moge3", "run_image", array): {"rtol": 2e-3, "reason": SOLVER}
+        for array in ("depth", "points", "intrinsics")
+    },
+    ("eomt", "resizing", "*_padded"): {"atol": 1, "reason": LEVEL},
+    ("eomt", "run_image", "padded"): {"atol": 1, "reason": LEVEL},
+    ("eomt", "panoptic quality", "iou_sum"): {"rtol": 1e-6, "reason": "sums of float32 there"},
+    ("eomt", "panoptic quality", "pq_sq_rq"): {"rtol": 1e-6, "reason": "sums of float32 there"},
+    ("da3", "preprocessing", "*_x"): _STEP,
+    ("da3", "run_image", "x"): _STEP,
+    ("da3", "network", "depth:drawn at random"): {"rtol": 0.03, "reason": DRAWN},
+    ("da3", "run_image", "metres_original_seed0:drawn at random"): {
+        "rtol": 0.03,
+        "reason": DRAWN,
+    },
+    ("da3", "run_image", "metres_original_seed0:ground"): {
+        "atol": 1e-4,
+        "rtol": 1e-4,
+        "reason": "cases.json: as `metres`",
+    },
     **{
         ("panopticdepth", "training step", f"gradnorm.{part}"): {
             "atol": 3e-4,

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rosbags.rosbag1 import Writer as Ros1Writer
+from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from depth_perception.io.bag_reader import Bag as Reader
 from depth_perception.io.bags import (
     BagReadError,
     DepthBagWriter,
@@ -95,7 +102,145 @@ def test_bag_without_pictures(image_bag: Bag) -> None:
         choose_image_topic(bag)
 
 
+def test_unfinished_mcap_is_read_up_to_its_cut(image_bag: Bag) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 40, 80, 3), dtype=np.uint8)
+    bag = image_bag("bag", {"/image": list(enumerate(pictures, 1))})
+    file = next(bag.glob("*.mcap"))
+    content = file.read_bytes()
+    counts = []
+    for keep in (0.3, 0.6, 0.9, 0.99):
+        file.write_bytes(content[: int(len(content) * keep)])
+        for path in (bag, file):
+            frames = list(read_frames(path, choose_image_topic(path).name))
+            for frame in frames:
+                np.testing.assert_array_equal(frame.image(), pictures[frame.stamp_ns - 1])
+        counts.append(len(frames))
+    assert counts == sorted(counts)
+    assert counts[0] >= 2
+    assert counts[-1] >= 8
+    with Reader(file) as reader:
+        assert "unfinished" in reader.remark
+    (bag / "metadata.yaml").write_bytes(b"")  # the recorder did not come to write it
+    assert len(list(read_frames(bag, "/image"))) == counts[-1]
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd", ""])
+def test_foreign_channels_odd_quality_and_cut_chunks(tmp_path: Path, compression: str) -> None:
+    def record(kind: int, body: bytes) -> bytes:
+        return bytes([kind]) + len(body).to_bytes(8, "little") + body
+
+    def text(value: str | bytes) -> bytes:
+        value = value.encode() if isinstance(value, str) else value
+        return len(value).to_bytes(4, "little") + value
+
+    def number(value: int, size: int = 2) -> bytes:
+        return value.to_bytes(size, "little")
+
+    qos = text("offered_qos_profiles") + text("{[ no yaml")
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    message = compressed("png", cv2.imencode(".png", PICTURE[..., ::-1])[1].tobytes(), 7)
+    cdr = bytes(store.serialize_cdr(message, message.__msgtype__))
+    head = record(1, text("") + text("somebody"))  # no profile
+    kinds = record(3, number(1) + text("Status") + text("jsonschema") + text("{}"))
+    kinds += record(3, number(2) + text("sensor_msgs/msg/CompressedImage") + text("ros2msg") * 2)
+    kinds += record(4, number(1) + number(1) + text("/status") + text("json") + text(""))
+    kinds += record(4, number(2) + number(2) + text("/image") + text("cdr") + text(qos))
+    stamps = number(0, 4) + number(5, 8) + number(5, 8)
+    messages = record(5, number(1) + stamps + b"{}") + record(5, number(2) + stamps + cdr)
+    plain = kinds + messages * 3
+    packed = plain
+    if compression == "lz4":
+        packed = pytest.importorskip("lz4.frame").compress(plain)
+    elif compression:
+        packed = pytest.importorskip("backports.zstd").compress(plain)
+    chunk = number(0, 8) * 2 + number(len(plain), 8) + number(0, 4) + text(compression)
+    whole = record(6, chunk + len(packed).to_bytes(8, "little") + packed)
+    path = tmp_path / "mixed.mcap"
+    magic = b"\x89MCAP0\r\n"
+    path.write_bytes(magic + head + whole + record(15, bytes(4)) + record(2, bytes(20)) + magic)
+    assert choose_image_topic(path).name == "/image"
+    frames = list(read_frames(path, "/image"))
+    assert [frame.stamp_ns for frame in frames] == [7_000_000_000] * 3
+    np.testing.assert_array_equal(frames[2].image(), PICTURE)
+    path.write_bytes((magic + head + whole + whole)[:-20])
+    assert len(list(read_frames(path, "/image"))) == (3 if compression else 5)
+
+
+def test_edited_quality_of_service_does_not_hide_messages(image_bag: Bag) -> None:
+    bag = image_bag("bag", {"/image": [(1, PICTURE)]})
+    info = yaml.safe_load((bag / "metadata.yaml").read_text())
+    topics = info["rosbag2_bagfile_information"]["topics_with_message_count"]
+    topics[0]["topic_metadata"]["offered_qos_profiles"] = "- history: keep_all\n  depth: x"
+    (bag / "metadata.yaml").write_text(yaml.safe_dump(info))
+    assert len(list(read_frames(bag, choose_image_topic(bag).name))) == 1
+
+
+def test_ros1_bag_is_read(tmp_path: Path) -> None:
+    store = get_typestore(Stores.ROS1_NOETIC)
+    kinds = store.types
+    time = kinds["builtin_interfaces/msg/Time"](3, 4)
+    header = kinds["std_msgs/msg/Header"](0, time, "front")
+    image = kinds["sensor_msgs/msg/Image"](header, 4, 8, "rgb8", 0, 24, PICTURE.reshape(-1))
+    path = tmp_path / "old.bag"
+    with Ros1Writer(path) as writer:
+        connection = writer.add_connection("/image", image.__msgtype__, typestore=store)
+        writer.write(connection, 5, store.serialize_ros1(image, image.__msgtype__))
+    assert is_bag(path)
+    (frame,) = read_frames(path, choose_image_topic(path).name)
+    assert (frame.stamp_ns, frame.frame_id) == (3_000_000_004, "front")
+    np.testing.assert_array_equal(frame.image(), PICTURE)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(BagReadError, match="rosbag reindex"):
+        choose_image_topic(path)
+
+
+def test_depth_and_empty_topics_are_no_images(image_bag: Bag) -> None:
+    depth = np.ones((4, 8), np.float32)
+    bag = image_bag("bag", {"/depth": [(1, depth)], "/image": [(1, PICTURE)]})
+    with pytest.raises(BagReadError, match=r"/depth of .* holds depth \(32FC1\)"):
+        choose_image_topic(bag, "/depth")
+    empty = image_bag("empty", {"/image": []}, kind="sensor_msgs/msg/Image")
+    with pytest.raises(BagReadError, match="has no images on /image"):
+        choose_image_topic(empty, "/image")
+
+
+def test_folder_of_bags_names_them(tmp_path: Path, image_bag: Bag) -> None:
+    bag = image_bag("bags/one", {"/image": [(1, PICTURE)]})
+    with pytest.raises(BagReadError, match=rf"is not a bag, but holds bags: {bag}"):
+        choose_image_topic(bag.parent)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(place=st.floats(0, 1), junk=st.binary(min_size=1, max_size=40), cut=st.booleans())
 @pytest.mark.parametrize("storage", ["MCAP", "SQLITE3"])
+def test_damaged_bytes_give_frames_or_one_error(
+    tmp_path_factory: pytest.TempPathFactory, storage: str, place: float, junk: bytes, cut: bool
+) -> None:
+    if storage not in _whole:
+        path = tmp_path_factory.mktemp("bag") / "bag"
+        with Writer(path, version=9, storage_plugin=StoragePlugin[storage]) as writer:
+            store = get_typestore(Stores.ROS2_HUMBLE)
+            kind = "sensor_msgs/msg/CompressedImage"
+            connection = writer.add_connection("/image", kind, typestore=store)
+            for second in range(3):
+                raw = store.serialize_cdr(compressed("png", b"x" * 50, second), kind)
+                writer.write(connection, second, raw)
+        _whole[storage] = next(p for p in path.iterdir() if p.suffix != ".yaml").read_bytes()
+    content = bytearray(_whole[storage])
+    start = int(place * len(content))
+    content[start : start + len(junk)] = b"" if cut else junk
+    path = tmp_path_factory.mktemp("damaged") / f"bag.{'mcap' if storage == 'MCAP' else 'db3'}"
+    path.write_bytes(content)
+    with suppress(BagReadError):
+        for frame in read_frames(path, choose_image_topic(path).name):
+            with suppress(EncodingError):
+                frame.image()
+
+
+_whole: dict[str, bytes] = {}
+
+
+@pytest.mark.parametrize("storage", ["SQLITE3"])
 @pytest.mark.parametrize("keep", [0.0, 0.02, 0.5, 0.95])
 def test_truncated_bag_is_one_clear_error(image_bag: Bag, storage: str, keep: float) -> None:
     bag = image_bag("bag", {"/image": [(i, PICTURE.repeat(50, 0)) for i in range(9)]}, storage)

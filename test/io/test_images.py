@@ -104,7 +104,7 @@ def test_damaged_files_are_refused(tmp_path, content):
 def test_missing_empty_and_folder_are_refused(tmp_path):
     with pytest.raises(ImageReadError, match="No such file"):
         read_image(tmp_path / "missing.png")
-    with pytest.raises(ImageReadError, match="directory"):
+    with pytest.raises(ImageReadError, match="is a folder"):
         read_image(tmp_path)
     (tmp_path / "empty.png").touch()
     with pytest.raises(ImageReadError, match="is empty"):

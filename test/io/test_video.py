@@ -80,7 +80,7 @@ def test_the_file_appears_only_when_whole(tmp_path):
 
 
 def test_what_is_no_video_is_refused(tmp_path):
-    with pytest.raises(VideoReadError, match="no such file"):
+    with pytest.raises(VideoReadError, match="No such file"):
         VideoReader(tmp_path / "missing.mp4")
     (tmp_path / "bad.mp4").write_bytes(b"no video at all")
     with pytest.raises(VideoReadError, match="not a readable video"):
@@ -104,3 +104,52 @@ def test_other_programs_read_the_colours_right(tmp_path):
     write(tmp_path / "v.mp4", red_ramp(3))
     _, bgr = cv2.VideoCapture(str(tmp_path / "v.mp4")).read()
     assert bgr[..., 0].mean() < 8 < bgr[..., 2].mean()
+
+
+def test_times_of_every_frame_are_kept(tmp_path):
+    """Phones and screen recorders write videos of varying rate."""
+    times = [0.0, 0.04, 0.08, 0.36, 0.6, 0.64, 1.9]
+    with VideoWriter(tmp_path / "v.mp4", 8.0) as video:
+        for frame, time_s in zip(red_ramp(7), times, strict=True):
+            video.write(frame, time_s)
+    assert video.is_timed
+    read = []
+    with VideoReader(tmp_path / "v.mp4") as video:
+        for frame in video:
+            read.append((video.time_s, frame))
+    np.testing.assert_allclose([time_s for time_s, _ in read], times, atol=2e-3)
+    assert [abs(f[..., 0].mean() - 20 - 200 * k // 7) < 8 for k, (_, f) in enumerate(read)] == [
+        True
+    ] * 7
+    assert not video.is_cut
+    assert video.info.duration_s == pytest.approx(1.9 + 1.26, abs=0.01)
+
+
+def test_a_cut_file_is_told_from_a_trimmed_one(tmp_path):
+    write(tmp_path / "v.mp4", red_ramp(40))
+    content = (tmp_path / "v.mp4").read_bytes()
+    places = {kind: content.index(kind) - 4 for kind in (b"moov", b"elst", b"mvhd", b"tkhd")}
+    trimmed = bytearray(content)  # an edit list that hides all but the last 20 frames
+    for kind, offset in ((b"elst", 16), (b"mvhd", 24), (b"tkhd", 28)):
+        place = places[kind] + offset
+        trimmed[place : place + 4] = (800).to_bytes(4, "big")
+    (tmp_path / "trimmed.mp4").write_bytes(trimmed)
+    with VideoReader(tmp_path / "trimmed.mp4") as video:
+        shown = len(list(video))
+        assert shown < 40
+        assert not video.is_cut
+    long = bytearray(content)  # the description of a longer file
+    for kind, offset in ((b"mvhd", 24),):
+        place = places[kind] + offset
+        long[place : place + 4] = (9000).to_bytes(4, "big")
+    (tmp_path / "long.mp4").write_bytes(long)
+    with VideoReader(tmp_path / "long.mp4") as video:
+        list(video)
+        assert video.is_cut
+
+
+def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
+    write(tmp_path / "v.mp4", red_ramp(3))
+    monkeypatch.setenv("DEPTH_PERCEPTION_IMAGE_PIXELS", "1000")
+    with pytest.raises(VideoReadError, match=r"48 x 32: 1536 pixels, and the limit is 1000"):
+        VideoReader(tmp_path / "v.mp4")

@@ -7,18 +7,22 @@ import torch
 from torch import nn
 
 from depth_perception.bench.measure import peak_bytes
-from depth_perception.layers import DptHead, resize_map, strips
+from depth_perception.layers import DptHead, SphereConv2d, resize_map, strips
 from depth_perception.layers.padding import padded_conv
 
 
+@pytest.mark.parametrize("kind", [nn.Conv2d, SphereConv2d])
 @pytest.mark.parametrize("circular", [False, True])
 @pytest.mark.parametrize("size", [(70, 63), (17, 21), (41, 18)])
 def test_strips_equal_the_whole(
-    circular: bool, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    circular: bool,
+    size: tuple[int, int],
+    kind: type[nn.Conv2d],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 5, 10, 9).contiguous(memory_format=torch.channels_last)
-    conv, after = nn.Conv2d(5, 4, 3, padding=1), nn.Sequential(nn.ReLU(), nn.Conv2d(4, 1, 1))
+    conv, after = kind(5, 4, 3, padding=1), nn.Sequential(nn.ReLU(), nn.Conv2d(4, 1, 1))
     monkeypatch.setattr(strips, "_STRIP_VALUES", 1)
     with torch.no_grad():
         expected = padded_conv(conv, resize_map(x, size, circular), circular)

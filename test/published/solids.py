@@ -21,4 +21,9 @@ def surface_error(primitives: Primitives, owner: Tensor, points: Tensor) -> Tens
     cone = torch.maximum((radial - (1 - z) / 2) * wide, (-1 - z) * half[:, 2])
     slope = (x.abs() + (z + 1) / 2 - 1) * half[:, 0]
     gable = torch.stack((slope, (y.abs() - 1) * half[:, 1], (-1 - z) * half[:, 2])).max(0).values
-    return torch.stack((box, cylinder, ball, cone, gable)).gather(0, shape[None])[0].abs()
+    lean = (x.abs() - 0.8 + 0.2 * z) * half[:, 0], (y.abs() - 0.9 + 0.1 * z) * half[:, 1]
+    taper = torch.stack((*lean, (z.abs() - 1) * half[:, 2])).max(0).values
+    ramp = (z - x) * torch.minimum(half[:, 0], half[:, 2])
+    wedge = torch.maximum(box, ramp)
+    errors = torch.stack((box, cylinder, ball, cone, gable, taper, wedge))
+    return errors.gather(0, shape[None])[0].abs()

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from depth_perception.geometry import DepthKind, Pinhole
+from depth_perception.geometry.segment_boxes import segment_boxes
 from depth_perception.prediction import DepthSpace, Instance, Prediction, ScaleKind
 from depth_perception.ros.nodes.depth_node import Loaded
 from depth_perception.ros.nodes.panoptic import PanopticNode
@@ -23,7 +24,6 @@ from depth_perception.ros.parameters.pinhole import PanopticSettings
 from depth_perception.segment_classes import CITYSCAPES
 from depth_perception.systems import card
 from depth_perception.systems.panopticdepth.config import PanopticLimits
-from depth_perception.systems.panopticdepth.estimator import segment_boxes
 
 
 def truth(depth: np.ndarray, segments: np.ndarray, classes: np.ndarray, camera: Pinhole):

@@ -206,7 +206,14 @@ class Probe(Node):
             )
 
         self.spin_until(is_matched, "discovery")
-        self.spin_for(0.3)  # the other side discovers too
+        count = len(self.statuses)
+
+        def is_discovered() -> bool:  # by the other side too, else the first image is lost
+            status = self.statuses[-1] if len(self.statuses) > count else {}
+            heard = int(status.get("outputs heard", 0))
+            return heard >= len(subscriptions) and status["image publishers"] != "0"
+
+        self.spin_until(is_discovered, "discovery by the node")
 
     def send(self, message: Image | CompressedImage, info: CameraInfo | None = None) -> int:
         """Publish an image, and its CameraInfo, under a new stamp, whose seconds are returned."""

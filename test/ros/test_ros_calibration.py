@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from std_msgs.msg import Header
 
 from depth_perception.geometry import DepthKind, Pinhole
+from depth_perception.geometry.calibration import Calibration, View
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
-from depth_perception.ros.inputs.calibration import Calibration, View
 from depth_perception.ros.inputs.camera_info_sync import Arrival, InfoMatcher, stamp_ns
 from depth_perception.ros.messages.frames import info_message
 from depth_perception.ros.nodes.diagnostics import prediction_warnings
@@ -49,6 +50,9 @@ def info(**changes: object) -> CameraInfo:
 
 def view(message: CameraInfo, *, rectify: bool = True, is_rectified: bool = False) -> View:
     return Calibration.of(message, rectify=rectify, is_rectified=is_rectified).view()
+
+
+IDENTITY = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
 
 
 def _k(**changes: float) -> list[float]:
@@ -102,7 +106,25 @@ def test_rectified_image_has_the_camera_p_and_rotation_r() -> None:
 
 
 REFUSALS = {
-    "uncalibrated": ({"k": [0.0] * 9}, r"K\[0\] = 0.*use panoramic_depth"),
+    "uncalibrated": (
+        {"k": [0.0] * 9, "p": [0.0] * 12},
+        r"K\[0\] = 0.*fallback_fov_deg.*use panoramic_depth",
+    ),
+    "our own panorama": (
+        {"k": [0.0] * 9, "distortion_model": "equirectangular"},
+        r"K\[0\] = 0.*use panoramic_depth",
+    ),
+    "identity": (
+        {"k": IDENTITY, "p": [0.0] * 12},
+        "1 pixels in K .* no camera with 64",
+    ),
+    "identity, bent": ({"k": IDENTITY, "d": BARREL}, "1 pixels in K is that of no camera"),
+    "far too long": (
+        {"k": _k(_0=1e6), "p": [0.0] * 12},
+        r"1e\+06 pixels in K",
+    ),
+    "far too short": ({"k": _k(_4=1e-3), "p": [0.0] * 12}, "0.001 pixels in K .* 48 rows"),
+    "far centre": ({"k": _k(_2=1e5), "p": [0.0] * 12}, "principal point at 100000 in K"),
     "NaN": ({"k": _k(_2=math.nan)}, "K must be finite"),
     "infinite": ({"k": _k(_0=math.inf)}, "K must be finite"),
     "negative": ({"k": _k(_4=-3.0)}, "focal lengths in K must be positive, got 60 and -3"),
@@ -128,6 +150,71 @@ def test_what_is_no_pinhole_is_refused(name: str) -> None:
     changes, reason = REFUSALS[name]
     with pytest.raises(ValueError, match=reason):
         view(info(**changes))
+
+
+@pytest.mark.parametrize("k", [[0.0] * 9, IDENTITY])
+def test_the_camera_is_p_where_k_is_none_and_nothing_is_bent(k: list[float]) -> None:
+    assert view(info(k=k)).camera == CAMERA
+    assert view(info(k=k)).grid is None
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "kept"),
+    [
+        ("plumb_bob", [*BARREL, 0.0, 0.0, 0.0], BARREL),
+        ("equidistant", [-0.008, 0.04, -0.04, 0.007, 0.0], [-0.008, 0.04, -0.04, 0.007]),
+        ("fisheye", [-0.008, 0.04, -0.04, 0.007], [-0.008, 0.04, -0.04, 0.007]),
+        ("Plumb_Bob ", BARREL, BARREL),
+        ("plumb_bob", [*BARREL, 0.1, 0.0, 0.0], [*BARREL, 0.1, 0.0, 0.0]),  # rational
+        ("rational_polynomial", BARREL, BARREL),
+    ],
+)
+def test_zeros_at_the_end_of_d_change_nothing(
+    model: str, given: list[float], kept: list[float]
+) -> None:
+    usual = {5: "plumb_bob", 4: "equidistant", 8: "rational_polynomial"}[len(kept)]
+    found, expected = (
+        view(info(distortion_model=model, d=given)),
+        view(info(distortion_model=usual, d=kept)),
+    )
+    assert torch.equal(found.grid.u, expected.grid.u)
+
+
+@pytest.mark.parametrize(
+    "model", ["", "none", "None", "pinhole", "plumb_bob", "rational_polynomial"]
+)
+@pytest.mark.parametrize("d", [[], [0.0], [0.0] * 5, [0.0] * 9])
+def test_no_distortion_has_many_names(model: str, d: list[float]) -> None:
+    assert view(info(distortion_model=model, d=d)).grid is None
+
+
+def test_sizes_are_compared_before_anything_of_the_stated_size_is_made() -> None:
+    huge = info(d=BARREL, height=60_000, width=60_000, k=_k(_0=6e4, _4=6e4))
+    calibration = Calibration.of(huge, rectify=True, is_rectified=False)
+    began = time.process_time()
+    with pytest.raises(ValueError, match=r"the image is 160 x 120 .* 60000 x 60000"):
+        calibration.view((120, 160))
+    with pytest.raises(ValueError, match="DEPTH_PERCEPTION_IMAGE_PIXELS raises it"):
+        calibration.view()
+    assert time.process_time() - began < 1.0
+    half = info(binning_x=2, binning_y=2)
+    assert Calibration.of(half, rectify=True, is_rectified=False).view((24, 32)).camera.width == 32
+
+
+def test_a_camera_info_without_a_size_has_that_of_its_image() -> None:
+    nameless = Calibration.of(info(height=0, width=0), rectify=True, is_rectified=False)
+    assert nameless.view((48, 64)).camera == CAMERA
+
+
+def test_a_camera_that_was_never_calibrated_is_known() -> None:
+    def is_empty(**changes: object) -> bool:
+        return Calibration.of(info(**changes), rectify=True, is_rectified=False).is_empty
+
+    zeros = {"k": [0.0] * 9, "p": [0.0] * 12}
+    assert is_empty(**zeros, distortion_model="", d=[])
+    assert not is_empty()
+    assert not is_empty(k=[0.0] * 9)
+    assert not is_empty(**zeros, distortion_model="equirectangular")
 
 
 NUMBERS = st.sampled_from([0.0, 1.0, -1.0, 60.0, 1e-30, 1e30, math.nan, math.inf]) | st.floats(

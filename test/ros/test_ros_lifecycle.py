@@ -76,7 +76,7 @@ def test_wrong_parameters_at_start_are_named_and_keep_the_node_unconfigured(
 ) -> None:
     reasons = (
         "cloud.stride must be a whole number, got a text: 'two'",
-        "seam must be one of off, circular, blend, got 'sideways'",
+        "seam must be one of auto, off, circular, blend, got 'sideways'",
         "scan.band_deg",
     )
 
@@ -157,7 +157,9 @@ def _assert_refused(managed: Managed, checkpoint: Path, reason: str) -> str:
 def test_failures_in_a_row_lead_to_unconfigured_and_back(managed: Managed) -> None:
     managed.to_active()
     probe, bad = managed.probe, image(panorama(), step=1)
-    assert not probe.set_parameters(max_consecutive_failures=3)
+    assert not probe.set_parameters(
+        max_consecutive_failures=3, failure_period_s=0.0, retry_period_s=0.0
+    )
     for good_between in (True, False):
         for _ in range(2):
             failures = int(probe.status()["failures in a row"])
@@ -174,6 +176,14 @@ def test_failures_in_a_row_lead_to_unconfigured_and_back(managed: Managed) -> No
     assert "step is 1 bytes" in status["message"]
     assert probe.lifecycle() == "unconfigured"
     managed.to_active()
+    probe.ask(image(panorama()), ("depth/image",))
+    assert not probe.set_parameters(retry_period_s=0.5)
+    for _ in range(3):
+        probe.send(bad)
+        probe.spin_for(0.2)
+    managed.node.wait_for("configuring again after failures")  # as it was started by itself
+    probe.wait_status("state", "active")
+    probe.wait_matched()
     probe.ask(image(panorama()), ("depth/image",))
 
 

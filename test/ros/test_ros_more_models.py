@@ -31,10 +31,11 @@ from depth_perception.systems import (
 FOCAL = replace(PanoramicSettings().scaledepth, reference_focal_px=519.0)
 HEIGHT = 64
 PINHOLE = "scaledepth-tiny"
+RELATIVE, FACTOR = "da360-tiny", 2.0
 TOPICS = ("depth/image", "depth/points", "depth/scale")
 
 
-@pytest.mark.parametrize("model", ["blindspot-tiny", "omnidepth-rectnet-tiny", PINHOLE])
+@pytest.mark.parametrize("model", ["blindspot-tiny", "omnidepth-rectnet-tiny", RELATIVE, PINHOLE])
 def test_node_and_library_agree(
     model: str,
     start_node: Callable[..., NodeProcess],
@@ -44,8 +45,11 @@ def test_node_and_library_agree(
     torch.manual_seed(0)
     weights = tmp_path / "weights.safetensors"
     save_network(build_network(model), weights)
+    given = {"model": model, "checkpoint": weights, "height": HEIGHT, "device": "cpu"}
+    if model == RELATIVE:
+        given |= {"scale.source": "fixed", "scale.fixed_scale": FACTOR}
     node = start_node(
-        {"model": model, "checkpoint": weights, "height": HEIGHT, "device": "cpu"},
+        given,
         remappings={"__ns": f"/{model.replace('-', '_')}"},
     )
     probe = make_probe(f"/{model.replace('-', '_')}", TOPICS)
@@ -64,7 +68,8 @@ def test_node_and_library_agree(
     depth = depth_of(found["depth/image"])
     assert depth.shape == valid.shape
     assert valid.any()
-    np.testing.assert_allclose(depth[valid], expected.values.numpy()[valid], rtol=1e-5)
+    metres = expected.depth * (FACTOR if model == RELATIVE else 1)
+    np.testing.assert_allclose(depth[valid], metres.numpy()[valid], rtol=1e-5)
     assert not (depth[~valid] > 0).any()
     points, colours = cloud_of(found["depth/points"])
     assert len(points) > 0

@@ -45,7 +45,7 @@ def test_worker_takes_the_newest_and_stops_within_its_time() -> None:
         go.wait(10)
         done.append(item)
 
-    worker = Worker(work, "test")
+    worker = Worker(work, "test", pytest.fail)
     worker.mailbox.put(0)
     deadline = time.monotonic() + 10
     while worker.mailbox.put(1) is not None and time.monotonic() < deadline:
@@ -75,7 +75,7 @@ def test_statistics() -> None:
         statistics.arrived(k * 0.1)
         statistics.published(k * 0.1, k * 0.1 + 0.02 * (k + 1), 0.5)
     statistics.dropped("rate limit")
-    assert statistics.failed("refused", "first\nsecond\nthird") == 1
+    assert statistics.failed("refused", "first\nsecond\nthird", 0.5) == (1, 0.0)
     figures = statistics.snapshot(1.0)
     assert (figures.frames_in, figures.frames_out) == (10, 10)
     assert figures.drops == {"rate limit": 1, "refused": 1}
@@ -109,11 +109,13 @@ def test_status_says_what_runs() -> None:
 
 def test_status_levels() -> None:
     statistics = Statistics()
-    assert status_message(_state(), statistics.snapshot(1.0)).message == "no image yet"
+    unheard = status_message(_state(image_topic="/image"), statistics.snapshot(1.0)).message
+    assert unheard == "no image yet: /image has no publisher; check the name of the topic"
     statistics.arrived(10.0)
     assert status_message(_state(), statistics.snapshot(11.0)).level == DiagnosticStatus.OK
     stale = status_message(_state(), statistics.snapshot(20.0))
-    assert (stale.level, stale.message) == (DiagnosticStatus.WARN, "no image for 10.0 s")
+    assert stale.level == DiagnosticStatus.WARN
+    assert stale.message.startswith("no image for 10.0 s: ")
     fault = status_message(_state(faults=("first\na\nb",)), statistics.snapshot(11.0))
     assert (fault.level, fault.message) == (
         DiagnosticStatus.ERROR,

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from bright_segments import ground_da3
 from depth_perception.msg import DepthScale
 from golden.ppd_reference import case
 from published.solids import surface_error
@@ -35,6 +36,7 @@ TOPICS = ("depth/image", "depth/camera_info", "depth/points", "depth/scale")
 BARREL = [-0.25, 0.06, 1e-3, -1e-3, 0.0]
 PIXELS = panorama(HEIGHT, width=WIDTH)
 MODULE = "pinhole_depth"
+COMMON = {"cloud.organised": True, "cloud.edge_threshold": 0.0, "diagnostics_period_s": 0.2}
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,7 @@ class Running:
         for state, transition in (("active", "deactivate"), ("inactive", "cleanup")):
             if self.probe.lifecycle() == state:
                 assert self.probe.transition(transition)
-        refusal = self.probe.set_parameters(**parameters)
-        assert not refusal, refusal
+        assert not (refusal := self.probe.set_parameters(**parameters)), refusal
         assert self.probe.transition("configure")
         assert self.probe.transition("activate")
         self.probe.wait_matched()
@@ -82,9 +83,7 @@ def truth(
     node = start_node(
         {
             "checkpoint": path,
-            "cloud.organised": True,
-            "cloud.edge_threshold": 0.0,
-            "diagnostics_period_s": 0.2,
+            **COMMON,
             "camera_info.timeout_s": 0.5,
             "use_sim_time": True,
         },
@@ -103,8 +102,7 @@ def truth(
 def _off_surface_m(scene: tuple[object, Frame], points: torch.Tensor) -> torch.Tensor:
     """(N,) metres between points (N, 3) of the optical frame and the solids of the truth."""
     world, frame = scene
-    turn, origin = frame.pose[:3, :3].float(), frame.pose[:3, 3].float()
-    placed = points.reshape(-1, 3) @ turn.T + origin
+    placed = points.reshape(-1, 3) @ frame.pose[:3, :3].float().T + frame.pose[:3, 3].float()
     return surface_error(world.primitives, frame.solids.reshape(-1), placed)
 
 
@@ -182,7 +180,7 @@ def test_distorted_image_is_rectified(truth: Running, model: str, d: list[float]
 
 
 BAD = {
-    "not a pinhole": (info(k=[0.0] * 9), "use panoramic_depth"),
+    "not a pinhole": (info(k=[0.0] * 9, p=[0.0] * 12), "use panoramic_depth"),
     "another size": (info(Pinhole(36, 48, 40.0, 40.0, 24.0, 18.0)), "96 x 72 (width x height), b"),
     "unknown distortion": (info(distortion_model="bent", d=BARREL), "distortion_model 'bent'"),
     "skew": (info(k=[78.0, 1.0, 50.8, 0.0, 82.0, 32.9, 0.0, 0.0, 1.0]), "is skew"),
@@ -194,7 +192,32 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_camera_info_is_refused_with_the_reason(truth: Running, name: str) -> None:
     message, reason = BAD[name]
+    assert not truth.probe.set_parameters(camera_info__require_same_frame=True)
     _refused(truth.probe, image(PIXELS), message, reason)
+    assert not truth.probe.set_parameters(camera_info__require_same_frame=False)
+
+
+def test_camera_info_of_another_frame_is_used_with_a_warning(truth: Running) -> None:
+    other = info(header=Header(frame_id="tail"))
+    found = truth.probe.ask(image(PIXELS), ("depth/image", "depth/camera_info"), other)
+    assert found["depth/image"].header.frame_id == FRAME
+    np.testing.assert_allclose(found["depth/camera_info"].k, CAMERA.to_k())
+    status = truth.probe.wait_status("message", "but its camera_info of 'tail'")
+    assert status["level"] == "1"
+    truth.probe.ask(image(PIXELS), ("depth/image",), info(header=Header(frame_id=f"/{FRAME}")))
+    assert "tail" not in truth.probe.status()["message"]
+
+
+def test_camera_that_was_never_calibrated_has_the_assumed_field_of_view(truth: Running) -> None:
+    probe = truth.probe
+    zeros = {"k": [0.0] * 9, "r": [0.0] * 9, "p": [0.0] * 12, "d": [], "distortion_model": ""}
+    assert not probe.set_parameters(camera_info__fallback_fov_deg=60.0)
+    found = probe.ask(image(PIXELS), ("depth/camera_info",), info(**zeros))
+    focal = WIDTH / 2 / math.tan(math.radians(30))
+    assert found["depth/camera_info"].k[0] == pytest.approx(focal)
+    assert probe.wait_status("message", "(not calibrated)")["level"] == "1"
+    assert not probe.set_parameters(camera_info__fallback_fov_deg=0.0)
+    _refused(probe, image(PIXELS), info(**zeros), "set camera_info.fallback_fov_deg")
 
 
 def test_bad_image_is_refused_with_the_reason(truth: Running) -> None:
@@ -232,7 +255,7 @@ def test_camera_info_may_come_after_its_image_and_never_pairs_with_another(truth
     probe.send_info(info(), stamp + 500)
     status = probe.wait_status("message", "no camera_info with the stamp of an image")
     assert "camera_info.sync to latest" in status["message"]
-    assert status["level"] == "1"
+    assert status["level"] in "12"  # an error when nothing has gone out for long
     assert len(probe.heard["depth/image"]) == count
 
     probe.send_info(info(), stamp)
@@ -249,7 +272,7 @@ def test_camera_info_that_never_comes_and_assumed_intrinsics(truth: Running) -> 
         probe.send(image(PIXELS))
         probe.spin_for(0.1)
     status = probe.wait_status("message", "no camera_info on /truth/camera_info")
-    assert status["level"] == "1"
+    assert status["level"] in "12"
     assert "images are dropped" in status["message"]
     assert int(status["dropped: no camera_info"]) > before
 
@@ -355,15 +378,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Weights with random parameters of the smallest models."""
     folder = tmp_path_factory.mktemp("weights")
     reference = case("moge-tiny-infer")
-    moge, ppd = folder / "moge2.pt", folder / "ppd.pth"
+    files = {"moge": "moge2.pt", "ppd": "ppd.safetensors", "da3": "da3.safetensors"}
+    paths = {name: folder / file for name, file in files.items()}
     content = {"model_config": reference.entry["constructor"], "model": reference.state()}
-    torch.save(content, moge)
+    torch.save(content, paths["moge"])
     torch.manual_seed(0)
     network = build_network("ppd-tiny")
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.05)
-    save_network(network, ppd.with_suffix(".safetensors"))
-    return {"moge": moge, "ppd": ppd.with_suffix(".safetensors")}
+    save_network(network, paths["ppd"])
+    save_network(ground_da3(), paths["da3"])
+    return paths
 
 
 @pytest.fixture(scope="module")
@@ -375,9 +400,7 @@ def network(
         {
             "model": "panda-tiny-metric",
             "device": "cpu",
-            "cloud.organised": True,
-            "cloud.edge_threshold": 0.0,
-            "diagnostics_period_s": 0.2,
+            **COMMON,
         },
         remappings={"__ns": "/network"},
         module=MODULE,
@@ -397,8 +420,8 @@ def test_unfit_models_and_parameters_are_refused(network: Running, files: dict[s
         model="moge-2-tiny", checkpoint=str(files["moge"]), moge__num_tokens=48, ppd__steps=2
     )
     assert not probe.transition("configure")
-    status = probe.wait_status("message", "moge-2-tiny does not have ppd.steps")
-    assert status["level"] == "2"
+    text = "moge-2-tiny does not have ppd.steps"
+    assert probe.wait_status("message", text)["level"] == "2"
     assert not probe.set_parameters(ppd__steps=4)
 
 
@@ -420,6 +443,25 @@ def test_moge_uses_the_intrinsics_and_agrees_with_the_library(
     np.testing.assert_allclose(found["depth/camera_info"].k, expected.camera.to_k())
     points, _ = cloud_of(found["depth/points"])
     np.testing.assert_allclose(points, expected.points().numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_depth_anything_3_takes_the_focal_length_of_camera_info(
+    network: Running, files: dict[str, Path]
+) -> None:
+    network.reconfigure(
+        model="da3-tiny", checkpoint=str(files["da3"]), da3__process_res=56, moge__num_tokens=0
+    )
+    options = {"process_res": 56, "output_size": "network"}
+    expected = dp.load("da3-tiny", files["da3"], "cpu", **options)(PIXELS, CAMERA)
+    found = network.probe.ask(image(PIXELS), TOPICS, info())
+    depth, usable = depth_of(found["depth/image"]), expected.valid.numpy()
+    assert usable.any()
+    np.testing.assert_array_equal(np.isfinite(depth), usable)
+    np.testing.assert_allclose(depth[usable], expected.depth.numpy()[usable], rtol=1e-4)
+    np.testing.assert_allclose(found["depth/camera_info"].k, expected.camera.to_k())
+    network.probe.transition("deactivate")
+    network.probe.transition("cleanup")
+    assert not network.probe.set_parameters(da3__process_res=0)
 
 
 def test_ppd_has_one_noise_field_and_tells_why_it_is_not_metric(

@@ -78,7 +78,7 @@ class Robot:
 
     def ask(self, red: int = 128, green: int = 128, kind: int = AFFINE) -> Answer:
         """Publish an image whose network distorts so; the answer is depth or relative depth."""
-        pixels = np.full((*self.truth.shape, 3), 90, np.uint8)
+        pixels = panorama(self.truth.shape[0], width=self.truth.shape[1])  # with content
         pixels[0, 0] = red, green, kind
         found = self.probe.ask(image(pixels), ("depth/scale",), self.info)["depth/scale"]
         topic = "depth/image" if found.is_metric else "depth/relative"

@@ -393,7 +393,6 @@ BAD = {
     "classes: [{name: a, is_thing: true, colour: [1, 2, 256]}]": r"whole numbers .* 256\]",
     "classes: [{name: a, is_thing: true, colour: [1, 2, true]}]": r"whole numbers .* True\]",
     f"classes: [{GOOD}, {GOOD}]": "a, b comes twice",
-    f"classes: [{GOOD}, {{name: c, is_thing: false, colour: [1, 2, 3]}}]": "but c comes after one",
 }
 
 
@@ -411,5 +410,5 @@ def test_classes_must_fit_the_model(tmp_path: Path) -> None:
     with pytest.raises(ClassFileError, match="names 18 classes but m has 19"):
         check_classes(CITYSCAPES[1:], CITYSCAPES, "m")
     more = (*CITYSCAPES[:10], *(PanopticClass(f"{k}", True, (0, 0, 0)) for k in range(9)))
-    with pytest.raises(ClassFileError, match="makes 9 classes things but m has 8 things"):
+    with pytest.raises(ClassFileError, match=r"class 10 \(0\) must be stuff, as sky of m"):
         check_classes(more, CITYSCAPES, "m")

@@ -10,6 +10,7 @@ import torch
 from scale_rooms import CAMERA, HEIGHT_M, LIDAR_IN_CAMERA, lidar_points, prediction, room_range
 from torch import Tensor
 
+from depth_perception.geometry import DepthKind, Pinhole
 from depth_perception.geometry.rotations import axis_rotation
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
 from depth_perception.scale import (
@@ -23,6 +24,7 @@ from depth_perception.scale import (
     fit_prediction,
 )
 from depth_perception.scale.options import FixedOptions, GroundOptions
+from depth_perception.scale.reference import Reference
 from depth_perception.scale.sources import points_reference
 
 FRAME_S = 0.1
@@ -137,8 +139,50 @@ def test_extrinsics_wrong_by_30_degrees_are_refused(axis: int, side: int) -> Non
         result = recovery.recover(jumping(index), known, FRAME_S * index)
         assert result.report.status is ScaleStatus.NONE
         assert not result.prediction.is_metric
-        assert "when rotated by" in result.prediction.note
+        assert "when turned by" in result.prediction.note
         assert "check the extrinsics" in result.prediction.note
+
+
+def test_points_that_are_never_to_be_turned_are_not() -> None:
+    wrong = LIDAR_IN_CAMERA.clone()
+    wrong[:3, :3] = axis_rotation(1, math.radians(30)) @ wrong[:3, :3]
+    recovery = ScaleRecovery(replace(POINTS, check_turns_s=math.inf))
+    for index in range(3):
+        result = recovery.recover(jumping(index), reference(0.0, wrong), FRAME_S * index)
+        assert "turned" not in f"{result.prediction.note} {result.report.warnings}"
+
+
+def test_no_points_at_all_are_told_of() -> None:
+    known = reference()
+    known = replace(known, depth_m=torch.full_like(known.depth_m, torch.nan))
+    result = ScaleRecovery(POINTS).recover(prediction(), known, 0.0)
+    assert result.report.status is ScaleStatus.NONE
+    assert result.prediction.note
+
+
+def test_right_extrinsics_are_not_blamed_for_what_the_prediction_has_wrong() -> None:
+    """Level ground, and a tall hedge on the right that the prediction has 1.4 times too far."""
+    camera = Pinhole.from_fov(128, 320, math.radians(100))
+    rays = camera.rays() / camera.rays()[..., 2:]
+    ground = torch.where(rays[..., 1] > 0.03, 1.5 / rays[..., 1].clamp(min=0.03), torch.inf)
+    is_right = rays[..., 0] > math.tan(math.radians(24))
+    hedge = torch.where(is_right, 2.0 / rays[..., 0].clamp(min=0.1), torch.inf)
+    truth = torch.minimum(ground, hedge)
+    known = torch.where(truth < 40, truth, torch.nan)
+    known[::2] = known[:, ::2] = torch.nan
+    values = torch.where(hedge < ground, 1.4 * truth, truth).clamp(max=60.0)
+    noise = torch.randn(values.shape, generator=torch.Generator().manual_seed(0))
+    values = values * (1 + 0.03 * noise)
+    seen = Prediction(
+        values, torch.ones_like(values, dtype=torch.bool), camera, DepthKind.Z, DepthSpace.DEPTH,
+        ScaleKind.METRIC,
+    )  # fmt: skip
+
+    given = Reference(known, 0.02 * known, "points")
+    result = ScaleRecovery(POINTS).recover(seen, given, 0.0)
+
+    assert result.report.is_metric
+    assert "turned" not in " ".join(result.report.warnings)
 
 
 def test_a_fit_that_is_poor_but_believed_is_told() -> None:

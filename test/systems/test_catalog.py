@@ -19,12 +19,17 @@ def test_all_promised_names_are_there() -> None:
         promised |= {f"panda-{size}", f"panda-matterport-{size}", f"panda-stanford-{size}"}
         promised |= {f"depth-anything-v2-{size}"}
         promised |= {f"depth-anything-v2-metric-{place}-{size}" for place in ("indoor", "outdoor")}
+    promised |= {f"da360-{size}" for size in (*SIZES, "tiny")}
+    promised |= {"dap-large", "dap-tiny", "da2-large", "da2-tiny"}
     promised |= {f"scaledepth-{variant}" for variant in ("nk", "n", "k", "tiny")}
     promised |= {"ppd-large", "ppd-large-moge", "ppd-tiny", "moge-2-tiny", "moge-2-vitl"}
     promised |= {f"moge-2-vit{size}-normal" for size in "sbl"}
     promised |= {"blindspot-vgg", "blindspot-vgg-rectilinear", "blindspot-tiny"}
+    promised |= {"panolite-metric", "panolite-tiny"}
     promised |= {"omnidepth-rectnet", "omnidepth-uresnet", "omnidepth-rectnet-tiny"}
     promised |= {"panopticdepth-r50", "panopticdepth-r50-seg", "panopticdepth-tiny"}
+    promised |= {"da3-metric-large", "da3-mono-large", "da3-tiny", "moge-3-vitl", "moge-3-tiny"}
+    promised |= {f"eomt-{size}" for size in (*SIZES, "tiny")}
     names = [model.name for model in dp.models()]
     assert len(names) == len(set(names))
     assert set(names) == promised
@@ -34,10 +39,12 @@ def test_all_promised_names_are_there() -> None:
 def test_cards_are_consistent(model) -> None:
     if model.name.startswith(("panda", "depth-anything")):
         assert model.is_metric == (model.max_depth_m is not None)
+    elif model.name.startswith(("da360", "da2")):
+        assert model.scale is dp.ScaleKind.SCALE_INVARIANT
     else:  # metres, with or without a limit
-        assert model.is_metric
+        assert model.is_metric == (model.name != "da3-mono-large")
     panoramic = model.camera == "equirectangular"
-    families = ("panda", "blindspot", "omnidepth")
+    families = ("panda", "panolite", "blindspot", "omnidepth", "da360", "dap", "da2")
     rectilinear = model.name.endswith("-rectilinear")
     assert panoramic == (model.name.startswith(families) and not rectilinear)
     assert model.kind == (dp.DepthKind.RANGE if panoramic else dp.DepthKind.Z)
@@ -50,14 +57,16 @@ def test_cards_are_consistent(model) -> None:
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_non_commercial_weights_say_so(size: str) -> None:
     for model in dp.models():
-        if model.name.endswith(size):
+        if model.name.startswith(("panda", "depth", "da360")) and model.name.endswith(size):
             assert "CC-BY-NC-4.0" in model.weights_licence
 
 
-def test_unknown_names_are_refused_with_the_list() -> None:
+def test_unknown_names_are_refused_with_the_nearest() -> None:
     for function in (card, build_network):
-        with pytest.raises(KeyError, match="depth-anything-v2-small"):
-            function("depth-anything-v3")
+        with pytest.raises(KeyError, match="did you mean 'depth-anything-v2-small'"):
+            function("depth-anything-v2-smal")
+        with pytest.raises(KeyError, match="depth-perception models --all"):
+            function("qqq")
 
 
 def test_overrides_reach_the_network() -> None:

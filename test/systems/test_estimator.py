@@ -15,6 +15,8 @@ from golden.fill import noise_image
 from golden.reference import Case, case, case_id, cases, save_official
 
 import depth_perception as dp
+from depth_perception.data.worlds import make_world, render
+from depth_perception.data.worlds.folder import frame_pose
 from depth_perception.geometry import Equirectangular, Pinhole
 from depth_perception.systems import EstimatorOptions, build_network, card, save_network
 
@@ -48,14 +50,14 @@ def image() -> np.ndarray:
 
 
 @pytest.mark.parametrize("reference", cases("run_image"), ids=case_id)
-def test_default_is_the_original_script(reference: Case, tmp_path: Path) -> None:
+def test_without_a_seam_it_is_the_original_script(reference: Case, tmp_path: Path) -> None:
     path = save_official(reference.state(), tmp_path / "weights.pth", "data parallel")
     height = reference.options["height"]
     picture = reference.image
     camera = Equirectangular(*picture.shape[:2])
-    estimator = dp.load(reference.model, path, "cpu", height=height)
+    estimator = dp.load(reference.model, path, "cpu", height=height, seam="off")
     reference.assert_close(estimator(picture, camera).values, "depth_resized")
-    estimator = dp.load(reference.model, path, "cpu", height=height, output_size="network")
+    estimator = estimator.with_options(output_size="network")
     prediction = estimator(picture, camera)
     reference.assert_close(prediction.values[None, None], "pred_depth")
     values = prediction.values
@@ -72,7 +74,7 @@ def test_default_is_the_original_script(reference: Case, tmp_path: Path) -> None
 @pytest.mark.parametrize("reference", cases("infer_image", "infer_image_dav2"), ids=case_id)
 def test_aligned_corners_are_the_original_method(reference: Case, tmp_path: Path) -> None:
     path = save_official(reference.state(), tmp_path / "weights.pth", "plain")
-    options = {"height": reference.options["input_size"], "align_corners": True}
+    options = {"height": reference.options["input_size"], "align_corners": True, "seam": "off"}
     prediction = dp.load(reference.model, path, "cpu", **options)(reference.image)
     reference.assert_close(prediction.values, "depth")
     assert prediction.is_metric == ("metric" in reference.model)
@@ -210,12 +212,14 @@ def test_seam_options_close_the_seam(tiny_file: Path, image: np.ndarray) -> None
     assert jumps["off"] > 2
     assert jumps["circular"] < 0.7 * jumps["off"]
     assert jumps["blend"] < 0.5 * jumps["off"]
+    usual = dp.load("panda-tiny", tiny_file, "cpu", height=70)  # as in the nodes
+    assert _seam_jump(usual(image).values) == jumps["circular"]
 
 
 def test_blend_takes_each_column_from_the_run_that_sees_it_inside(
     tiny_file: Path, image: np.ndarray
 ) -> None:
-    plain = dp.load("panda-tiny", tiny_file, "cpu", height=70, output_size="network")
+    plain = dp.load("panda-tiny", tiny_file, "cpu", height=70, output_size="network", seam="off")
     blend = dp.load("panda-tiny", tiny_file, "cpu", height=70, output_size="network", seam="blend")
     picture = np.ascontiguousarray(noise_image(70, 140, 3))
     ahead = plain(picture).values
@@ -235,6 +239,24 @@ def test_seam_is_left_alone_where_the_borders_do_not_meet(tiny_file: Path) -> No
         assert torch.equal(estimator(picture, camera).values, expected)
 
 
+def test_heights_that_a_model_was_not_trained_for_are_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    usual = dp.load("panda-tiny-metric", device="cpu", height=112)
+    assert (usual.remarks, caplog.text) == ((), "")
+    (remark,) = dp.load("panda-tiny-metric", device="cpu", height=168).remarks
+    assert "trained for 112 rows of its input only: depth with height 168" in remark
+    assert remark in caplog.text
+
+
+@pytest.mark.parametrize("size", [(1000, 1), (1, 1000), (300, 20)])
+def test_thin_images_are_refused_before_they_cost(size: tuple[int, int], tmp_path: Path) -> None:
+    save_network(build_network("scaledepth-tiny"), tmp_path / "tiny.safetensors")
+    estimator = dp.load("scaledepth-tiny", tmp_path / "tiny.safetensors", "cpu")
+    with pytest.raises(ValueError, match=r"the limit is 10; DEPTH_PERCEPTION_ASPECT raises it"):
+        estimator(np.zeros((*size, 3), np.uint8))
+
+
 def test_flip_averages_both_ways(tiny_file: Path, image: np.ndarray) -> None:
     plain = dp.load("panda-tiny", tiny_file, "cpu", height=70)
     both = dp.load("panda-tiny", tiny_file, "cpu", height=70, flip=True)
@@ -245,7 +267,9 @@ def test_flip_averages_both_ways(tiny_file: Path, image: np.ndarray) -> None:
         both(image[:, ::-1]).values.flip(-1), both(image).values, atol=1e-5, rtol=1e-4
     )
     combined = dp.load("panda-tiny", tiny_file, "cpu", height=70, flip=True, seam="blend")
-    assert _seam_jump(combined(image).values) < _seam_jump(both(image).values)
+    assert _seam_jump(combined(image).values) < _seam_jump(
+        both.with_options(seam="off")(image).values
+    )
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
@@ -274,7 +298,7 @@ def test_warm_up_prepares_this_size(
     ("options", "error", "message"),
     [
         ({"precision": "int8"}, ValueError, "precision must be one of float32"),
-        ({"seam": "mirror"}, ValueError, "seam must be one of off"),
+        ({"seam": "mirror"}, ValueError, "seam must be one of auto, off"),
         ({"output_size": "half"}, ValueError, "output_size"),
         ({"height": 0}, ValueError, "height"),
         ({"height": "70"}, TypeError, "height must be a whole number, got '70'"),
@@ -315,3 +339,55 @@ def test_a_family_imports_only_its_own_estimator(tiny_file: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("degrees", "metric"),
+    [((-180, 180, -14, 14), False), ((-180, 180, -90, 45), True), ((90, 270, -90, 90), True)],
+)
+def test_a_part_of_a_sphere_is_about_as_good_as_the_whole_one_or_not_called_metric(
+    degrees: tuple[float, ...], metric: bool
+) -> None:
+    estimator = dp.load("panda-tiny-metric", device="cpu", output_size="input")
+    height, width = 128, 256
+    errors = []
+    for seed, kind in enumerate(("room", "corridor")):
+        world = make_world(kind, 500 + seed)
+        camera = Equirectangular(height, width)
+        frame = render(world, camera, frame_pose(world, 1, 3), shadows=False)
+        whole = estimator(frame.rgb.numpy())
+        left, right, top, bottom = degrees
+        rows = round((top / 180 + 0.5) * height), round((bottom / 180 + 0.5) * height)
+        columns = round((left / 360 + 0.5) * width), round((right / 360 + 0.5) * width)
+        area = rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0]
+        part = camera.crop(*area)
+
+        def cut(values: torch.Tensor, area: tuple[int, ...] = area) -> torch.Tensor:
+            return values.roll(-area[1], 1)[area[0] : area[0] + area[2], : area[3]]
+
+        found = estimator(cut(frame.rgb).contiguous().numpy(), part)
+        assert found.is_metric == metric
+        assert ("of the sphere" in found.note) != metric
+        truth = cut(frame.range_m)
+        seen = torch.isfinite(truth) & (truth < 20)
+        for depth in (found.depth, cut(whole.depth)):
+            errors.append(((depth - truth).abs() / truth)[seen].mean().item())
+    if metric:
+        assert sum(errors[::2]) < 1.6 * sum(errors[1::2])
+
+
+def test_max_depth_of_a_fine_tuned_network(tmp_path: Path, image: np.ndarray) -> None:
+    """The weights file does not hold it; the network's own word is the truth."""
+    torch.manual_seed(0)
+    tuned = build_network("panda-tiny-metric", max_depth=40.0)
+    save_network(tuned, tmp_path / "tuned.safetensors")
+    usual, right = (
+        dp.load("panda-tiny-metric", tmp_path / "tuned.safetensors", "cpu", **options)
+        for options in ({}, {"max_depth": 40.0})
+    )
+    torch.testing.assert_close(right(image).values, 2 * usual(image).values)
+    assert right.card.max_depth_m == 40.0
+    with pytest.raises(ValueError, match="share its max_depth"):
+        right.with_options(max_depth=10.0)
+    with pytest.raises(TypeError, match="max_depth"):
+        dp.load("panda-tiny", tmp_path / "tuned.safetensors", "cpu", max_depth=4.0)

@@ -35,6 +35,7 @@ METRICS = {
     "blindspot-kitti": EIGEN, "blindspot-kitti-panorama": RANGES, "blindspot-worlds": RANGES,
     "omnidepth": RANGES, "rectnet": RANGES, "panopticdepth": PQ,
     "panopticdepth-tiny": (*PQ, "dpq", "dpq_all"),
+    "panolite": (*NINE, "thin", "sky_error"),
     "panopticdepth-depth": (*PQ, "dpq", "dpq_all", "abs_rel", "rmse"),
 }  # fmt: skip
 """What the papers report, by the longest beginning of the name of a recipe."""
@@ -106,6 +107,7 @@ def changes(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
     return {
         "panda": of_panda, "ppd": of_ppd, "scaledepth": of_scaledepth, "blindspot": of_stereo,
         "omnidepth": of_stereo, "rectnet": of_stereo, "panopticdepth": of_panoptic,
+        "panolite": of_panolite,
     }[system](name, tiny, files)  # fmt: skip
 
 
@@ -228,6 +230,18 @@ def of_panoptic(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
         "limits.stuff_area_px": 64,
         "losses.positions": 2,  # the coarsest level of such small pictures has no more
         "optim.lr": 1e-4 if name == "panopticdepth-tiny" else 3e-4,
+    }
+
+
+def of_panolite(name: str, tiny: Tiny, files: Path) -> dict[str, object]:
+    off = dict.fromkeys(("tilt_deg", "colour", "blur_px", "noise", "jpeg", "stitch", "cap"), 0)
+    return {
+        "model": {"name": "panolite-tiny"},
+        "data.roots": [tiny("worlds")],
+        "data.val_roots": [tiny("worlds")],
+        "data.sizes": [{"start": 0, "heights": [32]}],
+        "augment": off,
+        "run.workers": 1,
     }
 
 

@@ -30,7 +30,9 @@ def main(
     `worlds`, `3d60`, `structured3d`, `deep360`, `matterport3d` and `stanford2d3d` are for panoramic
     models, the others for pinhole models: five benchmarks with their published crops and masks,
     the lidar of KITTI raw, eight data sets by the rules of ScaleDepth, and three with segments for
-    panoptic models. `depth-perception data list NAME` shows the files that a data set needs.
+    panoptic models. `reality` is a folder of real images of either camera, each with measured depth
+    (NAME.depth.npz) and its camera (NAME.camera.json). `depth-perception data list NAME` shows the
+    files that a data set needs.
 
     Args:
         model: name of the model (see `depth-perception models`).
@@ -44,9 +46,10 @@ def main(
     console = table_console(_PLAIN_WIDTH)
     try:
         job = Job(model, dataset, root, network, rules, also, report, console)
-        from .run import run, run_panoptic
+        from .run import run, run_panoptic, run_reality
 
-        found = run_panoptic(job) if job.benchmark.kind == "panoptic" else run(job)
+        ways = {"panoptic": run_panoptic, "reality": run_reality}
+        found = ways.get(job.benchmark.kind, run)(job)
         for sheet in found.sheets:
             console.print(sheet.table())
         console.print(found.summary)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from ...systems import ModelCard
 
-Models = Literal["panoramic", "pinhole", "panoptic"]
+Models = Literal["panoramic", "pinhole", "panoptic", "any"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Benchmark:
 
     def rejection(self, card: ModelCard) -> str | None:
         """Why it does not take a model; None if it does."""
+        if self.models == "any":
+            return None if card.is_metric else f"{card.name} is not metric: {self.dataset} needs it"
         camera = "equirectangular" if self.models == "panoramic" else "pinhole"
         if card.camera != camera:
             wanted = "panoramic" if self.models == "panoramic" else "pinhole"
@@ -74,12 +76,13 @@ _RELATIVE = {"nyu": 10.0, "kitti": 80.0, "eth3d": 350.0, "scannet": 10.0, "diode
 _ZERO_SHOT = (
     "sunrgbd", "ibims", "diode-indoor", "diode-outdoor", "hypersim-list", "diml", "ddad", "vkitti2",
 )  # fmt: skip
-_PLAIN_PINHOLE = ("align", "median", "max_depth", "listing")
+_PLAIN_PINHOLE = ("align", "median", "max_depth", "listing", "focal")
 _PLACES = {"listing", "view"}
 _SPHERICAL = {"max_depth", *_PLACES, *_BASELINES}
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     _panoramic("worlds", "plain", "panoramas", _PANORAMA, 20.0),
+    Benchmark("reality", "reality", "any", "reality", frozenset({"max_depth"}), max_depth_m=20.0),
     _panoramic("3d60", "plain", "panoramas", _PANORAMA | _PLACES, 8.0),
     _panoramic("3d60", "omnidepth", "omnidepth", _SPHERICAL, 8.0),
     _panoramic("3d60", "view-synthesis", "view-synthesis", _SPHERICAL | _ALIGN, 8.0),
@@ -105,7 +108,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
         "kitti", "scaledepth", "scaledepth", "rules", "focal", "listing", reads="kitti-folders",
         split="test",
     ),
-    _pinhole("kitti-raw", "plain", "eigen", *_PLAIN_PINHOLE, "crop"),
+    _pinhole("kitti-raw", "plain", "eigen", "align", "median", "max_depth", "listing", "crop"),
     *(
         benchmark
         for name in _ZERO_SHOT
@@ -117,6 +120,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     _panoptic("cityscapes"),
     _panoptic("cityscapes-dvps", "window"),
     _panoptic("semkitti-dvps", "window", "reference_focal_px"),
+    _panoptic("coco-panoptic"),
 )  # fmt: skip
 """The first protocol of a data set is its default, unless the system has a protocol of its own."""
 

@@ -61,7 +61,8 @@ class RuleOptions:
     """Part of the data set. Default: `test` of panoramas, `val` of data sets with segments."""
     align: Literal["auto", "none", "median", "scale_shift"] = "auto"
     """How a prediction is aligned to the ground truth of its frame before scoring. `auto` is none
-    for metric models, scale and shift for relative ones."""
+    for metric models, the medians for models that lack one factor, scale and shift for other
+    relative ones."""
     median: bool = False
     """Short for --align median."""
     max_depth: float | None = None
@@ -80,7 +81,8 @@ class RuleOptions:
     """--protocol scaledepth: crop, range and clamps of this data set, which lies in the layout of
     nyu or kitti. Default: those of nyu or kitti itself."""
     focal: float | None = None
-    """--rules sunrgbd: focal length of the images in pixels."""
+    """Focal length of the images in pixels: for --rules sunrgbd, and with --protocol plain for
+    models whose metres depend on it, such as da3-metric-large, where the data set has none."""
     window: tuple[int, ...] = ()
     """cityscapes-dvps, semkitti-dvps: also DVPQ over these numbers of successive frames, such as
     2 3 4."""

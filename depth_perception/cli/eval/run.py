@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ...data.reality import RealFrames
 from ...data.threed60 import MAX_RANGE_M, Placement, Views
 from ...evaluation.alignment import Alignment
 from ...evaluation.loop import Evaluation, EvaluationProtocol, Predict, evaluate
@@ -15,12 +16,13 @@ from ...evaluation.panoptic_sets import PANOPTIC_BENCHMARKS, PanopticBenchmark, 
 from ...evaluation.pinhole import BENCHMARK_PARTS
 from ...evaluation.plain import PlainProtocol, constant, median_depth_m, predict_values, untrained
 from ...evaluation.published import published
+from ...evaluation.reality import real_sheet, score_real
 from ...evaluation.relative import RelativeProtocol, predict_log_depth
 from ...evaluation.report import class_sheet, document, score_document, score_sheet, sheet
 from ...evaluation.spherical import OmniDepthProtocol, ViewSynthesisProtocol
 from ...evaluation.stereo_metrics import EigenProtocol
 from ...evaluation.zero_shot import ZERO_SHOT, ZeroShotProtocol
-from ...systems import Estimator
+from ...systems import Estimator, card
 from .job import Job, Report
 
 
@@ -76,6 +78,18 @@ def run(job: Job) -> Report:
     summary = (*summary, f"{first.seconds / first.frames:.3f} s per frame")
     whole = document(results, figures, **job.about, rules={**protocol.rules, **setup.rules})
     return Report((sheet(results, figures),), ", ".join(summary), whole)
+
+
+def run_reality(job: Job) -> Report:
+    """Evaluate a model on real images with measured depth, of its kind of camera. Raises OSError,
+    ValueError: files are missing or broken."""
+    frames = RealFrames(job.root, card(job.model).camera)
+    scores = score_real(
+        job.estimator(), frames, job.max_depth_m, lambda count: job.track(job.model, count)
+    )
+    summary = f"{len(scores)} images, up to {job.max_depth_m:g} m; for evaluation only"
+    document = {**job.about, "images": [vars(score) for score in scores]}
+    return Report((real_sheet(scores),), summary, document)
 
 
 def _panoramas(job: Job, reader: Any, estimator: Estimator) -> Setup:
@@ -134,8 +148,18 @@ def _pinhole(job: Job, reader: Any, estimator: Estimator) -> Setup:
     else:
         part_of = BENCHMARK_PARTS[job.dataset]
     protocol = PlainProtocol(limit, alignment, part_of=part_of)
-    summary = (f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}")
-    return Setup(reader, protocol, lambda e: predict_values(e, alignment, fill_holes=True), summary)
+    summary = [f"up to {limit:g} m", job.dataset, f"alignment: {alignment.value}"]
+    cameras = {"with_camera": estimator.card.needs_camera, "focal_px": job.rules.focal}
+    if job.rules.focal is not None:
+        summary.append(f"focal length: {job.rules.focal:g} px")
+    elif estimator.card.needs_camera:
+        summary.append("focal length: that of the data set, else a view of 55 degrees")
+    return Setup(
+        reader,
+        protocol,
+        lambda e: predict_values(e, alignment, fill_holes=True, **cameras),
+        tuple(summary),
+    )
 
 
 def _ppd(job: Job, reader: Any, estimator: Estimator) -> Setup:

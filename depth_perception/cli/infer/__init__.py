@@ -18,8 +18,8 @@ def main(
     """Depth of an image, a folder, a text list of paths, a video or a bag.
 
     Results are named after their input: NAME.png, NAME.ply, NAME_depth.npy. When run again, the
-    command skips finished inputs. Exit codes: 0 all done, 1 some inputs failed (listed at the end),
-    2 nothing could start, 130 interrupted.
+    command skips finished inputs. Exit statuses: 0 all done, 1 some inputs failed or held no image
+    (listed at the end), 2 nothing could start, 130 interrupted.
     """
     from ...systems import card
     from .inputs import InputError, find_inputs
@@ -28,6 +28,7 @@ def main(
     try:
         model = options.input_card(card(options.model))
         manifest = Manifest(options.out, options.settings(), overwrite=options.overwrite)
+        manifest.clean()
         inputs = find_inputs(options.input, recursive=options.recursive, ours=manifest.outputs)
         options.check(model)
         _check_folder(options.out)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from ...io.suffixes import READABLE_SUFFIXES, VIDEO_SUFFIXES, is_bag
+from ...io.suffixes import (
+    READABLE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    bags_inside,
+    by_number,
+    is_bag,
+    kind_by_content,
+)
+from ...limits import IMAGE_BYTES, LimitError, regular_file
 
 LIST_SUFFIXES = frozenset((".txt", ".lst"))
 
@@ -73,11 +81,14 @@ def find_inputs(
     Raises:
         InputError: ``path`` is missing or of an unknown kind, or contains no input.
     """
-    if not path.exists():
-        raise InputError(f"no such file or folder: {path}")
-    kind = _kind(path)
+    try:
+        if not path.exists():
+            raise InputError(f"no such file or folder: {path}")
+        kind = _kind(path)
+    except (OSError, RuntimeError) as error:
+        raise InputError(_unreadable(path, error)) from error
     if kind is not None:
-        return Inputs((Input(path, kind),))
+        return Inputs((Input(_named(path), kind),))
     if path.is_dir():
         found = _in_folder(path, recursive, ours)
     elif path.suffix.lower() in LIST_SUFFIXES:
@@ -87,65 +98,101 @@ def find_inputs(
     if not found.items and not found.missing:
         inside = f" ({len(found.skipped)} other files)" if found.skipped else ""
         hint = "" if recursive or path.is_file() else "; --recursive looks into its sub-folders"
+        if bags := ", ".join(map(str, bags_inside(path))):
+            hint += f"; it holds bags: {bags}"
         raise InputError(f"no image, video or bag in {path}{inside}{hint}")
     return found
 
 
 def _kind(path: Path) -> InputKind | None:
+    """How a path is read, by its content and else by its suffix; None if it is no input."""
+    if path.is_dir() and is_bag(path):
+        return InputKind.BAG
+    if not path.is_file():
+        return None
+    if found := kind_by_content(path):
+        return InputKind(found)
+    suffix = path.suffix.lower()
     if is_bag(path):
         return InputKind.BAG
-    suffix = path.suffix.lower()
-    if path.is_file() and suffix in READABLE_SUFFIXES:
+    if suffix in READABLE_SUFFIXES:
         return InputKind.IMAGE
-    return InputKind.VIDEO if path.is_file() and suffix in VIDEO_SUFFIXES else None
+    return InputKind.VIDEO if suffix in VIDEO_SUFFIXES else None
+
+
+def _named(path: Path) -> Path:
+    """A path whose last part is a name, after which results can be named."""
+    return path.resolve() if path.name in ("", "..") else path
 
 
 def _unknown(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return "a link that leads nowhere"
+    if not path.is_file() and not path.is_dir():
+        return "not a regular file"
     return f"no image, video or bag (suffix {path.suffix!r})"
 
 
+def _unreadable(path: Path, error: Exception) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "a loop of links"
+    return f"{path} cannot be read: {reason}"
+
+
 def _in_folder(root: Path, recursive: bool, ours: frozenset[Path]) -> Inputs:
-    items, skipped = [], []
-    for path in _walk(root, recursive):
-        if path.resolve() in ours:
-            continue
-        kind = _kind(path)
-        if kind is not None:
-            items.append(Input(path, kind, path.parent.relative_to(root)))
-        elif path.is_file():
-            skipped.append((path, _unknown(path)))
-    return Inputs(tuple(items), tuple(skipped))
+    items, skipped, missing = [], [], []
+    for path in _walk(root, recursive, missing):
+        try:
+            if path.resolve() in ours:
+                continue
+            kind = _kind(path)
+            if kind is not None:
+                items.append(Input(path, kind, path.parent.relative_to(root)))
+            elif not path.is_dir():
+                skipped.append((path, _unknown(path)))
+        except (OSError, RuntimeError) as error:  # one bad entry is not the end of the others
+            missing.append((path, _unreadable(path, error)))
+    return Inputs(tuple(items), tuple(skipped), tuple(missing))
 
 
-def _walk(root: Path, recursive: bool) -> Iterator[Path]:
+def _walk(root: Path, recursive: bool, missing: list[tuple[Path, str]]) -> Iterator[Path]:
     """Files and bag folders, sorted; a bag folder is not entered."""
-    for path in sorted(root.iterdir()):
+    try:
+        entries = sorted(root.iterdir(), key=by_number)
+    except OSError as error:
+        missing.append((root, _unreadable(root, error)))
+        return
+    for path in entries:
         if path.name.startswith("."):
             continue
-        if path.is_dir() and not is_bag(path):
-            if recursive and not path.is_symlink():  # a link may lead back up
-                yield from _walk(path, recursive)
-        else:
+        try:
+            is_folder = path.is_dir() and not is_bag(path)
+        except OSError:
+            is_folder = False
+        if not is_folder:
             yield path
+        elif recursive and not path.is_symlink():  # a link may lead back up
+            yield from _walk(path, recursive, missing)
 
 
 def _in_list(path: Path, recursive: bool, ours: frozenset[Path]) -> Inputs:
     items, skipped, missing = [], [], []
     for named in _lines(path):
         entry = path.parent / named
-        if not entry.exists() and Path(named).exists():
-            entry = Path(named)
-        kind = _kind(entry)
-        if kind is not None:
-            items.append(Input(entry, kind))
-        elif entry.is_dir():
-            inside = _in_folder(entry, recursive, ours)
-            items += inside.items
-            skipped += inside.skipped
-        elif entry.exists():
-            missing.append((entry, _unknown(entry)))
-        else:
-            missing.append((entry, "no such file"))
+        try:
+            if not entry.exists() and Path(named).exists():
+                entry = Path(named)
+            kind = _kind(entry)
+            if kind is not None:
+                items.append(Input(_named(entry), kind))
+            elif entry.is_dir():
+                inside = _in_folder(entry, recursive, ours)
+                items += inside.items
+                skipped += inside.skipped
+                missing += inside.missing
+            else:
+                missing.append((entry, _unknown(entry) if entry.exists() else "no such file"))
+        except (OSError, RuntimeError, ValueError) as error:
+            missing.append((entry, _unreadable(entry, error)))
     first: dict[Path, Input] = {}
     for item in items:
         first.setdefault(item.path.resolve(), item)
@@ -154,7 +201,10 @@ def _in_list(path: Path, recursive: bool, ours: frozenset[Path]) -> Inputs:
 
 def _lines(path: Path) -> list[str]:
     try:
+        regular_file(path, IMAGE_BYTES)
         text = path.read_text(encoding="utf-8-sig")
+    except LimitError as error:
+        raise InputError(str(error)) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text list in UTF-8: {error}") from error
     lines = (line.strip() for line in text.splitlines())

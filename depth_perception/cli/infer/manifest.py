@@ -8,13 +8,18 @@ since, the relevant options are the same, and its files still exist.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import BinaryIO
+
+from ...io.atomic import remove_dead
 
 MANIFEST_NAME = "infer.jsonl"
 
@@ -43,7 +48,10 @@ class Entry:
 
 
 class Manifest:
-    """The manifest of one output folder. It may be used from several threads.
+    """The manifest of one output folder.
+
+    It may be used from several threads and processes: names are claimed under a lock of the file,
+    after reading what others have claimed.
 
     Args:
         folder: output folder, which is created with the first line.
@@ -64,8 +72,16 @@ class Manifest:
         self._owners: dict[str, str] = {}
         self._path = folder / MANIFEST_NAME
         self._lock = threading.Lock()
+        self._place = 0
         if self._path.is_file():
-            self._read()
+            with self._path.open("rb") as file:
+                self._catch_up(file)
+
+    def clean(self) -> None:
+        """Remove what killed runs left unfinished in the folders of the results."""
+        names = {name for entry in self._entries.values() for name in entry.outputs}
+        for folder in {self.folder, *((self.folder / name).parent for name in names)}:
+            remove_dead(folder)
 
     @property
     def outputs(self) -> frozenset[Path]:
@@ -90,20 +106,27 @@ class Manifest:
         """Paths ``stem + ending`` for an input, or ``stem_2 + ending`` ... if others have them.
 
         An input gets the same names in every run.
+
+        Raises:
+            ValueError: the files would lie outside the output folder.
         """
-        for number in count(1):
-            tail = "" if number == 1 else f"_{number}"
-            names = tuple((stem.parent / f"{stem.name}{tail}{e}").as_posix() for e in endings)
-            if all(self._free(name, source) for name in names):
-                break
-        self._add(Entry(source, state, self._settings, names, done=False))
+        if not (self.folder / stem).resolve().is_relative_to(self.folder.resolve()):
+            raise ValueError(f"its results would lie outside of {self.folder}: {stem}")
+        with self._exclusive() as file:
+            for number in count(1):
+                tail = "" if number == 1 else f"_{number}"
+                names = tuple((stem.parent / f"{stem.name}{tail}{e}").as_posix() for e in endings)
+                if all(self._free(name, source) for name in names):
+                    break
+            self._add(file, Entry(source, state, self._settings, names, done=False))
         return [self.folder / name for name in names]
 
     def finish(
         self, source: str, limits: tuple[float, float] | None = None, note: str = ""
     ) -> None:
         """Record that the files claimed by an input are complete."""
-        self._add(replace(self._entries[source], done=True, limits=limits, note=note))
+        with self._exclusive() as file:
+            self._add(file, replace(self._entries[source], done=True, limits=limits, note=note))
 
     def _free(self, name: str, source: str) -> bool:
         path = self.folder / name
@@ -114,22 +137,34 @@ class Manifest:
             return owner == source
         return self._overwrite or not path.exists()
 
-    def _add(self, entry: Entry) -> None:
-        line = json.dumps(asdict(entry)) + "\n"
+    @contextmanager
+    def _exclusive(self) -> Iterator[BinaryIO]:
+        """The file, while no other thread or process uses it; what others added is read."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self._lock, self._path.open("a+b") as file:
-            self._remember(entry)
-            if file.tell():
-                file.seek(-1, os.SEEK_END)
-                line = line if file.read(1) == b"\n" else f"\n{line}"
-            file.write(line.encode())
+            with suppress(OSError):  # file systems without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            self._catch_up(file)
+            yield file
+
+    def _add(self, file: BinaryIO, entry: Entry) -> None:
+        line = json.dumps(asdict(entry)) + "\n"
+        self._remember(entry)
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else f"\n{line}"
+        file.write(line.encode())
+        file.flush()
+        self._place = file.tell()
 
     def _remember(self, entry: Entry) -> None:
         self._entries[entry.source] = entry
         self._owners.update((name.casefold(), entry.source) for name in entry.outputs)
 
-    def _read(self) -> None:
-        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+    def _catch_up(self, file: BinaryIO) -> None:
+        """Read the lines since the last time."""
+        file.seek(self._place)
+        for line in file.read().decode(errors="replace").splitlines():
             try:
                 fields = json.loads(line)
                 fields["outputs"] = tuple(fields["outputs"])
@@ -137,6 +172,7 @@ class Manifest:
                 self._remember(Entry(**fields))
             except (ValueError, KeyError, TypeError):
                 self.damaged_lines += 1
+        self._place = file.tell()
 
 
 def state_of(path: Path) -> str:

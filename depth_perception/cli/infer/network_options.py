@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields, make_dataclass
+from dataclasses import Field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Optional
 
@@ -19,7 +19,7 @@ TAKEN = frozenset(item.name for item in fields(ScaleArguments)) | {
     *("input", "model", "checkpoint", "device", "out", "panels", "resize", "fov", "focal"),
     *("ignore_exif", "network", "no_smooth_scale", "metres", "pred_only", "grayscale", "palette"),
     *("limits", "raw", "save_cloud", "cloud_frame", "allow_bent_cloud", "max_range"),
-    *("edge_filter", "outlier_filter", "recursive", "topic", "to_bag", "overwrite"),
+    *("edge_filter", "outlier_filter", "recursive", "topic", "info_topic", "to_bag", "overwrite"),
 }
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def _names_of(model: str) -> frozenset[str]:
 
 def _flags() -> list[tuple[str, Any, Any]]:
     """(name, annotated type, default) of the flags, each said once for all systems that have it."""
-    found: dict[str, tuple[Option, list[Any], list[str]]] = {}
+    found: dict[str, tuple[Field[Any], Option, list[Any], list[str]]] = {}
     for system in systems().values():
         for kind in dict.fromkeys(system.options_class(model) for model in system.models):
             for item in fields(kind):
@@ -41,27 +41,27 @@ def _flags() -> list[tuple[str, Any, Any]]:
                 if item.name in TAKEN:
                     _log.warning("--%s is a flag already: %s has none", item.name, system.title)
                     continue
-                _, defaults, titles = found.setdefault(item.name, (said, [], []))
+                *_, defaults, titles = found.setdefault(item.name, (item, said, [], []))
                 defaults.append(item.default)
                 if system.title not in titles:
                     titles.append(system.title)
     flags = []
-    for name, (said, defaults, titles) in found.items():
+    for name, (item, said, defaults, titles) in found.items():
         default = defaults[0]
         is_one = default is not None and len(set(defaults)) == 1
         facts = f" Default: {default}." if is_one else ""
         text = tyro.conf.arg(help=f"{', '.join(titles)}: {said.text}{facts}", help_behavior_hint="")
-        flags.append((name, Annotated[_type(said, default), text], None))
+        flags.append((name, Annotated[_type(item, said, default), text], None))
     return flags
 
 
-def _type(said: Option, default: Any) -> Any:
+def _type(item: Field[Any], said: Option, default: Any) -> Any:
     if said.choices:
         return Optional[Literal[said.choices]]  # noqa: UP045 (made at run time)
     pattern = said.unset if default is None else default
     if isinstance(pattern, bool):
         return Optional[Literal[not pattern]]  # noqa: UP045
-    kind = Path if pattern == "" else type(pattern)
+    kind = Path if "Path" in str(item.type) else type(pattern)
     return Optional[kind]  # noqa: UP045
 
 

@@ -50,13 +50,17 @@ class InferOptions:
     """Run a pinhole model on panoramas, split into eight overlapping views."""
     height: int | None = shared(EstimatorOptions, "height")
     resize: bool = False
-    """Write results at the size of the input instead of the network input (videos: always)."""
+    """Write numbers and clouds at the size of the input instead of the network input (videos:
+    always). Pictures have the size of the input."""
     precision: Precision = shared(EstimatorOptions, "precision")
     backend: Backend = shared(EstimatorOptions, "backend")
     seam: Seam = shared(EstimatorOptions, "seam")
     flip: bool = shared(EstimatorOptions, "flip")
     fov: tuple[float, ...] = ()
-    """Field of view in degrees: H V of a panorama that is not 2:1, or H [V] of a pinhole camera."""
+    """Field of view in degrees: H V of a panorama that is not 2:1 and centred on the horizon, LEFT
+    RIGHT TOP BOTTOM of any other part of a sphere (longitudes to the right, elevations upward:
+    -180 180 90 -45 lacks the floor), or H [V] of a pinhole camera. Default: as the file or bag
+    says."""
     focal: float | None = None
     """Focal length of a pinhole camera in pixels of the input, instead of --fov."""
     ignore_exif: bool = False
@@ -71,12 +75,12 @@ class InferOptions:
     )
 
     pred_only: bool = False
-    """Write the depth image alone, not beside the input."""
+    """Write the depth image alone, without the input beside it and the bar."""
     grayscale: bool = False
     """Gray values instead of colours: dark is low, bright is high."""
     palette: Literal["warm", "published"] = "warm"
-    """Colours of depth images. warm: near is red, far is blue. published: the colour map and its
-    direction as in the authors' scripts, where the lowest value is blue."""
+    """Colours of depth images. warm: near is red, far is blue. published: as in the authors'
+    scripts, where the lowest value is blue, at the size of the network input and without a bar."""
     limits: tuple[float, float] | None = None
     """Depth at both ends of the colours; default: extremes of an image, running percentiles of a
     video or bag."""
@@ -102,26 +106,31 @@ class InferOptions:
     """Also search the sub-folders of a folder."""
     topic: str | None = None
     """Image topic of a bag; default: the only one."""
+    info_topic: str | None = None
+    """CameraInfo topic of a bag; default: the one beside the images, or with their frame."""
     to_bag: Path | None = None
     """Also write the depth of an input bag into this new bag (32FC1, metres)."""
     overwrite: bool = False
     """Process everything again and replace existing results."""
 
     def input_card(self, card: ModelCard) -> ModelCard:
-        """The card of the model as it is used: for panoramas with ``--panels``.
+        """The card of the model as it is used: with ``--depth-model``, and with ``--panels``.
 
         Raises:
-            OptionError: the model does not run on panels.
+            OptionError: the depth model does not suit, or the model does not run on panels.
         """
-        if not self.panels:
-            return card
+        from ...systems import card as card_of
+        from ...systems.card import paired_card, panels_card
 
-        from ...systems.card import panels_card
-
+        depth_model = self.network.given().get("depth_model")
+        flag = "--depth-model"
         try:
-            return panels_card(card)
-        except ValueError as error:
-            raise OptionError(f"--panels: {error}") from error
+            if card.is_panoptic and depth_model:
+                card = paired_card(card, card_of(depth_model))
+            flag = "--panels"
+            return panels_card(card) if self.panels else card
+        except (KeyError, ValueError) as error:
+            raise OptionError(f"{flag}: {error.args[0]}") from error
 
     def check(self, card: ModelCard) -> None:
         """Reject results that the model cannot provide, and values out of range.
@@ -148,10 +157,11 @@ class InferOptions:
                         "metric scale (--scale), use --raw npy or exr, or a metric model (see "
                         "`depth-perception models`)"
                     )
-        if len(self.fov) > 2 or (len(self.fov) == 1 and card.camera != "pinhole"):
+        is_pinhole = card.camera == "pinhole"
+        if len(self.fov) not in ((0, 1, 2) if is_pinhole else (0, 2, 4)):
+            form = "H [V]" if is_pinhole else "H V or LEFT RIGHT TOP BOTTOM"
             raise OptionError(
-                f"--fov takes {'H [V]' if card.camera == 'pinhole' else 'H V'} in degrees for "
-                f"{card.name}, got {len(self.fov)} numbers"
+                f"--fov takes {form} in degrees for {card.name}, got {len(self.fov)} numbers"
             )
         if self.focal is not None and (card.camera != "pinhole" or self.fov):
             raise OptionError("--focal is for pinhole models, and cannot be combined with --fov")
@@ -192,6 +202,9 @@ class InferOptions:
             return Pinhole.from_fov(height, width, math.radians(ASSUMED_PINHOLE_FOV_DEG))
         angles = [math.radians(angle) for angle in self.fov]
         try:
+            if len(angles) == 4:
+                left, right, top, bottom = angles
+                return Equirectangular(height, width, left, right, -top, -bottom)
             if card.camera != "pinhole":
                 return Equirectangular.partial(height, width, *angles)
             camera = Pinhole.from_fov(height, width, angles[0])

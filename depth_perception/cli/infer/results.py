@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,14 @@ from torch import Tensor
 from ...geometry import Equirectangular, edge_mask
 from ...geometry.outliers import outlier_mask
 from ...geometry.rotations import optical_to_opengl, optical_to_panda
-from ...io.colormaps import PUBLISHED_COLORMAP, near_is_warm, render_depth
+from ...io.annotate import even_ticks, label_segments, with_bar
+from ...io.colormaps import (
+    INVERSE_DEPTH_COLORMAP,
+    PUBLISHED_COLORMAP,
+    colourise,
+    near_is_warm,
+    render_depth,
+)
 from ...io.depth_files import write_depth
 from ...io.images import side_by_side, write_image
 from ...io.instance_files import write_instances, write_segments
@@ -26,6 +34,7 @@ from .options import InferOptions
 
 Limits = tuple[float, float]
 _OPACITY = 0.6
+_LEAST_THING, _LEAST_STUFF = 0.0005, 0.01  # shares of the image that get a label
 _RAW_SUFFIX = {"npy": ".npy", "png16": ".png", "exr": ".exr"}
 ResultFile = tuple[str, Callable[[Path], object]]
 """Ending, which is appended to the name of the input, and the function that writes to a path."""
@@ -112,25 +121,105 @@ def render_prediction(
     limits: Limits | None,
     colours: Sequence[Colour] = (),
 ) -> np.ndarray:
-    """The depth as an RGB image, beside the input unless ``--pred-only``.
+    """The depth as an RGB image at the size of the input, beside the input unless ``--pred-only``.
 
-    Segments are drawn between them as colours over the input; ``colours`` are those of the classes.
+    At its right is a bar with the depths of the colours, in metres where they are known. Segments
+    are drawn between them as colours over the input, with names and distances; ``colours`` are
+    those of the classes. The palette ``published`` has the size of the network input and no words,
+    as in the authors' scripts.
     """
-    is_warm = options.palette == "warm"
-    colormap = near_is_warm(prediction.space) if is_warm else PUBLISHED_COLORMAP
+    if options.palette == "published":
+        return _published(prediction, image, options, limits, colours)
+    valid = prediction.valid.cpu().numpy()
+    values = prediction.values.cpu().numpy()
+    if limits is None and valid.any():
+        limits = float(values[valid].min()), float(values[valid].max())
+    colormap = None if options.grayscale else near_is_warm(prediction.space)
+    height, width = image.shape[:2]
+    depth = render_depth(
+        _enlarged(values, valid, height, width),
+        cv2.resize(valid.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0,
+        limits=limits,
+        colormap=colormap,
+    )
+    if options.pred_only and prediction.segments is None:
+        return depth
+    shown = [] if options.pred_only else [image]
+    if prediction.segments is not None:
+        shown.append(_labelled(prediction, image, colours))
+    scale = np.arange(256, dtype=np.uint8)[:, None]
+    bar = (colourise(scale, colormap) if colormap else scale[..., None].repeat(3, -1))[:, 0]
+    return with_bar(side_by_side(*shown, depth), bar, _ticks(prediction, limits))
+
+
+def _published(
+    prediction: Prediction,
+    image: np.ndarray,
+    options: InferOptions,
+    limits: Limits | None,
+    colours: Sequence[Colour],
+) -> np.ndarray:
     depth = render_depth(
         prediction.values.cpu().numpy(),
         prediction.valid.cpu().numpy(),
         limits=limits,
-        colormap=None if options.grayscale else colormap,
+        colormap=None if options.grayscale else PUBLISHED_COLORMAP,
     )
     shown = [] if options.pred_only else [image]
     if prediction.segments is not None:
         below = cv2.resize(image, depth.shape[1::-1], interpolation=cv2.INTER_AREA)
-        palette = segment_palette(prediction.instances, colours)
-        tinted = overlay(torch.from_numpy(below), prediction.segments.cpu(), palette, _OPACITY)
-        shown.append(tinted.numpy())
+        shown.append(_tinted(prediction, below, colours))
     return side_by_side(*shown, depth)
+
+
+def _tinted(prediction: Prediction, image: np.ndarray, colours: Sequence[Colour]) -> np.ndarray:
+    palette = segment_palette(prediction.instances, colours)
+    pixels = torch.from_numpy(np.require(image, requirements=("C", "W")))
+    return overlay(pixels, prediction.segments.cpu(), palette, _OPACITY).numpy()
+
+
+def _labelled(prediction: Prediction, image: np.ndarray, colours: Sequence[Colour]) -> np.ndarray:
+    """The image tinted by segments, with names and, in metres, distances of the larger ones."""
+    assert prediction.segments is not None
+    height, width = image.shape[:2]
+    segments = prediction.segments.cpu().numpy()
+    segments = cv2.resize(segments, (width, height), interpolation=cv2.INTER_NEAREST)
+    found = None
+    if prediction.is_metric and prediction.instances:
+        found = prediction.segment_statistics().median.tolist()
+    labels = []
+    for place, instance in enumerate(prediction.instances):
+        mask = segments == instance.id
+        least = _LEAST_THING if instance.is_thing else _LEAST_STUFF
+        if mask.sum() >= least * mask.size:
+            known = found is not None and math.isfinite(found[place])
+            labels.append(
+                (mask, f"{instance.label} {found[place]:.1f} m" if known else instance.label)
+            )
+    return label_segments(_tinted(prediction, image, colours), labels)
+
+
+def _enlarged(values: np.ndarray, valid: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Values (height, width), linear between valid ones."""
+    if values.shape == (height, width):
+        return values
+    size, linear = (width, height), cv2.INTER_LINEAR
+    known = cv2.resize(valid.astype(np.float32), size, interpolation=linear)
+    sums = cv2.resize(np.where(valid, values, 0).astype(np.float32), size, interpolation=linear)
+    return sums / np.maximum(known, 1e-6)
+
+
+def _ticks(prediction: Prediction, limits: Limits | None) -> list[tuple[float, str]]:
+    """Places and texts of the bar: metres, depths up to a factor, or only its two ends."""
+    if limits is None or not limits[1] > limits[0]:
+        return []
+    if prediction.scale is ScaleKind.AFFINE_INVARIANT:
+        high_is_near = near_is_warm(prediction.space) == INVERSE_DEPTH_COLORMAP
+        return [(float(high_is_near), "near"), (1.0 - high_is_near, "far")]
+    ticks = even_ticks(*limits)
+    depths = prediction.space.to_depth(torch.tensor([value for _, value in ticks])).tolist()
+    unit = " m" if prediction.is_metric else ""
+    return [(place, f"{depth:.3g}{unit}") for (place, _), depth in zip(ticks, depths, strict=True)]
 
 
 def cloud_of(

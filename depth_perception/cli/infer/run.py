@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -14,19 +14,21 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from ...geometry import Camera, Pinhole
+from ...geometry import Camera
 from ...geometry.panel_merge import surrounding_panels
-from ...io.bags import BagFrame, DepthBagWriter, choose_image_topic, read_frames
+from ...io.bags import BagFrame, BagReadError, DepthBagWriter, choose_image_topic, read_frames
 from ...io.colormaps import RunningRange
-from ...io.exif import exif_focal
-from ...io.images import read_image
+from ...io.images import read_image_file
 from ...io.segment_colours import Colour
 from ...io.video import VideoReader, VideoWriter
+from ...limits import printable
 from ...prediction import Prediction
+from ...ros.inputs.masks import hide
 from ...scale.sources.other_model import Predictor
 from ...systems import Estimator, ModelCard, OutputSize, PanelsEstimator, SteadyScale, load
 from ..terminal import plain_console
 from .background import Background
+from .input_camera import PHOTO_HINT, InputCameras, counted, rectified
 from .inputs import Input, InputKind, Inputs
 from .manifest import MANIFEST_NAME, Manifest, state_of
 from .options import InferOptions, OptionError, StartError
@@ -79,10 +81,13 @@ class InferRun:
             raise OptionError("--to-bag requires a single bag as input")
         if options.topic is not None and not bags:
             raise OptionError("--topic is for bags, and the input contains none")
+        if options.info_topic is not None and not bags:
+            raise OptionError("--info-topic is for bags, and the input contains none")
         if options.metres.points_topic is not None and len(bags) != len(inputs.items):
             raise OptionError("--points-topic is for bags, and not all inputs are bags")
         self._options = options
         self._model = model
+        self._cameras = InputCameras(options, model)
         self._items = inputs.items
         self._console = plain_console()
         self._estimator: Estimator | None = None
@@ -94,6 +99,8 @@ class InferRun:
         )
         self._manifest = manifest
         self._manifest.protect(item.path for item in inputs.items)
+        if remark := model.height_remark(options.height):
+            self._summary.notes.append(remark)
         if self._manifest.damaged_lines:
             self._summary.notes.append(
                 f"{self._manifest.damaged_lines} unreadable lines of {MANIFEST_NAME} were ignored"
@@ -131,8 +138,10 @@ class InferRun:
         return 1 if self._summary.failures else 0
 
     def _image(self, item: Input, key: str, state: str) -> None:
-        image = read_image(item.path)
-        camera, note = self._exif_camera(item.path, *image.shape[:2])
+        file = read_image_file(item.path)
+        image, notes = file.pixels, list(file.notes)
+        camera, remarks = self._cameras.of_image(item.path, *image.shape[:2], file.panorama)
+        notes += [*remarks, self._cameras.content(image)]
         prediction = self._depth(image, item.path, self._scale_run(), camera=camera)
 
         def done(error: Exception | None) -> None:
@@ -142,46 +151,58 @@ class InferRun:
                 self._fail(str(item.path), error)
 
         stem = item.folder / item.path.stem
+        note = "; ".join(filter(None, notes))
         self._write(key, state, stem, image, prediction, done, note=note)
 
     def _video(self, item: Input, key: str, state: str) -> None:
         stem = item.folder / item.path.stem
         limits, steady = RunningRange(), self._steady_scale()
-        count, failures = 0, len(self._summary.failures)
+        count, failures, faults = 0, len(self._summary.failures), Counter[str]()
         with ExitStack() as stack:
             frames = stack.enter_context(VideoReader(item.path))
             self._expect(frames.info.frames)
+            size = frames.info.height, frames.info.width
+            camera, remarks = self._cameras.of_sphere(*size, frames.panorama)
             scale = stack.enter_context(self._scale_run())
             path = self._manifest.claim(key, state, stem, (".mp4",))[0]
             video = stack.enter_context(VideoWriter(path, frames.info.rate_hz))
             for image in frames:
-                stamp_s = count / frames.info.rate_hz
+                stamp_s = frames.time_s
+                faults.update(filter(None, (self._cameras.content(image),)))
                 prediction = self._depth(
-                    image, item.path, scale, steady, stamp_s, output_size="input"
+                    image, item.path, scale, steady, stamp_s, output_size="input", camera=camera
                 )
                 ends = self._limits(prediction, limits)
                 colours = self._class_colours()
-                video.write(render_prediction(prediction, image, self._options, ends, colours))
+                shown = render_prediction(prediction, image, self._options, ends, colours)
+                video.write(shown, stamp_s)
                 done = self._reporter(f"{item.path} frame {count}")
                 frame, frame_key = stem / f"{count:06d}", f"{key}#{count}"
                 self._write(frame_key, state, frame, image, prediction, done, picture=False)
                 count += 1
                 self._bar.advance(self._task)
             self._background.drain()
+        self._remark(item, [*remarks, *counted(faults, count)])
         if len(self._summary.failures) == failures:
             self._manifest.finish(key)
-        if frames.info.frames and count < 0.98 * frames.info.frames - 2:
+        if frames.is_cut:
             self._summary.notes.append(
                 f"{item.path}: only {count} of {frames.info.frames} frames can be read"
+            )
+        if not video.is_timed:
+            self._summary.notes.append(
+                f"{item.path}: its frames come at varying times, and those of the result do not"
             )
         self._summary.made += 1
 
     def _bag(self, item: Input, source: str, state: str) -> None:
         topic = choose_image_topic(item.path, self._options.topic)
         self._expect(topic.count)
+        cameras = self._cameras.of_bag(item.path, topic.name)
         name = item.path.name if item.path.is_dir() else item.path.stem
-        limits, steady = RunningRange(), self._steady_scale()
+        limits, steady, faults = RunningRange(), self._steady_scale(), Counter[str]()
         frames, failures = self._summary.frames, len(self._summary.failures)
+        index = -1
         with ExitStack() as stack:
             scale = stack.enter_context(self._scale_run())
             scale.open_bag(item.path)
@@ -195,8 +216,13 @@ class InferRun:
                     continue
                 what = f"{item.path} {topic.name} at {_stamp_name(frame)}"
                 try:
-                    image, stamp_s = frame.image(), frame.stamp_ns * 1e-9
-                    prediction = self._depth(image, item.path, scale, steady, stamp_s, frame)
+                    stamp_s, raw = frame.stamp_ns * 1e-9, frame.image()
+                    faults.update(filter(None, (self._cameras.content(raw),)))
+                    image, camera, unseen = rectified(cameras, frame, raw)
+                    prediction = self._depth(
+                        image, item.path, scale, steady, stamp_s, frame, camera=camera
+                    )
+                    prediction = hide(prediction, unseen)
                     ends = self._limits(prediction, limits)
                     stem = item.folder / name / _stamp_name(frame)
                     self._write(key, state, stem, image, prediction, self._reporter(what), ends)
@@ -209,6 +235,10 @@ class InferRun:
                 except Exception as error:
                     self._fail(what, error)
             self._background.drain()
+            if index < 0:
+                raise BagReadError(f"no image on {topic.name} of {item.path} can be read")
+        used = [topic.remark, "" if cameras is None else cameras.remark]
+        self._remark(item, [*used, *counted(faults, self._summary.frames - frames)])
         if self._summary.frames > frames:
             self._summary.made += 1
         elif len(self._summary.failures) == failures:
@@ -240,16 +270,9 @@ class InferRun:
             self._reference = model if same else PanelsEstimator(model)
         return self._reference(image, camera)
 
-    def _exif_camera(self, path: Path, height: int, width: int) -> tuple[Camera | None, str]:
-        """The camera of an image by its EXIF block, and a note that names the source."""
-        options = self._options
-        if self._model.camera != "pinhole" or options.knows_camera or options.ignore_exif:
-            return None, ""
-        if (found := exif_focal(path, height, width)) is None:
-            return None, ""
-        camera = Pinhole(height, width, found.fx, found.fy, width / 2, height / 2)
-        degrees = math.degrees(camera.horizontal_fov)
-        return camera, f"field of view of {degrees:.1f} degrees from {found.source}"
+    def _remark(self, item: Input, remarks: Sequence[str]) -> None:
+        if text := "; ".join(filter(None, remarks)):
+            self._summary.remarks.append((str(item.path), text))
 
     def _depth(
         self,
@@ -282,8 +305,8 @@ class InferRun:
             if camera is not None or width == 2 * height:
                 raise
             raise ValueError(
-                f"{width} x {height} is not a full panorama (2:1); if it shows a part of the "
-                "sphere, give its field of view in degrees: --fov H V"
+                f"{width} x {height} is not a full panorama (2:1). Is it {PHOTO_HINT}; if it shows "
+                "a part of the sphere, give its field of view in degrees: --fov H V"
             ) from error
 
     def _estimator_for(self, output_size: OutputSize) -> Predictor:
@@ -375,9 +398,12 @@ class InferRun:
         summary, say = self._summary, self._console.print
         rate = f", {summary.frames / seconds:.2f} per second" if summary.frames and seconds else ""
         device = f" on {self._estimator.device}" if self._estimator else ""
+        done = f"{summary.made} done, {summary.kept} finished before"
+        if not (summary.made or summary.kept):
+            done = "nothing done"
         say(
-            f"{self._model.name}{device}: {summary.made} done, {summary.kept} finished before, "
-            f"{len(summary.failures)} failed ({summary.frames} frames in {seconds:.1f} s{rate})"
+            f"{self._model.name}{device}: {done}, {len(summary.failures)} failed "
+            f"({summary.frames} frames in {seconds:.1f} s{rate})"
         )
         say(f"results: {self._options.out}")
         for note in summary.notes:
@@ -387,7 +413,7 @@ class InferRun:
             if rows:
                 say(f"{title}:")
             for what, reason in rows[:_LISTED]:
-                say(f"  {what}: {reason}")
+                say(f"  {printable(what)}: {printable(reason, 1000)}")
             if len(rows) > _LISTED:
                 say(f"  ... and {len(rows) - _LISTED} more")
         if interrupted:
@@ -402,4 +428,4 @@ def _reason(error: Exception) -> str:
 
 def _stamp_name(frame: BagFrame) -> str:
     seconds, nanoseconds = divmod(frame.stamp_ns, 10**9)
-    return f"{seconds}_{nanoseconds:09d}"
+    return f"{seconds:010d}_{nanoseconds:09d}"  # names sort by time, also by that of a simulation

@@ -37,7 +37,7 @@ _WRITERS: dict[str, Callable[[Path], Made]] = {
     "hypersim": pinhole.hypersim, "hypersim-json": pinhole.hypersim_json,
     "unrealstereo4k": pinhole.unrealstereo4k, "tartanair": pinhole.tartanair,
     "cityscapes": pairs.cityscapes, "cityscapes-dvps": pairs.cityscapes_dvps,
-    "semkitti-dvps": pairs.semkitti_dvps,
+    "semkitti-dvps": pairs.semkitti_dvps, "coco-panoptic": pairs.coco_panoptic,
 }  # fmt: skip
 WRITERS: Mapping[str, Callable[[Path], Made]] = {name: _WRITERS[name] for name in DATA_SET_NAMES}
 """A writer for every data set of the registry."""

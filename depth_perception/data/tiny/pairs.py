@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from ...geometry import DepthKind, Pinhole
+from ...segment_classes import CITYSCAPES, COCO_PANOPTIC
 from ..cityscapes import LABEL_IDS
+from ..coco import CATEGORY_IDS
 from ..dvps import DEPTH_PER_METRE, walk_through, write_cityscapes_dvps
 from ..files import write_lines, write_rgb, write_samples
 from ..kitti_raw import write_kitti_raw
@@ -23,6 +25,16 @@ from ..worlds.stereo import shifted
 from .scenes import Scene, depth_steps
 
 _BASELINE_M = 0.54
+# Classes of Cityscapes under their names in COCO, where they have another.
+_IN_COCO = {
+    "sidewalk": "pavement-merged",
+    "building": "building-other-merged",
+    "wall": "wall-other-merged",
+    "fence": "fence-merged",
+    "vegetation": "tree-merged",
+    "terrain": "grass-merged",
+    "sky": "sky-other-merged",
+}
 _FRAMES = {"train": 2, "val": 1, "test": 1}
 
 
@@ -108,5 +120,47 @@ def cityscapes(root: Path) -> dict[str, list[PanopticFrame]]:
             ]
             entries.append({"image_id": stem, "file_name": name, "segments_info": segments})
         listing = root / "gtFine" / f"cityscapes_panoptic_{split}.json"
+        write_lines(listing, [json.dumps({"annotations": entries})])
+    return made
+
+
+def coco_panoptic(root: Path) -> dict[str, list[PanopticFrame]]:
+    """COCO: JPEG images, segments numbered through each image; classes it lacks have no label."""
+    here = {entry.name: number for number, entry in enumerate(COCO_PANOPTIC)}
+    table = torch.full((VOID_CLASS + 1,), VOID_CLASS, dtype=torch.uint8)
+    for number, entry in enumerate(CITYSCAPES):
+        found = here.get(_IN_COCO.get(entry.name, entry.name))
+        if found is not None and COCO_PANOPTIC[found].is_thing == entry.is_thing:
+            table[number] = found
+    made: dict[str, list[PanopticFrame]] = {}
+    for split in ("train", "val"):
+        made[split], entries = [], []
+        for k, frame in enumerate(street_frames()[split]):
+            classes = table[frame.classes.long()]
+            segments = torch.where(classes == VOID_CLASS, 0, classes.long() * 1000 + 1)
+            segments = torch.where(segments > 0, segments + frame.instances, 0)
+            values, places = segments.unique(return_inverse=True)
+            ids = [0 if value == 0 else 1000 + place for place, value in enumerate(values.tolist())]
+            listed = [
+                {"id": i, "category_id": CATEGORY_IDS[value // 1000], "iscrowd": 0}
+                for i, value in zip(ids, values.tolist(), strict=True)
+                if value
+            ]
+            numbers = torch.zeros(len(values), dtype=torch.int32)
+            for number, segment in enumerate(listed, 1):
+                if COCO_PANOPTIC[int(values[ids.index(segment["id"])]) // 1000].is_thing:
+                    numbers[ids.index(segment["id"])] = number
+            pixels = np.array(ids)[places.numpy()]
+            colours = np.stack((pixels % 256, pixels // 256, pixels * 0), -1).astype(np.uint8)
+            stem = f"{k:012d}"
+            write_rgb(root / f"{split}2017" / f"{stem}.jpg", frame.rgb)
+            labels = root / "annotations" / f"panoptic_{split}2017" / f"{stem}.png"
+            labels.parent.mkdir(parents=True, exist_ok=True)
+            write_samples(labels, colours)
+            entries.append({"file_name": labels.name, "segments_info": listed})
+            maps = {"classes": classes, "instances": numbers[places]}
+            depth_m = torch.zeros_like(frame.depth_m)
+            made[split].append(replace(frame, **maps, depth_m=depth_m, focal_px=None))
+        listing = root / "annotations" / f"panoptic_{split}2017.json"
         write_lines(listing, [json.dumps({"annotations": entries})])
     return made

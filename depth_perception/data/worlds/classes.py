@@ -37,6 +37,11 @@ CLASSES: tuple[WorldClass, ...] = (
     ),
     WorldClass(13, "bin", True, (60, 110, 90)),
     WorldClass(14, "bench", True, (250, 170, 30)),
+    WorldClass(15, "bus", True, (0, 60, 100)),
+    WorldClass(16, "truck", True, (0, 0, 70)),
+    WorldClass(17, "motorcycle", True, (0, 0, 230)),
+    WorldClass(18, "bicycle", True, (119, 11, 32)),
+    WorldClass(19, "traffic light", False, (250, 170, 30)),
     WorldClass(20, "floor", False, (140, 110, 80)),
     WorldClass(21, "ceiling", False, (200, 200, 190)),
     WorldClass(22, "door", True, (120, 70, 20)),
@@ -53,6 +58,9 @@ CLASSES: tuple[WorldClass, ...] = (
     WorldClass(33, "picture", True, (220, 120, 180)),
     WorldClass(34, "carpet", False, (160, 60, 60)),
     WorldClass(35, "clutter", True, (120, 120, 200)),
+    WorldClass(36, "mirror", False, (200, 240, 255)),
+    WorldClass(37, "stairs", False, (190, 150, 110)),
+    WorldClass(38, "ego", False, (30, 30, 30)),
 )
 
 CLASS_ID: dict[str, int] = {entry.name: entry.id for entry in CLASSES}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,10 +20,11 @@ from ...io.atomic import write_text
 from ..files import rgb_tensor, write_samples
 from ..frames import PanoramaFrame
 from ..world_options import FolderOptions
-from .classes import CLASSES
+from .classes import CLASS_ID, CLASSES
 from .looks import sensor_effects, wild_camera, with_look
 from .make import make_world
-from .render import Frame, render
+from .render import render
+from .rig import panoramic_camera, patched, with_mount
 from .world import World
 
 FORMAT = "depth_perception worlds"
@@ -57,10 +58,12 @@ class WorldFolder(Dataset):
         return len(self.frames)
 
     def __getitem__(self, index: int) -> PanoramaFrame:
-        stem = self.frames[index]["stem"]
+        entry = self.frames[index]
+        stem = entry["stem"]
         rgb = cv2.cvtColor(self._image(stem, "rgb"), cv2.COLOR_BGR2RGB)
         range_m = self._image(stem, "range").astype(np.float32) / 1000
-        return PanoramaFrame(rgb_tensor(rgb), torch.from_numpy(range_m), stem)
+        height_m = entry.get("camera_height_m")
+        return PanoramaFrame(rgb_tensor(rgb), torch.from_numpy(range_m), stem, height_m)
 
     def classes(self, index: int) -> Tensor:
         """(H, W) int64 class ids, if the folder was written with labels."""
@@ -114,7 +117,7 @@ def write_folder(
     present = {entry["stem"] for entry in _read_index(root)}
     wanted = {seed: {_stem(seed, k) for k in range(options.frames_per_world)} for seed in seeds}
     missing = [seed for seed, stems in wanted.items() if not stems <= present]
-    yield from (seed for seed in wanted if seed not in set(missing))
+    yield from (seed for seed, stems in wanted.items() if stems <= present)
     if workers < 1:
         for seed in missing:
             _append(root, _write_world(root, seed, camera, options), present)
@@ -134,45 +137,113 @@ def _stem(seed: int, index: int) -> str:
     return f"{seed:08d}_{index:03d}"
 
 
-def frame_pose(world: World, index: int, count: int) -> Tensor:
-    """Pose (4, 4) of frame ``index`` of ``count``, at a position on the path by the seed."""
+def frame_pose(
+    world: World, index: int, count: int, tilt_deg: float = 0.0, turn: bool = False
+) -> Tensor:
+    """Pose (4, 4) of frame ``index`` of ``count``, at a position on the path by the seed.
+
+    Pitch and roll are at most ``tilt_deg``; with ``turn`` the camera looks in any direction.
+    """
     rng = np.random.default_rng([world.seed, 7, index])
-    return world.pose((index + float(rng.random())) / count * world.path_length_m)
+    place = (index + float(rng.random())) / count * world.path_length_m
+    pitch, roll = np.radians(tilt_deg) * rng.uniform(-1, 1, 2)
+    yaw = rng.uniform(0, 2 * np.pi) if turn else 0.0
+    return world.pose(place, float(yaw), float(pitch), float(roll))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a world with its ground truth.
+
+    Attributes:
+        stem: name. seed, index: of the world, and of its image. kind: of the world.
+        rgb: (H, W, 3) uint8, as the camera delivers it.
+        range_m: (H, W) float32 metres along the ray, infinite where there is no surface, or one
+            that has no useful range (mirrors, the camera's mount, hidden parts of the image).
+        classes, instances: (H, W) int64; hidden parts are "ego".
+        normals: (H, W, 3) float32 in the optical frame.
+        camera_height_m: height of the camera above the ground where it moves.
+        pose: (4, 4) float64, optical frame to world.
+    """
+
+    stem: str
+    seed: int
+    index: int
+    kind: str
+    rgb: Tensor
+    range_m: Tensor
+    classes: Tensor
+    instances: Tensor
+    normals: Tensor
+    camera_height_m: float
+    pose: Tensor
+
+    @property
+    def valid(self) -> Tensor:
+        """(H, W) bool: the range is known."""
+        return torch.isfinite(self.range_m)
+
+    @property
+    def sky(self) -> Tensor:
+        """(H, W) bool: nothing is there."""
+        return self.classes == CLASS_ID["sky"]
+
+
+def samples(seed: int, camera: Camera, options: FolderOptions) -> Iterator[Sample]:
+    """The images of the world of a seed, as :func:`write_folder` writes them."""
+    heights_m = options.camera_heights_m or None
+    world = with_look(make_world(options.kind, seed, heights_m), options.look)
+    for index in range(options.frames_per_world):
+        pose = frame_pose(world, index, options.frames_per_world, options.tilt_deg, options.turn)
+        numbers = (seed, 8, index)
+        mounted, patch = np.random.default_rng([*numbers, 1]).random(2) < options.rig / 2
+        frame = render(
+            with_mount(world, pose, numbers) if mounted else world, camera, pose,
+            shadows=options.shadows, antialias=options.antialias, textures=options.textures,
+        )  # fmt: skip
+        rgb, hidden = frame.rgb.cpu(), None
+        if options.sensor > 0:
+            rgb = sensor_effects(rgb, numbers, options.sensor)
+        if options.look == "wild":
+            rgb = wild_camera(rgb, numbers)
+        range_m, classes, instances = (
+            v.cpu() for v in (frame.range_m, frame.classes, frame.instances)
+        )
+        if patch:
+            rgb, hidden = patched(rgb, numbers)
+            range_m = torch.where(hidden, torch.inf, range_m)
+            classes = torch.where(hidden, CLASS_ID["ego"], classes)
+            instances = torch.where(hidden, 0, instances)
+        if options.camera > 0:
+            rgb = panoramic_camera(rgb, numbers, options.camera)
+        yield Sample(
+            _stem(seed, index), seed, index, world.kind, rgb, range_m, classes, instances,
+            frame.normals.cpu(), float(pose[2, 3]) - world.floor_m, pose,
+        )  # fmt: skip
 
 
 def _write_world(root: Path, seed: int, camera: Camera, options: FolderOptions) -> list[dict]:
-    world = with_look(make_world(options.kind, seed), options.look)
     entries = []
-    for index in range(options.frames_per_world):
-        pose = frame_pose(world, index, options.frames_per_world)
-        frame = render(world, camera, pose, shadows=options.shadows, antialias=options.antialias)
-        stem = _stem(seed, index)
-        _write_frame(root / "frames", stem, frame, options, (seed, 8, index))
-        where = {"camera_height_m": float(pose[2, 3]), "split": options.split}
-        entry = {"stem": stem, "seed": seed, "index": index, "kind": world.kind}
-        entries.append(entry | where | {"pose": pose.tolist()})
+    for sample in samples(seed, camera, options):
+        _write_sample(root / "frames", sample, options)
+        entry = {name: getattr(sample, name) for name in ("stem", "seed", "index", "kind")}
+        where = {"camera_height_m": sample.camera_height_m, "split": options.split}
+        entries.append(entry | where | {"pose": sample.pose.tolist()})
     return entries
 
 
-def _write_frame(
-    folder: Path, stem: str, frame: Frame, options: FolderOptions, seed: tuple[int, ...]
-) -> None:
-    rgb = frame.rgb.cpu()
-    if options.sensor > 0:
-        rgb = sensor_effects(rgb, seed, options.sensor)
-    if options.look == "wild":
-        rgb = wild_camera(rgb, seed)
-    range_m = frame.range_m.cpu().numpy()
+def _write_sample(folder: Path, sample: Sample, options: FolderOptions) -> None:
+    range_m = sample.range_m.numpy()
     near = np.isfinite(range_m) & (range_m <= MAX_RANGE_M)
     millimetres = np.where(near, np.round(np.where(near, range_m, 0) * 1000), 0).astype(np.uint16)
-    maps = {"rgb": rgb.numpy(), "range": millimetres}
+    maps = {"rgb": sample.rgb.numpy(), "range": millimetres}
     if options.labels:
-        maps["classes"] = frame.classes.cpu().numpy().astype(np.uint8)
-        maps["instances"] = frame.instances.cpu().numpy().astype(np.uint16)
+        maps["classes"] = sample.classes.numpy().astype(np.uint8)
+        maps["instances"] = sample.instances.numpy().astype(np.uint16)
     if options.normals:
-        maps["normals"] = np.round((frame.normals.cpu().numpy() + 1) * 127.5).astype(np.uint8)
+        maps["normals"] = np.round((sample.normals.numpy() + 1) * 127.5).astype(np.uint8)
     for name, image in maps.items():
-        path = folder / f"{stem}_{name}.png"
+        path = folder / f"{sample.stem}_{name}.png"
         write_samples(path, image, cv2.IMWRITE_PNG_COMPRESSION, 4)
 
 
@@ -188,8 +259,12 @@ def _describe(root: Path, camera: Camera, options: FolderOptions) -> None:
     path = root / "dataset.json"
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
-        before["options"] = {"look": "usual", **before["options"]}  # missing in older folders
-        if before != json.loads(text):
+        before["options"] = {**asdict(FolderOptions()), **before["options"]}
+        now = json.loads(text)  # an older folder has fewer options and classes
+        before["options"]["camera_heights_m"] = list(before["options"]["camera_heights_m"])
+        if all(entry in now["classes"] for entry in before["classes"]):
+            before["classes"] = now["classes"]
+        if before != now:
             raise ValueError(
                 f"{path} describes another data set; write into another folder, or use its options"
             )

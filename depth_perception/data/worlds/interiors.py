@@ -243,7 +243,7 @@ def _furnish(scene: Scene, ground: Ground, room: Rectangle, few: bool = False) -
     }[theme]
     pieces = list(at_wall) + [scene.pick(at_wall) for _ in range(int(area / 5))]
     for piece in pieces[: 2 if few else 99]:
-        _put_at_wall(scene, ground, room, piece)
+        put_at_wall(scene, ground, room, piece)
     if scene.chance(0.5):
         carpet = scene.material(
             Texture.CARPET,
@@ -262,7 +262,8 @@ def _furnish(scene: Scene, ground: Ground, room: Rectangle, few: bool = False) -
             draw_person(scene, scene.pen("person", x, y, scene.uniform(0, 6.28)))
 
 
-def _put_at_wall(scene: Scene, ground: Ground, room: Rectangle, piece: Piece) -> None:
+def put_at_wall(scene: Scene, ground: Ground, room: Rectangle, piece: Piece) -> None:
+    """A piece of furniture with its back to a wall where there is room."""
     x0, y0, x1, y1 = room
     for _ in range(6):
         depth, width = scene.uniform(*piece.depth), scene.uniform(*piece.width)
@@ -312,7 +313,7 @@ def _line_corridor(scene: Scene, ground: Ground, room: Rectangle) -> None:
     if narrow > 1.9:
         pieces += [furniture.SHELF, furniture.CUPBOARD]
     for _ in range(int(scene.rng.integers(1, 6))):
-        _put_at_wall(scene, ground, room, scene.pick(pieces))
+        put_at_wall(scene, ground, room, scene.pick(pieces))
     for _ in range(int(scene.rng.integers(0, 3))):
         x, y = scene.uniform(x0 + 0.4, x1 - 0.4), scene.uniform(y0 + 0.35, y1 - 0.35)
         if ground.claim(x, y, 0.5, 0.5):

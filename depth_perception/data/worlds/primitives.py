@@ -24,7 +24,9 @@ class Shape(IntEnum):
     """Unit shapes; all of them lie within [-1, 1] along every axis.
 
     ``BOX`` is the cube, ``ELLIPSOID`` the ball, ``CYLINDER`` and ``CONE`` stand along z (the tip
-    of the cone at z = 1), ``GABLE`` is a triangular prism along y with its ridge at z = 1.
+    of the cone at z = 1), ``GABLE`` is a triangular prism along y with its ridge at z = 1,
+    ``TAPER`` a cube whose top is 0.6 times as long in x and 0.8 times as wide in y, ``WEDGE`` the
+    half of the cube below z = x, a ramp that rises along x.
     """
 
     BOX = 0
@@ -32,6 +34,18 @@ class Shape(IntEnum):
     ELLIPSOID = 2
     CONE = 3
     GABLE = 4
+    TAPER = 5
+    WEDGE = 6
+
+
+PLANES: dict[Shape, tuple[tuple[float, float, float, float], ...]] = {
+    Shape.TAPER: (
+        (1, 0, 0.2, 0.8), (-1, 0, 0.2, 0.8), (0, 1, 0.1, 0.9), (0, -1, 0.1, 0.9),
+        (0, 0, 1, 1), (0, 0, -1, 1),
+    ),
+    Shape.WEDGE: ((-1, 0, 1, 0), (1, 0, 0, 1), (0, 1, 0, 1), (0, -1, 0, 1), (0, 0, -1, 1)),
+}  # fmt: skip
+"""Half spaces a x + b y + c z <= d of the shapes that are cut from the cube."""
 
 
 R = TypeVar("R", bound="Rows")
@@ -47,6 +61,11 @@ class Rows:
     def take(self: R, index: Tensor) -> R:
         """The rows ``index``, numbers or a mask."""
         return type(self)(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def joined(self: R, more: R) -> R:
+        """These rows, and those of ``more`` behind them."""
+        pairs = ((getattr(self, f.name), getattr(more, f.name)) for f in fields(self))
+        return type(self)(*map(torch.cat, pairs))
 
 
 @dataclass(frozen=True)
@@ -220,6 +239,11 @@ def unit_normals(shape: Tensor, local: Tensor) -> Tensor:
     normal = box
     for kind, value in zip(kinds, (cylinder, local, cone, gable), strict=True):
         normal = torch.where((shape == kind)[:, None], value, normal)
+    for kind, planes in PLANES.items():
+        index = torch.nonzero(shape == kind)[:, 0]
+        table = local.new_tensor(planes)
+        nearest = (local[index] @ table[:, :3].T - table[:, 3]).argmax(dim=1)
+        normal[index] = table[nearest, :3]
     return normal
 
 
@@ -251,8 +275,15 @@ def _enter(shape: int, origin: Tensor, direction: Tensor) -> Tensor:
     elif shape == Shape.CONE:
         return _finish(shift + _enter_cone(a, b, c, x, y, z))
     else:
-        near, far = _slab(b, y)
-        planes = (a + c / 2, x + z / 2, 0.5), (c / 2 - a, z / 2 - x, 0.5), (-c, -z, 1.0)
+        if shape == Shape.GABLE:
+            near, far = _slab(b, y)
+            planes = [(a + c / 2, x + z / 2, 0.5), (c / 2 - a, z / 2 - x, 0.5), (-c, -z, 1.0)]
+        else:
+            near, far = torch.full_like(a * x, -FAR), torch.full_like(a * x, FAR)
+            planes = [
+                (p * a + q * b + r * c, p * x + q * y + r * z, bound)
+                for p, q, r, bound in PLANES[Shape(shape)]
+            ]
         for value, slope, bound in planes:
             safe = torch.where(slope.abs() < 1e-12, 1e-12, slope)
             crossing = (bound - value) / safe

@@ -11,15 +11,28 @@ from torch import Tensor
 
 from ...geometry import Camera
 from .classes import CLASS_ID
+from .images import load_images
 from .primitives import first_hits, in_shadow, unit_normals, unit_points
-from .textures import Spot, albedo, value_noise
-from .world import Light, World
+from .shading import Stage
+from .sky import sky
+from .textures import Spot, albedo
+from .tracer import Tracer
+from .world import World
 
 LIFT_M = 2e-3
 """Start of shadow rays above the surface."""
 
 SUB_PIXELS = ((0.375, 0.125), (0.875, 0.375), (0.625, 0.875), (0.125, 0.625))
 """Positions (u, v) of the samples in a border pixel."""
+FEW_SUB_PIXELS = ((0.15, 0.65), (0.8, 0.25))
+"""Positions of the samples beside that of the centre, in worlds of version 2."""
+
+
+WITHOUT_RANGE = ("mirror", "ego")
+"""Classes whose surfaces are in the image, but have no range: a lidar sees nothing useful there."""
+
+_AROUND = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1))
+_LAST: list = []
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,7 @@ def render(
     device: torch.device | str = "cpu",
     shadows: bool = True,
     antialias: bool = False,
+    textures: str = "",
 ) -> Frame:
     """Render a world from a pose.
 
@@ -79,7 +93,14 @@ def render(
         shadows: whether the sun and the shadow lamps cast shadows.
         antialias: whether pixels on the edges of solids average four more samples. Ground
             truth always refers to the ray of the pixel centre.
+        textures: folder of photographs for the surfaces of version 2, see
+            :func:`.images.load_images`.
+
+    Raises:
+        RuntimeError: a world of version 2, and no C++ compiler.
     """
+    if world.version > 1:
+        return _render_traced(world, camera, pose, antialias, textures)
     world = world.to(device)
     height, width = camera.height, camera.width
     turn = pose[:3, :3].to(device=device, dtype=torch.float32)
@@ -87,9 +108,7 @@ def render(
     rays = camera.rays(device=device)
     order = _tile_order(height, width).to(device)
     hits = _trace(world, rays.reshape(-1, 3), origin, turn, order)
-    middle, pixel = camera.rays()[height // 2], 0.01
-    if width > 1:
-        pixel = float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
+    pixel = _pixel_angle(camera)
     display = _to_display(_shade(world, hits, origin, shadows, pixel))
     if antialias:
         border = order[_borders(hits.owner.reshape(height, width)).reshape(-1)[order]]
@@ -99,16 +118,107 @@ def render(
             shades = _to_display(_shade(world, fine, origin, shadows, pixel / 2))
             samples = shades.reshape(len(border), len(SUB_PIXELS), 3)
             display[border] = samples.mean(dim=1)
-    rgb = (display.reshape(height, width, 3) * 255).round().to(torch.uint8)
-    solid = hits.owner.reshape(height, width)
+    normals = (turn.T @ hits.normals).T
+    return _frame(world, camera, pose, display, hits.range_m, hits.owner, normals)
+
+
+def _render_traced(
+    world: World, camera: Camera, pose: Tensor, antialias: bool, textures: str
+) -> Frame:
+    """:func:`render` of worlds of version 2."""
+    stage = stage_of(world, _pixel_angle(camera), textures)
+    turn, origin = pose[:3, :3].float(), pose[:3, 3].float()
+    grid, directions = (camera.height, camera.width), camera.rays().reshape(-1, 3) @ turn.T
+    hits = stage.trace(origin, directions)
+    linear = stage.shade(origin, directions, hits, grid)
+    gain = _exposure(linear)
+    display = _to_display(linear * gain)
+    if antialias:
+        border = torch.nonzero(_borders(hits.owner.reshape(grid)).reshape(-1))[:, 0]
+        if len(border):
+            fine = _sub_rays(camera, border, FEW_SUB_PIXELS) @ turn.T
+            samples = _sub_colours(
+                stage, origin, fine, border, hits.owner.reshape(grid), display, gain
+            )
+            total = display[border] + samples.reshape(len(border), -1, 3).sum(dim=1)
+            display[border] = total / (1 + len(FEW_SUB_PIXELS))
+    range_m, owner = hits.range_m, hits.owner
+    return _frame(world, camera, pose, display, range_m, owner, hits.normals @ turn)
+
+
+def _sub_colours(
+    stage: Stage,
+    origin: Tensor,
+    fine: Tensor,
+    border: Tensor,
+    owner: Tensor,
+    display: Tensor,
+    gain: float,
+) -> Tensor:
+    """Display RGB (P * 2, 3) of rays within border pixels (P,).
+
+    A ray takes the colour of a neighbouring pixel on the same solid; only rays that hit what no
+    neighbour shows are shaded.
+    """
+    height, width = owner.shape
+    hits = stage.trace(origin, fine)
+    v, u = border // width, border % width
+    rows = torch.stack([(v + dv).clamp(0, height - 1) for dv, _ in _AROUND], 1)
+    pixels = rows * width + torch.stack([(u + du) % width for _, du in _AROUND], 1)
+    pixels = pixels.repeat_interleave(len(FEW_SUB_PIXELS), dim=0)
+    same = owner.reshape(-1)[pixels] == hits.owner[:, None]
+    colours = display[pixels.gather(1, same.int().argmax(dim=1, keepdim=True))[:, 0]]
+    alone = torch.nonzero(~same.any(dim=1))[:, 0]
+    if len(alone):
+        colours[alone] = _to_display(gain * stage.shade(origin, fine[alone], hits.take(alone)))
+    return colours
+
+
+def _exposure(linear: Tensor) -> float:
+    """Gain of an automatic exposure for linear RGB (M, 3), which keeps night darker than day."""
+    level = float(linear.mean(dim=1).clamp(0, 2).mean())
+    return min(6.0, max(0.5, (0.45 / (level + 0.01)) ** 0.6))
+
+
+def stage_of(world: World, pixel: float, textures: str = "") -> Stage:
+    """The world ready for rays; that of the last world is kept."""
+    if not _LAST or _LAST[0] is not world:
+        panes = Tracer(world.panes) if world.panes is not None else None
+        _LAST[:] = world, Tracer(world.primitives), panes
+    return Stage(world, *_LAST[1:], load_images(textures), pixel)
+
+
+def _pixel_angle(camera: Camera) -> float:
+    """Angle between neighbouring columns, radians."""
+    middle = camera.rays()[camera.height // 2]
+    if camera.width < 2:
+        return 0.01
+    return float(torch.linalg.cross(middle[:-1], middle[1:]).norm(dim=1).max())
+
+
+def _frame(
+    world: World,
+    camera: Camera,
+    pose: Tensor,
+    display: Tensor,
+    range_m: Tensor,
+    owner: Tensor,
+    normals: Tensor,
+) -> Frame:
+    """The frame of the results of all pixels (M, ...)."""
+    height, width = camera.height, camera.width
+    solid, range_m = owner.reshape(height, width), range_m.reshape(height, width)
     row, hit = solid.clamp_min(0), solid >= 0
-    range_m = hits.range_m.reshape(height, width)
+    classes = torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"])
+    hollow = sum(classes == CLASS_ID[name] for name in WITHOUT_RANGE) > 0
+    range_m = torch.where(hollow, torch.inf, range_m)
+    z_m = range_m * camera.rays(device=range_m.device)[..., 2]
     return Frame(
-        rgb=rgb,
+        rgb=(display.reshape(height, width, 3) * 255).round().to(torch.uint8),
         range_m=range_m,
-        z_m=torch.where(torch.isfinite(range_m), range_m * rays[..., 2], range_m),
-        normals=(turn.T @ hits.normals).T.reshape(height, width, 3),
-        classes=torch.where(hit, world.primitives.class_id[row], CLASS_ID["sky"]),
+        z_m=torch.where(torch.isfinite(range_m), z_m, range_m),
+        normals=normals.reshape(height, width, 3),
+        classes=classes,
         instances=torch.where(hit, world.primitives.instance_id[row], 0),
         solids=solid,
         camera=camera,
@@ -127,10 +237,12 @@ def _borders(owner: Tensor) -> Tensor:
     return border
 
 
-def _sub_rays(camera: Camera, pixels: Tensor) -> Tensor:
-    """(P * 4, 3) rays within the pixels (P,) of the flattened grid."""
+def _sub_rays(
+    camera: Camera, pixels: Tensor, places: tuple[tuple[float, float], ...] = SUB_PIXELS
+) -> Tensor:
+    """(P * places, 3) rays within the pixels (P,) of the flattened grid."""
     v, u = pixels // camera.width, pixels % camera.width
-    offsets = torch.tensor(SUB_PIXELS, dtype=torch.float64)
+    offsets = torch.tensor(places, dtype=torch.float64)
     rays = camera.directions(u[:, None] + offsets[:, 0], v[:, None] + offsets[:, 1])
     return rays.reshape(-1, 3).to(torch.float32)
 
@@ -236,24 +348,6 @@ def _spot(
     table = world.materials
     style = (values[material] for values in (table.colours, table.scale, table.seed))
     return Spot(s, t, width, height, footprint, *style)
-
-
-def sky(light: Light, directions: Tensor) -> Tensor:
-    """Linear RGB (M, 3) of the sky along ``directions`` (3, M): gradient, clouds and sun."""
-    x, y, z = directions
-    up = z.clamp_min(0).sqrt()[:, None]
-    colour = light.horizon + (light.zenith - light.horizon) * up
-    if light.clouds > 0:
-        lift = z.clamp_min(0) + 0.15
-        place = torch.stack((x / lift * 1.3, y / lift * 1.3, torch.zeros_like(x)), 1)
-        seed = torch.full_like(x, 17, dtype=torch.int32)
-        noise = 0.6 * value_noise(place, seed) + 0.4 * value_noise(place * 2.3 + 5, seed)
-        cover = ((noise - 1 + light.clouds) * 4).clamp(0, 1) * (z * 8).clamp(0, 1)
-        bright = light.horizon * 0.5 + 0.5
-        colour = colour + (bright - colour) * cover[:, None]
-    towards = (light.sun_direction @ directions).clamp(0, 1)
-    disc = ((towards - 0.9994) * 4000).clamp(0, 1) + 0.35 * towards**80
-    return colour + (disc * (1 - 0.8 * light.clouds))[:, None] * light.sun_colour
 
 
 def _to_display(linear: Tensor) -> Tensor:

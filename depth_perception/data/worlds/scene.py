@@ -12,7 +12,7 @@ import torch
 
 from .classes import CLASS_ID, IS_THING
 from .primitives import Primitives, Shape
-from .textures import Materials, Texture
+from .textures import GROUPS, Materials, Texture
 
 Colour = tuple[float, float, float]
 Vector = Sequence[float]
@@ -29,6 +29,11 @@ def darker(colour: Colour, factor: float) -> Colour:
     return tuple(min(1.0, channel * factor) for channel in colour)
 
 
+def by(x: float, y: float, z: float) -> np.ndarray:
+    """(3,) an offset."""
+    return np.array((x, y, z), dtype=float)
+
+
 @dataclass
 class Scene:
     """Solids and materials of a world under construction.
@@ -37,12 +42,22 @@ class Scene:
         rng: source of every random choice.
         solids, materials: rows of the tables.
         instances: number of counted objects.
+        fine: whether the world is of version 2, with textures from images.
+        ground: dry, wet or snow; outdoors.
+        lamps: place, colour times strength, and low and high corner of what a lamp reaches.
+        glass: a scene of clear panes, see :class:`.world.World`.
+        floor_m: height of the ground where the camera moves.
     """
 
     rng: np.random.Generator
     solids: list[tuple] = field(default_factory=list)
     materials: list[tuple] = field(default_factory=list)
     instances: int = 0
+    fine: bool = False
+    ground: str = "dry"
+    lamps: list[tuple[float, ...]] = field(default_factory=list)
+    glass: Scene | None = None
+    floor_m: float = 0.0
 
     def uniform(self, low: float, high: float) -> float:
         """A number between ``low`` and ``high``."""
@@ -72,13 +87,27 @@ class Scene:
         grain_size: float = 0.15,
         gloss: float = 0.0,
         glow: float = 0.0,
+        mirror: float = 0.0,
+        image: float = 0.0,
     ) -> int:
         """Row of a new material; a number as a colour is a shade of ``a``, see :func:`darker`."""
         colours = (a, *(darker(a, v) if isinstance(v, float) else v for v in (b, c)))
         scale = (scale, scale) if isinstance(scale, float) else scale
         seed = int(self.rng.integers(1 << 20))
-        self.materials.append((int(texture), colours, scale, grain, grain_size, gloss, glow, seed))
+        numbers = (grain, grain_size, gloss, glow, mirror, image)
+        self.materials.append((int(texture), colours, scale, *numbers, seed))
         return len(self.materials) - 1
+
+    def photo(
+        self, group: str, colour: Colour, size_m: float, own: float = 0.0, **options: float
+    ) -> int:
+        """Row of a new material with an image of a group, ``size_m`` metres wide.
+
+        ``own`` is the share of the colour of the image itself. See :mod:`.images`.
+        """
+        image = GROUPS.index(group) + self.uniform(0.0, 0.999)
+        options = {"grain": 0.0, **options}
+        return self.material(Texture.IMAGE, colour, (own,) * 3, 1.0, size_m, image=image, **options)
 
     def plain(self, colour: Colour, **options: float) -> int:
         """Row of a new material of one colour."""
@@ -101,7 +130,9 @@ class Scene:
         """The materials as tensors."""
         texture, *numbers, seed = zip(*self.materials, strict=True)
         floats = (torch.tensor(column, dtype=torch.float32) for column in numbers)
-        return Materials(torch.tensor(texture), *floats, torch.tensor(seed, dtype=torch.int32))
+        *floats, mirror, image = floats
+        seeds = torch.tensor(seed, dtype=torch.int32)
+        return Materials(torch.tensor(texture), *floats, seeds, mirror, image)
 
 
 @dataclass(frozen=True)
@@ -127,6 +158,14 @@ class Pen:
     def cone(self, base: Vector, radius: float, height: float, material: int, **more) -> None:
         """An upright cone with the tip above."""
         self._stand(Shape.CONE, base, (radius, radius, height / 2), material, **more)
+
+    def taper(self, base: Vector, size: Vector, material: int, **more) -> None:
+        """A box whose top is 0.6 times as long and 0.8 times as wide."""
+        self._stand(Shape.TAPER, base, [side / 2 for side in size], material, **more)
+
+    def wedge(self, base: Vector, size: Vector, material: int, **more) -> None:
+        """A ramp that rises along the local x."""
+        self._stand(Shape.WEDGE, base, [side / 2 for side in size], material, **more)
 
     def gable(self, base: Vector, size: Vector, material: int, **more) -> None:
         """A roof whose ridge runs along the local y."""

@@ -6,33 +6,34 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ...geometry import Camera
 from ...io.colormaps import render_depth
 from ...io.images import write_image
-from ..world_options import Look
+from ..world_options import FolderOptions
 from .classes import CLASSES
-from .looks import with_look
-from .make import make_world
-from .render import render
+from .folder import samples
 
 NEAR_M, FAR_M = 0.4, 40.0
 
 
 def contact_sheet(
     path: str | Path,
-    kind: str,
     seeds: Sequence[int],
     camera: Camera,
     columns: int = 2,
-    *,
-    look: Look = "usual",
-    device: torch.device | str = "cpu",
+    options: FolderOptions | None = None,
 ) -> None:
     """Write a PNG with image, range and classes of one place in each world.
 
     Range is on a logarithmic scale: near is red, far is blue, unknown is black.
+
+    Args:
+        path: PNG to write.
+        seeds: of the worlds.
+        camera: the grid of all images.
+        columns: worlds per row.
+        options: how they are rendered, see :func:`.folder.samples`.
 
     Raises:
         ValueError: no seeds, no columns, or an unsupported suffix.
@@ -45,13 +46,11 @@ def contact_sheet(
     for entry in CLASSES:
         colours[entry.id] = entry.colour
     for seed in seeds:
-        world = with_look(make_world(kind, seed), look)
-        pose = world.pose(0.4 * world.path_length_m)
-        frame = render(world, camera, pose, device=device, antialias=True)
-        labels = colours[frame.classes.cpu().numpy()]
-        range_m, limits = frame.range_m.cpu().numpy(), (NEAR_M, FAR_M)
+        sample = next(samples(seed, camera, options or FolderOptions()))
+        labels = colours[sample.classes.numpy()]
+        range_m, limits = sample.range_m.numpy(), (NEAR_M, FAR_M)
         range_rgb = render_depth(range_m, limits=limits, logarithmic=True, unknown=(0, 0, 0))
-        cells.append(np.concatenate([frame.rgb.cpu().numpy(), range_rgb, labels], 1))
+        cells.append(np.concatenate([sample.rgb.numpy(), range_rgb, labels], 1))
     while len(cells) % columns:
         cells.append(np.zeros_like(cells[0]))
     rows = [np.concatenate(cells[i : i + columns], 1) for i in range(0, len(cells), columns)]

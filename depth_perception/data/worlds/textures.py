@@ -17,6 +17,9 @@ from torch import Tensor
 
 from .primitives import Rows
 
+GROUPS = ("plaster", "wood", "stone", "tile", "brick", "ground", "grass", "cloth", "leaf", "metal")
+"""Groups of images for ``Texture.IMAGE``."""
+
 
 class Texture(IntEnum):
     """Pattern of a material; ``a``, ``b`` and ``c`` are its three colours."""
@@ -37,6 +40,7 @@ class Texture(IntEnum):
     ROAD = 13
     GLASS = 14
     WALLPAPER = 15
+    IMAGE = 16
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ class Materials(Rows):
         gloss: (K,) strength of highlights.
         glow: (K,) emitted light.
         seed: (K,) int32 random seed.
+        mirror: (K,) share of light that is reflected as by a mirror, in worlds of version 2.
+        image: (K,) image of ``Texture.IMAGE``: index of its group plus a number below 1 that picks
+            one, see :mod:`.images`. Colour a tints it; b is the share of its own colour.
     """
 
     texture: Tensor
@@ -62,6 +69,8 @@ class Materials(Rows):
     gloss: Tensor
     glow: Tensor
     seed: Tensor
+    mirror: Tensor
+    image: Tensor
 
 
 @dataclass(frozen=True)
@@ -99,10 +108,13 @@ def albedo(materials: Materials, material: Tensor, spot: Spot, world: Tensor) ->
         if len(index):
             colour[index] = paint(spot.take(index), world[index])
     size = materials.grain_size[material]
-    noise = 0.6 * value_noise(world / size[:, None], spot.seed)
-    noise += 0.4 * value_noise(world * (3.1 / size[:, None]), spot.seed)
     strength = materials.grain[material] * _visible(size, spot.footprint)
-    return (colour * (1 + strength * (2 * noise - 1))[:, None]).clamp(0, 1)
+    rough = torch.nonzero(strength)[:, 0]
+    place, seed = world[rough] / size[rough, None], spot.seed[rough]
+    noise = 0.6 * value_noise(place, seed)
+    noise += 0.4 * value_noise(world[rough] * (3.1 / size[rough, None]), seed)
+    colour[rough] = colour[rough] * (1 + strength[rough] * (2 * noise - 1))[:, None]
+    return colour.clamp(0, 1)
 
 
 def random_unit(*keys: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,9 @@ class Light:
         lamp_colours: (L, 3) linear RGB strength at one metre.
         shadow_lamps: number of lamps that cast shadows.
         haze_m: distance at which haze hides 63 % of a surface, outdoors.
+        lamp_boxes: (L, 6) low and high corner of the space that each lamp reaches, for worlds of
+            version 2.
+        open_m: solids within this distance take ambient light from a point, in version 2.
     """
 
     sun_direction: Tensor
@@ -46,6 +49,8 @@ class Light:
     lamp_colours: Tensor
     shadow_lamps: int
     haze_m: float = 400.0
+    lamp_boxes: Tensor = field(default_factory=lambda: torch.zeros(0, 6))
+    open_m: float = 1.0
 
     def to(self, device: torch.device | str) -> Light:
         """The lights on another device."""
@@ -62,6 +67,11 @@ class World:
         seed: seed of the random numbers of the world.
         primitives, materials, light: contents of the world.
         path: (K, 3) float64, path of the camera centre in world coordinates, metres.
+        floor_m: height of the ground below the path in world coordinates.
+        version: 1, or 2 for worlds with photographed textures, reflections and ambient occlusion,
+            which are rendered by compiled code.
+        panes: clear glass of version 2. It reflects, but it is no surface: the range of a pixel
+            is that of what lies behind.
     """
 
     kind: str
@@ -70,9 +80,12 @@ class World:
     materials: Materials
     light: Light
     path: Tensor
+    floor_m: float = 0.0
+    version: int = 1
+    panes: Primitives | None = None
 
     def to(self, device: torch.device | str) -> World:
-        """The world on another device (the path stays on the CPU)."""
+        """The world on another device (the path and the panes stay on the CPU)."""
         parts = {n: getattr(self, n).to(device) for n in ("primitives", "materials", "light")}
         return replace(self, **parts)
 

@@ -16,10 +16,11 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.utilities import remove_ros_args
-from rosbags.rosbag2 import Reader, ReaderError
 from rosgraph_msgs.msg import Clock
 
-from ..nodes.runner import INTERRUPTS, ros
+from ...io.bag_reader import Bag, BagReadError, is_cdr
+from .. import interrupts
+from ..nodes.runner import INTERRUPTS, StartError, ros
 from .types import UnknownTypeError, from_bag_qos, message_class
 
 _SLICE_S = 0.02
@@ -58,8 +59,9 @@ class BagPlayer(Node):
     def __init__(self, bag: Path, options: PlayOptions) -> None:
         super().__init__("bag_player")
         self._options = options
-        self._reader = Reader(bag)
-        self._reader.open()
+        self._reader = Bag(bag).__enter__()
+        if self._reader.remark:
+            self.get_logger().warning(self._reader.remark)
         self._publishers_by_connection = self._make_publishers()
         self._clock_publisher = None
         if options.clock_hz > 0:
@@ -88,6 +90,12 @@ class BagPlayer(Node):
             if self._options.topics and connection.topic not in self._options.topics:
                 continue
             if key not in made:
+                if not is_cdr(connection):
+                    self.get_logger().warning(
+                        f"skipping {connection.topic}: its messages are those of ROS 1; "
+                        "rosbags-convert makes a ROS 2 bag of them"
+                    )
+                    continue
                 try:
                     message_type = message_class(connection.msgtype)
                 except UnknownTypeError as error:
@@ -95,7 +103,7 @@ class BagPlayer(Node):
                     continue
                 profile = from_bag_qos(connection.ext.offered_qos_profiles)
                 made[key] = self.create_publisher(message_type, connection.topic, profile)
-            by_connection[connection.id] = made[key]
+            by_connection[id(connection)] = made[key]
         return by_connection
 
     def _wait_for_subscribers(self) -> None:
@@ -114,14 +122,14 @@ class BagPlayer(Node):
         first_ns: int | None = None
         start_s = time.monotonic()
         played = self._publishers_by_connection
-        connections = [c for c in self._reader.connections if c.id in played]
+        connections = [c for c in self._reader.connections if id(c) in played]
         for connection, stamp_ns, raw in self._reader.messages(connections):
             first_ns = stamp_ns if first_ns is None else first_ns
             if 0 < self._options.duration_s * 1e9 < stamp_ns - first_ns:
                 break
             due_s = start_s + (stamp_ns - first_ns) / 1e9 / self._options.rate
             self._wait_until(due_s, first_ns, start_s)
-            played[connection.id].publish(bytes(raw))
+            played[id(connection)].publish(bytes(raw))
             self.published += 1
 
     def _wait_until(self, deadline_s: float, first_ns: int, start_s: float) -> None:
@@ -143,7 +151,7 @@ class BagPlayer(Node):
         self._clock_publisher.publish(message)
 
     def _pause(self, seconds: float) -> None:
-        if not self.context.ok():
+        if interrupts.requested.is_set() or not self.context.ok():
             raise ExternalShutdownException
         time.sleep(max(0.0, seconds))
 
@@ -152,21 +160,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Play a bag; 0 when played or interrupted, 1 when there was nothing to play."""
     arguments = list(sys.argv if arguments is None else ["bag_player", *arguments])
     options = vars(_parser().parse_args(remove_ros_args(arguments)[1:]))
-    with ros(arguments):
-        player: BagPlayer | None = None
-        try:
-            player = BagPlayer(options.pop("bag"), PlayOptions(**options))
-            count = player.play()
-            player.get_logger().info(f"played {count} messages")
+    player: BagPlayer | None = None
+    try:
+        with ros(arguments):
+            interrupts.interrupt()
+            try:
+                player = BagPlayer(options.pop("bag"), PlayOptions(**options))
+                count = player.play()
+                player.get_logger().info(f"played {count} messages")
+            finally:
+                interrupts.ignore()
+                if player is not None:
+                    player.destroy_node()
             return 0 if count else 1
-        except ReaderError as error:
-            print(f"bag_player: {error}", file=sys.stderr)
-            return 1
-        except INTERRUPTS:
-            return 0
-        finally:
-            if player is not None:
-                player.destroy_node()
+    except (BagReadError, StartError) as error:
+        print(f"bag_player: {error}", file=sys.stderr)
+        return 1
+    except INTERRUPTS:
+        return 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -19,8 +19,9 @@ from rclpy.utilities import remove_ros_args
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
+from .. import interrupts
 from ..nodes.qos import profile
-from ..nodes.runner import INTERRUPTS, ignore_signals, ros
+from ..nodes.runner import INTERRUPTS, StartError, ros
 from .types import UnknownTypeError, message_class, recording_store, register, to_bag_qos
 
 _SEARCH_PERIOD_S = 0.2
@@ -87,13 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(remove_ros_args(arguments)[1:])
     storage = StoragePlugin.MCAP if options.storage == "mcap" else StoragePlugin.SQLITE3
     counts: dict[str, int] = {}
+    interrupts.only_request()
     try:
         with (
             ros(arguments),
             Writer(options.bag, version=options.version, storage_plugin=storage) as writer,
         ):
             counts = _record(writer, options.topics, options.duration)
-    except (WriterError, OSError) as error:
+    except (WriterError, OSError, StartError) as error:
         print(f"bag_recorder: {error}", file=sys.stderr)
         return 1
     except INTERRUPTS:
@@ -104,16 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _record(writer: Writer, topics: Sequence[str], duration_s: float) -> dict[str, int]:
-    """Record until shutdown; an interrupt is not an error, so that the bag is closed."""
+    """Record until a signal asks for the end; the bag is then closed."""
     deadline = time.monotonic() + duration_s if duration_s > 0 else float("inf")
     recorder = BagRecorder(writer, topics)
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)
-    try:
-        while recorder.context.ok() and time.monotonic() < deadline:
-            executor.spin_once(timeout_sec=min(0.2, max(0.0, deadline - time.monotonic())))
-    except INTERRUPTS:
-        ignore_signals()
+    while not interrupts.requested.is_set() and time.monotonic() < deadline:
+        executor.spin_once(timeout_sec=min(0.2, max(0.0, deadline - time.monotonic())))
     for topic in recorder.missing:
         print(f"bag_recorder: no publisher of {topic}", file=sys.stderr)
     recorder.destroy_node()

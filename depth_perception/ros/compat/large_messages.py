@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2]
+TUNE = "DEPTH_PERCEPTION_TUNE"
 PROFILE = Path("config", "fastdds_large_data.xml")
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _LARGEST = (1 << 31) - 1
@@ -28,6 +29,19 @@ def tuned_environment(prefix_path: str) -> dict[str, str]:
         vendor = "FASTRTPS" if is_older else "FASTDDS"
         variables[f"{vendor}_DEFAULT_PROFILES_FILE"] = str(profile)
     return variables
+
+
+def tune_environment() -> None:
+    """Set for this process what its libraries read when they are loaded; the user's values stay.
+
+    Settings of the allocator would come too late: :func:`keep_large_buffers` makes them.
+    ``DEPTH_PERCEPTION_TUNE=0`` changes nothing.
+    """
+    if os.environ.get(TUNE) == "0":
+        return
+    for name, value in tuned_environment(os.environ.get("AMENT_PREFIX_PATH", "")).items():
+        if not name.startswith("MALLOC_"):
+            os.environ.setdefault(name, value)
 
 
 def keep_large_buffers() -> bool:

@@ -7,11 +7,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ...geometry.camera import ASPECT_TOLERANCE, same_aspect
 from ...geometry.sampling import on_grid
 from ...io.images import read_image
 from ...prediction import Prediction
 
-_ASPECT_TOLERANCE = 0.04
+_TOLERANCE = 2 * ASPECT_TOLERANCE  # sides of the network input are rounded too
 
 
 def read_mask(path: str) -> Tensor:
@@ -30,7 +31,7 @@ def fit_mask(mask: Tensor, height: int, width: int) -> Tensor:
         ValueError: the aspect ratio differs.
     """
     rows, columns = mask.shape
-    if abs(columns * height / (rows * width) - 1.0) > _ASPECT_TOLERANCE:
+    if not same_aspect((rows, columns), (height, width), _TOLERANCE):
         raise ValueError(
             f"the mask is {columns} x {rows} (width x height), which does not fit a depth image "
             f"of {width} x {height}"

@@ -6,6 +6,7 @@ publishes. Images go from one to the other through a mailbox with one slot, whic
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from abc import abstractmethod
@@ -13,33 +14,42 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
-from rclpy.time import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
+from torch import Tensor
 
-from ...systems import Estimator, load
-from ..inputs.camera_info_sync import Arrival, ImageMessage
-from ..outputs.output import Frame, Output, RateLimit
+from ...io.content import content_fault
+from ..inputs.camera_info_sync import Arrival, ImageMessage, stamp_ns
+from ..messages.images import read_rgb
+from ..outputs.output import Frame, Output, RateLimit, has_listener
+from ..parameters.given import file_remarks
 from ..parameters.node import NodeSettings
 from ..parameters.table import ParameterTable
 from .diagnostics import NodeState, Statistics, prediction_warnings, status_message
 from .mailbox import Worker
 from .qos import OVERRIDABLE, SILENT_EVENTS, QosWatch, input_profile, output_profile
+from .supervision import NO_FRAME, Losses, describe, namesakes, switched_off
 
 S = TypeVar("S", bound=NodeSettings)
 
 _CLOSE_TIMEOUT_S = 1.0
 _CLEANUP_TIMEOUT_S = 10.0
 _LOG_PERIOD_S = 2.0
+_UNHEARD = "nobody listens"
+
+
+class BlankImageError(ValueError):
+    """An image without content is dropped; the text says what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +60,6 @@ class Loaded:
     device: str
     precision: str
     backend: str = "torch"
-
-
-def load_chosen(settings: NodeSettings, **options: object) -> Estimator:
-    """Load the model of the parameters with these options besides its precision and backend.
-
-    Raises:
-        KeyError, TypeError, ValueError, OSError: no such model, an option that it does not have,
-            or it cannot be loaded.
-    """
-    return load(
-        settings.model,
-        settings.checkpoint or None,
-        None if settings.device == "auto" else settings.device,
-        **{"precision": settings.precision, "backend": settings.backend, **options},
-    )
 
 
 class DepthNode(LifecycleNode, Generic[S]):
@@ -87,15 +82,20 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._is_loaded = threading.Event()
         self._is_loaded.set()
         self._output_publishers: list[Publisher] = []
-        self._inputs: list[Subscription] = []
+        self._inputs: dict[str, Subscription] = {}
         self._warnings: tuple[str, ...] = ()
         self._limit = RateLimit()
+        self._losses = Losses()
+        self._retry_at_s: float | None = None
+        self._remarks: tuple[str, ...] = ()
+        self._has_frame = True
+        self._blank = ""
         self._qos_watch = QosWatch(self.get_logger().warning)
         self._failure_guard = self.create_guard_condition(self._enter_error_path)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._diagnostics_timer = self.create_timer(  # also while simulated time stands still
             self.settings.diagnostics_period_s,
-            self._publish_diagnostics,
+            self._on_timer,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self.create_service(SetBool, "~/enable", self._on_enable)
@@ -125,6 +125,23 @@ class DepthNode(LifecycleNode, Generic[S]):
     @abstractmethod
     def work(self, arrival: Arrival, settings: S) -> Frame:
         """Decode one image and run the model. Raises ValueError for rejected images."""
+
+    def read(self, message: ImageMessage, settings: S) -> Tensor:
+        """The image of a message as (H, W, 3) uint8 RGB on the CPU.
+
+        Raises:
+            ImageError: it cannot be decoded.
+            BlankImageError: it has no content, and such images are to be dropped.
+        """
+        pixels = read_rgb(message)
+        self._blank = self.content_fault(pixels.numpy())
+        if self._blank and settings.blank_images == "drop":
+            raise BlankImageError(self._blank)
+        return pixels
+
+    def content_fault(self, pixels: np.ndarray) -> str:
+        """Why an image (H, W, 3) uint8 RGB holds nothing to make depth of; else empty."""
+        return content_fault(pixels)
 
     def subscribe(self, settings: S) -> None:
         """Create the subscriptions; nodes with further inputs extend this."""
@@ -156,6 +173,9 @@ class DepthNode(LifecycleNode, Generic[S]):
         """Configure and activate if ``autostart``; called once before spinning."""
         for problem in self.table.problems:
             self.get_logger().error(problem)
+        self._remarks = tuple(file_remarks(sys.argv, self.get_fully_qualified_name()))
+        for remark in (*self._remarks, *self.table.unread(ready=False)):
+            self.get_logger().warning(remark)
         if self.settings.autostart and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -197,15 +217,26 @@ class DepthNode(LifecycleNode, Generic[S]):
         service.
         """
         events = self._qos_watch.subscription_events(self.resolve_topic_name(topic))
+        is_image = kind in (Image, CompressedImage)
+
+        def take(message: Any, info: Any) -> None:
+            try:
+                if is_image:
+                    self._losses.add(info, time.monotonic())
+                callback(message)
+            except Exception as error:  # nothing that arrives may end the node
+                self._on_failure(error)
+
         subscription = self.create_subscription(
             kind,
             topic,
-            callback,
+            take,
             profile,
             event_callbacks=SILENT_EVENTS if is_optional else events,
             qos_overriding_options=None if is_optional else OVERRIDABLE,
         )
-        self._inputs.append(subscription)
+        name = "image" if is_image else topic
+        self._inputs[f"latched {name}" if is_optional else name] = subscription
 
     def offer(self, arrival: Arrival) -> None:
         """Give an image to the worker, within the rate limit."""
@@ -222,7 +253,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         if self.table.problems:
             return self._reject("wrong parameters: " + "; ".join(self.table.problems))
         settings = self.settings
-        self._fault = self._setup_error = None
+        self._fault = self._setup_error = self._retry_at_s = None
         self.statistics.clear_failures()
         self._diagnostics_timer.timer_period_ns = int(settings.diagnostics_period_s * 1e9)
         try:
@@ -231,8 +262,8 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.subscribe(settings)
         except Exception as error:
             self._tear_down()
-            return self._reject(_describe(error))
-        self._worker = Worker(self._process, f"{self.get_name()} worker")
+            return self._reject(describe(error))
+        self._worker = Worker(self._process, f"{self.get_name()} worker", self._on_failure)
         self.get_logger().info(f"{self._loaded.model} is ready on {self._loaded.device}")
         return super().on_configure(state)
 
@@ -297,13 +328,14 @@ class DepthNode(LifecycleNode, Generic[S]):
         if self._worker is not None and not self._worker.stop(_CLEANUP_TIMEOUT_S):
             return False
         self._worker = None
-        for subscription in self._inputs:
+        for subscription in self._inputs.values():
             self.destroy_subscription(subscription)
         self._inputs.clear()
         for publisher in self._output_publishers:
             self.destroy_lifecycle_publisher(publisher)
         self._output_publishers.clear()
         self.outputs = self._warnings = ()
+        self._blank, self._has_frame = "", True
         self._qos_watch.clear()
         self.unload()
         if self._loaded is not None and torch.cuda.is_available():
@@ -317,7 +349,19 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.get_logger().error(self._fault)
             self._setup_error = self._fault
             self.trigger_deactivate()
+            settings = self.settings
+            if settings.autostart and settings.retry_period_s > 0:
+                self._retry_at_s = time.monotonic() + settings.retry_period_s
             self._publish_diagnostics()
+
+    def _on_timer(self) -> None:
+        """Configure again after failures, then report."""
+        if self._retry_at_s is not None and time.monotonic() >= self._retry_at_s:
+            self._retry_at_s = None
+            if self._lifecycle_label() == "unconfigured":
+                self.get_logger().info("configuring again after failures")
+                self.start()
+        self._publish_diagnostics()
 
     def _is_configured(self) -> bool:
         return self._lifecycle_label() in ("inactive", "active")
@@ -330,37 +374,48 @@ class DepthNode(LifecycleNode, Generic[S]):
     def _on_image(self, message: ImageMessage) -> None:
         now = time.monotonic()
         self.statistics.arrived(now)
+        if (why_not := self._why_not()) is not None:
+            self.statistics.not_awaited()
+            self.statistics.dropped(why_not)
+            return
+        self.statistics.awaited(now)
+        header = message.header  # tf2 knows no frames that begin with a slash
+        header.frame_id = header.frame_id.lstrip("/") or self.settings.frame_id
+        self._has_frame = bool(header.frame_id)
+        self.receive(Arrival(message, now))
+
+    def _why_not(self) -> str | None:
+        """Why an image that arrives now is not processed; None: it is."""
         if not self._accepting or self._worker is None:
-            self.statistics.dropped("not active")
-        elif not self._enabled:
-            self.statistics.dropped("disabled")
-        elif not any(output.is_wanted() for output in self.outputs):
-            self.statistics.dropped("nobody listens")
-        else:
-            self.receive(Arrival(message, now))
+            return "not active"
+        if not self._enabled:
+            return "disabled"
+        if not any(output.is_wanted() for output in self.outputs):
+            return _UNHEARD
+        return None
 
     def _process(self, arrival: Arrival) -> None:
-        """Process one image, on the worker thread. All its errors are handled here."""
+        """Process one image, on the worker thread, which passes all errors to `_on_failure`."""
         try:
             frame = self.work(arrival, self.settings)
-            for output in self.outputs:
-                output.publish(frame)
-            self._warnings = tuple(prediction_warnings(frame.prediction))
-        except Exception as error:
-            if self.context.ok():
-                self._on_failure(error)
+        except BlankImageError:
+            self.statistics.dropped("no content")
             return
-        now = self.get_clock().now()
-        age = now - Time.from_msg(arrival.message.header.stamp, clock_type=now.clock_type)
-        self.statistics.published(arrival.arrived_s, time.monotonic(), age.nanoseconds / 1e9)
+        for output in self.outputs:
+            output.publish(frame)
+        self._warnings = tuple(prediction_warnings(frame.prediction))
+        age_s = (self.get_clock().now().nanoseconds - stamp_ns(arrival.message.header)) * 1e-9
+        self.statistics.published(arrival.arrived_s, time.monotonic(), age_s)
 
-    def _on_failure(self, error: Exception) -> None:
+    def _on_failure(self, error: BaseException) -> None:
+        if not self.context.ok():  # an error of shutting down
+            return
         reason = "refused" if isinstance(error, (ValueError, TypeError)) else "failed"
-        text = _describe(error)
-        count = self.statistics.failed(reason, text)
+        text, settings = describe(error), self.settings
+        count, failing_s = self.statistics.failed(reason, text, time.monotonic())
         self.get_logger().error(f"image dropped: {text}", throttle_duration_sec=_LOG_PERIOD_S)
-        limit = self.settings.max_consecutive_failures
-        if 0 < limit <= count and self._fault is None:
+        is_long = failing_s >= settings.failure_period_s
+        if 0 < settings.max_consecutive_failures <= count and is_long and self._fault is None:
             self._fault = (
                 f"{count} images failed in a row, the last with: {text}. The node is unconfigured; "
                 "remove the cause and configure it again"
@@ -390,24 +445,51 @@ class DepthNode(LifecycleNode, Generic[S]):
         return response
 
     def _publish_diagnostics(self) -> None:
-        faults = tuple(text for text in (self._setup_error, *self.table.problems) if text)
-        state = NodeState(
-            name=f"{self.get_fully_qualified_name().lstrip('/')}: depth",
-            lifecycle=self._lifecycle_label(),
-            enabled=self._enabled,
-            **vars(self._loaded or Loaded(self.settings.model, "", "", "")),
-            faults=faults,
-            warnings=(*self._qos_watch.mismatches, *self.warnings(), *self._warnings),
-            input_timeout_s=self.settings.input_timeout_s,
-            details=self.details(),
-        )
+        name = f"{self.get_fully_qualified_name().lstrip('/')}: depth"
+        try:
+            status = status_message(self._state(name), self.statistics.snapshot(time.monotonic()))
+        except Exception as error:  # the report must not end the node
+            text = f"the diagnostics failed: {describe(error)}"
+            status = DiagnosticStatus(level=DiagnosticStatus.ERROR, name=name, message=text)
+            self.get_logger().error(text, throttle_duration_sec=_LOG_PERIOD_S)
         header = Header(stamp=self.get_clock().now().to_msg())
-        status = status_message(state, self.statistics.snapshot(time.monotonic()))
         self._diagnostics.publish(DiagnosticArray(header=header, status=[status]))
 
-
-def _describe(error: BaseException) -> str:
-    """The text of an error for logs and diagnostics, with its class where it is unexpected."""
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    expected = isinstance(error, (ValueError, KeyError, OSError)) and text
-    return text if expected else f"{type(error).__name__}: {text}"
+    def _state(self, name: str) -> NodeState:
+        faults = [text for text in (self._setup_error, *self.table.problems) if text]
+        worker, now_s, settings = self._worker, time.monotonic(), self.settings
+        if worker is not None and worker.has_ended and not worker.mailbox.is_closed:
+            faults.append("the worker thread has ended: clean up and configure again")
+        matched = {name: item.get_publisher_count() for name, item in self._inputs.items()}
+        image_topic = self._inputs["image"].topic_name if "image" in self._inputs else "image"
+        lost = self._losses.warning(image_topic, now_s)
+        return NodeState(
+            name=name,
+            lifecycle=self._lifecycle_label(),
+            enabled=self._enabled,
+            **vars(self._loaded or Loaded(settings.model, "", "", "")),
+            faults=tuple(faults),
+            warnings=(
+                *self._qos_watch.mismatches,
+                *([lost] if lost else []),
+                *self._remarks,
+                *self.table.unread(ready=self._is_configured()),
+                *namesakes(self),
+                *(switched_off(self._output_publishers) if self._why_not() == _UNHEARD else ()),
+                *(() if self._has_frame else (NO_FRAME,)),
+                *([self._blank] if self._blank else []),
+                *self.warnings(),
+                *self._warnings,
+            ),
+            input_timeout_s=settings.input_timeout_s,
+            image_topic=image_topic,
+            publishers=matched.pop("image", 0),
+            lost=self._losses.total,
+            max_rate_hz=settings.max_rate_hz,
+            busy_s=0.0 if worker is None else worker.busy_s(now_s),
+            details={
+                "outputs heard": str(sum(map(has_listener, self._output_publishers))),
+                **{f"{topic} publishers": str(count) for topic, count in matched.items()},
+                **self.details(),
+            },
+        )

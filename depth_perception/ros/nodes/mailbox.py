@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -50,14 +52,28 @@ class Mailbox(Generic[T]):
 class Worker(Generic[T]):
     """One daemon thread that calls ``work`` with every item of a mailbox.
 
-    ``work`` must not raise: it counts and reports its own errors.
+    An error of ``work``, whatever it is, goes to ``on_error`` and does not end the thread.
     """
 
-    def __init__(self, work: Callable[[T], None], name: str) -> None:
+    def __init__(
+        self, work: Callable[[T], None], name: str, on_error: Callable[[BaseException], None]
+    ) -> None:
         self.mailbox: Mailbox[T] = Mailbox()
         self._work = work
+        self._on_error = on_error
+        self._busy_since_s: float | None = None
         self._ended = threading.Event()
         threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the thread has ended."""
+        return self._ended.is_set()
+
+    def busy_s(self, now_s: float) -> float:
+        """Time since the work on the present item began, by the monotonic clock; 0 if idle."""
+        since_s = self._busy_since_s
+        return 0.0 if since_s is None else now_s - since_s
 
     def stop(self, timeout_s: float) -> bool:
         """End the thread; false if it is still inside ``work`` after the timeout."""
@@ -70,6 +86,16 @@ class Worker(Generic[T]):
             while not self.mailbox.is_closed:
                 item = self.mailbox.take()
                 if item is not None:
-                    self._work(item)
+                    self._do(item)
         finally:
             self._ended.set()
+
+    def _do(self, item: T) -> None:
+        self._busy_since_s = time.monotonic()
+        try:
+            self._work(item)
+        except BaseException as error:  # of any kind: the thread must go on
+            with contextlib.suppress(Exception):
+                self._on_error(error)
+        finally:
+            self._busy_since_s = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...systems import PanopticDepthEstimator
+from ...systems import PanopticEstimator
 from ...systems.catalog import card
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import hide
@@ -14,7 +14,8 @@ from ..outputs.output import Frame, Output
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.models import estimator_options
 from ..parameters.pinhole import PanopticSettings
-from .depth_node import Loaded, load_chosen
+from .chosen import load_chosen
+from .depth_node import Loaded
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
 from .segments import NodeSegments
@@ -54,7 +55,7 @@ class PanopticNode(ScaledNode[PanopticSettings], PinholeCameraNode[PanopticSetti
         return self.in_metres(header, found.image, prediction, settings)
 
 
-def load_panoptic(settings: PanopticSettings) -> PanopticDepthEstimator:
+def load_panoptic(settings: PanopticSettings) -> PanopticEstimator:
     """The model of the parameters.
 
     Raises:
@@ -66,9 +67,9 @@ def load_panoptic(settings: PanopticSettings) -> PanopticDepthEstimator:
             f"model {model.name} finds no segments: choose a panoptic model (`depth-perception "
             "models` lists them), or use pinhole_depth"
         )
-    if not model.has_depth and settings.scale.source != "model":
+    if not (model.has_depth or settings.panoptic.depth_model) and settings.scale.source != "model":
         raise ValueError(
             f"model {model.name} has no depth that scale.source {settings.scale.source} could "
-            "bring to metres: leave it at model"
+            "bring to metres: leave it at model, or set panoptic.depth_model"
         )
     return load_chosen(settings, **estimator_options(settings))

@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
 
+import numpy as np
 from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Equirectangular
+from ...geometry.camera import same_aspect
 from ...geometry.panel_merge import surrounding_panels
-from ...systems import Estimator, PanelsEstimator, PanopticDepthEstimator, card, options_of
-from ...systems.card import panels_card
+from ...io.content import is_dual_fisheye
+from ...systems import Estimator, PanelsEstimator, PanopticEstimator, card, options_of
+from ...systems.card import paired_card, panels_card
 from ..compat.transforms import static_broadcaster
 from ..inputs.camera_info_sync import Arrival
 from ..inputs.masks import fit_mask, hide, read_mask
 from ..messages.buffers import Staging
 from ..messages.frames import UPRIGHT, rotation_message, static_transform
-from ..messages.images import read_rgb
 from ..outputs.cloud import CloudOutput
 from ..outputs.depth_image import DepthOutput
 from ..outputs.output import Frame, Output
@@ -28,11 +30,11 @@ from ..outputs.scan import ScanOutput
 from ..outputs.segments import LabelledCloudOutput
 from ..parameters.models import estimator_options
 from ..parameters.panoramic import PanoramicSettings
-from .depth_node import Loaded, load_chosen
+from .chosen import load_chosen
+from .depth_node import Loaded
 from .scaled_node import ScaledNode
 from .segments import NodeSegments
 
-_ASPECT_TOLERANCE = 0.02
 _PANOPTIC_GROUPS = ("panoptic", "segments", "instances", "markers")
 
 
@@ -55,7 +57,7 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         estimator = load_model(settings)
         self._segments = None
         if isinstance(estimator, PanelsEstimator) and estimator.card.is_panoptic:
-            model = cast(PanopticDepthEstimator, estimator.pinhole)
+            model = cast(PanopticEstimator, estimator.pinhole)
             file = settings.panoptic.classes_file
             self._segments = NodeSegments(model, file, settings.segments)
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
@@ -91,8 +93,12 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         )
 
     def work(self, arrival: Arrival, settings: PanoramicSettings) -> Frame:
-        image = self._staging.upload(read_rgb(arrival.message), self.estimator.device)
-        fov = (settings.horizontal_fov_deg, settings.vertical_fov_deg)
+        image = self._staging.upload(self.read(arrival.message, settings), self.estimator.device)
+        fov = (
+            settings.horizontal_fov_deg,
+            settings.vertical_fov_deg,
+            settings.center_elevation_deg,
+        )
         camera = panorama_camera(*image.shape[:2], *fov)
         if self._segments is not None:
             limits = self._segments.changed_limits(settings.segments)
@@ -107,6 +113,14 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         header = arrival.message.header
         self._publish_frames(header.frame_id, settings)
         return self.in_metres(header, image, prediction, settings)
+
+    def content_fault(self, pixels: np.ndarray) -> str:
+        if is_dual_fisheye(pixels):
+            return (
+                "the image looks like two round images side by side, not like a panorama: let the "
+                "driver of the camera stitch it"
+            )
+        return super().content_fault(pixels)
 
     def _publish_frames(self, camera_frame: str, settings: PanoramicSettings) -> None:
         """Publish the static transforms of a camera frame once."""
@@ -136,7 +150,10 @@ def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
     if card(settings.model).camera != "pinhole":
         _reject_panoptic(settings)
         return load_chosen(settings, **estimator_options(settings))
-    model = panels_card(card(settings.model))
+    model, depth_model = card(settings.model), settings.panoptic.depth_model
+    if model.is_panoptic and depth_model:
+        model = paired_card(model, card(depth_model))
+    model = panels_card(model)
     if not model.is_panoptic:
         _reject_panoptic(settings)
     options = estimator_options(settings, "seam", "height", "output_size")
@@ -164,19 +181,32 @@ def _reject_panoptic(settings: PanoramicSettings) -> None:
 
 
 def panorama_camera(
-    height: int, width: int, horizontal_fov_deg: float, vertical_fov_deg: float
+    height: int,
+    width: int,
+    horizontal_fov_deg: float,
+    vertical_fov_deg: float,
+    center_elevation_deg: float = 0.0,
 ) -> Equirectangular:
-    """The camera of an image with these fields of view.
+    """The camera of an image with these fields of view, whose middle row has this elevation.
 
     Raises:
-        ValueError: a full panorama that is not twice as wide as high.
+        ValueError: a full panorama that is not twice as wide as high, or an image that reaches
+            beyond the zenith or the nadir.
     """
     is_full = horizontal_fov_deg >= 360.0 and vertical_fov_deg >= 180.0
-    if is_full and abs(width / (2.0 * height) - 1.0) > _ASPECT_TOLERANCE:
+    if is_full and not same_aspect((height, width), (1, 2)):
         raise ValueError(
             f"the image is {width} x {height} (width x height), but a full panorama is twice as "
             "wide as high. If it is a partial panorama, set horizontal_fov_deg and "
             "vertical_fov_deg to what it sees; if it is a pinhole image, use pinhole_depth"
         )
-    fov = map(math.radians, (horizontal_fov_deg, vertical_fov_deg))
-    return Equirectangular.partial(height, width, *fov)
+    if abs(center_elevation_deg) + vertical_fov_deg / 2 > 90.0 + 1e-6:
+        raise ValueError(
+            f"an image of vertical_fov_deg {vertical_fov_deg:g} whose middle is at "
+            f"center_elevation_deg {center_elevation_deg:g} reaches beyond the zenith or the nadir"
+        )
+    right, half, middle = (
+        math.radians(angle)
+        for angle in (horizontal_fov_deg / 2, vertical_fov_deg / 2, -center_elevation_deg)
+    )
+    return Equirectangular(height, width, -right, right, middle - half, middle + half)

@@ -12,7 +12,8 @@ from ..outputs.depth_image import DepthOutput
 from ..outputs.output import Frame, Output
 from ..parameters.models import check_camera, estimator_options
 from ..parameters.pinhole import PinholeSettings
-from .depth_node import Loaded, load_chosen
+from .chosen import load_chosen
+from .depth_node import Loaded
 from .pinhole_camera_node import PinholeCameraNode
 from .scaled_node import ScaledNode
 

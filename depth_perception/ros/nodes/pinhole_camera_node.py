@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
 from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 from torch import Tensor
 
 from ...geometry import Pinhole
-from ..inputs.calibration import Calibration, View
+from ...geometry.calibration import Calibration, View
+from ...limits import printable
 from ..inputs.camera_info_sync import Arrival, InfoMatcher
 from ..messages.buffers import Staging
-from ..messages.images import read_rgb
 from ..parameters.pinhole import PinholeCameraSettings, Sync
 from .depth_node import DepthNode
 from .qos import input_profile, profile
@@ -50,6 +51,7 @@ class PinholeCameraNode(DepthNode[S]):
         self._views: tuple[Calibration, View] | None = None
         self._view_device = torch.device("cpu")
         self._staging = Staging()
+        self._notes: tuple[str, ...] = ()
         super().__init__(name, settings_type, **options)
 
     def subscribe(self, settings: S) -> None:
@@ -76,8 +78,12 @@ class PinholeCameraNode(DepthNode[S]):
         super().unload()
         self._matcher = InfoMatcher(Sync.EXACT)
         self._views = None
+        self._notes = ()
 
     def warnings(self) -> Sequence[str]:
+        return [*self._notes, *self._unmatched()]
+
+    def _unmatched(self) -> Sequence[str]:
         limit_s, now_s = self.settings.camera_info.timeout_s, time.monotonic()
         since_s, fov = self._matcher.unmatched_since_s, self.settings.camera_info.fallback_fov_deg
         if since_s is None or now_s - since_s < limit_s:
@@ -110,27 +116,43 @@ class PinholeCameraNode(DepthNode[S]):
             ValueError: the image cannot be read, its CameraInfo is not that of a pinhole camera or
                 belongs to another image, or it is distorted and ``rectify`` is false.
         """
-        image = self._staging.upload(read_rgb(arrival.message), device)
-        if arrival.info is None:
-            height, width = image.shape[:2]
+        image = self._staging.upload(self.read(arrival.message, settings), device)
+        info, notes, height, width = arrival.info, [], *image.shape[:2]
+        if info is not None:
+            notes += self._foreign_frame(arrival.message.header, info.header, settings)
+            calibration = Calibration.of(
+                info, rectify=settings.rectify, is_rectified=settings.image_is_rectified
+            )
+            if calibration.is_empty and settings.camera_info.fallback_fov_deg > 0:
+                info = None
+                notes.append(
+                    f"camera_info on {self.resolve_topic_name('camera_info')} has K = 0 (not "
+                    "calibrated): the intrinsics are assumed, with a horizontal field of view of "
+                    f"{settings.camera_info.fallback_fov_deg:g} degrees"
+                )
+        self._notes = tuple(notes)
+        if info is None:
             fov = math.radians(settings.camera_info.fallback_fov_deg)
             return PinholeImage(image, Pinhole.from_fov(height, width, fov), None)
-        frames = (arrival.message.header.frame_id, arrival.info.header.frame_id)
-        if all(frames) and frames[0] != frames[1]:
-            raise ValueError(
-                f"the image is of frame {frames[0]!r} but its camera_info of {frames[1]!r}: "
-                "connect the camera_info of this camera"
-            )
-        view = self._view(arrival.info, settings, device)
+        view = self._view(calibration, (height, width), device)
         return PinholeImage(view.apply(image), view.camera, view.unseen)
 
-    def _view(self, info: CameraInfo, settings: S, device: torch.device) -> View:
+    def _foreign_frame(self, image: Header, info: Header, settings: S) -> Iterator[str]:
+        """A warning if image and CameraInfo name different frames; ValueError if that matters."""
+        frames = image.frame_id, info.frame_id.lstrip("/")
+        if not all(frames) or frames[0] == frames[1]:
+            return
+        names = [repr(printable(name, 80)) for name in frames]
+        text = f"the image is of frame {names[0]} but its camera_info of {names[1]}: "
+        if settings.camera_info.require_same_frame:
+            raise ValueError(f"{text}connect the camera_info of this camera")
+        yield f"{text}the frame of the image is used; make sure that they are of one camera"
+
+    def _view(self, calibration: Calibration, size: tuple[int, int], device: torch.device) -> View:
         """The last view, unless the message, the parameters or the device changed."""
-        calibration = Calibration.of(
-            info, rectify=settings.rectify, is_rectified=settings.image_is_rectified
-        )
         if self._views is None or self._views[0] != calibration or self._view_device != device:
-            self._views, self._view_device = (calibration, calibration.view().to(device)), device
+            view = calibration.view(size).to(device)
+            self._views, self._view_device = (calibration, view), device
         return self._views[1]
 
     def _on_info(self, info: CameraInfo) -> None:

@@ -1,11 +1,8 @@
-"""Running executables: start, spin, end with exit code 0 on SIGINT and SIGTERM."""
+"""Running executables: start, spin, end with exit code 0 on SIGINT, SIGTERM and SIGHUP."""
 
 from __future__ import annotations
 
 import atexit
-import ctypes
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,38 +12,43 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from .. import interrupts
 from ..compat.large_messages import keep_large_buffers
+from ..parameters.given import ParameterFileError, check_files
+from .supervision import describe
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SLICE_S = 0.1
+_ERRORS_IN_A_ROW = 100
 
 INTERRUPTS = (KeyboardInterrupt, ExternalShutdownException)
 
 
+class StartError(RuntimeError):
+    """ROS cannot start with these arguments; the text says why."""
+
+
 @contextmanager
 def ros(arguments: Sequence[str] | None = None) -> Iterator[None]:
-    """A ROS context in which SIGINT and SIGTERM raise KeyboardInterrupt, until the body ends.
+    """A ROS context without handlers of signals; further signals are ignored when the body ends.
 
     The handlers of rclpy only wake an executor that already waits, so a signal during start would
-    be lost. Code that waits in C++ must return now and then so that the exception is raised.
+    be lost: :mod:`..interrupts` has others. Code that waits in C++ must return now and then.
+
+    Raises:
+        StartError: the arguments, or a file with parameters, are wrong.
     """
-    for number in _SIGNALS:
-        signal.signal(number, signal.default_int_handler)
-    rclpy.init(
-        args=None if arguments is None else list(arguments),
-        signal_handler_options=SignalHandlerOptions.NO,
-    )
+    given = sys.argv if arguments is None else list(arguments)
+    try:
+        check_files(given)
+        rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
+    except (ParameterFileError, RuntimeError) as error:  # RCLError is a RuntimeError
+        text = str(error).partition(", at /")[0].removeprefix("failed to initialize rcl: ")
+        raise StartError(text) from error
     try:
         yield
     finally:
-        ignore_signals()
+        interrupts.ignore()
         rclpy.try_shutdown()
-
-
-def ignore_signals() -> None:
-    """Ignore further interrupts; what remains to be done must be bounded in time."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def run(
@@ -57,37 +59,55 @@ def run(
 ) -> NoReturn:
     """Run one node with ``start()`` and ``close()`` until it is interrupted, then end the process.
 
-    The exit code is 0. The interpreter is not torn down: with PyTorch loaded that takes seconds of
-    processor time, and it may crash under a worker thread that is inside a native library and
-    cannot be interrupted. After the bounded wait of ``close`` nothing waits for such a thread.
+    The exit code is 0, or 1 if ROS cannot start. The interpreter is not torn down, see
+    :func:`..interrupts.end_process`. After the bounded wait of ``close`` nothing waits for a thread
+    that is inside a native library.
 
     Args:
         make_node: makes the node.
         arguments: of the process and ROS; None takes those of the command line.
         keep_buffers: keep the memory of large buffers, see :mod:`..compat.large_messages`.
     """
+    interrupts.end_at_once()
     is_idle = True
     if keep_buffers:
         keep_large_buffers()
-    with ros(arguments):
-        node = None
-        try:
-            node = make_node()
-            executor = SingleThreadedExecutor()
-            executor.add_node(node)
-            node.start()
-            while node.context.ok():
-                executor.spin_once(timeout_sec=_SLICE_S)
-        except INTERRUPTS:
-            pass
-        finally:
-            ignore_signals()
-            if node is not None:
-                is_idle = node.close()
-                node.destroy_node()
+    try:
+        with ros(arguments):
+            is_idle = _run(make_node())
+    except INTERRUPTS:
+        pass
+    except StartError as error:
+        print(f"cannot start: {error}", file=sys.stderr)
+        interrupts.end_process(1)
     if is_idle:
         atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    ctypes.CDLL(None).fflush(None)  # what libraries in C have written
-    os._exit(0)
+    interrupts.end_process(0)
+
+
+def _run(node: Any) -> bool:
+    """Spin until interrupted; whether nothing is still busy."""
+    try:
+        interrupts.interrupt()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        node.start()
+        errors = 0
+        while node.context.ok() and not interrupts.requested.is_set():
+            try:
+                executor.spin_once(timeout_sec=_SLICE_S)
+                errors = 0
+            except INTERRUPTS:
+                raise
+            except Exception as error:  # of one callback: the node must go on
+                errors += 1
+                node.get_logger().error(f"error in a callback: {describe(error)}")
+                if errors >= _ERRORS_IN_A_ROW:
+                    raise
+    except INTERRUPTS:
+        pass
+    finally:
+        interrupts.ignore()
+        is_idle = node.close()
+        node.destroy_node()
+    return is_idle

@@ -132,7 +132,7 @@ class ScaledNode(DepthNode[S]):
         return "the scale is estimated again from the next image on"
 
     def warnings(self) -> Sequence[str]:
-        found = list(super().warnings())
+        found = [*super().warnings(), *getattr(self._estimator, "remarks", ())]
         report, ranges = self._report, self._ranges
         if report is not None and report.is_metric:  # else in the note of the prediction
             found += [f"scale: {text}" for text in report.warnings]

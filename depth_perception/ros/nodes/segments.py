@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,13 +12,16 @@ from ...geometry.sampling import on_grid
 from ...geometry.segment_boxes import box_columns, segment_boxes
 from ...prediction import Prediction
 from ...segment_classes import PanopticClass, check_classes, read_classes
-from ...systems import PanopticDepthEstimator
+from ...systems import PanopticEstimator
+from ...systems.eomt.config import EomtLimits
 from ...systems.panopticdepth.config import PanopticLimits
 from ..outputs.output import MakePublisher, Output
 from ..outputs.segments import InstanceOutput, SegmentOutput
 from ..parameters.panoramic import PanoramicSettings
 from ..parameters.pinhole import PanopticSettings
 from ..parameters.segments import SegmentSettings
+
+Limits = PanopticLimits | EomtLimits
 
 
 class NodeSegments:
@@ -38,7 +40,7 @@ class NodeSegments:
     """
 
     def __init__(
-        self, model: PanopticDepthEstimator, classes_file: str, settings: SegmentSettings
+        self, model: PanopticEstimator, classes_file: str, settings: SegmentSettings
     ) -> None:
         self._classes = classes_of(model, classes_file, settings.dropped)
         self._is_renamed = bool(classes_file)
@@ -55,7 +57,7 @@ class NodeSegments:
             InstanceOutput(make, self._classes, *groups),
         )
 
-    def changed_limits(self, settings: SegmentSettings) -> PanopticLimits | None:
+    def changed_limits(self, settings: SegmentSettings) -> Limits | None:
         """The limits that the model must have from now on; None if it has them already."""
         limits = limits_of(settings, self._usual)
         if limits == self._limits:
@@ -78,7 +80,7 @@ class NodeSegments:
 
 
 def classes_of(
-    estimator: PanopticDepthEstimator, classes_file: str = "", dropped: Sequence[str] = ()
+    estimator: PanopticEstimator, classes_file: str = "", dropped: Sequence[str] = ()
 ) -> tuple[PanopticClass, ...]:
     """The classes of a model with the names and colours of the parameters.
 
@@ -98,15 +100,9 @@ def classes_of(
     return classes
 
 
-def limits_of(settings: SegmentSettings, usual: PanopticLimits) -> PanopticLimits:
+def limits_of(settings: SegmentSettings, usual: Limits) -> Limits:
     """The limits of a model, with those that are parameters replaced."""
-    changes: dict[str, Any] = {}
-    if settings.min_score is not None:
-        changes["combine_score"] = settings.min_score
-        changes["rescored"] = min(usual.rescored, settings.min_score)
-    if settings.min_stuff_area_px is not None:
-        changes["stuff_area_px"] = settings.min_stuff_area_px
-    return replace(usual, **changes)
+    return usual.changed(settings.min_score, settings.min_stuff_area_px)
 
 
 def renamed(prediction: Prediction, classes: Sequence[PanopticClass]) -> Prediction:

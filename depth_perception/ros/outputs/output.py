@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,17 +67,22 @@ class RateLimit:
     """Limits the rate of events, by the monotonic clock."""
 
     def __init__(self) -> None:
-        self._next_s = 0.0
+        self._last_s = -math.inf
 
     def allows(self, rate_hz: float) -> bool:
-        """Whether an event may happen now, which is then counted. Rate 0 allows all."""
+        """Whether an event may happen now, which is then counted. Rate 0 allows all.
+
+        The rate of this call counts, not that of earlier ones.
+        """
         now = time.monotonic()
         if rate_hz <= 0:
+            self._last_s = now
             return True
-        if now < self._next_s:
+        period_s = 1.0 / rate_hz
+        if now < self._last_s + period_s:
             return False
         # Keep the phase unless it was lost, so that a limit near the input rate is reached.
-        self._next_s = max(self._next_s + 1.0 / rate_hz, now + 0.5 / rate_hz)
+        self._last_s = max(self._last_s + period_s, now - 0.5 * period_s)
         return True
 
 

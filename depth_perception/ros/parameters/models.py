@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import Field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, make_dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, TypeVar
 
@@ -38,6 +38,8 @@ def with_models(
             system.options_class(m) for m in system.models if fits(m.card)
         ):
             for item, group in _own(options, system.name):
+                if _is_shared(kind, group, item.name):
+                    continue
                 if group in present:
                     _log.warning("%s is no name for options of %s: left out", group, system.title)
                 elif item.name not in present:
@@ -87,12 +89,26 @@ def estimator_options(settings: Any, *ignored: str) -> dict[str, object]:
                 chosen[item.name] = value
         elif value != item.default:
             foreign.append(f"{group}.{item.name}" if group else item.name)
+    for name, group in groups.items():
+        if _is_shared(type(settings), group, name):
+            chosen[name] = getattr(getattr(settings, group), name)
     if foreign:
         raise ValueError(
             f"model {settings.model} does not have {', '.join(foreign)}: leave it at the default, "
             "or choose another model"
         )
     return chosen
+
+
+def _is_shared(settings: type[Any], group: str, option: str) -> bool:
+    """Whether the node has this parameter of a group that does not belong to a model."""
+    if group in getattr(settings, "model_groups", ()):
+        return False
+    return any(
+        item.name == group and option in {part.name for part in fields(item.default_factory())}
+        for item in fields(settings)
+        if item.default_factory is not MISSING
+    )
 
 
 def check_camera(model: str, camera: str, instead: str) -> ModelCard:

@@ -9,7 +9,7 @@ from ...options import option, shared
 from ...systems import EstimatorOptions
 
 # Ranges that several options share.
-RATE = {"unit": "Hz", "minimum": 0.0, "maximum": 1e3}
+RATE = {"unit": "Hz", "minimum": 1e-3, "maximum": 1e3, "unset": 0.0}
 TIMEOUT = {"unit": "s", "minimum": 0.1, "maximum": 3600.0}
 
 
@@ -51,9 +51,31 @@ class NodeSettings:
     max_rate_hz: float = option(0.0, "Maximum rate of processed images; 0: no limit.", **RATE)
     max_consecutive_failures: int = option(
         30,
-        "Number of consecutive failed images after which the node becomes unconfigured; it can be "
-        "configured again. 0: never.",
+        "Number of consecutive failed images after which the node becomes unconfigured, if they "
+        "also last failure_period_s; it can be configured again. 0: never.",
         within=(0, 1_000_000),
+    )
+    failure_period_s: float = option(
+        10.0,
+        "Least time from the first to the last of max_consecutive_failures failed images.",
+        **{**TIMEOUT, "minimum": 0.0},
+    )
+    retry_period_s: float = option(
+        10.0,
+        "Time after which a node that became unconfigured through failed images is configured and "
+        "activated again, with autostart. 0: never.",
+        **{**TIMEOUT, "minimum": 0.0},
+    )
+    blank_images: str = option(
+        "warn",
+        "Treatment of images without content (covered or blinded lens, broken sensor), which "
+        "give depth all the same. warn: the diagnostics warn. drop: nothing is published for them.",
+        choices=("warn", "drop"),
+    )
+    frame_id: str = option(
+        "",
+        "Frame of images that name none. Empty: the diagnostics warn of such images, because what "
+        "is published has no frame either and cannot be placed.",
     )
     diagnostics_period_s: float = option(
         1.0,

@@ -31,8 +31,16 @@ class _PanoramicSettings(NodeSettings):
     )
     vertical_fov_deg: float = option(
         180.0,
-        "Vertical field of view of the image; the horizon is in the middle.",
+        "Vertical field of view of the image, around the horizon (center_elevation_deg: 0).",
         **angle(1.0, 180.0),
+    )
+    center_elevation_deg: float = option(
+        0.0,
+        "Elevation of the middle row of a partial panorama above the horizon: 22.5 for an image "
+        "that lacks the lowest 45 degrees (vertical_fov_deg 135).",
+        unit="deg",
+        minimum=-90.0,
+        maximum=90.0,
     )
     mask_file: str = option(
         "",
@@ -57,8 +65,10 @@ class _PanoramicSettings(NodeSettings):
 
 def _runs_on_panoramas(card: ModelCard) -> bool:
     """Whether a model takes panoramas, as they are or split into overlapping views."""
-    return card.camera == "equirectangular" or (
-        card.has_depth and card.scale is not ScaleKind.AFFINE_INVARIANT
+    return (
+        card.camera == "equirectangular"
+        or card.is_panoptic  # without depth together with panoptic.depth_model
+        or card.scale is not ScaleKind.AFFINE_INVARIANT
     )
 
 

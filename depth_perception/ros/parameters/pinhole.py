@@ -43,9 +43,15 @@ class CameraInfoSettings:
     fallback_fov_deg: float = option(
         0.0,
         "Horizontal field of view that is assumed if no camera_info has arrived within "
-        "camera_info.timeout_s; the diagnostics then warn. 0: images without one are dropped.",
+        "camera_info.timeout_s, or if it is that of a camera which was never calibrated (K and P "
+        "are zero); the diagnostics then warn. 0: such images are dropped.",
         unit="deg",
         within=(0.0, 170.0),
+    )
+    require_same_frame: bool = option(
+        False,
+        "Reject images whose camera_info has another frame_id. If false, the diagnostics warn, and "
+        "the frame of the image is used.",
     )
 
 
@@ -97,7 +103,8 @@ class _PanopticSettings(PinholeCameraSettings):
     model: str = option(
         "panopticdepth-tiny",
         "Name of a panoptic pinhole model; `depth-perception models` lists them. Without depth "
-        "(panopticdepth-r50-seg) it gives segments alone.",
+        "(eomt-small, panopticdepth-r50-seg) it gives segments alone, unless "
+        "panoptic.depth_model is set.",
         reload=True,
     )
     classes_file: str = shared(PanopticGroup, "classes_file")

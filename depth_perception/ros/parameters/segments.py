@@ -23,7 +23,8 @@ class SegmentSettings:
     )
     min_score: float | None = option(
         None,
-        "Minimum score of a thing; -1: that of the model (0.2 for the published models).",
+        "Minimum score of a thing (EoMT: of any segment); -1: that of the model (0.2 for "
+        "PanopticDepth, 0.8 for EoMT).",
         unset=-1.0,
         **_FRACTION,
     )
@@ -33,7 +34,7 @@ class SegmentSettings:
     min_stuff_area_px: int | None = option(
         None,
         "Minimum area of a stuff class, summed over its regions (in panoramas: within one panel, "
-        "in pixels of its network input); -1: that of the model (2048 for the published models).",
+        "in pixels of its network input); -1: that of the model (PanopticDepth 2048, EoMT 0).",
         unset=-1,
         **_AREA,
     )

@@ -8,7 +8,7 @@ field whose default factory is such a dataclass becomes a dotted prefix. A datac
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any, Generic, TypeVar
 
@@ -22,9 +22,12 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from ...limits import printable
 from ...options import Option, option_of, options
+from .given import unread
 
 S = TypeVar("S")
+_REASON_CHARACTERS = 1000
 Value = Any  # bool, int, float, str, or a tuple of floats or strings
 
 
@@ -85,6 +88,11 @@ class ParameterTable(Generic[S]):
         """Why values given at start were rejected, one sentence each."""
         return tuple(self._problems.values())
 
+    def unread(self, *, ready: bool) -> Iterator[str]:
+        """One sentence for each value given at start that the node does not read; ``ready``: its
+        publishers and subscriptions exist."""
+        yield from unread(self._node, self._node._parameter_overrides, self._options, ready=ready)
+
     def _declare(self, name: str, said: Option, default: Value) -> None:
         descriptor = _descriptor(said, default)
         try:
@@ -97,6 +105,15 @@ class ParameterTable(Generic[S]):
             self._values[name] = _from_ros(declared.value)
 
     def _on_set(self, changed: list[Parameter]) -> SetParametersResult:
+        try:
+            reason = self._set(changed)
+        except Exception as error:  # a wrong value must not end the node
+            reason = f"{type(error).__name__}: {error}"
+        reason = printable(reason or "", _REASON_CHARACTERS)
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    def _set(self, changed: list[Parameter]) -> str | None:
+        """Put values into force, or return why not."""
         ours = {p.name: _from_ros(p.value) for p in changed if p.name in self._options}
         reason = self._rejection(ours)
         if reason is None and ours and len(self._values) == len(self._options):
@@ -110,7 +127,7 @@ class ParameterTable(Generic[S]):
                     self._values, self._settings = values, settings
                 for name in ("", *ours):
                     self._problems.pop(name, None)
-        return SetParametersResult(successful=reason is None, reason=reason or "")
+        return reason
 
     def _rejection(self, changed: Mapping[str, Value]) -> str | None:
         for name, value in changed.items():

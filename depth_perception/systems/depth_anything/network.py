@@ -8,25 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...layers import DptHead, HybridEncoder, VitEncoder
-from ..names import NameRule, OfficialNames
+from ...layers import DptHead, HybridEncoder, TapTokens, VitEncoder
+from ..names import NameRule, OfficialNames, dpt_rules
 from .config import DepthAnythingConfig
 
 Activation = Literal["relu", "sigmoid"]
 
 
-_HEAD_RULES = (
-    NameRule("encoder", "pretrained"),
-    NameRule("head.project", "depth_head.projects"),
-    NameRule("head.rescale", "depth_head.resize_layers"),
-    NameRule("head.reduce.{0}", "depth_head.scratch.layer{1}_rn"),
-    NameRule("head.fuse.{0}.skip", "head.fuse.{0}.resConfUnit1"),
-    NameRule("head.fuse.{0}.refine", "head.fuse.{0}.resConfUnit2"),
-    NameRule("head.fuse.{0}.out", "head.fuse.{0}.out_conv"),
-    NameRule("head.fuse.{0}", "depth_head.scratch.refinenet{1}"),
-    NameRule("head.neck", "depth_head.scratch.output_conv1"),
-    NameRule("head.out", "depth_head.scratch.output_conv2"),
-)
+_RULES = (NameRule("encoder", "pretrained"), *dpt_rules("head", "depth_head"))
 
 
 class DepthAnything(OfficialNames, nn.Module):
@@ -37,10 +26,15 @@ class DepthAnything(OfficialNames, nn.Module):
     """
 
     input_range = (-2.1, 2.6)  # of its images: ImageNet mean and deviation removed
-    rules = _HEAD_RULES
+    rules = _RULES
 
     def __init__(
-        self, config: DepthAnythingConfig, *, activation: Activation, max_depth: float = 1.0
+        self,
+        config: DepthAnythingConfig,
+        *,
+        activation: Activation,
+        max_depth: float = 1.0,
+        conv: type[nn.Conv2d] = nn.Conv2d,
     ) -> None:
         super().__init__()
         if activation not in ("relu", "sigmoid"):
@@ -57,7 +51,7 @@ class DepthAnything(OfficialNames, nn.Module):
         else:
             self.encoder = HybridEncoder(*sizes, pyramid=config.pyramid, **patches)
         self.head = DptHead(
-            config.dim, config.features, config.widths, patch_size=config.patch_size
+            config.dim, config.features, config.widths, patch_size=config.patch_size, conv=conv
         )
 
     def forward(self, images: Tensor, *, circular: bool = False) -> Tensor:
@@ -77,6 +71,10 @@ class DepthAnything(OfficialNames, nn.Module):
     def logits(self, images: Tensor, *, circular: bool = False) -> Tensor:
         """Map (B, 1, H, W) before the last activation."""
         grid = self.encoder.grid_of(*images.shape[-2:])
-        taps = self.encoder(images.to(self.encoder.cls_token.dtype))
+        return self.head([tap.patches for tap in self.taps(images)], grid, circular=circular)
+
+    def taps(self, images: Tensor) -> list[TapTokens]:
+        """Tokens of the encoder, which runs in its own precision, in that of the head."""
         precision = self.head.neck.weight.dtype
-        return self.head([tap.patches.to(precision) for tap in taps], grid, circular=circular)
+        taps = self.encoder(images.to(self.encoder.cls_token.dtype))
+        return [TapTokens(*(tokens.to(precision) for tokens in tap)) for tap in taps]

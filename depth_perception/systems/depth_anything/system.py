@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...depth_space import DepthSpace, ScaleKind
 from ..card import UNKNOWN_SCALE, ModelCard, pinhole
+from ..options import EstimatorOptions
 from ..system import Model, System
 from .config import SIZES, Size
+from .options import BoundedOptions
+
+if TYPE_CHECKING:
+    from ..estimator import Estimator
 
 _HUB = "depth-anything/Depth-Anything-V2"
 
@@ -52,7 +57,14 @@ class DepthAnythingSystem(System):
     name = "depth_anything"
     title = "Depth Anything V2"
     models = tuple(_models())
+    bounded = "depth_perception.systems.depth_anything.estimator.BoundedEstimator"
     network = ".network.DepthAnything"
+
+    def options_class(self, model: Model) -> type[EstimatorOptions]:
+        return BoundedOptions if model.card.is_metric else EstimatorOptions
+
+    def estimator_class(self, model: Model) -> type[Estimator]:
+        return self._imported(self.bounded if model.card.is_metric else self.estimator)
 
 
 SYSTEM = DepthAnythingSystem()

@@ -1,4 +1,4 @@
-"""Sizes of MoGe-2 networks, read from the configuration that every released file holds."""
+"""Sizes of MoGe networks, read from the configuration that every released file holds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ BACKBONES: Mapping[str, tuple[int, int, int]] = {
 _HEADS = {"points": 3, "normal": 3, "mask": 1}
 _NORM_KEYS = ("res_block_in_norm", "res_block_hidden_norm")
 _STACK_KEYS = ("dim_in", "dim_out", "dim_res_blocks", "num_res_blocks", "resamplers", *_NORM_KEYS)
-_KEYS = ("encoder", "neck", "scale_head", "remap_output", "num_tokens_range")
+REFINER_KEYS = ("refiner", "refiner_depth_resolution")  # MoGe-3's, whose refiner is left out
+_KEYS = ("encoder", "neck", "scale_head", "remap_output", "num_tokens_range", *REFINER_KEYS)
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class StackConfig(NamedTuple):
 
 @dataclass(frozen=True)
 class MogeConfig:
-    """Sizes of one MoGe-2 network.
+    """Sizes of one network of MoGe-2, or of MoGe-3 without its refiner.
 
     Attributes:
         dim, depth, heads, taps: of the encoder, see :class:`~depth_perception.layers.VitEncoder`.
@@ -83,6 +84,8 @@ class MogeConfig:
             for name, table in heads.items()
         }
         scale = mapping.get("scale_head")
+        if has_refiner(mapping):  # the remap of MoGe-3 is fixed
+            mapping = {"remap_output": "exp", **mapping}
         return cls(
             dim=dim,
             depth=depth,
@@ -95,6 +98,11 @@ class MogeConfig:
             token_range=tuple(_entry(mapping, "num_tokens_range", "")),
             **stacks,
         )
+
+
+def has_refiner(mapping: Mapping[str, Any]) -> bool:
+    """Whether the ``model_config`` of a file is that of MoGe-3 with its refiner."""
+    return any(key in mapping for key in REFINER_KEYS)
 
 
 def released_config(size: str, *, normal: bool = True) -> MogeConfig:

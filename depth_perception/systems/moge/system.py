@@ -1,7 +1,8 @@
-"""MoGe-2: models, files, networks."""
+"""MoGe-2 and MoGe-3: models, files, networks."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,13 @@ from .options import MogeOptions
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_REFINER = "refiner."
+_MASK_TOKEN = "encoder.backbone.mask_token"
+_CLASS_TOKEN = "encoder.backbone.cls_token"
+
+_log = logging.getLogger(__name__)
 
 
 def _models() -> Iterator[Model]:
@@ -37,22 +45,36 @@ def _models() -> Iterator[Model]:
         )
         yield Model(card, {"size": size, "normal": normal})
     card = pinhole(
-        name="moge-2-tiny",
-        title="MoGe-2 architecture in the smallest size, for tests",
-        parameters=703_160,
-        default_height=126,
-        file_name="moge_2_tiny.pt",
+        name="moge-3-vitl",
+        title="MoGe-3 vitl without its refiner: metric points, normals and field of view",
+        parameters=330_901_544,
+        weights_licence="MIT",
+        default_height=840,
+        file_name="moge_3_vitl.pt",
+        hub_repo="Ruicheng/moge-3-vitl",
+        hub_file="model.pt",
+        notes="The refiner in the file is left out; the published figures are with it.",
         **shared,
-        **TEST_MODEL,
     )
-    yield Model(card, {"size": "tiny", "normal": True})
+    yield Model(card, {"size": "vitl", "normal": True})
+    for version in (2, 3):
+        card = pinhole(
+            name=f"moge-{version}-tiny",
+            title=f"MoGe-{version} architecture in the smallest size, for tests",
+            parameters=703_160,
+            default_height=126,
+            file_name=f"moge_{version}_tiny.pt",
+            **shared,
+            **TEST_MODEL,
+        )
+        yield Model(card, {"size": "tiny", "normal": True})
 
 
 class MogeSystem(System):
-    """MoGe-2; each file contains the configuration of its network."""
+    """MoGe-2 and MoGe-3; each file contains the configuration of its network."""
 
     name = "moge"
-    title = "MoGe-2"
+    title = "MoGe-2 and MoGe-3"
     models = tuple(_models())
     options = MogeOptions
     estimator = ".estimator.MogeEstimator"
@@ -64,11 +86,16 @@ class MogeSystem(System):
         return Moge(released_config(**{**model.arguments, **overrides}))
 
     def read(self, model: Model, path: Path) -> dict[str, Any]:
-        """The parameters, and the configuration that the file holds instead of the model's."""
+        """The parameters, and the configuration that the file holds instead of the model's.
+
+        The parameters of MoGe-3's refiner are left out.
+        """
         from ..checkpoints import CheckpointError, read_configured
-        from .config import MogeConfig, MogeConfigError
+        from .config import MogeConfig, MogeConfigError, has_refiner
 
         state, mapping = read_configured(path)
+        if has_refiner(mapping):
+            state = _base_entries(state, path)
         try:
             return {"config": MogeConfig.from_mapping(mapping), "parameters": state}
         except MogeConfigError as error:
@@ -81,6 +108,17 @@ class MogeSystem(System):
 
     def entries(self, state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
         return state["parameters"]
+
+
+def _base_entries(state: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Those entries of a file of MoGe-3 that are not its refiner's; a mask token if it has none."""
+    left_out = [name for name in state if name.startswith(_REFINER)]
+    if left_out:
+        _log.info("%s: the %d parameters of %s* are left out", path, len(left_out), _REFINER)
+    found = {name: value for name, value in state.items() if name not in left_out}
+    if _MASK_TOKEN not in found and _CLASS_TOKEN in found:  # the network does not use it
+        found[_MASK_TOKEN] = found[_CLASS_TOKEN].new_zeros(found[_CLASS_TOKEN].shape[1:])
+    return found
 
 
 SYSTEM = MogeSystem()

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ...depth_space import ScaleKind
 from ..card import TEST_MODEL, UNKNOWN_SCALE, ModelCard, panoramic
 from ..depth_anything.config import PANDA_TINY, PANDA_TINY_METRIC, SIZES, Size
+from ..depth_anything.options import BoundedOptions
+from ..options import EstimatorOptions
 from ..system import Model, System
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from ..estimator import Estimator
 
 _HOME = "https://github.com/caozidong/PanDA"
 _HYBRID = ".network.PandaHybrid"
@@ -26,6 +30,7 @@ def _models() -> Iterator[Model]:
         scale=ScaleKind.METRIC,
         max_depth_m=20.0,
         default_height=112,
+        heights=(112, 112),
         file_name="panda_tiny_metric.safetensors",
         embedded=True,
         antialias=True,
@@ -77,6 +82,7 @@ def _released(size: Size, name: str, **facts: Any) -> ModelCard:
         default_height=504,
         file_name=f"panda_{name.replace('-', '_')}.pth",
         home_page=_HOME,
+        linked_repo="ZidongC/PanDA",
         **facts,
     )
 
@@ -88,6 +94,13 @@ class PandaSystem(System):
     title = "PanDA"
     models = tuple(_models())
     network = ".network.Panda"
+    bounded = "depth_perception.systems.depth_anything.estimator.BoundedEstimator"
+
+    def options_class(self, model: Model) -> type[EstimatorOptions]:
+        return BoundedOptions if model.card.is_metric else EstimatorOptions
+
+    def estimator_class(self, model: Model) -> type[Estimator]:
+        return self._imported(self.bounded if model.card.is_metric else self.estimator)
 
     def build_for(self, model: Model, state: Mapping[str, Any]) -> nn.Module:
         return self.build(model, lora_rank=_lora_rank(state))

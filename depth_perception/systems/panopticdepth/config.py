@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from ...options import check_signs
@@ -120,3 +120,12 @@ class PanopticLimits:
             raise ValueError(f"top must be at least 2, got {self.top}")
         shares = "thing_score stuff_score stuff_pixel similarity rescored combine_score overlap"
         check_signs(self, "max_depth_m", "stuff_area_px", shares)
+
+    def changed(self, score: float | None, stuff_area_px: int | None) -> PanopticLimits:
+        """These limits with another least score and area of stuff, where given."""
+        changes: dict[str, float] = {}
+        if score is not None:
+            changes = {"combine_score": score, "rescored": min(self.rescored, score)}
+        if stuff_area_px is not None:
+            changes["stuff_area_px"] = stuff_area_px
+        return replace(self, **changes)

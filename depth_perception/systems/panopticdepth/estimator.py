@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from ...geometry import Camera, Pinhole
-from ...geometry.segment_boxes import segment_boxes
-from ...prediction import Instance, Prediction
-from ..estimator import Estimator
+from ...prediction import Prediction
+from ..estimator import assumed_pinhole
+from ..panoptic import PanopticEstimator
 from .input import fitting_size, normalised, padded, resized
 from .kernels import segment_kernels
 from .lean_maps import lean_map
-from .maps import PanopticMap, Segment, View, plain_map
+from .maps import PanopticMap, View, plain_map
 from .network import PanopticDepth, PanopticFeatures
 from .options import PanopticDepthOptions
 
 
-class PanopticDepthEstimator(Estimator):
+class PanopticDepthEstimator(PanopticEstimator):
     """Segments of an image, and their z-depth in metres where the model has depth.
 
     Predictions of a model without depth have NaN values, none of them valid. An image without a
@@ -30,16 +30,6 @@ class PanopticDepthEstimator(Estimator):
     network: PanopticDepth
     options: PanopticDepthOptions
     default_options = PanopticDepthOptions
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes by their numbers."""
-        return tuple(entry.name for entry in self.network.config.classes)
-
-    @property
-    def class_colours(self) -> tuple[tuple[int, int, int], ...]:
-        """Colours of the classes by their numbers, RGB, 0..255."""
-        return tuple(entry.colour for entry in self.network.config.classes)
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
         config = self.network.config
@@ -70,17 +60,25 @@ class PanopticDepthEstimator(Estimator):
         if self.options.reference_focal_px and None in cameras:
             raise ValueError("reference_focal_px needs the camera of the image")
         size = tuple(images[0].shape[:2])
-        known = [self._camera_of(camera, *size) for camera in cameras]
-        network_size = self.input_size(known[0])
+        depths = self._depths(images, cameras)
+        known = [self._camera_of(camera, *size) for camera in cameras] if depths is None else []
+        network_size = self.input_size(known[0] if known else assumed_pinhole(*size))
         output = size if self.options.output_size == "input" else network_size
+        if depths is not None:
+            output = tuple(depths[0].values.shape)
         with torch.inference_mode():
             planes = [resized(image, network_size).permute(2, 0, 1) for image in images]
             maps = self.maps(normalised(torch.stack(planes)), output)
         # outside of inference mode, so that autograd and in-place operations accept the tensors
-        factors = [self._focal_factor(camera, network_size) for camera in cameras]
+        if depths is None:
+            factors = [self._focal_factor(camera, network_size) for camera in cameras]
+            depths = [
+                self._own_depth(found, camera.resize(*output), factor)
+                for found, camera, factor in zip(maps, known, factors, strict=True)
+            ]
         return tuple(
-            self._prediction(found, camera.resize(*output), factor)
-            for found, camera, factor in zip(maps, known, factors, strict=True)
+            self._with_segments(depth, torch.where(found.ids < 0, 0, found.ids), found.segments)
+            for depth, found in zip(depths, maps, strict=True)
         )
 
     def _focal_factor(self, camera: Camera | None, network_size: tuple[int, int]) -> float:
@@ -91,47 +89,11 @@ class PanopticDepthEstimator(Estimator):
             return 1.0
         return camera.resize(*network_size).fx / reference
 
-    def _prediction(self, found: PanopticMap, camera: Camera, factor: float) -> Prediction:
-        segments = torch.where(found.ids < 0, 0, found.ids)
+    def _own_depth(self, found: PanopticMap, camera: Camera, factor: float) -> Prediction:
         depth = torch.full_like(found.ids, math.nan, dtype=torch.float32)
         if found.depth is not None:
             depth = found.depth * factor
-        names = self.class_names
-        flat = [index for index, name in enumerate(names) if name in self.options.without_depth]
-        beyond = torch.isin(found.classes, found.classes.new_tensor(flat)) & (segments > 0)
-        dropped = [
-            entry.id for entry in found.segments if names[entry.class_id] in self.options.drop
-        ]
-        segments = segments.masked_fill(torch.isin(segments, segments.new_tensor(dropped)), 0)
-        kept = tuple(entry for entry in found.segments if entry.id not in dropped)
-        instances = self._instances(kept, segments)
-        valid = ~beyond & (depth > 0)
-        return self._predicted(depth, valid, camera, instances=instances, segments=segments)
-
-    def _instances(self, found: Sequence[Segment], segments: Tensor) -> tuple[Instance, ...]:
-        classes = self.network.config.classes
-        boxes = segment_boxes(segments, [entry.id for entry in found])
-        return tuple(
-            Instance(
-                id=entry.id,
-                class_id=entry.class_id,
-                label=classes[entry.class_id].name,
-                score=min(1.0, entry.score),
-                is_thing=classes[entry.class_id].is_thing,
-                box=(left, top, right, bottom),
-                mask=segments[top:bottom, left:right] == entry.id,
-            )
-            for entry, (left, top, right, bottom) in zip(found, boxes, strict=True)
-        )
-
-    def _check_options(self, options: PanopticDepthOptions) -> None:
-        super()._check_options(options)
-        unknown = sorted(set(options.drop) - set(self.class_names))
-        if unknown:
-            raise ValueError(
-                f"drop names classes that {self.card.name} does not know: {', '.join(unknown)}; "
-                f"it knows {', '.join(self.class_names)}"
-            )
+        return self._predicted(depth, depth > 0, camera)
 
     def _set_precision(self, precision: torch.dtype) -> None:
         self.network.set_precision(precision)

@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
 import re
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from ..checkpoints import CheckpointError, load_strictly, read_checkpoint, reject_broken
+from ..checkpoints import load_strictly, read_checkpoint
 from .network import DEPTH_PARTS, PanopticDepth
 from .resnet import NORM_EPSILON
 
 _COUNTER = ".num_batches_tracked"  # of trained batch norms; nothing depends on it
-_PASSED_OVER = ("detectron2.", "fvcore.")  # what a trainer keeps beside the parameters
-_NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")  # of NumPy 1 and 2
 # ImageNet's ResNet-50 in the names of Caffe2: res3_0_branch2a_w, res3_0_branch2a_bn_s, ...
 _CAFFE2_BLOCK = re.compile(r"^res(\d)_(\d+)_branch(1|2a|2b|2c)(_bn)?_([wsb])$")
 _CAFFE2_PARTS = {"1": "shortcut", "2a": "conv1", "2b": "conv2", "2c": "conv3"}
-
-
-def read_detectron(path: str | Path) -> dict[str, Any]:
-    """The entries of a file that Detectron2 wrote, torch's or a plain pickle, as tensors.
-
-    Only tensors, arrays and plain containers are created from the file.
-
-    Raises:
-        CheckpointError: as :func:`read_checkpoint`.
-    """
-    path = Path(path)
-    try:
-        return read_checkpoint(path, passed_over=_PASSED_OVER)
-    except CheckpointError:
-        content = _with_arrays(path) if path.is_file() else None
-        if content is None:
-            raise
-    entries = content.get("model", content)
-    if not isinstance(entries, Mapping):
-        raise CheckpointError(f"{path} holds no parameters")
-    state = {
-        str(name).removeprefix("module."): torch.from_numpy(np.array(value))
-        if isinstance(value, np.ndarray)
-        else value
-        for name, value in entries.items()
-        if isinstance(value, (np.ndarray, Tensor))
-    }
-    if not state:
-        raise CheckpointError(f"{path} holds no parameters")
-    reject_broken(state, path)
-    return state
 
 
 def panoptic_entries(state: Mapping[str, Any], network: PanopticDepth) -> dict[str, Any]:
@@ -67,7 +30,7 @@ def panoptic_entries(state: Mapping[str, Any], network: PanopticDepth) -> dict[s
 
 def load_panoptic(network: PanopticDepth, path: str | Path) -> None:
     """Copy a file of the same model, whatever its norms; CheckpointError for another."""
-    state = panoptic_entries(read_detectron(path), network)
+    state = panoptic_entries(read_checkpoint(path), network)
     load_strictly(network, state, network.official_names(), str(path))
 
 
@@ -80,7 +43,7 @@ def load_segmentation(network: PanopticDepth, path: str | Path) -> None:
         CheckpointError: no such file, or one of another network.
     """
     names = network.official_names()
-    state = panoptic_entries(read_detectron(path), network)
+    state = panoptic_entries(read_checkpoint(path), network)
     for ours, value in network.state_dict().items():
         if ours.startswith(DEPTH_PARTS):
             state.setdefault(names[ours], value)
@@ -103,7 +66,7 @@ def load_imagenet(network: PanopticDepth, path: str | Path) -> None:
         if name.startswith("backbone.")
     }
     state = {}
-    for name, value in read_detectron(path).items():
+    for name, value in read_checkpoint(path).items():
         known = _from_caffe2(name)
         if known is not None:
             state[known] = value
@@ -132,54 +95,3 @@ def _from_caffe2(name: str) -> str | None:
     leaf = ".norm" if norm else ""
     leaf += ".bias" if kind == "b" else ".weight"
     return f"res{stage}.{block}.{_CAFFE2_PARTS[part]}{leaf}"
-
-
-def _with_arrays(path: Path) -> Mapping[str, Any] | None:
-    """What a file with NumPy arrays holds; None where it cannot be read as one."""
-    with path.open("rb") as file:
-        is_archive = file.read(4) == b"PK\x03\x04"
-    try:
-        if is_archive:
-            with torch.serialization.safe_globals(_array_globals()):
-                content = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            with path.open("rb") as file:
-                content = _ArrayUnpickler(file, encoding="latin1").load()
-    except Exception:  # a damaged pickle can raise nearly anything; the caller reports it
-        return None
-    return content if isinstance(content, Mapping) else None
-
-
-def _array_globals() -> list[Any]:
-    """Globals that torch must allow to rebuild arrays, by the names of NumPy 1 and 2."""
-    reconstruct, scalar = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-    allowed: list[Any] = [np.ndarray, np.dtype]
-    allowed += [type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u1", "?")]
-    for module in _NUMPY:
-        allowed += [(reconstruct, f"{module}._reconstruct"), (scalar, f"{module}.scalar")]
-    return allowed
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Unpickles arrays and plain containers, and rejects everything else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module in _NUMPY and name in ("_reconstruct", "scalar"):
-            source = np.zeros(0) if name == "_reconstruct" else np.float64(0)
-            return source.__reduce__()[0]
-        known = {
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-            ("collections", "OrderedDict"): OrderedDict,
-            ("_codecs", "encode"): _latin1,
-        }
-        if (module, name) not in known:
-            raise pickle.UnpicklingError(f"{module}.{name} is not made")
-        return known[module, name]
-
-
-def _latin1(text: str, encoding: str = "latin1") -> bytes:
-    """Encoding of bytes in protocol 2."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes as {encoding}")
-    return text.encode(encoding)

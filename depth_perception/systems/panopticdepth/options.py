@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ...options import option
-from ..options import EstimatorOptions
+from ..panoptic_options import PanopticOptions
 from ..scaledepth.options import reference_focal
 from .config import PanopticLimits
 
 
 @dataclass(frozen=True)
-class PanopticDepthOptions(EstimatorOptions):
+class PanopticDepthOptions(PanopticOptions):
     """How PanopticDepth runs.
 
     Attributes:
@@ -24,16 +24,6 @@ class PanopticDepthOptions(EstimatorOptions):
     lacks: ClassVar[Mapping[str, str]] = {"flip": "", "seam": ""}
 
     limits: PanopticLimits = field(default_factory=PanopticLimits)
-    drop: tuple[str, ...] = option(
-        (),
-        "Classes that are no segments of the result, such as ground and sky; their depth stays.",
-        library_only=True,
-    )
-    without_depth: tuple[str, ...] = option(
-        ("sky",),
-        "Classes whose depth is not valid; names that the model does not know have no effect.",
-        library_only=True,
-    )
     reference_focal_px: float | None = reference_focal(
         "2262.5 for Cityscapes at 2048 columns", group="panoptic"
     )
@@ -50,10 +40,4 @@ class PanopticDepthOptions(EstimatorOptions):
     def __post_init__(self) -> None:
         if isinstance(self.limits, Mapping):
             object.__setattr__(self, "limits", PanopticLimits(**self.limits))
-        if self.flip:
-            raise ValueError("flip=True is not possible: segments of two runs are not the same")
-        for name in ("drop", "without_depth"):
-            if isinstance(getattr(self, name), str):
-                raise TypeError(f"{name} must be a tuple of names, got {getattr(self, name)!r}")
-            object.__setattr__(self, name, tuple(getattr(self, name)))
         super().__post_init__()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..card import pinhole
@@ -12,6 +11,7 @@ from .config import CITYSCAPES_FOCAL_PX, PANOPTICDEPTH, PANOPTICDEPTH_SEG, PANOP
 from .options import PanopticDepthOptions
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _HOME = "https://github.com/NaiyuGao/PanopticDepth"
@@ -72,10 +72,10 @@ class PanopticDepthSystem(System):
     network = ".network.PanopticDepth"
     estimator = ".estimator.PanopticDepthEstimator"
 
-    def read(self, model: Model, path: Path) -> dict[str, Any]:
-        from .files import read_detectron
+    def parts(self, model: Model, device: torch.device, options: Any) -> dict[str, Any]:
+        from ..panoptic import depth_part
 
-        return read_detectron(path)
+        return depth_part(model.card, options, device)
 
     def entries(self, state: dict[str, Any], network: nn.Module) -> dict[str, Any]:
         from .files import panoptic_entries

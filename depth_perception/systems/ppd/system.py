@@ -24,6 +24,7 @@ _HOME = "https://github.com/gangweix/pixel-perfect-depth"
 def _models() -> Iterator[Model]:
     shared = {"patch_size": 16, "finds_camera": True}
     released = {"parameters": 499_842_112, "default_height": 768, "home_page": _HOME, **shared}
+    released["linked_repo"] = "gangweix/Pixel-Perfect-Depth"
     card = pinhole(
         name="ppd-large",
         title="Pixel-Perfect Depth prompted by Depth Anything V2, metres by MoGe-2",

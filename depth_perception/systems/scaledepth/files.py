@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..checkpoints import CheckpointError, load_strictly, read_checkpoint
+from ..checkpoints import CheckpointError, load_strictly, read_checkpoint, shortened
+from ..torch_files import read_torch_file
 from .config import UNUSED_IN_FILES
 from .network import ScaleDepth
 
@@ -74,9 +74,9 @@ def read_class_embeddings(path: str | Path, classes: int, width: int) -> Tensor:
         table = read_checkpoint(path).get(_TABLE)
     else:
         try:
-            table = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-            raise CheckpointError(f"{path} holds no plain tensor: {error}") from error
+            table = read_torch_file(path)
+        except Exception as error:  # a damaged pickle can raise nearly anything
+            raise CheckpointError(f"{path} holds no plain tensor: {shortened(error)}") from error
     if not isinstance(table, Tensor) or table.ndim != 2:
         raise CheckpointError(f"{path} holds no table of class embeddings")
     if len(table) < classes or table.shape[1] != width:

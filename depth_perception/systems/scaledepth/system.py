@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _HOME = "https://github.com/RuijieZhu94/mmdepth"
-# objects beside the parameters in files of mmengine, which are skipped; it pickles methods of its
-# classes as calls of getattr
-_SKIPPED = ("mmengine.", "numpy.", "_codecs.", "builtins.getattr")
+
+# mmengine pickles methods of its classes as calls of getattr
+_SKIPPED = ("builtins.getattr",)
 
 
 def _models() -> Iterator[Model]:
@@ -67,7 +67,7 @@ class ScaleDepthSystem(System):
         from ..checkpoints import read_checkpoint
         from .files import depth_entries
 
-        return depth_entries(read_checkpoint(path, passed_over=_SKIPPED))
+        return depth_entries(read_checkpoint(path, skip=_SKIPPED))
 
     def build_for(self, model: Model, state: Mapping[str, Any]) -> nn.Module:
         from .files import class_count

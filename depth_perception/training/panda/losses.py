@@ -274,7 +274,7 @@ def epnl(
             raise ValueError("give either the rectangles or the generator to draw them from")
         rectangles = draw_rectangles(*target.shape[-2:], rng, count, lower, upper)
     rectangles = rectangles.to(mask.device)
-    whole = torch.ones_like(rectangles[:1])
+    whole = rectangles.new_ones(1, *target.shape[-2:])
     total, pixels = pred.new_zeros(2)
     for t, p, valid in zip(target[:, 0], pred[:, 0], mask[:, 0], strict=True):
         for region in (valid & r for r in torch.cat((rectangles, whole))):

@@ -180,8 +180,14 @@ def depth_loss(depth_m: Tensor, ground_truth_m: Tensor) -> Tensor:
 
 def guided_positions(things: Tensor, labels: Tensor, masks: Tensor, count: int) -> Guided:
     """The ``count`` positions of each object with the highest probability of its centre, from
-    logits (things, h, w), thing classes (n,) and masks (n, H, W) at stride 4."""
+    logits (things, h, w), thing classes (n,) and masks (n, H, W) at stride 4.
+
+    Images with fewer positions than ``count`` give all of theirs; no object gives none.
+    """
     size = things.shape[-2:]
+    count = min(count, size.numel())
+    if not len(labels):
+        return Guided(labels.new_zeros(0, count), things.new_zeros(0, count))
     small = F.interpolate(masks[None], size, mode="bilinear", align_corners=False)[0]
     probability = torch.where(small > _GUIDED, things.sigmoid()[labels], 0)
     values, places = probability.flatten(1).topk(count)

@@ -49,7 +49,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     files["moge-2-tiny"] = folder / "moge.pt"
     content = {"model_config": moge.entry["constructor"], "model": moge.state()}
     torch.save(content, files["moge-2-tiny"])
-    for name in ("scaledepth-tiny", "depth-anything-v2-small", VGG):
+    for name in ("scaledepth-tiny", "depth-anything-v2-small", "da3-tiny", VGG):
         torch.manual_seed(0)
         files[name] = folder / f"{name}.safetensors"
         save_network(build_network(name), files[name], dtype=torch.float16)
@@ -157,6 +157,24 @@ def test_rules_of_other_sets_and_other_metric_models(
         assert f"{span}, protocol: scaledepth on {name}, crop: {limits.crop}" in shown
     args = ["--protocol", "scaledepth", "--limit", "1"]
     assert _eval("moge-2-tiny", "nyu", photos, weights, *args) == 0
+
+
+def test_metres_of_depth_anything_3_need_the_focal_length(
+    photos: Path, weights: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listing, found = tmp_path / "list.txt", {}
+    name = "office/office_0000"
+    listing.write_text(f"images/test/{name}.jpg annotations/test/{name}.png -\n")
+    plain = ["--list", listing, "--protocol", "plain"]
+    for focal in (300, 600):
+        report = tmp_path / f"{focal}.json"
+        args = [*plain, "--focal", focal, "--json", report]
+        assert _eval("da3-tiny", "nyu", photos, weights, *args) == 0
+        assert f"focal length: {focal} px" in capsys.readouterr().out
+        found[focal] = json.loads(report.read_text())["evaluations"][0]["metrics"]
+    assert found[300] != found[600]
+    assert _eval("da3-tiny", "nyu", photos, weights, *plain) == 0
+    assert "else a view of 55 degrees" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

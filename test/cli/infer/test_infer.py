@@ -11,7 +11,7 @@ import torch
 
 import depth_perception as dp
 from depth_perception.io.depth_files import read_depth
-from depth_perception.io.images import read_image
+from depth_perception.io.images import read_image, write_image
 from depth_perception.io.ply import read_ply
 
 Infer = Callable[..., int]
@@ -43,7 +43,7 @@ def test_every_kind_of_file_equals_the_library(
     np.testing.assert_array_equal(np.load(out / "room_depth.npy"), depth)
     np.testing.assert_array_equal(read_depth(out / "room_depth.exr"), depth)
     assert np.abs(read_depth(out / "room_depth.png") - depth).max() <= 0.0005001
-    assert read_image(out / "room.png").shape == (28, 2 * 56 + 50, 3)
+    assert read_image(out / "room.png").shape == (32, 2 * 64 + 50, 3)
     points, colours = read_ply(out / "room.ply")
     expected = prediction.points().reshape(-1, 3).numpy() * [-1, -1, 1]
     np.testing.assert_allclose(points, expected, rtol=1e-6)
@@ -231,7 +231,7 @@ def test_a_half_written_run_is_finished_by_the_next(
     folder, out = tmp_path / "in", tmp_path / "out"
     for seed, name in enumerate(("a.png", "b.png", "c.png")):
         picture(folder / name, seed)
-    read_image = infer_run.read_image
+    read_image = infer_run.read_image_file
 
     def interrupted(path: Path) -> np.ndarray:
         if path.name == "b.png":
@@ -239,7 +239,7 @@ def test_a_half_written_run_is_finished_by_the_next(
         return read_image(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(infer_run, "read_image", interrupted)
+        patch.setattr(infer_run, "read_image_file", interrupted)
         assert infer(folder, *tiny) == 130
     assert names(out) == ["a.png"]
     assert "run the same command again" in capsys.readouterr().out
@@ -269,7 +269,6 @@ def test_bad_files_do_not_stop_the_rest(
     (folder / "d.png").write_text("not a picture")
     (folder / "e.mp4").write_text("not a video")
     (folder / "f.mcap").write_text("not a bag")
-    from depth_perception.io.images import write_image
 
     write_image(folder / "square.png", np.zeros((40, 40, 3), np.uint8))
     assert infer(folder, *tiny) == 1
@@ -282,8 +281,9 @@ def test_bad_files_do_not_stop_the_rest(
         "d.png: ",
         "e.mp4: ",
         "f.mcap: ",
-        "square.png: 40 x 40 is not a full panorama (2:1); if it shows a part of the sphere, give "
-        "its field of view in degrees: --fov H V",
+        "square.png: 40 x 40 is not a full panorama (2:1). Is it an ordinary photo? Then: --model "
+        "moge-2-vits-normal",
+        "a part of the sphere, give its field of view in degrees: --fov H V",
     ):
         assert line in printed
     assert infer(folder, *tiny) == 1
@@ -315,7 +315,6 @@ def test_list_of_paths(
 def test_partial_panorama_with_its_field_of_view(
     tmp_path: Path, infer: Infer, metric: list[str]
 ) -> None:
-    from depth_perception.io.images import write_image
 
     pixels = np.random.default_rng(5).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     write_image(tmp_path / "part.png", pixels)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rosbags.typesys import Stores, get_typestore
 
 import depth_perception as dp
 from depth_perception.io.bags import image_topics, read_frames
 from depth_perception.io.encodings import raw_pixels
+from depth_perception.io.ply import read_ply
 
 Infer = Callable[..., int]
 STAMPS = (1_700_000_000_000_000_000, 1_700_000_000_500_000_000, 1_700_000_001_000_000_000)
@@ -120,3 +122,77 @@ def test_equal_stamps_and_two_bags(
     assert infer(listing, *tiny) == 0
     assert len(list((tmp_path / "out" / "drive").glob("*.png"))) == 6
     assert infer(listing, *tiny, "--to-bag", tmp_path / "new") == 2
+
+
+def camera_info(height: int, width: int, focal: float, d: tuple[float, ...] = ()) -> object:
+    types = get_typestore(Stores.ROS2_HUMBLE).types
+    header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](0, 0), "cam")
+    roi = types["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    k = np.array([focal, 0, width / 2, 0, focal, height / 2, 0, 0, 1.0]) * (focal > 0)
+    p = np.array([*k[:3], 0, *k[3:6], 0, *k[6:], 0])
+    return types["sensor_msgs/msg/CameraInfo"](
+        header, height, width, "plumb_bob", np.array(d), k, np.eye(3).reshape(-1), p, 0, 0, roi
+    )
+
+
+@pytest.mark.parametrize(
+    ("info", "degrees", "words"),
+    [
+        ((64.0, ()), 90, "camera from /cam/camera_info"),
+        ((64.0, (-0.2, 0.0, 0.0, 0.0, 0.0)), 90, "rectified (plumb_bob)"),
+        ((0.0, ()), 55, "uncalibrated camera (K = 0)"),
+        (None, 55, ""),
+    ],
+)
+def test_the_camera_info_of_a_bag_is_used(
+    tmp_path: Path,
+    infer: Infer,
+    image_bag: Callable[..., Path],
+    info: tuple[float, tuple[float, ...]] | None,
+    degrees: float,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), dtype=np.uint8)
+    topics: dict[str, list[tuple[int, object]]] = {"/cam/image_raw": [(5, image)]}
+    if info is not None:
+        topics["/cam/camera_info"] = [(5, camera_info(64, 128, *info))]
+    bag = image_bag("drive", topics)
+    assert infer(bag, "--model", "panopticdepth-tiny", "--save-cloud", "--height", 64) == 0
+    points, _ = read_ply(next((tmp_path / "out").rglob("*.ply")))
+    half = np.degrees(np.arctan2(np.abs(points[:, 0]), points[:, 2])).max()
+    assert degrees - 8 < 2 * half < degrees + 1
+    assert words in capsys.readouterr().out
+
+
+def test_another_cameras_info_is_refused_and_an_unknown_one_is_said(
+    infer: Infer, image_bag: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), dtype=np.uint8)
+    infos = {"/cam/camera_info": [(5, camera_info(480, 640, 500.0))]}
+    bag = image_bag("drive", {"/cam/image": [(5, image)], **infos})
+    model = ("--model", "panopticdepth-tiny", "--height", 64)
+    assert infer(bag, *model) == 1
+    assert "640 x 480" in capsys.readouterr().out
+    assert infer(bag, *model, "--fov", 60) == 0
+    infos = {f"/{name}/camera_info": [(5, camera_info(64, 128, 64.0))] for name in "ab"}
+    bag = image_bag("two", {"/cam/image": [(5, image)], **infos})
+    assert infer(bag, *model) == 0
+    assert "/a/camera_info, /b/camera_info is not used" in capsys.readouterr().out
+    assert infer(bag, *model, "--info-topic", "/a/camera_info", "--overwrite") == 0
+    assert "camera from /a/camera_info" in capsys.readouterr().out
+
+
+def test_a_bag_without_images_is_a_failure(
+    tmp_path: Path,
+    infer: Infer,
+    metric: list[str],
+    image_bag: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    topics = {"/left": [(5, pictures()[0])], "/right": []}
+    bag = image_bag("drive", topics, kind="sensor_msgs/msg/Image")
+    target = tmp_path / "depth"
+    assert infer(bag, *metric, "--topic", "/right", "--to-bag", target) == 1
+    assert "no images on /right" in capsys.readouterr().out
+    assert not target.exists()

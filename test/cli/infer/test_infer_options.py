@@ -17,7 +17,7 @@ Infer = Callable[..., int]
         (["--save-cloud"], "cloud would be distorted.*--allow-bent-cloud"),
         (["--raw", "png16"], "--raw png16 requires metric depth, and panda-tiny is not metric"),
         (["--to-bag", "b"], "--to-bag requires metric depth"),
-        (["--fov", "90"], "--fov takes H V in degrees for panda-tiny, got 1"),
+        (["--fov", "90"], "--fov takes H V or LEFT RIGHT TOP BOTTOM in degrees for panda-tiny"),
         (["--fov", "400", "90"], "--fov 400.0 90.0: .*longitude"),
         (["--fov", "1", "2", "3"], "got 3 numbers"),
         (["--max-range", "0"], "--max-range must be positive, got 0"),
@@ -61,7 +61,7 @@ def test_unknown_model_and_input(
 ) -> None:
     source = picture(tmp_path / "a.png")
     assert infer(source, "--model", "panda-huge") == 2
-    assert "no model 'panda-huge'; there are: panda-tiny-metric" in capsys.readouterr().err
+    assert "no model 'panda-huge'; did you mean" in capsys.readouterr().err
     assert infer(tmp_path / "gone.png") == 2
     assert "no such file or folder" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from bright_segments import BRIGHT, save_pair
 from golden.panopticdepth_reference import case
 
 import depth_perception as dp
@@ -80,12 +81,13 @@ def test_a_pinhole_picture(tmp_path: Path, infer: Infer, street: Path, model: li
     np.testing.assert_array_equal(png, segments)
     check_list(out / "street_instances.json", prediction, 4)
     shown = read_image(out / "street.png")
-    assert shown.shape == (128, 3 * 256 + 2 * 50, 3)
+    assert shown.shape[0] == 128
+    assert shown.shape[1] > 3 * 256 + 2 * 50 + 40  # and the bar
     middle = shown[:, 306:562]
     assert (middle != shown[:, :256]).any(-1)[segments > 0].mean() > 0.9
     options = ("--height", 32, "--resize", "--pred-only", "--overwrite")
     assert infer(street, *model, "--fov", 60, *options) == 0
-    assert read_image(out / "street.png").shape == (128, 2 * 256 + 50, 3)
+    assert read_image(out / "street.png").shape[1] > 2 * 256 + 50
 
 
 def test_a_panorama(tmp_path: Path, infer: Infer, street: Path, model: list[str]) -> None:
@@ -116,3 +118,22 @@ def test_a_video(tmp_path: Path, infer: Infer, street: Path, model: list[str]) -
     ]
     capture = cv2.VideoCapture(str(tmp_path / "out" / "drive.mp4"))
     assert capture.read()[1].shape == (64, 3 * 128 + 2 * 50, 3)
+
+
+def test_depth_of_another_model_around_a_panorama(tmp_path: Path, infer: Infer) -> None:
+    eomt, da3 = save_pair(tmp_path)
+    pixels = np.full((64, 128, 3), 30, np.uint8)
+    pixels[20:44, :14] = pixels[20:44, -14:] = 255
+    write_image(tmp_path / "panorama.png", pixels)
+    pair = {"depth_model": "da3-tiny", "depth_checkpoint": da3}
+    flags = ["--model", "eomt-tiny", "--checkpoint", eomt, "--panels", "--device", "cpu"]
+    flags += ["--depth-model", "da3-tiny", "--depth-checkpoint", da3]
+    assert infer(tmp_path / "panorama.png", *flags) == 0
+    pinhole = dp.load("eomt-tiny", eomt, "cpu", output_size="network", **pair)
+    expected = PanelsEstimator(pinhole, surrounding_panels(160))(pixels)
+    content = json.loads((tmp_path / "out" / "panorama_instances.json").read_text())
+    (person,) = (row for row in content["instances"] if row["label"] == BRIGHT)
+    assert person["box"]["x"] + person["box"]["width"] > 128
+    place = [i.label for i in expected.instances].index(BRIGHT)
+    median = float(expected.segment_statistics().median[place])
+    assert person["depth_median"] == pytest.approx(median, rel=1e-3)

@@ -41,6 +41,8 @@ def mixed_solids() -> Scene:
     pen.limb((-2, -2, -0.5), (-1.2, -2.6, 0.9), 0.2, grey)
     pen.lying((2.5, -2.5, 0.2), 0.5, 0.3, grey)
     pen.box((0, 0, -2.2), (12, 12, 0.5), grey)
+    pen.taper((-0.5, 1.5, 1.2), (1.2, 0.8, 0.6), grey, turn=0.3)
+    pen.wedge((0.5, -1.8, 1.0), (1.0, 0.6, 0.7), grey, turn=2.0)
     return made
 
 
@@ -58,6 +60,8 @@ def inside(solids, points: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
                 Shape.ELLIPSOID: x * x + y * y + z * z < 1,
                 Shape.CONE: (z > -1) & (radial < (1 - z) / 2),
                 Shape.GABLE: (z > -1) & (y.abs() < 1) & (x.abs() < (1 - z) / 2),
+                Shape.TAPER: (z.abs() < 1) & (x.abs() < 0.8 - 0.2 * z) & (y.abs() < 0.9 - 0.1 * z),
+                Shape.WEDGE: (z > -1) & (z < x) & (x < 1) & (y.abs() < 1),
             }[Shape(int(solids.shape[row]))]
         )
     return torch.stack(columns, 1)

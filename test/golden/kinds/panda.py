@@ -16,6 +16,7 @@ import torch
 from golden.cases import Case, Comparison
 from golden.evaluators import clamped_as_released, metrics_dav2
 from golden.kinds import Kinds, has
+from golden.stages import compare_known, head_stages, tap_stages
 from published.cube_maps import cube_cosines, cube_to_equirectangular, equirectangular_to_cube
 from published.panoramas import mobius_warp
 from torch import Tensor
@@ -30,7 +31,6 @@ from depth_perception.geometry.projections import cassini_to_equirectangular
 from depth_perception.geometry.rotations import optical_to_panda
 from depth_perception.io.colormaps import PUBLISHED_COLORMAP, colourise, normalise
 from depth_perception.io.images import side_by_side, write_image
-from depth_perception.layers import resize_map
 from depth_perception.systems import build_network, load_network
 from depth_perception.systems.image_input import network_input, network_size
 from depth_perception.training.panda import losses
@@ -134,29 +134,10 @@ def network(case: Case) -> Iterator[Comparison]:
 def _stages(case: Case, network: torch.nn.Module) -> Iterator[Comparison]:
     """Tokens, taps and the stages of the head, as far as the case has them."""
     taps = network.encoder(case["x"])
-    found = {"tokens": network.encoder.embed(case["x"])}
-    for index, tap in enumerate(taps):
-        found |= {f"feat{index}": tap.patches, f"cls{index}": tap.class_token}
-    head, grid = network.head, network.encoder.grid_of(*case["x"].shape[-2:])
-    for index, block in enumerate(head.fuse):
-        block.register_forward_hook(
-            lambda _, __, output, index=index: found.update({f"path_{index + 1}": output})
-        )
-    head.neck.register_forward_hook(lambda _, __, output: found.update(head_conv1=output))
+    grid = network.encoder.grid_of(*case["x"].shape[-2:])
+    found = {"tokens": network.encoder.embed(case["x"]), **tap_stages(taps)}
     patches = [case.arrays.get(f"feat{index}", tap.patches) for index, tap in enumerate(taps)]
-    for index, level in enumerate(head.levels(patches, grid)):
-        found[f"layer{index + 1}_rn"] = level
-    found["logit"] = head(patches, grid)
-    for index in range(4):  # the original enlarges within the block, ours after it
-        path = found[f"path_{index + 1}"]
-        if index:
-            size = found[f"layer{index}_rn"].shape[-2:]
-        else:
-            size = (2 * path.shape[-2], 2 * path.shape[-1])
-        found[f"path_{index + 1}"] = resize_map(path, size, circular=False)
-    for array, values in found.items():
-        if array in case:
-            yield case.compare(array, values)
+    yield from compare_known(case, found | head_stages(network.head, patches, grid))
 
 
 @KINDS.add("pos_embed", lambda case: case.entry.get("kind") == "pos_embed")
@@ -183,7 +164,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
         path = official_file(case, folder)
         for output in ("network", "input"):
             estimator = dp.load(
-                model_of(case), path, "cpu", height=height, output_size=output
+                model_of(case), path, "cpu", height=height, output_size=output, seam="off"
             )  # fmt: skip
             camera = Equirectangular(*image.shape[:2])
             predictions[output] = estimator(image, camera)
@@ -211,7 +192,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
 def infer_image(case: Case) -> Iterator[Comparison]:
     size = tuple(case.arrays["x"].shape[-2:])
     yield case.compare("x", network_input(torch.from_numpy(case.image), size))
-    options = {"height": case.options["input_size"], "align_corners": True}
+    options = {"height": case.options["input_size"], "align_corners": True, "seam": "off"}
     with TemporaryDirectory() as folder:
         estimator = dp.load(model_of(case), official_file(case, folder), "cpu", **options)
     prediction = estimator(case.image)

@@ -261,10 +261,10 @@ def test_a_missing_entry_is_named() -> None:
 
 
 def test_unknown_keys_are_ignored_aloud(caplog: pytest.LogCaptureFixture) -> None:
-    entry = {**RELEASED["moge-2-vits-normal"], "refiner": {"depth": 3}}
+    entry = {**RELEASED["moge-2-vits-normal"], "sharpener": {"depth": 3}}
     with caplog.at_level(logging.WARNING):
         assert MogeConfig.from_mapping(entry) == released_config("vits")
-    assert "refiner" in caplog.text
+    assert "sharpener" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,12 @@ import torch
 from golden.panopticdepth_reference import case, manifest
 
 from depth_perception.systems import CheckpointError, card, load_network, save_network
+from depth_perception.systems.checkpoints import read_checkpoint
 from depth_perception.systems.panopticdepth.config import PanopticDepthConfig
 from depth_perception.systems.panopticdepth.files import (
     load_imagenet,
     load_panoptic,
     load_segmentation,
-    read_detectron,
 )
 from depth_perception.systems.panopticdepth.network import DEPTH_PARTS, PanopticDepth
 
@@ -102,18 +102,18 @@ def test_code_in_a_file_is_not_run(
 
 def test_wrong_files_are_told(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
     with pytest.raises(CheckpointError, match="no weights file"):
-        read_detectron(tmp_path / "none.pth")
+        read_checkpoint(tmp_path / "none.pth")
     path = tmp_path / "part.pkl"
     path.write_bytes(pickle.dumps({"model": {"a": np.ones(900)}}, 2)[:-400])
     with pytest.raises(CheckpointError, match="part"):
-        read_detectron(path)
+        read_checkpoint(path)
     for content, words in (
         ({"model": {"a": np.array([np.nan])}}, "NaN"),
         ({"model": {"a": "text"}}, "no parameters"),
     ):
         path.write_bytes(pickle.dumps(content, 2))
         with pytest.raises(CheckpointError, match=words):
-            read_detectron(path)
+            read_checkpoint(path)
     other = dict(state)
     other["position_head.out_sem.weight"] = torch.zeros(3)
     del other["backbone.fpn_lateral2.bias"]

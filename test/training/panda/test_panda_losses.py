@@ -106,3 +106,12 @@ def test_relative_l1_is_the_mean_relative_error() -> None:
     pred = torch.tensor([2.0, 1.0, 4.0, 9.0]).view(1, 1, 1, 4)
     everywhere = torch.ones_like(target, dtype=torch.bool)
     assert losses.relative_l1(target, pred, everywhere).item() == pytest.approx(0.5)
+
+
+def test_epnl_without_rectangles_compares_the_whole_image() -> None:
+    torch.manual_seed(0)
+    target, pred = torch.rand(2, 2, 1, 8, 16)
+    mask, none = torch.ones(2, 1, 8, 16, dtype=torch.bool), torch.zeros(0, 8, 16, dtype=torch.bool)
+    expected = epnl(target, pred, mask, rectangles=torch.ones(1, 8, 16, dtype=torch.bool))
+    torch.testing.assert_close(epnl(target, pred, mask, rectangles=none), expected)
+    assert expected > 0

@@ -254,3 +254,12 @@ def test_bad_options_are_named() -> None:
             PanopticLosses(positions=13),
             FIRST_THING,
         )
+
+
+def test_guided_positions_of_nothing_and_of_small_maps() -> None:
+    things = torch.zeros(2, 2, 3)
+    none = guided_positions(things, torch.zeros(0, dtype=torch.long), torch.zeros(0, 8, 12), 7)
+    assert none.places.shape == none.values.shape == (0, 6)
+    one = guided_positions(things, torch.tensor([1]), torch.ones(1, 8, 12), 7)
+    assert sorted(one.places[0].tolist()) == list(range(6))
+    torch.testing.assert_close(one.values, torch.full((1, 6), 0.5))

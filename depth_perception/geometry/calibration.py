@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
-from sensor_msgs.msg import CameraInfo
 from torch import Tensor
 
-from ...geometry import Pinhole
-from ...geometry.lens import Lens, LensModel
-from ...geometry.sampling import SamplingGrid
+from ..limits import FOCAL_PER_SIDE, IMAGE_PIXELS, printable
+from .lens import Lens, LensModel
+from .pinhole import Pinhole
+from .sampling import SamplingGrid
 
 _ROTATION_TOLERANCE = 1e-3
+_FARTHEST_CENTRE = 5.0  # sides of the image
+_PANORAMIC = "equirectangular"
+_NO_MODEL = ("", "none", "no_distortion", "undistorted", "rectified", "pinhole", "perspective")
+_ALIASES = {
+    "radtan": LensModel.PLUMB_BOB.value,
+    "rational": LensModel.RATIONAL_POLYNOMIAL.value,
+    "fisheye": LensModel.EQUIDISTANT.value,
+    "kannala_brandt": LensModel.EQUIDISTANT.value,
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,8 @@ class Calibration:
     is_rectified: bool
 
     @classmethod
-    def of(cls, info: CameraInfo, *, rectify: bool, is_rectified: bool) -> Calibration:
-        """The calibration of a message, not checked."""
+    def of(cls, info: Any, *, rectify: bool, is_rectified: bool) -> Calibration:
+        """The calibration of a ``sensor_msgs/CameraInfo`` of ROS or of a bag, not checked."""
         roi = info.roi
         has_roi = roi.height > 0 and roi.width > 0
         return cls(
@@ -58,16 +69,36 @@ class Calibration:
             is_rectified=is_rectified,
         )
 
-    def view(self) -> View:
+    @property
+    def is_empty(self) -> bool:
+        """Whether the message is that of a camera which was never calibrated: K and P are zero."""
+        return not any(self.k) and not any(self.p) and self.model != _PANORAMIC
+
+    def view(self, size: tuple[int, int] | None = None) -> View:
         """How images with this calibration become images of a pinhole camera.
 
-        The camera of a raw image without distortion is K, and R and P are ignored. A rectified
-        image is rotated by R, and its camera is P (K if P is zero).
+        The camera of a raw image without distortion is K, and R and P are ignored, unless K is that
+        of no camera and P is one. A rectified image is rotated by R, and its camera is P (K if P is
+        zero).
+
+        Args:
+            size: (height, width) of the image; it is compared before anything of the size that the
+                message states is computed, and counts where the message states none.
 
         Raises:
-            ValueError: the message does not describe a pinhole camera, or not a usable one.
+            ValueError: the message does not describe a pinhole camera, or not a usable one, or it
+                belongs to an image of another size.
         """
-        _check_matrix("K", self.k)
+        if size is not None and not (self.height or self.width):  # drivers leave it out
+            across, down = self.binning
+            return replace(self, height=size[0] * down, width=size[1] * across).view(size)
+        if size is not None:
+            _check_same(size, self._sent_size())
+        IMAGE_PIXELS.check(
+            self.height * self.width, f"camera_info is of {self.width} x {self.height}"
+        )
+        if not any(self.d) and not self.is_rectified and self._is_only_p():
+            return View(self._camera(self._p_matrix()), None)
         if self.is_rectified:
             if not any(self.p):
                 raise ValueError(
@@ -75,7 +106,8 @@ class Calibration:
                     "camera of a rectified image: calibrate the camera"
                 )
             return View(self._camera(self._p_matrix()), None)
-        lens = Lens(self._camera(self.k), self._lens_model(), self.d)
+        self._check_matrix("K", self.k)
+        lens = Lens(self._camera(self.k), *self._lens())
         if lens.is_ideal:
             return View(lens.camera, None)
         if not self.rectify:
@@ -93,22 +125,67 @@ class Calibration:
             )
         return View(target, grid)
 
+    def _lens(self) -> tuple[LensModel, tuple[float, ...]]:
+        """The model and its coefficients, without zeros at the end that it does not have.
+
+        As in OpenCV, the number of coefficients tells a polynomial from a rational one.
+        """
+        model, given = self._lens_model(), self.d
+        if len(given) in model.counts:
+            return model, given
+        needed = max((k + 1 for k, value in enumerate(given) if value != 0), default=0)
+        if model is LensModel.RATIONAL_POLYNOMIAL and len(given) in LensModel.PLUMB_BOB.counts:
+            return LensModel.PLUMB_BOB, given
+        fitting = [count for count in model.counts if needed <= count < len(given)]
+        if fitting:
+            return model, given[: max(fitting)]
+        if model is LensModel.PLUMB_BOB and len(given) in LensModel.RATIONAL_POLYNOMIAL.counts:
+            return LensModel.RATIONAL_POLYNOMIAL, given
+        return model, given
+
     def _lens_model(self) -> LensModel:
-        if not self.model and not any(self.d):
+        name = self.model.strip().lower()
+        if name in _NO_MODEL and not any(self.d):
             return LensModel.PLUMB_BOB
         try:
-            return LensModel(self.model)
+            return LensModel(_ALIASES.get(name, name))
         except ValueError:
             known = ", ".join(model.value for model in LensModel)
             raise ValueError(
-                f"camera_info has the unknown distortion_model {self.model!r}; known are {known}. "
-                "Send a rectified image with D = 0"
+                f"camera_info has the unknown distortion_model {printable(self.model, 60)!r}; "
+                f"known are {known}. Send a rectified image with D = 0"
             ) from None
 
     def _p_matrix(self) -> tuple[float, ...]:
         matrix = (*self.p[0:3], *self.p[4:7], *self.p[8:11])
-        _check_matrix("P", matrix)
+        self._check_matrix("P", matrix)
         return matrix
+
+    def _is_only_p(self) -> bool:
+        """Whether P is the matrix of a camera, but K is zero or the identity or the like."""
+        if self.model == _PANORAMIC or _is_usable(self._check_matrix, "K", self.k):
+            return False
+        is_filler = not any(self.k) or _is_usable(_check_form, "K", self.k)
+        return is_filler and _is_usable(lambda *_: self._p_matrix(), "P", self.p)
+
+    def _check_matrix(self, name: str, matrix: tuple[float, ...]) -> None:
+        _check_form(name, matrix)
+        low, high = FOCAL_PER_SIDE
+        for focal, place, side, axis in (
+            (matrix[0], matrix[2], self.width, "columns"),
+            (matrix[4], matrix[5], self.height, "rows"),
+        ):
+            longest = max(self.width, self.height)
+            if side > 0 and not low * side <= focal <= high * longest:
+                raise ValueError(
+                    f"camera_info: a focal length of {focal:g} pixels in {name} is that of no "
+                    f"camera with {side} {axis}: calibrate the camera"
+                )
+            if side > 0 and abs(place) > _FARTHEST_CENTRE * longest:
+                raise ValueError(
+                    f"camera_info: the principal point at {place:g} in {name} is far outside the "
+                    f"image of {side} {axis}: calibrate the camera"
+                )
 
     def _rotation(self) -> tuple[float, ...] | None:
         if not any(self.r):
@@ -118,6 +195,11 @@ class Calibration:
         if not is_rotation or np.abs(turn @ turn.T - np.eye(3)).max() > _ROTATION_TOLERANCE:
             raise ValueError(f"camera_info: R is not a rotation: {list(self.r)}")
         return self.r
+
+    def _sent_size(self) -> tuple[int, int]:
+        """(height, width) of the image as it is sent."""
+        camera = self._camera((1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
+        return camera.height, camera.width
 
     def _camera(self, matrix: tuple[float, ...]) -> Pinhole:
         """The camera of the image as it is sent, after region of interest and binning."""
@@ -161,25 +243,38 @@ class View:
             ValueError: the image has another size.
         """
         raw = self.camera if self.grid is None else self.grid
-        height, width = image.shape[:2]
-        if (height, width) != (raw.height, raw.width):
-            raise ValueError(
-                f"the image is {width} x {height} (width x height), but its camera_info is of "
-                f"{raw.width} x {raw.height}: connect the camera_info of this image"
-            )
+        _check_same(tuple(image.shape[:2]), (raw.height, raw.width))
         if self.grid is None:
             return image
         return self.grid.sample(image.permute(2, 0, 1)).permute(1, 2, 0)
 
 
-def _check_matrix(name: str, matrix: tuple[float, ...]) -> None:
+def _is_usable(check: Callable[..., object], name: str, matrix: tuple[float, ...]) -> bool:
+    try:
+        check(name, matrix)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_same(image: tuple[int, int], info: tuple[int, int]) -> None:
+    """Raise ValueError unless an image and its CameraInfo have the same (height, width)."""
+    if image != info:
+        raise ValueError(
+            f"the image is {image[1]} x {image[0]} (width x height), but its camera_info is of "
+            f"{info[1]} x {info[0]}: connect the camera_info of this image"
+        )
+
+
+def _check_form(name: str, matrix: tuple[float, ...]) -> None:
     """Raise ValueError unless a row-major 3x3 matrix is that of a pinhole without skew."""
     if not all(map(math.isfinite, matrix)):
         raise ValueError(f"camera_info: {name} must be finite, got {list(matrix)}")
     if matrix[0] == 0:
         raise ValueError(
             f"camera_info has {name}[0] = 0: this is not a pinhole camera, or it is not "
-            "calibrated. For panoramas use panoramic_depth"
+            "calibrated. Calibrate it, or set camera_info.fallback_fov_deg; for panoramas use "
+            "panoramic_depth"
         )
     if matrix[0] < 0 or matrix[4] <= 0:
         raise ValueError(

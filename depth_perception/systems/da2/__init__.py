@@ -1,0 +1,1 @@
+"""DA2: Depth Anything in Any Direction."""

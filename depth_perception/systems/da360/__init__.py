@@ -1,0 +1,1 @@
+"""DA360: Depth Anything in 360 degrees."""

@@ -1,0 +1,1 @@
+"""DAP: Depth Any Panoramas."""

@@ -1,0 +1,1 @@
+"""A small panoramic depth model of this project on EfficientNet-Lite."""
