@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import lzma
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -61,13 +60,13 @@ def semantics(folder: Path) -> Path:
 @pytest.mark.parametrize("task", MODELS)
 def test_weights_give_the_same_depth(task: str, tmp_path: Path) -> None:
     options: dict[str, object] = {}
+    if task in ("range", "student"):
+        options = {"seam": "off"}  # the default of that version
     if task == "ppd":
         options = {"steps": 2, "num_tokens": 30, "max_pixels": 48 * 64, "align": "none"}
         options["semantics_checkpoint"] = semantics(tmp_path)
     path = unpacked(FORMER / "weights" / f"{task}.safetensors.xz", tmp_path)
     estimator = dp.load(MODELS[task], path, "cpu", **options)
-    if "seam" in {field.name for field in fields(estimator.options)}:
-        estimator = estimator.with_options(seam="off")  # the default of that version
     expected = np.load(FORMER / "weights" / f"{task}.npz")
     if task == "panoptic":  # so short a training finds no segment: the maps of the network
         bgr = torch.from_numpy(image()[..., ::-1].copy()).permute(2, 0, 1)[None].float()
