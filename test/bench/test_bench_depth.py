@@ -103,7 +103,7 @@ def test_random_weights_give_results_to_compare(model: str) -> None:
         parts = scene.from_image()["torch"]()
     assert plain.keys() == ours.keys()
     for name, value in ours.items():
-        assert value.std() > 0.02 * value.abs().mean(), name
+        assert value.numel() == 1 or value.std() > 0.02 * value.abs().mean(), name
         torch.testing.assert_close(plain[name], value, rtol=1e-3, atol=1e-3)
     if "segments" in parts:
         assert parts["segments"].any()
