@@ -20,8 +20,12 @@ from depth_perception.bench.gpu import TINY, GpuPlan, jobs
 from depth_perception.bench.machine import torch_threads
 from depth_perception.bench.options import Network
 from depth_perception.bench.plain_depth import plain_network, plain_values
+from depth_perception.bench.plain_eomt import merged_queries
 from depth_perception.cli.main import main
+from depth_perception.segment_classes import COCO_PANOPTIC
 from depth_perception.systems import build_network
+from depth_perception.systems.eomt.config import EomtLimits
+from depth_perception.systems.eomt.segments import candidates, panoptic_map
 
 MODELS = (
     "da360-tiny", "dap-tiny", "da2-tiny", "da3-tiny", "moge-3-tiny", "eomt-tiny", "panolite-tiny",
@@ -109,6 +113,21 @@ def test_random_weights_give_results_to_compare(model: str) -> None:
         assert parts["segments"].any()
     else:
         assert parts["valid"].float().mean() > 0.05
+
+
+def test_segments_merged_one_by_one_are_those_of_the_estimator() -> None:
+    generator = torch.Generator().manual_seed(2)
+    centres = 32 * torch.rand(12, 2, 1, 1, generator=generator)
+    place = torch.stack(torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij"))
+    masks = 6 - (place - centres).square().sum(1) / 8  # discs that overlap
+    classes = torch.full((12, len(COCO_PANOPTIC) + 1), -9.0)
+    classes[torch.arange(12), torch.tensor([0, 0, 90, 90, 90, 5, 133, 7, 7, 100, 100, 3])] = 3.0
+    limits = EomtLimits(score=0.8, overlap=0.6)
+    ids, _ = panoptic_map(candidates(masks, classes, limits.score), COCO_PANOPTIC, limits)
+    assert torch.equal(merged_queries(masks, classes, COCO_PANOPTIC, limits), ids)
+    assert len(ids.unique()) > 4
+    nothing = merged_queries(masks, torch.zeros_like(classes), COCO_PANOPTIC)
+    assert not nothing.any()
 
 
 def test_differences_of_masks_and_of_what_is_valid_in_both() -> None:
