@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .card import ModelCard
-from .catalog import card
+from .catalog import card, system_of
+from .catalog import model as catalog_model
 from .records import read_record, write_record
 from .sources import FetchError, RemoteFile, is_plain_http, page_of, remote_files, terms_of
 
@@ -311,10 +312,10 @@ def _fetch(
 def _check_belongs(model: ModelCard, path: Path) -> None:
     """Raise FetchError, and remove the file, unless it loads as the model."""
     from .checkpoints import CheckpointError
-    from .loading import load_network
 
+    system, entry = system_of(model.name), catalog_model(model.name)
     try:
-        load_network(model.name, path)
+        system.load_network(entry, path)
     except CheckpointError as error:
         path.unlink()
         raise FetchError(
