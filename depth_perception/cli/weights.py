@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,8 @@ import tyro
 
 from .. import systems
 from .terminal import failed, plain_table, table_console
+
+_PROGRESS_S = 0.2  # between two numbers on the terminal
 
 
 def main(
@@ -66,11 +69,16 @@ def main(
 
 def _fetch(name: str, directory: Path | None, trust: bool, accept_licence: bool) -> int:
     shows_progress = sys.stderr.isatty()
+    shown_at = 0.0
 
     def say(text: str) -> None:
         print(f"\r{text}" if shows_progress else text, file=sys.stderr, flush=True)
 
     def progress(done: int, total: int | None) -> None:
+        nonlocal shown_at
+        if done != total and time.monotonic() < shown_at + _PROGRESS_S:
+            return
+        shown_at = time.monotonic()
         of_all = f" of {total / 1e6:.1f}" if total else ""
         end = "\n" if done == total else ""
         print(f"\r  {done / 1e6:.1f}{of_all} MB", end=end, file=sys.stderr, flush=True)

@@ -201,8 +201,9 @@ class _Transfer:
             noted = {**new, "revision": self.revision}
             write_text(_state_path(self.path), json.dumps(noted))
             with self.path.open("ab" if have else "wb") as file:
-                while chunk := response.read(_CHUNK_BYTES):
+                while chunk := response.read1(_CHUNK_BYTES):  # what is there, without waiting
                     file.write(chunk)
+                    file.flush()
                     have += len(chunk)
                     if have > (total or self.remote.most_bytes):
                         raise self._too_large(have)

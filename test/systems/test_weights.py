@@ -8,8 +8,10 @@ import json
 import pickle
 import resource
 import shutil
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -360,6 +362,35 @@ def test_two_at_once_download_once(
     assert [path.read_bytes() == CONTENT for path in found] == [True, True]
     assert len(server.requests) == 1
     assert left(tmp_path) == ["depth_anything_v2_vits.pth"]
+
+
+def test_killed_download_leaves_no_half_file(server: Server, tmp_path: Path) -> None:
+    server.files["ZidongC/PanDA/panda_small.pth"] = CONTENT
+    server.gate, server.cut_after = threading.Event(), 40_000
+    command = "from depth_perception.cli.main import main; main()"
+    arguments = ["weights", "fetch", "panda-small", "--accept-licence", "--trust"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, *arguments, "--directory", str(tmp_path)],
+        stderr=subprocess.DEVNULL,
+    )
+    path = weights_path("panda-small", tmp_path)
+    part = weights.unfinished(path) / path.name
+    try:
+        deadline = time.monotonic() + 120
+        while weights.size_of(part) < 40_000:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not path.exists()
+    finally:
+        process.kill()
+        process.wait()
+        server.gate.set()
+    server.gate = None
+    allowed = {"trust": True, "accept_licence": True}
+    assert fetch("panda-small", tmp_path, **allowed).read_bytes() == CONTENT
+    assert server.requests[-1][1] == "bytes=40000-"
+    assert left(tmp_path) == ["panda_small.pth"]
 
 
 def test_google_drive_asks_for_confirmation(server: Server, known: Known, tmp_path: Path) -> None:

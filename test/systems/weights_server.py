@@ -28,7 +28,7 @@ class Server:
         stated_sha256: that the hub states; None: of the content.
         cut_after: bytes after which each answer ends early, as long as there are ``cuts`` left.
         ranges: whether parts of files can be asked for.
-        gate: answers of files wait for it.
+        gate: answers of files wait for it, after ``cut_after`` bytes.
         quota: Drive refuses with this text.
         requests: ``(path, Range header)`` of each request for a file's bytes.
     """
@@ -118,8 +118,6 @@ class _Handler(BaseHTTPRequestHandler):
         state, content = self.server_state, self.server_state.files[key]
         wanted = self.headers.get("Range")
         state.requests.append((key, wanted))
-        if state.gate is not None:
-            state.gate.wait(20)
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and state.ranges else 0
         if start >= len(content):
             self.send_error(416)
@@ -132,6 +130,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         part = content[start:]
+        if state.gate is not None:
+            self.wfile.write(part[: state.cut_after])
+            part = part[state.cut_after :]
+            state.gate.wait(20)
         if state.cuts:
             state.cuts -= 1
             part = part[: state.cut_after]
