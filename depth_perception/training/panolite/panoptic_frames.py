@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...data.worlds import WorldFolder
+from ...data.labelled_worlds import LabelledFrame, LabelledWorlds
 from ...geometry import Camera, Equirectangular, Pinhole
 from ...segment_classes import PanopticClass
 from ...systems.panolite.config import STRIDE
 from ...systems.panolite.panoptic_estimator import latitude_plane
-from ..stream import Draw, HeldOut, NoFramesError, StepBatch, seed_of
+from ..stream import Draw, HeldOut, StepBatch, seed_of
 from .augment import AugmentRecipe, mounting, photographed
 from .frames import SizePhase, thin_and_near
-from .thing_targets import UNKNOWN, ThingTargets, thing_targets
-
-_CAMERAS = {"Equirectangular": Equirectangular, "Pinhole": Pinhole}
+from .thing_targets import ThingTargets, thing_targets
 
 
 @dataclass(frozen=True)
@@ -98,77 +94,6 @@ class PanopticBatch(StepBatch):
     def is_pinhole(self) -> bool:
         """Whether these are pinhole images."""
         return self.rays.ndim == 4
-
-
-@dataclass(frozen=True)
-class LabelledFrame:
-    """A frame of a world: ``rgb`` (3, H, W) uint8, ``range_m`` (H, W), ``labels`` (H, W) uint8 as
-    in :class:`PanopticBatch`, ``instances`` (H, W) int64."""
-
-    rgb: Tensor
-    range_m: Tensor
-    labels: Tensor
-    instances: Tensor
-    camera: Camera
-    camera_height_m: float
-
-
-class LabelledWorlds:
-    """The frames of folders with labels, as :class:`LabelledFrame`.
-
-    Raises:
-        NoFramesError: there are none. FileNotFoundError, ValueError: a folder is missing, has no
-            labels, or another camera than is wanted.
-    """
-
-    def __init__(
-        self, roots: Sequence[str], classes: Sequence[PanopticClass], kind: type[Camera]
-    ) -> None:
-        self._folders = [WorldFolder(root) for root in roots]
-        self._ends = list(accumulate(map(len, self._folders)))
-        if not roots or self._ends[-1] < 1:
-            raise NoFramesError("the data set holds no frames")
-        self._cameras = [_camera_of(folder, kind) for folder in self._folders]
-        ratios = {camera.width / camera.height for camera in self._cameras}
-        if len(ratios) > 1:
-            raise ValueError(f"folders must have one aspect ratio, got {sorted(ratios)}")
-        self.ratio = ratios.pop()
-        self._tables = [_table(folder, classes) for folder in self._folders]
-
-    def __len__(self) -> int:
-        return self._ends[-1]
-
-    def __getitem__(self, index: int) -> LabelledFrame:
-        place = bisect.bisect_right(self._ends, index)
-        folder = self._folders[place]
-        index += len(folder) - self._ends[place]
-        frame = folder[index]
-        if frame.camera_height_m is None:
-            raise ValueError(f"frame {frame.name} has no camera height: write the folder again")
-        labels = self._tables[place][folder.classes(index)]
-        maps = (frame.rgb, frame.range_m, labels, folder.instances(index))
-        return LabelledFrame(*maps, self._cameras[place], frame.camera_height_m)
-
-
-def _camera_of(folder: WorldFolder, kind: type[Camera]) -> Camera:
-    stated = dict(folder.info["camera"])
-    found = _CAMERAS.get(name := stated.pop("type"))
-    if found is not kind:
-        raise ValueError(f"{folder.root} has images of {name}, but {kind.__name__} is wanted")
-    if not folder.info["options"]["labels"]:
-        raise ValueError(f"{folder.root} has no labels: write it with --labels")
-    return found(**stated)
-
-
-def _table(folder: WorldFolder, classes: Sequence[PanopticClass]) -> Tensor:
-    """From the class ids of a folder to labels."""
-    numbers = {entry.name: number for number, entry in enumerate(classes)}
-    numbers["ego"] = len(classes)
-    stated = folder.info["classes"]
-    table = torch.full((1 + max(entry["id"] for entry in stated),), UNKNOWN, dtype=torch.uint8)
-    for entry in stated:
-        table[entry["id"]] = numbers.get(entry["name"], UNKNOWN)
-    return table
 
 
 class PanopticData:

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...data.labelled_worlds import UNKNOWN
 from ...systems.panolite.panoptic_network import PanopticMaps
 from .losses import LossRecipe, losses, mean_of_images
 from .panoptic_frames import PanopticBatch
-from .thing_targets import UNKNOWN
 
 
 @dataclass(frozen=True)

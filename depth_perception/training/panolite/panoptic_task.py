@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ...data.labelled_worlds import UNKNOWN
 from ...evaluation.metrics import depth_metrics
 from ...evaluation.panoptic import PanopticCounts, match_segments, panoptic_quality
-from ...evaluation.panoptic_worlds import FOUND, found_counts, world_rules
+from ...evaluation.panoptic_worlds import FOUND, found_counts, true_segments, world_rules
 from ...segment_classes import CITYSCAPES
 from ...systems.checkpoints import load_strictly, read_checkpoint
 from ...systems.panolite.config import CentreLimits
@@ -25,7 +26,6 @@ from .augment import AugmentRecipe
 from .encoder import load_encoder
 from .panoptic_frames import PanopticBatch, PanopticData, PanopticDataRecipe
 from .panoptic_losses import PanopticLossRecipe, panoptic_losses
-from .thing_targets import UNKNOWN
 
 _STREETS = {entry.name for entry in CITYSCAPES}
 
@@ -127,7 +127,7 @@ class PanopticTraining(module.Training):
 
     def evaluate(self, batch: PanopticBatch) -> PanopticRow:
         maps = self._maps(batch)
-        segments, truth = self._segments(maps, batch), true_segments(batch, self._rules.void)
+        segments, truth = self._segments(maps, batch), self._truth(batch)
         names = [entry.name for entry in self.network.config.classes]
         range_m = batch.range_m
         mask = (range_m > 0) & (range_m <= self.recipe.data.max_depth_m)
@@ -173,7 +173,7 @@ class PanopticTraining(module.Training):
         palette = torch.zeros((UNKNOWN + 1, 3))
         palette[: len(colours)] = torch.tensor(colours) / 255
         pictures = [batch.images[0, :3].cpu()]
-        for segments in (self._segments(maps, batch), true_segments(batch, self._rules.void)):
+        for segments in (self._segments(maps, batch), self._truth(batch)):
             segments = segments.cpu()
             border = (segments != segments.roll(1, -1)) | (segments != segments.roll(1, -2))
             classes = torch.div(segments, self._rules.divisor, rounding_mode="floor")
@@ -196,6 +196,9 @@ class PanopticTraining(module.Training):
         images = batch.images.contiguous(memory_format=torch.channels_last)
         return PanopticMaps(*(values.float() for values in self.eval_network(images)))
 
+    def _truth(self, batch: PanopticBatch) -> Tensor:
+        return true_segments(batch.labels[0], batch.instances[0], self._rules)
+
     def _segments(self, maps: PanopticMaps, batch: PanopticBatch) -> Tensor:
         """(H, W) int64 segment map of the first image, -1 for none."""
         unit = maps.depth.shape[-2] / OFFSETS_PER_HEIGHT
@@ -213,13 +216,6 @@ class PanopticTraining(module.Training):
             number = entry.id if classes[entry.class_id].is_thing else 0
             table[entry.id] = entry.class_id * self._rules.divisor + number
         return table.to(segments.device)[segments.long()]
-
-
-def true_segments(batch: PanopticBatch, void: int, divisor: int = 1000) -> Tensor:
-    """(H, W) int64 segment map of the first image; ``void`` where there is none to find."""
-    labels, instances = batch.labels[0].long(), batch.instances[0]
-    classes = void // divisor
-    return torch.where(labels < classes, labels * divisor + instances, void)
 
 
 def prepare(recipe: PanopticRecipe, track: module.Track = module.untracked) -> module.Prepared:

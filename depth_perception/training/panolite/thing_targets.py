@@ -12,7 +12,6 @@ import numpy as np
 
 from ...systems.panolite.segments import OFFSETS_PER_HEIGHT
 
-UNKNOWN = 255
 _LEAST_PX = 4
 _WIDTH, _NARROWEST_PX, _WIDEST_PX = 0.12, 0.8, 5.0  # of a centre, as a share of sqrt(area)
 _SMALL = 1 / 12  # side of a small thing, as a share of the rows

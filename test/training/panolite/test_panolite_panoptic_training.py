@@ -11,10 +11,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from depth_perception.data.labelled_worlds import UNKNOWN, LabelledWorlds
 from depth_perception.data.world_options import FolderOptions
 from depth_perception.data.worlds import write_folder
 from depth_perception.evaluation.panoptic import match_segments
-from depth_perception.evaluation.panoptic_worlds import found_counts, world_rules
+from depth_perception.evaluation.panoptic_worlds import found_counts, true_segments, world_rules
 from depth_perception.geometry import Equirectangular, Pinhole
 from depth_perception.segment_classes import STREETS_AND_ROOMS as CLASSES
 from depth_perception.systems import CheckpointError, build_network, save_network
@@ -24,7 +25,6 @@ from depth_perception.systems.panolite.segments import OFFSETS_PER_HEIGHT, panop
 from depth_perception.training.panolite.augment import AugmentRecipe
 from depth_perception.training.panolite.frames import SizePhase
 from depth_perception.training.panolite.panoptic_frames import (
-    LabelledWorlds,
     PanopticBatch,
     PanopticData,
     PanopticDataRecipe,
@@ -34,8 +34,8 @@ from depth_perception.training.panolite.panoptic_losses import (
     centre_error,
     panoptic_losses,
 )
-from depth_perception.training.panolite.panoptic_task import load_depth, true_segments
-from depth_perception.training.panolite.thing_targets import UNKNOWN, thing_targets
+from depth_perception.training.panolite.panoptic_task import load_depth
+from depth_perception.training.panolite.thing_targets import thing_targets
 from depth_perception.training.stream import Draw, seeded
 
 NAMES = [entry.name for entry in CLASSES]
@@ -84,7 +84,7 @@ def test_targets_lead_back_to_the_segments_of_both_cameras(roots: tuple[str, str
         table = torch.full((len(found) + 1,), -1)
         for entry in found:
             table[entry.id] = 1000 * entry.class_id + entry.id * CLASSES[entry.class_id].is_thing
-        truth = true_segments(batch, rules.void)
+        truth = true_segments(batch.labels[0], batch.instances[0], rules)
         counts = match_segments(table[segments.long()], truth, rules)
         stuff = list(rules.stuff)
         assert counts.fn[stuff].sum() == counts.fp[stuff].sum() == 0
@@ -190,6 +190,9 @@ def test_near_things_are_counted() -> None:
         "cars": (1.0, 2.0),
         "persons": (0.0, 0.0),
     }
+    segments = torch.where(truth == car * rules.divisor + 1, truth, -1)
+    segments[:, 2:5] = car * rules.divisor + 1  # more road than car
+    assert found_counts(segments, truth, range_m, NAMES, rules)["cars"] == (0.0, 2.0)
 
 
 def test_wrong_folders_are_named(roots: tuple[str, str], tmp_path: Path) -> None:
