@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,8 @@ def test_both_nodes_find_segments(checkpoint: Path) -> None:
     for estimator in (around, ahead):
         segments = NodeSegments(estimator, "", settings)
         assert segments.changed_limits(settings) is None
+        limits = segments.changed_limits(replace(settings, min_score=0.99))
+        assert estimator.with_options(limits=limits).options.limits.score == 0.99
     with pytest.raises(ValueError, match="is for equirectangular images"):
         load_panoptic(PanopticSettings(model=PANORAMIC, checkpoint=str(checkpoint)))
 
