@@ -14,6 +14,8 @@ from ...systems.panolite.panoptic_network import PanopticMaps
 from .losses import LossRecipe, losses, mean_of_images
 from .panoptic_frames import PanopticBatch
 
+_AROUND = 2  # pixels
+
 
 @dataclass(frozen=True)
 class PanopticLossRecipe:
@@ -25,7 +27,8 @@ class PanopticLossRecipe:
         centre: focal loss of the centres (Law and Deng, ECCV 2018, arXiv 1808.01244, equation 1).
         offset: absolute error of the offsets.
         rare: names of classes that count ``rare_factor`` times in ``classes``.
-        small_factor: so many times count pixels of small things, besides.
+        small_factor: so many times count pixels of small things, besides. What lies within two
+            pixels of such pixels counts as much, or masks would grow beyond their things.
     """
 
     depth: LossRecipe = field(default_factory=LossRecipe)
@@ -56,6 +59,7 @@ def panoptic_losses(
     labels = batch.labels.long()
     error = F.cross_entropy(maps.classes.float(), labels, ignore_index=UNKNOWN, reduction="none")
     weight = factors[labels] * torch.where(batch.small[:, 0], recipe.small_factor, 1.0)
+    weight = F.max_pool2d(weight[:, None], 2 * _AROUND + 1, 1, _AROUND)[:, 0]
     terms["classes"] = recipe.classes * mean_of_images(error, weight * (labels != UNKNOWN))
     terms["centre"] = recipe.centre * centre_error(maps.centre.float(), batch.centre)
     apart = (maps.offset.float() - batch.offset).abs().sum(1, keepdim=True)
