@@ -1,4 +1,5 @@
-"""Class lists of panoptic models: those of Cityscapes and COCO, and others from YAML files."""
+"""Class lists of panoptic models: those of Cityscapes, COCO and synthetic worlds, and others from
+YAML files."""
 
 from __future__ import annotations
 
@@ -88,6 +89,42 @@ def _coco() -> tuple[PanopticClass, ...]:
 
 
 COCO_PANOPTIC = _coco()
+
+
+def _streets_and_rooms() -> tuple[PanopticClass, ...]:
+    """Classes of Cityscapes with their colours, then those of rooms."""
+    known = {entry.name: entry for entry in CITYSCAPES}
+    streets = """
+    road, sidewalk, building, wall, fence, pole, traffic sign, vegetation, terrain, sky, person, car
+    """
+    return (
+        *(known[name] for name in " ".join(streets.split()).split(", ")),
+        PanopticClass("bin", True, (60, 110, 90)),
+        PanopticClass("bench", True, (250, 170, 30)),
+        *(known[name] for name in ("bus", "truck", "motorcycle", "bicycle", "traffic light")),
+        PanopticClass("floor", False, (140, 110, 80)),
+        PanopticClass("ceiling", False, (200, 200, 190)),
+        PanopticClass("door", True, (120, 70, 20)),
+        PanopticClass("window", True, (150, 200, 240)),
+        PanopticClass("column", False, (170, 150, 130)),
+        PanopticClass("table", True, (180, 120, 60)),
+        PanopticClass("chair", True, (230, 140, 0)),
+        PanopticClass("sofa", True, (200, 60, 100)),
+        PanopticClass("bed", True, (130, 90, 200)),
+        PanopticClass("shelf", True, (100, 160, 60)),
+        PanopticClass("cupboard", True, (90, 140, 140)),
+        PanopticClass("lamp", True, (255, 230, 90)),
+        PanopticClass("plant", True, (40, 160, 60)),
+        PanopticClass("picture", True, (220, 120, 180)),
+        PanopticClass("carpet", False, (160, 60, 60)),
+        PanopticClass("clutter", True, (120, 120, 200)),
+        PanopticClass("mirror", False, (200, 240, 255)),
+        PanopticClass("stairs", False, (190, 150, 110)),
+    )
+
+
+STREETS_AND_ROOMS = _streets_and_rooms()
+"""Classes of the synthetic worlds, without what is no class of a scene."""
 
 
 _KEYS = tuple(item.name for item in fields(PanopticClass))

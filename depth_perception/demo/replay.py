@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..systems import ModelCard
 from ..systems.catalog import card, models
 from .session import DemoError, Session
 
@@ -61,8 +62,8 @@ class NodeSetup:
                 f"{self.model} is not metric, so there is no cloud and no comparison; "
                 f"metric models: {metric}"
             )
-        if self.is_panoptic and not (model.is_panoptic and model.has_depth):
-            suited = ", ".join(m.name for m in models() if m.is_panoptic and m.has_depth)
+        if self.is_panoptic and not _has_segments_and_depth(model):
+            suited = ", ".join(m.name for m in models() if _has_segments_and_depth(m))
             raise DemoError(f"{self.model} has no segments with depth; models that have: {suited}")
 
     @property
@@ -100,6 +101,11 @@ class NodeSetup:
         if source.camera_info is not None:
             given.append(("-r", f"camera_info:={source.camera_info}"))
         return ["--ros-args", *(word for pair in given for word in pair)]
+
+
+def _has_segments_and_depth(model: ModelCard) -> bool:
+    """Whether a model finds segments of pinhole images and has their depth."""
+    return model.is_panoptic and model.has_depth and model.camera == "pinhole"
 
 
 def replay(

@@ -156,8 +156,8 @@ class GroundOptions:
 
     height_m: float = option(
         1.5,
-        "Height of the camera above flat ground: for the source camera_height, and for the model "
-        "panolite-metric, which reads it when the node is configured.",
+        "Height of the camera above flat ground: for the source camera_height, and for "
+        "PanoLite models, which read it when the node is configured.",
         unit="m",
     )
     up: tuple[float, float, float] = (0.0, -1.0, 0.0)

@@ -29,6 +29,9 @@ def test_all_promised_names_are_there() -> None:
     promised |= {f"moge-2-vit{size}-normal" for size in "sbl"}
     promised |= {"blindspot-vgg", "blindspot-vgg-rectilinear", "blindspot-tiny"}
     promised |= {"panolite-metric", "panolite-tiny"}
+    promised |= {
+        f"panolite-panoptic{size}{kind}" for size in ("", "-tiny") for kind in ("", "-360")
+    }
     promised |= {"omnidepth-rectnet", "omnidepth-uresnet", "omnidepth-rectnet-tiny"}
     promised |= {"panopticdepth-r50", "panopticdepth-r50-seg", "panopticdepth-tiny"}
     promised |= {"da3-metric-large", "da3-mono-large", "da3-tiny", "moge-3-vitl", "moge-3-tiny"}
@@ -49,6 +52,7 @@ def test_cards_are_consistent(model) -> None:
     panoramic = model.camera == "equirectangular"
     families = ("panda", "panolite", "blindspot", "omnidepth", "da360", "dap", "da2")
     rectilinear = model.name.endswith("-rectilinear")
+    rectilinear |= "-panoptic" in model.name and not model.name.endswith("-360")
     assert panoramic == (model.name.startswith(families) and not rectilinear)
     assert model.kind == (dp.DepthKind.RANGE if panoramic else dp.DepthKind.Z)
     assert model.default_height % model.patch_size == 0

@@ -31,7 +31,8 @@ def main(
     models, the others for pinhole models: five benchmarks with their published crops and masks,
     the lidar of KITTI raw, eight data sets by the rules of ScaleDepth, and three with segments for
     panoptic models. `reality` is a folder of real images of either camera, each with measured depth
-    (NAME.depth.npz) and its camera (NAME.camera.json). `depth-perception data list NAME` shows the
+    (NAME.depth.npz) and its camera (NAME.camera.json). `worlds` with --protocol panoptic is for
+    panoptic models and needs labels. `depth-perception data list NAME` shows the
     files that a data set needs.
 
     Args:
@@ -46,9 +47,9 @@ def main(
     console = table_console(_PLAIN_WIDTH)
     try:
         job = Job(model, dataset, root, network, rules, also, report, console)
-        from .run import run, run_panoptic, run_reality
+        from .run import run, run_panoptic, run_reality, run_segments
 
-        ways = {"panoptic": run_panoptic, "reality": run_reality}
+        ways = {"panoptic": run_panoptic, "reality": run_reality, "segments": run_segments}
         found = ways.get(job.benchmark.kind, run)(job)
         for sheet in found.sheets:
             console.print(sheet.table())

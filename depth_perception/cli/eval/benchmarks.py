@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from ...systems import ModelCard
 
-Models = Literal["panoramic", "pinhole", "panoptic", "any"]
+Models = Literal["panoramic", "pinhole", "panoptic", "segments", "any"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Benchmark:
 
     Attributes:
         dataset, protocol: names on the command line.
-        models: kind of model that it takes.
+        models: kind of model that it takes; ``segments``: panoptic ones for either camera.
         kind: what evaluates it: a key of ``run.SETUPS``, or ``panoptic``.
         options: options of rules and baselines that it takes.
         reads: layout in the registry of data sets, if it is not ``dataset``.
@@ -38,6 +38,8 @@ class Benchmark:
         """Why it does not take a model; None if it does."""
         if self.models == "any":
             return None if card.is_metric else f"{card.name} is not metric: {self.dataset} needs it"
+        if self.models == "segments":
+            return None if card.is_panoptic else f"{card.name} predicts no segments"
         camera = "equirectangular" if self.models == "panoramic" else "pinhole"
         if card.camera != camera:
             wanted = "panoramic" if self.models == "panoramic" else "pinhole"
@@ -82,6 +84,7 @@ _SPHERICAL = {"max_depth", *_PLACES, *_BASELINES}
 
 BENCHMARKS: tuple[Benchmark, ...] = (
     _panoramic("worlds", "plain", "panoramas", _PANORAMA, 20.0),
+    Benchmark("worlds", "panoptic", "segments", "segments", frozenset({"stuff_area"})),
     Benchmark("reality", "reality", "any", "reality", frozenset({"max_depth"}), max_depth_m=20.0),
     _panoramic("3d60", "plain", "panoramas", _PANORAMA | _PLACES, 8.0),
     _panoramic("3d60", "omnidepth", "omnidepth", _SPHERICAL, 8.0),

@@ -6,15 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ...data.labelled_worlds import LabelledWorlds
 from ...data.reality import RealFrames
 from ...data.threed60 import MAX_RANGE_M, Placement, Views
 from ...evaluation.alignment import Alignment
-from ...evaluation.loop import Evaluation, EvaluationProtocol, Predict, evaluate
+from ...evaluation.loop import Evaluation, EvaluationProtocol, Predict, Sample, evaluate
 from ...evaluation.nyu_kitti import PROTOCOLS
 from ...evaluation.panda import PandaProtocol
 from ...evaluation.panoptic_sets import PANOPTIC_BENCHMARKS, PanopticBenchmark, PanopticProtocol
+from ...evaluation.panoptic_worlds import FOUND, WorldSegments
 from ...evaluation.pinhole import BENCHMARK_PARTS
-from ...evaluation.plain import PlainProtocol, constant, median_depth_m, predict_values, untrained
+from ...evaluation.plain import (
+    PlainProtocol,
+    constant,
+    for_camera_height,
+    median_depth_m,
+    predict_values,
+    untrained,
+)
 from ...evaluation.published import published
 from ...evaluation.reality import real_sheet, score_real
 from ...evaluation.relative import RelativeProtocol, predict_log_depth
@@ -22,6 +31,8 @@ from ...evaluation.report import class_sheet, document, score_document, score_sh
 from ...evaluation.spherical import OmniDepthProtocol, ViewSynthesisProtocol
 from ...evaluation.stereo_metrics import EigenProtocol
 from ...evaluation.zero_shot import ZERO_SHOT, ZeroShotProtocol
+from ...geometry import Equirectangular, Pinhole
+from ...prediction import Prediction
 from ...systems import Estimator, card
 from .job import Job, Report
 
@@ -272,6 +283,48 @@ def run_panoptic(job: Job) -> Report:
         "evaluations": [{"name": job.model, "seconds": result.seconds, **numbers}],
     }
     return Report(tuple(sheets), _summary(job, result, benchmark, classes), whole)
+
+
+def run_segments(job: Job) -> Report:
+    """Evaluate the segments of a model on synthetic worlds with labels, of its kind of camera.
+    Raises OSError, ValueError: files are missing or broken, or an option is wrong."""
+    estimator: Any = job.estimator()
+    limits = estimator.options.limits
+    if job.rules.stuff_area is not None:
+        limits = replace(limits, stuff_area_px=job.rules.stuff_area)
+    estimator, has_depth = estimator.with_options(limits=limits), estimator.card.has_depth
+    kind = Pinhole if estimator.card.camera == "pinhole" else Equirectangular
+    reader = LabelledWorlds((str(job.root),), estimator.classes, kind)
+
+    def predict(sample: Sample) -> Prediction:
+        known = for_camera_height(estimator, sample.frame.camera_height_m)
+        return known(sample.image, sample.camera)
+
+    result = evaluate(
+        job.model,
+        predict,
+        reader,
+        WorldSegments(estimator.classes, has_depth),
+        indices=job.track(job.model, len(reader)),
+    )
+    found, names = result.metrics, estimator.class_names
+    score = found.panoptic
+    lines = [f"{score.frames} frames, {result.seconds / score.frames:.3f} s per frame"]
+    for what, (_, most_m) in FOUND.items():
+        counts = "{:.0f} of {:.0f}".format(*found.counts[what])
+        lines.append(f"{what} within {most_m:g} m found: {counts} ({found.found[what]:.1f} %)")
+    sheets = [score_sheet(score), class_sheet(score, names)]
+    if score.depth is not None:
+        depth = replace(result, frames=score.depth_frames, metrics=score.depth)
+        sheets.append(sheet([depth]))
+    rules = {"stuff_area_px": limits.stuff_area_px}
+    numbers = {
+        "seconds": result.seconds,
+        "found": dict(found.counts),
+        **score_document(score, names),
+    }
+    whole = {**job.about, "rules": rules, "evaluations": [{"name": job.model, **numbers}]}
+    return Report(tuple(sheets), "\n".join(lines), whole)
 
 
 def _summary(

@@ -67,7 +67,8 @@ def _view(frame: Frame) -> View:
 
 def worlds(root: Path) -> dict[str, list[Scene]]:
     """Panoramas of two synthetic worlds."""
-    options = FolderOptions(kind="room", frames_per_world=1, shadows=False, antialias=False)
+    plain = {"shadows": False, "antialias": False}
+    options = FolderOptions(kind="room", frames_per_world=1, labels=True, **plain)
     list(write_folder(root, (0, 1), Equirectangular(*PANORAMA), options))
     return {"all": [panorama("room", seed) for seed in (0, 1)]}
 

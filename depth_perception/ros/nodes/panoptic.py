@@ -12,7 +12,7 @@ from ..inputs.masks import hide
 from ..outputs.depth_image import DepthOutput
 from ..outputs.output import Frame, Output
 from ..outputs.segments import LabelledCloudOutput
-from ..parameters.models import estimator_options
+from ..parameters.models import check_camera, estimator_options
 from ..parameters.pinhole import PanopticSettings
 from .chosen import load_chosen
 from .depth_node import Loaded
@@ -67,6 +67,7 @@ def load_panoptic(settings: PanopticSettings) -> PanopticEstimator:
             f"model {model.name} finds no segments: choose a panoptic model (`depth-perception "
             "models` lists them), or use pinhole_depth"
         )
+    check_camera(settings.model, "pinhole", "panoramic_depth")
     if not (model.has_depth or settings.panoptic.depth_model) and settings.scale.source != "model":
         raise ValueError(
             f"model {model.name} has no depth that scale.source {settings.scale.source} could "

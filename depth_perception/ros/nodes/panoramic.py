@@ -56,8 +56,9 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
     def load(self, settings: PanoramicSettings) -> Loaded:
         estimator = load_model(settings)
         self._segments = None
-        if isinstance(estimator, PanelsEstimator) and estimator.card.is_panoptic:
-            model = cast(PanopticEstimator, estimator.pinhole)
+        if estimator.card.is_panoptic:
+            on_panels = isinstance(estimator, PanelsEstimator)
+            model = cast(PanopticEstimator, estimator.pinhole if on_panels else estimator)
             file = settings.panoptic.classes_file
             self._segments = NodeSegments(model, file, settings.segments)
         self._mask = read_mask(settings.mask_file) if settings.mask_file else None
@@ -103,7 +104,9 @@ class PanoramicNode(ScaledNode[PanoramicSettings]):
         if self._segments is not None:
             limits = self._segments.changed_limits(settings.segments)
             if limits is not None:
-                self._estimator = self.estimator.with_model_options(limits=limits)
+                on_panels = isinstance(self.estimator, PanelsEstimator)
+                change = "with_model_options" if on_panels else "with_options"
+                self._estimator = getattr(self.estimator, change)(limits=limits)
         prediction, mask = self.estimator(image, camera), None
         if self._mask is not None:
             mask = fit_mask(self._mask, *prediction.values.shape)
@@ -148,7 +151,8 @@ def load_model(settings: PanoramicSettings) -> Estimator | PanelsEstimator:
         KeyError, ValueError, OSError: no such model, it does not suit, or it cannot be loaded.
     """
     if card(settings.model).camera != "pinhole":
-        _reject_panoptic(settings)
+        if not card(settings.model).is_panoptic:
+            _reject_panoptic(settings)
         return load_chosen(settings, **estimator_options(settings))
     model, depth_model = card(settings.model), settings.panoptic.depth_model
     if model.is_panoptic and depth_model:

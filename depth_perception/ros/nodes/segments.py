@@ -14,6 +14,7 @@ from ...prediction import Prediction
 from ...segment_classes import PanopticClass, check_classes, read_classes
 from ...systems import PanopticEstimator
 from ...systems.eomt.config import EomtLimits
+from ...systems.panolite.config import CentreLimits
 from ...systems.panopticdepth.config import PanopticLimits
 from ..outputs.output import MakePublisher, Output
 from ..outputs.segments import InstanceOutput, SegmentOutput
@@ -21,7 +22,7 @@ from ..parameters.panoramic import PanoramicSettings
 from ..parameters.pinhole import PanopticSettings
 from ..parameters.segments import SegmentSettings
 
-Limits = PanopticLimits | EomtLimits
+Limits = PanopticLimits | EomtLimits | CentreLimits
 
 
 class NodeSegments:

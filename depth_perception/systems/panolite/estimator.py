@@ -30,9 +30,12 @@ class PanoLiteEstimator(DenseEstimator):
     default_options = PanoLiteOptions
 
     def input_size(self, camera: Camera) -> tuple[int, int]:
+        return self._rows, 2 * self._rows
+
+    @property
+    def _rows(self) -> int:
         height = self.options.height or self.card.default_height
-        height = max(1, round(height / STRIDE)) * STRIDE
-        return height, 2 * height
+        return max(1, round(height / STRIDE)) * STRIDE
 
     def _batch(
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]
@@ -40,27 +43,17 @@ class PanoLiteEstimator(DenseEstimator):
         cameras = [self._camera_of(camera, *images[0].shape[:2]) for camera in cameras]
         pairs = list(zip(images, cameras, strict=True))
         with torch.inference_mode():
-            maps = self._infer(torch.cat([self._on_sphere(*pair) for pair in pairs]), "off")
+            maps = self._infer(torch.cat([on_sphere(*pair, self._rows) for pair in pairs]), "off")
             found = zip(maps.split(1), cameras, strict=True)
             return tuple(self._prediction(*pair) for pair in found)
-
-    def _on_sphere(self, pixels: Tensor, camera: Camera) -> Tensor:
-        """Network input (1, 3, H, 2 H) of an image."""
-        height, width = self.input_size(camera)
-        top, rows, columns = _place(camera, height)
-        planes = plain_input(pixels, (rows, columns), camera.is_full_turn, "bilinear")
-        return F.pad(planes, (0, width - columns, top, height - top - rows))
 
     def _run(self, images: Tensor, circular: bool) -> Tensor:
         return self._forward(images)
 
     def _prediction(self, maps: Tensor, camera: Camera) -> Prediction:
         """The prediction from the maps (1, 3, H, 2 H) of the network."""
-        top, rows, columns = _place(camera, maps.shape[-2])
-        log_ratio, log_sigma, logit = maps[..., top : top + rows, :columns].unbind(1)
-        range_m = self.options.camera_height_m * log_ratio.exp()
-        sigma = math.sqrt(2) * log_sigma.exp()  # standard deviation of a Laplace distribution
-        values = torch.stack((range_m, sigma, logit), 1)
+        top, rows, columns = place_of(camera, maps.shape[-2])
+        values = range_maps(maps[..., top : top + rows, :columns], self.options.camera_height_m)
         if self.options.output_size == "input":
             size, align = (camera.height, camera.width), self.options.align_corners
             values = resize_map(values, size, circular=camera.is_full_turn, align_corners=align)
@@ -70,7 +63,22 @@ class PanoLiteEstimator(DenseEstimator):
         return self._predicted(range_m, logit > 0, camera, sigma=sigma)
 
 
-def _place(camera: Camera, height: int) -> tuple[int, int, int]:
+def on_sphere(pixels: Tensor, camera: Camera, height: int) -> Tensor:
+    """Network input (1, 3, height, 2 height) of an image of a panorama."""
+    top, rows, columns = place_of(camera, height)
+    planes = plain_input(pixels, (rows, columns), camera.is_full_turn, "bilinear")
+    return F.pad(planes, (0, 2 * height - columns, top, height - top - rows))
+
+
+def range_maps(maps: Tensor, camera_height_m: float) -> Tensor:
+    """Range in metres, its relative standard deviation and the logit of validity (B, 3, H, W) from
+    the maps of the network."""
+    log_ratio, log_sigma, logit = maps.unbind(1)
+    sigma = math.sqrt(2) * log_sigma.exp()  # standard deviation of a Laplace distribution
+    return torch.stack((camera_height_m * log_ratio.exp(), sigma, logit), 1)
+
+
+def place_of(camera: Camera, height: int) -> tuple[int, int, int]:
     """First row, rows and columns of a panorama in a full sphere of (height, 2 height)."""
     rows = max(1, round(camera.vertical_fov / math.pi * height))
     columns = max(1, round(camera.horizontal_fov / math.pi * height))

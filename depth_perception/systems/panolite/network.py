@@ -2,12 +2,16 @@
 
 Beyond the left border of a full panorama lies its right one; beyond a pole lie the same rows,
 turned by half the width. Rotating an image by a multiple of 32 columns rotates the result. As the
-padding no longer tells where a row is, the decoder is given the latitude.
+padding no longer tells where a row is, the decoder is given the latitude. An image that comes with
+the latitude of its pixels is one of a pinhole camera: zeros lie beyond its borders.
 """
 
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +26,8 @@ from .config import STRIDE, PanoLiteConfig
 
 _WAVES = 3  # of the latitude
 _FIRST = (1.0, -1.0, 2.0)  # output of the untrained network
+WITH_LATITUDE = 4
+"""Channels of the images of pinhole cameras."""
 
 
 def pad_sphere(x: Tensor, above: int, below: int, left: int, right: int) -> Tensor:
@@ -68,14 +74,35 @@ class _PadSphere(torch.autograd.Function):
         return image, None, None, None, None
 
 
+class _Borders(threading.local):
+    """Whether the convolutions of this thread see images whose borders do not meet."""
+
+    are_open = False
+
+
+_borders = _Borders()
+
+
+@contextmanager
+def open_borders(are_open: bool) -> Iterator[None]:
+    """Within it, :class:`SphereConv` pads with zeros if ``are_open``, as for a pinhole image."""
+    before, _borders.are_open = _borders.are_open, are_open
+    try:
+        yield
+    finally:
+        _borders.are_open = before
+
+
 class SphereConv(nn.Conv2d):
-    """A convolution of a full panorama; as in TensorFlow, strided ones pad more below and right."""
+    """A convolution of a full panorama; as in TensorFlow, strided ones pad more below and right.
+
+    Within :func:`open_borders` it pads with zeros."""
 
     def forward(self, x: Tensor) -> Tensor:
         pads = []
         for kernel, stride in zip(self.kernel_size, self.stride, strict=True):
             pads += [(kernel - stride) // 2, kernel - stride - (kernel - stride) // 2]
-        x = pad_sphere(x, *pads)
+        x = F.pad(x, (*pads[2:], *pads[:2])) if _borders.are_open else pad_sphere(x, *pads)
         rest = (self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
         if self.groups > 1 and torch.is_autocast_enabled("cpu"):
             # on the CPU their gradients take a fifth of the time of those in bfloat16
@@ -114,7 +141,10 @@ class PanoLite(nn.Module):
 
     (B, 3, H, W) RGB in [0, 1] to (B, 3, H, W): the logarithm of range over camera height, the
     logarithm of its uncertainty (the scale of a Laplace distribution), and the logit of there being
-    a surface to measure. H is a multiple of 32 and W = 2 H, the full sphere."""
+    a surface to measure. H is a multiple of 32 and W = 2 H, the full sphere.
+
+    Images (B, 4, H, W) are those of pinhole cameras, both sides multiples of 32. Their last channel
+    is the angle of each ray below the horizon, as a share of pi, plus 0.5."""
 
     input_range = (0.0, 1.0)
 
@@ -139,40 +169,51 @@ class PanoLite(nn.Module):
         self.coarser = nn.ModuleList(
             nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths)
         )
-        self.refine = nn.ModuleList(_Residual(width) for width in widths[:-1])
+        self.refine = nn.ModuleList(Residual(width) for width in widths[:-1])
         self.head = nn.Conv2d(widths[0], len(_FIRST) * 2**2, 1)
         with torch.no_grad():
             self.head.weight.mul_(0.3)
             self.head.bias.copy_(torch.tensor(_FIRST).repeat_interleave(2**2))
 
     def forward(self, images: Tensor) -> Tensor:
+        with open_borders(images.shape[1] == WITH_LATITUDE):
+            return F.pixel_shuffle(self.head(F.relu(self._features(images)[0])), 2)
+
+    def _features(self, images: Tensor) -> list[Tensor]:
+        """The maps of the decoder at strides 2, 4, 8 and 16."""
         check_multiples(images, STRIDE)
+        images, latitude = images[:, :3], _latitude(images)
         maps = self.encoder(((images - 127 / 255) * (255 / 128)).to(self._precision(self.encoder)))
         maps = [m.to(self._precision(self.head)) for m in maps]
         maps[0] = torch.cat((maps[0], F.pixel_unshuffle(images - 0.5, 2).to(maps[0].dtype)), 1)
-        x = self._at(-1, maps)
+        x = self._at(-1, maps, latitude)
         for nearby, block in zip(self.nearby, self.blocks, strict=True):
             x = x + nearby(x)
             x = block(x.flatten(2).mT).mT.unflatten(2, x.shape[-2:])
+        found = []
         for level in reversed(range(len(maps) - 1)):
-            x = self._at(level, maps) + doubled(self.coarser[level](x))
+            x = self._at(level, maps, latitude) + doubled(self.coarser[level](x))
             x = self.refine[level](x)
-        return F.pixel_shuffle(self.head(F.relu(x)), 2)
+            found.insert(0, x)
+        return found
 
     def official_names(self) -> dict[str, str]:
         """Parameter names in this module and in the weights file: the same."""
         return {name: name for name in self.state_dict()}
 
-    def _at(self, level: int, maps: list[Tensor]) -> Tensor:
+    def _at(self, level: int, maps: list[Tensor], latitude: Tensor) -> Tensor:
         values = maps[level]
-        return self.lateral[level](values) + self.latitude[level](_latitude_waves(values))
+        stride = latitude.shape[-2] // values.shape[-2]
+        latitude = F.avg_pool2d(latitude, (stride, min(stride, latitude.shape[-1])))
+        waves = _latitude_waves(latitude).to(values.dtype)
+        return self.lateral[level](values) + self.latitude[level](waves)
 
     @staticmethod
     def _precision(part: nn.Module) -> torch.dtype:
         return next(part.parameters()).dtype
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """x + conv(relu(conv(relu(x)))) on (B, C, H, W)."""
 
     def __init__(self, width: int) -> None:
@@ -185,11 +226,18 @@ class _Residual(nn.Module):
         return x + self.conv2(F.relu(self.conv1(F.relu(x))))
 
 
-def _latitude_waves(like: Tensor) -> Tensor:
-    """(1, 2 * _WAVES + 1, H, 1): sines and cosines of the latitude of each row, and the logarithm
-    of the range of flat ground, in camera heights."""
-    rows = torch.arange(like.shape[-2], device=like.device, dtype=torch.float32) + 0.5
-    latitude = math.pi * (rows / like.shape[-2] - 0.5)
-    orders = torch.arange(1, _WAVES + 1, device=like.device)[:, None] * latitude
-    ground = -torch.log(torch.sin(latitude).clamp_min(0.02))[None]
-    return torch.cat((orders.sin(), orders.cos(), ground))[None, ..., None].to(like.dtype)
+def _latitude(images: Tensor) -> Tensor:
+    """Angle below the horizon: (B, 1, H, W) of pinhole images, (1, 1, H, 1) of panoramas."""
+    if images.shape[1] == WITH_LATITUDE:
+        return math.pi * (images[:, 3:].float() - 0.5)
+    height = images.shape[-2]
+    rows = torch.arange(height, device=images.device, dtype=torch.float32) + 0.5
+    return math.pi * (rows / height - 0.5)[None, None, :, None]
+
+
+def _latitude_waves(latitude: Tensor) -> Tensor:
+    """(B, 2 * _WAVES + 1, H, W): sines and cosines of the latitude (B, 1, H, W) of each pixel, and
+    the logarithm of the range of flat ground, in camera heights."""
+    orders = torch.arange(1, _WAVES + 1, device=latitude.device)[:, None, None] * latitude
+    ground = -torch.log(torch.sin(latitude).clamp_min(0.02))
+    return torch.cat((orders.sin(), orders.cos(), ground), 1)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from ...depth_space import ScaleKind
-from ..card import NOT_RELEASED, TEST_MODEL, panoramic
+from ..card import NOT_RELEASED, TEST_MODEL, panoramic, pinhole
 from ..system import Model, System
-from .config import PANOLITE, PANOLITE_TINY, STRIDE
-from .options import PanoLiteOptions
+from .config import (
+    PANOLITE,
+    PANOLITE_PANOPTIC,
+    PANOLITE_PANOPTIC_TINY,
+    PANOLITE_TINY,
+    STRIDE,
+    PanoLiteConfig,
+)
+from .options import PanoLiteOptions, PanoLitePanopticOptions
+
+if TYPE_CHECKING:
+    import torch
 
 
 def _models() -> Iterator[Model]:
@@ -35,6 +46,52 @@ def _models() -> Iterator[Model]:
         **TEST_MODEL,
     )
     yield Model(card, {"config": PANOLITE_TINY})
+    yield from _panoptic_models()
+
+
+def _panoptic_models() -> Iterator[Model]:
+    """Panoramas and pinhole images by the same network and weights."""
+    size = {"parameters": 4_343_368, "weights_licence": NOT_RELEASED, "default_height": 256}
+    size |= {"file_name": "panolite_panoptic.safetensors"}
+    notes = (
+        "Streets and rooms. Weights come by training, see docs/systems/panolite.md. Metres hold "
+        "for the camera height that is set"
+    )
+    yield _panoptic(
+        PANOLITE_PANOPTIC,
+        name="panolite-panoptic",
+        title="Segments of pinhole images and their depth from a known camera height",
+        notes=f"{notes} and a level camera. panolite-panoptic-360 takes panoramas.",
+        **size,
+    )
+    yield _panoptic(
+        PANOLITE_PANOPTIC,
+        name="panolite-panoptic-360",
+        title="Segments of panoramas and their range from a known camera height",
+        notes=f"{notes}. The network and the weights are those of panolite-panoptic.",
+        **size,
+    )
+    tiny = {"parameters": 458_724, "default_height": 64}
+    tiny |= {"file_name": "panolite_panoptic_tiny.safetensors", **TEST_MODEL}
+    for name, title in (("", "pinhole images"), ("-360", "panoramas")):
+        yield _panoptic(
+            PANOLITE_PANOPTIC_TINY,
+            name=f"panolite-panoptic-tiny{name}",
+            title=f"PanoLite for segments of {title} in the smallest size, for tests",
+            **tiny,
+        )
+
+
+def _panoptic(config: PanoLiteConfig, **facts: Any) -> Model:
+    make = panoramic if facts["name"].endswith("-360") else pinhole
+    shared = {"scale": ScaleKind.METRIC, "max_depth_m": None, "patch_size": STRIDE}
+    return Model(
+        make(is_panoptic=True, **shared, **facts),
+        {"config": config},
+        PanoLitePanopticOptions,
+        ".panoptic_network.PanoLitePanoptic",
+        ".panoptic_estimator.PanoLitePanopticEstimator",
+    )
 
 
 class PanoLiteSystem(System):
@@ -46,6 +103,18 @@ class PanoLiteSystem(System):
     options = PanoLiteOptions
     network = ".network.PanoLite"
     estimator = ".estimator.PanoLiteEstimator"
+
+    def parts(self, model: Model, device: torch.device, options: Any) -> dict[str, Any]:
+        if not model.card.is_panoptic:
+            return {}
+        from ..panoptic import depth_part
+
+        if options.depth_model and model.card.camera != "pinhole":
+            raise ValueError(
+                f"depth_model {options.depth_model} is for pinhole images: leave it unset for "
+                f"{model.name}, which has depth of its own"
+            )
+        return depth_part(model.card, options, device)
 
 
 SYSTEM = PanoLiteSystem()

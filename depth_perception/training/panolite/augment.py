@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from ...data.frames import PanoramaFrame
 from ...geometry import Equirectangular, SamplingGrid
@@ -38,19 +41,32 @@ class AugmentRecipe:
     cap: float = 0.25
 
 
-def mounted(frame: PanoramaFrame, recipe: AugmentRecipe, rng: np.random.Generator) -> PanoramaFrame:
-    """A panorama and its range rotated by any yaw and a tilt, and mirrored by half a chance."""
-    height, width = frame.range_m.shape
-    maps = (frame.rgb, frame.range_m)
+Mounting = Callable[..., Tensor]
+"""Changes a map (..., H, W) of a panorama; ``mode`` as in :meth:`SamplingGrid.sample`."""
+
+
+def mounting(height: int, width: int, recipe: AugmentRecipe, rng: np.random.Generator) -> Mounting:
+    """A rotation of panoramas by any yaw and a tilt, mirrored by half a chance."""
+    grid = None
     if rng.random() < 0.5 and recipe.tilt_deg > 0:
         pitch, roll = np.radians(rng.uniform(-recipe.tilt_deg, recipe.tilt_deg, 2))
         camera = Equirectangular(height, width)
         turn = view_rotation(0.0, float(pitch), float(roll)).float()
         grid = SamplingGrid.of(camera, camera.rays() @ turn.T)
-        maps = grid.sample(frame.rgb), grid.sample(frame.range_m, "nearest")
     shift, mirror = int(rng.integers(width)), rng.random() < 0.5
-    rgb, range_m = (m.roll(shift, -1).flip(-1) if mirror else m.roll(shift, -1) for m in maps)
-    return replace(frame, rgb=rgb, range_m=range_m)
+
+    def changed(values: Tensor, mode: Literal["nearest", "bilinear"] = "nearest") -> Tensor:
+        values = values if grid is None else grid.sample(values, mode)
+        values = values.roll(shift, -1)
+        return values.flip(-1) if mirror else values
+
+    return changed
+
+
+def mounted(frame: PanoramaFrame, recipe: AugmentRecipe, rng: np.random.Generator) -> PanoramaFrame:
+    """A panorama and its range, see :func:`mounting`."""
+    change = mounting(*frame.range_m.shape, recipe, rng)
+    return replace(frame, rgb=change(frame.rgb, "bilinear"), range_m=change(frame.range_m))
 
 
 def photographed(

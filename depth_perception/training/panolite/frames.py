@@ -160,11 +160,12 @@ def _batch(rows: list[Row], step: int) -> Batch:
     )
 
 
-def thin_and_near(range_m: np.ndarray) -> np.ndarray:
+def thin_and_near(range_m: np.ndarray, degree_px: float | None = None) -> np.ndarray:
     """Mask (H, W) of what is within 8 m, thinner than 3 degrees and at least 20 % nearer than what
-    is beside it."""
+    is beside it; ``degree_px``: pixels of a degree, None for panoramas."""
     height, width = range_m.shape
-    size = 2 * round(height * _THIN_DEG / 180 / 2) + 1
+    degree_px = height / 180 if degree_px is None else degree_px
+    size = 2 * round(degree_px * _THIN_DEG / 2) + 1
     far = np.where(range_m > 0, range_m, 1e3).astype(np.float32)
     wrapped = np.concatenate((far[:, -2 * size :], far, far[:, : 2 * size]), 1)
     behind = cv2.morphologyEx(wrapped, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))

@@ -36,7 +36,12 @@ class LossRecipe:
 
 
 def losses(
-    output: Sequence[Tensor], log_ratio: Tensor, surface: Tensor, thin: Tensor, recipe: LossRecipe
+    output: Sequence[Tensor],
+    log_ratio: Tensor,
+    surface: Tensor,
+    thin: Tensor,
+    recipe: LossRecipe,
+    rays: Tensor | None = None,
 ) -> Mapping[str, Tensor]:
     """The weighted terms by name.
 
@@ -44,6 +49,7 @@ def losses(
         output: (B, 1, H, W) each: logarithm of range, of its uncertainty, logit of validity.
         log_ratio: (B, 1, H, W) what the first output should be, any number without a surface.
         surface, thin: (B, 1, H, W) bool, where there is a surface, and a thin and near one.
+        rays: (B, 3, H, W) directions of the pixels of pinhole images; None for panoramas.
     """
     logs, log_sigma, logit = output
     weight = surface * (1 + recipe.thin * thin)
@@ -53,20 +59,24 @@ def losses(
     likelihood = log_sigma + error.detach() * (-log_sigma).exp()
     terms = {
         "log_l1": mean_of_images(error, weight),
-        "gradient": gradient_error(residual, weight),
-        "normal": normal_error(logs, log_ratio, surface),
+        "gradient": gradient_error(residual, weight, closed=rays is None),
+        "normal": normal_error(logs, log_ratio, surface, rays),
         "sigma": mean_of_images(likelihood, surface.float()),
         "valid": F.binary_cross_entropy_with_logits(logit, surface.float()),
     }
     return {name: getattr(recipe, name) * value for name, value in terms.items()}
 
 
-def gradient_error(residual: Tensor, weight: Tensor) -> Tensor:
-    """Differences of a residual between neighbours 1, 2, 4 and 8 pixels apart."""
+def gradient_error(residual: Tensor, weight: Tensor, *, closed: bool = True) -> Tensor:
+    """Differences of a residual between neighbours 1, 2, 4 and 8 pixels apart; ``closed``: the
+    left and right border are neighbours."""
     total = residual.new_zeros(())
     for step in (1, 2, 4, 8):
         across = (residual - residual.roll(step, -1)).abs()
-        total = total + mean_of_images(across, _both(weight, weight.roll(step, -1)))
+        both = _both(weight, weight.roll(step, -1))
+        if not closed:
+            both[..., :step] = 0
+        total = total + mean_of_images(across, both)
         down = (residual[..., step:, :] - residual[..., :-step, :]).abs()
         both = _both(weight[..., step:, :], weight[..., :-step, :])
         total = total + mean_of_images(down, both)
@@ -77,10 +87,14 @@ def _both(one: Tensor, other: Tensor) -> Tensor:
     return torch.maximum(one, other) * (torch.minimum(one, other) > 0)
 
 
-def normal_error(logs: Tensor, truth: Tensor, surface: Tensor) -> Tensor:
-    """One minus the cosine of the angle between normals, where the ground truth is smooth."""
-    height, width = logs.shape[-2:]
-    rays = Equirectangular(height, width).rays(device=logs.device).movedim(-1, 0)
+def normal_error(
+    logs: Tensor, truth: Tensor, surface: Tensor, rays: Tensor | None = None
+) -> Tensor:
+    """One minus the cosine of the angle between normals, where the ground truth is smooth; ``rays``
+    see :func:`losses`."""
+    closed = rays is None
+    if rays is None:
+        rays = Equirectangular(*logs.shape[-2:]).rays(device=logs.device).movedim(-1, 0)
     normals = []
     for values in (logs, truth):
         right, down = _slopes(values.clamp(-4, 6).exp() * rays)
@@ -88,6 +102,8 @@ def normal_error(logs: Tensor, truth: Tensor, surface: Tensor) -> Tensor:
         normals.append(normal * (normal * normal).sum(1, keepdim=True).clamp_min(1e-20).rsqrt())
     steep = torch.maximum(*(slope.abs() for slope in _slopes(truth)))
     around = -F.max_pool2d(-surface.float(), 3, 1, 1)[..., 1:-1, :]
+    if not closed:
+        around[..., 0] = around[..., -1] = 0
     cosine = (normals[0] * normals[1]).sum(1, keepdim=True)
     return mean_of_images(1 - cosine, around * (steep < _SMOOTH_LOG))
 
