@@ -195,12 +195,11 @@ def panels_card(card: ModelCard) -> ModelCard:
         raise ValueError(
             f"{card.name} returns segments alone: name a depth_model, or choose a model with depth"
         )
-    if card.scale is ScaleKind.AFFINE_INVARIANT:
-        raise ValueError(
-            f"{card.name} returns values of unknown scale and shift, which panels cannot share:"
-            " use a metric model"
-        )
-    return replace(card, camera="equirectangular", kind=DepthKind.RANGE, space=DepthSpace.DEPTH)
+    # the shifts are found where panels overlap; one scale for all of them stays unknown
+    affine = card.scale is ScaleKind.AFFINE_INVARIANT
+    scale = ScaleKind.SCALE_INVARIANT if affine else card.scale
+    around = {"camera": "equirectangular", "kind": DepthKind.RANGE, "space": DepthSpace.DEPTH}
+    return replace(card, scale=scale, **around)
 
 
 # Defaults of most cards; the rows of a system override some of them.

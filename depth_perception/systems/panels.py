@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..geometry import Camera, DepthKind, Equirectangular, Panel
 from ..geometry.camera import same_aspect
+from ..geometry.panel_lines import PanelValues, agreeing_lines
 from ..geometry.panel_merge import PanelDepth, merge_panels, surrounding_panels
 from ..geometry.segment_boxes import box_columns, segment_boxes
 from ..geometry.segment_merge import Member, PanelSegments, merge_segments
@@ -21,28 +22,32 @@ from .card import panels_card
 from .estimator import Estimator
 from .options import OutputSize
 
+_COMPARED = (96, 192)  # rows and columns of the rays that panels of unknown shift are compared at
+
 
 class PanelsEstimator:
     """Runs a pinhole estimator on panels of a panorama and merges the predictions.
 
     Each panel may have a scale of its own: all are converted to a joint scale, fitted where panels
-    overlap. Models whose shift is unknown cannot be merged. An instance of a panoptic model that
-    is found in several panels is merged, see
+    overlap. So are scales and shifts of models that lack both, see
+    :func:`~depth_perception.geometry.panel_lines.agreeing_lines`; the result then lacks one scale.
+    An instance of a panoptic model that is found in several panels is merged, see
     :func:`~depth_perception.geometry.segment_merge.merge_segments`.
 
     Args:
-        estimator: a pinhole model with metric or scale-invariant depth.
+        estimator: a pinhole model with depth.
         panels: the views; None covers the full sphere at the model's own resolution, see
             :func:`~depth_perception.geometry.panel_merge.surrounding_panels`.
         output_size: ``input`` returns the grid of the image, ``network`` one as dense as the panels
             in their middle, but not denser than the image.
-        joint_scale: if False, each panel keeps its own scale and depth has steps where panels end.
+        joint_scale: if False, each panel keeps its own scale and depth has steps where panels end;
+            of no effect on models of unknown shift.
 
     Attributes:
         card: that of the model, for equirectangular images and range.
 
     Raises:
-        ValueError: a panoramic model, one without a scale that panels can share, or no panels.
+        ValueError: a panoramic model, one without depth, or no panels.
     """
 
     def __init__(
@@ -107,9 +112,12 @@ class PanelsEstimator:
             for panel in self.panels:
                 view = panel.cut_image(planes, camera).permute(1, 2, 0).contiguous()
                 found.append(self.pinhole(view, panel.camera))
-            parts = list(map(self._part, self.panels, found))
             grid = self._grid(camera)
-            merged = merge_panels(parts, grid, joint_scale=self.joint_scale)
+            if self._is_affine:
+                merged = merge_panels(self._lined(found), grid, joint_scale=False)
+            else:
+                parts = list(map(self._part, self.panels, found))
+                merged = merge_panels(parts, grid, joint_scale=self.joint_scale)
             joined = None
             if self.card.is_panoptic:
                 joined = merge_segments(list(map(_segments_of, self.panels, found)), grid)
@@ -118,7 +126,7 @@ class PanelsEstimator:
         if joined is not None:
             segments = joined.segments.clone()
             instances = _instances(segments, joined.members, found, grid)
-        has_depth = any(said.scale is self.card.scale for said in found)
+        has_depth = self._is_affine or any(said.scale is self.card.scale for said in found)
         return Prediction(
             values=merged.range_m.clone(),
             valid=merged.valid.clone(),
@@ -146,6 +154,26 @@ class PanelsEstimator:
         height = min(camera.height, max(1, round(camera.vertical_fov * density)))
         width = min(camera.width, max(1, round(camera.horizontal_fov * density)))
         return camera.resize(height, width)
+
+    @property
+    def _is_affine(self) -> bool:
+        return self.pinhole.card.scale is ScaleKind.AFFINE_INVARIANT
+
+    def _lined(self, found: Sequence[Prediction]) -> list[PanelDepth]:
+        """Panels of unknown scale and shift, after the lines through which they agree."""
+        space = found[0].space
+        values = [
+            PanelValues(panel, said.values, said.valid, said.camera)
+            for panel, said in zip(self.panels, found, strict=True)
+        ]
+        lines = zip(*agreeing_lines(values, space, Equirectangular(*_COMPARED)), strict=True)
+        parts = []
+        for part, (scale, shift) in zip(values, lines, strict=True):
+            linear = float(scale) * part.values.float() + float(shift)
+            valid = part.valid & (linear > 0)
+            z = space.to_depth(torch.where(valid, linear, 1.0))
+            parts.append(PanelDepth(part.panel, z, valid, part.camera))
+        return parts
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real image is not slower."""

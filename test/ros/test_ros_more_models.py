@@ -129,8 +129,6 @@ def test_focal_length_over_panels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"model": "depth-anything-v2-small"}, "unknown scale and shift"),
-        ({"model": "da3-mono-large"}, "unknown scale and shift"),
         ({"model": "panopticdepth-r50-seg"}, "segments alone"),
         ({"model": "moge-2-tiny", "flip": True}, "does not have flip"),
         (

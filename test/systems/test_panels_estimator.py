@@ -98,6 +98,42 @@ def test_panels_of_different_scale_get_a_common_one(
     assert relative_error(replace(own, values=own.values / mean), truth).median() > 0.1
 
 
+class Affine(Oracle):
+    """Values with noise that lack a scale and a shift, others in each panel."""
+
+    def __init__(self, space: DepthSpace, noise: float) -> None:
+        super().__init__([1.0] * 8)
+        affine = {"scale": ScaleKind.AFFINE_INVARIANT, "space": space}
+        self.card, self.noise = replace(self.card, **affine), noise
+
+    def __call__(self, image: torch.Tensor, camera: Pinhole) -> Prediction:
+        generator = torch.Generator().manual_seed(self.calls)
+        scale, shift = torch.rand(2, generator=generator).tolist()
+        said = super().__call__(image, camera)
+        z = said.values * (self.noise * torch.randn(said.values.shape, generator=generator)).exp()
+        linear = self.card.space.from_depth(z)
+        typical = linear[said.valid].median()
+        values = linear / typical * (0.5 + scale) + 0.5 * shift
+        return replace(said, values=values, space=self.card.space, scale=self.card.scale)
+
+
+@pytest.mark.parametrize(("noise", "error"), [(0.0, 0.01), (0.05, 0.06)])
+@pytest.mark.parametrize("space", [DepthSpace.DEPTH, DepthSpace.INVERSE_DEPTH])
+def test_panels_of_unknown_scale_and_shift_agree(
+    space: DepthSpace, noise: float, error: float, truth: torch.Tensor, image: torch.Tensor
+) -> None:
+    estimator = PanelsEstimator(Affine(space, noise), PANELS)
+    assert estimator.card.scale is ScaleKind.SCALE_INVARIANT
+    prediction = estimator(image)
+    assert prediction.scale is ScaleKind.SCALE_INVARIANT
+    assert prediction.space is DepthSpace.DEPTH
+    known = prediction.valid & (truth > 0)
+    assert known[truth > 0].float().mean() > 0.9
+    factor = (truth / prediction.values)[known].median()
+    scaled = replace(prediction, values=prediction.values * factor)
+    assert relative_error(scaled, truth).median() < error
+
+
 def test_a_panel_that_does_not_know_its_scale_takes_that_of_the_others(
     truth: torch.Tensor, image: torch.Tensor
 ) -> None:
@@ -203,8 +239,6 @@ def _named(name: str, **changes: object) -> Callable[..., None]:
 def test_what_panels_cannot_do_is_named(image: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="needs no panels"):
         PanelsEstimator(_named("panda-tiny"))
-    with pytest.raises(ValueError, match="unknown scale and shift"):
-        PanelsEstimator(_named("scaledepth-tiny", scale=ScaleKind.AFFINE_INVARIANT))
     with pytest.raises(ValueError, match="at least one panel"):
         PanelsEstimator(Oracle([]), ())
     estimator = PanelsEstimator(Oracle([1.0] * 8), PANELS)

@@ -6,20 +6,18 @@ import errno
 import hashlib
 import json
 import pickle
-import resource
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from weights_server import REVISION, Server, serving
+from weights_server import REVISION, Marker, Server, largest_file, serving
 
 from depth_perception.systems import (
     FetchError,
@@ -271,16 +269,6 @@ def test_no_space_is_said_before(
     assert "0.1 MB needed, 0.0 MB free" in refused(tmp_path, "no space for net.pth in")
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_no_space_on_the_way_keeps_the_part(
     server: Server, known: Known, secure: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -450,11 +438,6 @@ def test_folder_in_a_git_repository(
     assert {f.name: f.read_bytes() for f in fetch("blindspot-vgg", tmp_path).iterdir()} == arrays
     assert weights.remove("blindspot-vgg", tmp_path) == [path]
     assert left(tmp_path) == []
-
-
-class Marker:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return open, ("marker", "w")
 
 
 def test_no_pickle_for_safetensors(server: Server, known: Known, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...depth_space import ScaleKind
 from ...options import option, shared
 from ...systems import EstimatorOptions, ModelCard
 from .models import with_models
@@ -65,11 +64,7 @@ class _PanoramicSettings(NodeSettings):
 
 def _runs_on_panoramas(card: ModelCard) -> bool:
     """Whether a model takes panoramas, as they are or split into overlapping views."""
-    return (
-        card.camera == "equirectangular"
-        or card.is_panoptic  # without depth together with panoptic.depth_model
-        or card.scale is not ScaleKind.AFFINE_INVARIANT
-    )
+    return card.has_depth or card.is_panoptic  # the latter together with panoptic.depth_model
 
 
 PanoramicSettings = with_models(_PanoramicSettings, _runs_on_panoramas, {"panoptic": PanopticGroup})
