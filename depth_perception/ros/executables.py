@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from . import interrupts
+from .. import interrupts
 from .compat.large_messages import tune_environment
 from .parameters.given import ParameterFileError, check_files
 

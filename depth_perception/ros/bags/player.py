@@ -19,7 +19,7 @@ from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 
 from ...io.bag_reader import Bag, BagReadError, is_cdr
-from .. import interrupts
+from ... import interrupts
 from ..nodes.runner import INTERRUPTS, StartError, ros
 from .types import UnknownTypeError, from_bag_qos, message_class
 

@@ -19,7 +19,7 @@ from rclpy.utilities import remove_ros_args
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
-from .. import interrupts
+from ... import interrupts
 from ..nodes.qos import profile
 from ..nodes.runner import INTERRUPTS, StartError, ros
 from .types import UnknownTypeError, message_class, recording_store, register, to_bag_qos
