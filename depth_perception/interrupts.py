@@ -28,6 +28,9 @@ _STEP_S = 0.02
 requested = threading.Event()
 """Set when the process is to end."""
 
+code = 0
+"""Exit code of a command that is to end: 128 and the number of the signal."""
+
 
 def end_at_once(code: int | None = 0) -> None:
     """From now on a signal ends the process, whatever it does.
@@ -60,8 +63,10 @@ def interrupt_command() -> None:
     """
 
     def handle(number: int, frame: Any) -> None:
+        global code
+        code = 128 + number
         end_at_once(None)
-        request(_COMMAND_GRACE_S, _COMMAND_CPU_S, 128 + number)
+        request(_COMMAND_GRACE_S, _COMMAND_CPU_S, code)
         raise KeyboardInterrupt
 
     _handle(handle)
@@ -78,13 +83,13 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def request(within_s: float, cpu_s: float = math.inf, code: int = 0) -> None:
+def request(within_s: float, cpu_s: float = math.inf, exit_code: int = 0) -> None:
     """Set :data:`requested`; the process ends after this time at the latest.
 
     Args:
         within_s: seconds.
         cpu_s: seconds of processor time of this process.
-        code: exit code of a process that had to be ended.
+        exit_code: of a process that had to be ended.
     """
     requested.set()
     until_s, until_cpu_s = time.monotonic() + within_s, time.process_time() + cpu_s
@@ -92,7 +97,7 @@ def request(within_s: float, cpu_s: float = math.inf, code: int = 0) -> None:
     def watch() -> None:
         while time.monotonic() < until_s and time.process_time() < until_cpu_s:
             time.sleep(_STEP_S)
-        end_process(code)
+        end_process(exit_code)
 
     threading.Thread(target=watch, name="interrupt", daemon=True).start()
 

@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = _run(name, args[1:], is_process=argv is None)
     if argv is None:
         if interrupts.requested.is_set():
-            interrupts.end_process(status)
+            interrupts.end_process(interrupts.code)
         interrupts.end_at_once(status)  # all is done, only the interpreter is not torn down yet
     return status
 

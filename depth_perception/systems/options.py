@@ -61,7 +61,7 @@ class EstimatorOptions:
         "Average with the prediction of the mirrored image: slightly better, at twice the cost.",
     )
     output_size: OutputSize = model_option(
-        "input",
+        "network",
         "Size of the result: that of the network output, or resampled to the input image.",
         choices=get_args(OutputSize),
     )
