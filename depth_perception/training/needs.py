@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..systems.catalog import models
+from ..systems.catalog import card, models
 from .recipe import Recipe, packaged_recipes
-from .strict_mapping import RecipeError
+from .strict_mapping import RecipeError, errors_of
 
 _WEIGHTS = ("checkpoint", "imagenet", "encoder", "class_embeddings")
 _FOLDERS = ("root", "val_root", "labels")
@@ -25,11 +25,13 @@ _ORIGINS = {
 
 
 def check_needs(recipe: Recipe) -> None:
-    """Compare the files and folders that a recipe names with those that exist.
+    """Compare the model, the files and the folders that a recipe names with those that exist.
 
     Raises:
-        RecipeError: lists all that are missing.
+        RecipeError: no such model, or a list of all files and folders that are missing.
     """
+    with errors_of("model.name", KeyError):
+        card(recipe.model.name)
     missing = dict(_missing(asdict(recipe)))
     if not missing:
         return
@@ -55,9 +57,9 @@ def _missing(node: Any, kind: str = "worlds", root: Path = Path()) -> Iterator[t
             if not path.exists():
                 yield str(value), _origin_of_weights(path)
         elif key in _FOLDERS and not path.exists():
-            yield str(value), _origin_of_data(kind)
+            yield str(value), _origin_of_data(kind, path)
         elif key in _LISTS and path.suffix == ".txt" and not _is_listed(root, path):
-            yield str(value), _ORIGINS.get(path.name, _origin_of_data(kind))
+            yield str(value), _ORIGINS.get(path.name, _origin_of_data(kind, root))
 
 
 def _is_listed(root: Path, path: Path) -> bool:
@@ -67,15 +69,15 @@ def _is_listed(root: Path, path: Path) -> bool:
 def _origin_of_weights(path: Path) -> str:
     if path.name in _ORIGINS:
         return _ORIGINS[path.name]
-    for card in models():
-        if path.name == card.file_name and not card.embedded:
-            return f"depth-perception weights fetch {card.name}"
+    for model in models():
+        if path.name == model.file_name and not model.embedded:
+            return f"depth-perception weights fetch {model.name}"
     if path.parent.name in packaged_recipes():
         return f"made by `depth-perception train {path.parent.name}`"
     return "made by an earlier stage of training, see docs/training.md"
 
 
-def _origin_of_data(kind: str) -> str:
+def _origin_of_data(kind: str, folder: Path) -> str:
     if kind == "worlds":
-        return "depth-perception worlds render, see docs/training.md"
-    return f"{kind}, see `depth-perception data list`"
+        return f"made by `depth-perception worlds folder {folder}`, see docs/training.md"
+    return f"the data set {kind}, see `depth-perception data list {kind}`"
