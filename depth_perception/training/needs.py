@@ -33,6 +33,9 @@ def check_needs(recipe: Recipe) -> None:
     with errors_of("model.name", KeyError):
         card(recipe.model.name)
     missing = dict(_missing(asdict(recipe)))
+    if recipe.task == "blindspot":  # its pairs are of the raw recordings
+        for name, origin in missing.items():
+            missing[name] = origin.replace("data list kitti`", "data list kitti-raw`")
     if not missing:
         return
     rows = [f"  {name}: {origin}" for name, origin in missing.items()]
@@ -80,4 +83,9 @@ def _origin_of_weights(path: Path) -> str:
 def _origin_of_data(kind: str, folder: Path) -> str:
     if kind == "worlds":
         return f"made by `depth-perception worlds folder {folder}`, see docs/training.md"
+    if kind == "threed60":
+        return (
+            "the data set 3D60, see `depth-perception data list 3d60`, or made by "
+            f"`depth-perception worlds stereo {folder}`"
+        )
     return f"the data set {kind}, see `depth-perception data list {kind}`"
