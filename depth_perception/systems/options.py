@@ -74,6 +74,8 @@ class EstimatorOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.align_corners and self.output_size != "input":
+            raise ValueError('align_corners needs output_size="input": else nothing is resampled')
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, float) and not math.isfinite(value):
