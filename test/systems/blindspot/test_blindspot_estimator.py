@@ -139,7 +139,9 @@ def test_scale_recovery_finds_the_metres(checkpoint: Path) -> None:
 def test_pinhole_images(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
     network = dp.load(MODEL, checkpoint, "cpu", output_size="input").network
     model = card("blindspot-vgg-rectilinear")
-    estimator = BlindSpotPinholeEstimator(model, network, options=BlindSpotPinholeOptions())
+    estimator = BlindSpotPinholeEstimator(
+        model, network, options=BlindSpotPinholeOptions(output_size="input")
+    )
     picture = noise_image(60, 100, 2)
     camera = dp.Pinhole(60, 100, 70.0, 70.0, 50.0, 30.0)
     prediction = estimator(picture, camera)
