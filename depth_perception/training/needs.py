@@ -17,6 +17,8 @@ _LISTS = ("train", "val", "listing", "val_listing")
 _ORIGINS = {
     "open_clip_convnext_large_d_320_laion2b_soup.safetensors": "open_clip_model.safetensors of "
     "https://huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup",
+    "nyu_kitti_class_embeddings_convnext_large_d_320.pth": "the authors' file at "
+    "https://drive.google.com/file/d/1Am2YWjtbWgMP4mwLjS5gmjKmawhrPyBe/view",
     "R-50.pkl": "https://dl.fbaipublicfiles.com/detectron2/ImageNetPretrained/MSRA/R-50.pkl",
     "scenes.safetensors": "depth-perception scenes scenes.safetensors",
     "kitti_train_files.txt": "https://github.com/mrharicot/monodepth/tree/master/utils/filenames",
