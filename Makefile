@@ -15,6 +15,9 @@ TESTS ?= test
 CASES ?=
 JOBS ?= 2
 ARGS ?=
+# those of `make bench-models`: at their default sizes, with random weights
+BENCH_MODELS ?= panolite-metric da360-small da360-base da360-large dap-large da2-large \
+  da3-metric-large da3-mono-large moge-3-vitl eomt-small eomt-base eomt-large
 
 venv := $(abspath $(VENV))
 ros := build/ros
@@ -24,11 +27,11 @@ requirements := $(wildcard requirements/*.txt)
 venv_ready := $(VENV)/.ready-$(shell cat $(requirements) | cksum | cut -d ' ' -f 1)
 messages_ready := $(ros)/.ready-$(shell echo $(CURDIR) $(venv) | cksum | cut -d ' ' -f 1)
 
-.PHONY: help venv messages demo test golden bench bench-gpu lint format clean
+.PHONY: help venv messages demo test golden bench bench-models bench-gpu lint format clean
 
 help: ## this text
 	@echo "make TARGET [VARIABLE=value]"
-	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s%s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	echo
 	echo "  VENV=$(VENV)   the virtual environment; several clones may share one"
 	echo "  PYTHON=$(PYTHON)   the interpreter to make it from, 3.10 to 3.13"
@@ -70,6 +73,15 @@ bench: $(messages_ready) ## measure on this CPU, results into benchmarks/ (ARGS=
 	done
 	$$bench node --size small --no-tune-dds --folder benchmarks
 	$$bench soak --folder benchmarks
+
+bench-models: $(messages_ready) ## measure the models on two threads of this CPU, results into benchmarks/
+	@source $(env)
+	for model in $(BENCH_MODELS); do
+	  how="--repeats 3"
+	  case $$model in *large* | *vitl*) how=--once ;; esac  # networks that take up to a minute
+	  python -m depth_perception.cli.main bench estimator $$model --random-weights --device cpu \
+	    --threads 2 $$how --folder benchmarks $(ARGS)
+	done
 
 bench-gpu: $(messages_ready) ## measure all that needs a GPU, results into benchmarks/ (ARGS=--tiny to try it)
 	@source $(env)

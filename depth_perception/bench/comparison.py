@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .machine import bench_device, hardware, load_note, measure_ceiling, torch_threads
-from .measure import Variant, measure, memory_means
+from .measure import Variant, measure, measure_once, memory_means
 from .options import Repeated
 from .result import Difference, Result, Stage
 
@@ -30,10 +30,15 @@ class Comparison:
         variants: Sequence[Variant],
         differences: Callable[[], Sequence[Difference]] = tuple,
         moved_bytes: int = 0,
+        *,
+        once: bool = False,
     ) -> Stage:
-        """Measure variants, then compare their results."""
-        counts = {"repeats": self.options.repeats, "warm_up": self.options.warm_up}
-        found = measure(variants, self.device, python_memory=self._python_memory, **counts)
+        """Measure variants, ``once`` by :func:`measure_once`, then compare their results."""
+        if once:
+            found = measure_once(variants, self.device, python_memory=self._python_memory)
+        else:
+            counts = {"repeats": self.options.repeats, "warm_up": self.options.warm_up}
+            found = measure(variants, self.device, python_memory=self._python_memory, **counts)
         return Stage(work, found, tuple(differences()), moved_bytes)
 
     def asked(self, *names: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class GpuPlan:
         ppd, ppd_size, ppd_steps: Pixel-Perfect Depth, rows and columns.
         half: the precision that is compared with float32.
         trained: the model with weights of its own whose change by half precision is measured.
+        others: further models, each at its default size with random weights.
         repeats: timed runs of each variant.
         memory_limits_gb: one for each further height.
     """
@@ -47,6 +48,11 @@ class GpuPlan:
     ppd_steps: int = 4
     half: Precision = "float16"
     trained: str = DEFAULT_MODEL
+    others: tuple[str, ...] = (
+        "da360-small", "da360-base", "da360-large", "dap-large", "da2-large", "da3-metric-large",
+        "da3-mono-large", "moge-3-vitl", "eomt-small", "eomt-base", "eomt-large",
+        "panolite-metric",
+    )  # fmt: skip
     repeats: int = 10
     memory_limits_gb: tuple[float, ...] = (6.0, 24.0)
 
@@ -59,17 +65,21 @@ class GpuPlan:
 TINY = GpuPlan(
     device="cpu", model="panda-tiny", heights=(56, 112, 168), image_height=64,
     ppd="ppd-tiny", ppd_size=(32, 48), ppd_steps=2, half="bfloat16", repeats=1,
+    others=("da3-tiny", "eomt-tiny"),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure: what was measured, its value and what is wanted as text, whether that holds."""
+    """One figure: what was measured, its value and what is wanted as text, whether that holds.
+
+    ``wanted`` is empty and ``holds`` None where nothing is.
+    """
 
     what: str
     value: str
-    wanted: str
-    holds: bool
+    wanted: str = ""
+    holds: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ def bench_gpu(options: Gpu) -> Iterator[Result]:
         results += full
         for result in full:
             yield replace(result, name="", lines=("; ".join(result.lines[:2]),))
-    verdicts = ("MISSED", "holds")
+    verdicts = {False: "MISSED", True: "holds", None: ""}
     yield Result(
         "gpu",
         machine,
@@ -163,6 +173,10 @@ def jobs(plan: GpuPlan, overhead: Overhead | None = None) -> tuple[Job, ...]:
     ):
         what = f"{options.model}, {weights} weights: what {plan.half} changes"
         found.append(Job(what, lambda options=options: (_half(options), [])))
+    for model in plan.others:
+        other = replace(base, model=model, height=None, random_weights=True)
+        what = f"{model}, default size: {plan.half} against plain float32"
+        found.append(Job(what, lambda other=other: _other(other)))
     return tuple(found)
 
 
@@ -176,13 +190,23 @@ def _speed(options: Estimator) -> tuple[list[Finding], list[Result]]:
     ], [result]
 
 
+def _other(options: Estimator) -> tuple[list[Finding], list[Result]]:
+    result = bench_estimator(options)
+    (stage,) = result.stages
+    ours = stage.measurements[1]
+    value = (
+        f"{stage.speedup(1):.2f} x, {1e3 * ours.median_s:.1f} ms, {ours.peak_bytes / 1e9:.2f} GB"
+    )
+    return [Finding(f"{options.model}, times the plain one, time, memory", value)], [result]
+
+
 def _memory(options: Estimator, limit_gb: float) -> tuple[list[Finding], list[Result]]:
     result = bench_estimator(options)
     scene = Scene(options, bench_device(options.device))
     network = scene.estimators["torch"].network
     weights = size_bytes(network.parameters())
     used = (result.stages[0].measurements[0].peak_bytes + weights) / 1e9
-    what = f"memory at {options.size[1]}x{options.size[0]}, with weights"
+    what = f"memory at {scene.size[1]}x{scene.size[0]}, with weights"
     return [Finding(what, f"{used:.2f} GB", f"< {limit_gb:g} GB", used < limit_gb)], [result]
 
 

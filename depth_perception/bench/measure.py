@@ -47,6 +47,8 @@ class Variant:
     run: Callable[[], tuple[Tensor, ...]]
     evaluations: int = 0
     """Evaluations of the network in a run."""
+    warm_up: Callable[[], object] | None = None
+    """Something smaller to run before :func:`measure_once`; None is ``run``."""
 
 
 def measure(
@@ -82,6 +84,31 @@ def measure(
     )
 
 
+def measure_once(
+    variants: Sequence[Variant], device: torch.device, *, python_memory: bool = False
+) -> tuple[Measurement, ...]:
+    """Run each variant once, after its warm-up, and take everything from that run.
+
+    Recording the allocations and counting the operations takes some microseconds for each
+    operation of torch, which are part of the times: for networks that take seconds.
+    """
+    return tuple(_measured_once(variant, device, python_memory) for variant in variants)
+
+
+def _measured_once(variant: Variant, device: torch.device, python_memory: bool) -> Measurement:
+    (variant.warm_up or variant.run)()
+    seen: list[tuple[float, float, int]] = []
+
+    def watched() -> None:
+        with FlopCounterMode(display=False, custom_mapping=_UNCOUNTED) as counter:
+            wall, cpu = elapsed(variant.run, device)
+        seen.append((wall, cpu, int(counter.get_total_flops())))
+
+    peak = _peak_of_one(watched, device, python_memory)
+    ((wall, cpu, flop),) = seen
+    return Measurement(variant.name, (wall,), peak, flop, (cpu,), variant.evaluations)
+
+
 def elapsed(run: Callable[[], object], device: torch.device) -> tuple[float, float]:
     """Seconds and processor seconds of one run, with the device idle before and after it."""
     _wait(device)
@@ -100,18 +127,35 @@ def peak_bytes(run: Callable[[], object], device: torch.device, python_memory: b
         run()
         _wait(device)
         return torch.cuda.max_memory_allocated(device) - before
+    most = _peak_of_tensors(run)
+    if not python_memory or device.type != "cpu":
+        return most
+    return most + _peak_of_python(run)
+
+
+def _peak_of_one(run: Callable[[], object], device: torch.device, python_memory: bool) -> int:
+    """As :func:`peak_bytes`, with a single run for tensors and Python."""
+    if device.type == "cuda" or not python_memory:
+        return peak_bytes(run, device)
+    python: list[int] = []
+    # what the profiler makes of its records is not part of it
+    return _peak_of_tensors(lambda: python.append(_peak_of_python(run))) + python[0]
+
+
+def _peak_of_tensors(run: Callable[[], object]) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recording:
         run()
     events = recording.profiler.kineto_results.events()
     changes = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
     held = np.cumsum([change for _, change in sorted(changes, key=lambda entry: entry[0])])
-    most = int(held.max(initial=0))
-    if not python_memory or device.type != "cpu":
-        return most
+    return int(held.max(initial=0))
+
+
+def _peak_of_python(run: Callable[[], object]) -> int:
     tracemalloc.start()
     try:
         run()
-        return most + tracemalloc.get_traced_memory()[1]
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 

@@ -16,7 +16,10 @@ from ..options import Precision, check_options, documented, flag, option, shared
 Size = Literal["small", "large"]
 SIZES: dict[str, tuple[int, int]] = {"small": (960, 504), "large": (1920, 1008)}
 """Rows of the panorama and rows of its depth; there are twice as many columns."""
-_WITH_BASELINE = ("depth_anything", "panda")  # systems of `bench network` and `estimator`
+# systems of `bench network` and `estimator`
+_WITH_BASELINE = (
+    "depth_anything", "panda", "da360", "dap", "da2", "da3", "moge", "eomt", "panolite",
+)  # fmt: skip
 _SIZE_TEXT = "small is 1920x960 with 0.5 million points, large 3840x1920 with 2 million."
 Hidden = tyro.conf.Suppress  # an option of the library, not of the command line
 
@@ -86,11 +89,12 @@ class Repeated(Machine):
 @documented
 @dataclass(frozen=True, kw_only=True)
 class Network(Repeated):
-    """A network of the Depth Anything family: the published program against ours.
+    """The network of a model: the straightforward way, as published programs do it, and ours.
 
     Attributes:
         model: name in the catalogue.
-        image_height: rows of the image of an estimator; it has twice as many columns.
+        image_height: rows of the image of an estimator; panoramas have twice as many columns,
+            pinhole images 4/3 as many.
         with_plain: False leaves out the baseline, at sizes for which its memory does not suffice.
         seed: of random weights and of the input.
     """
@@ -104,13 +108,20 @@ class Network(Repeated):
         None, "rows of the network's input; by default those of the model.", minimum=1
     )
     width: int | None = flag(
-        None, "columns of the network's input; by default twice the rows.", minimum=1
+        None, "columns of the network's input; by default those for an image.", minimum=1
+    )
+    once: bool = option(
+        False,
+        "one run of each variant gives time, memory and operations together, after a warm-up of "
+        "its network on a small input: for networks that take a minute.",
     )
     backends: tuple[str, ...] = option(
         ("torch",), "backends of ours, one variant each; openvino:bfloat16 sets a precision."
     )
     image_height: Hidden[int] = option(
-        960, "rows of the image; it has twice as many columns.", minimum=1
+        960,
+        "rows of the image; panoramas have twice as many columns, pinhole images 4/3 as many.",
+        minimum=1,
     )
     with_plain: Hidden[bool] = True
     seed: Hidden[int] = 0
@@ -128,37 +139,30 @@ class Network(Repeated):
         if not self.backends:
             raise ValueError("backends must name at least one")
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of the network's input."""
-        from ..systems import card
-
-        height = self.height or card(self.model).default_height
-        return height, self.width or 2 * height
-
 
 @documented
 @dataclass(frozen=True, kw_only=True)
 class Estimator(Network):
-    """An estimator of the Depth Anything family, image to depth: the published program and ours."""
+    """An estimator, image to prediction: the straightforward way and ours."""
 
     image_height: int = shared(Network, "image_height")
 
     def check(self) -> None:
         super().check()
-        if self.width not in (None, 2 * self.size[0]):
-            raise ValueError("width is for `bench network`: an estimator takes twice the height")
+        if self.width is not None:
+            raise ValueError("width is for `bench network`: the image of an estimator decides it")
 
 
 @documented
 @dataclass(frozen=True, kw_only=True)
 class Profile(Network):
-    """Where the time of a network of the Depth Anything family goes: published program and ours."""
+    """Where the time of a network goes: the straightforward way and ours."""
 
     picture: Path | None = flag(None, "draw the times to this file (PNG, SVG, PDF).")
     backends: Hidden[tuple[str, ...]] = ("torch",)
     repeats: Hidden[int] = 1
     warm_up: Hidden[int] = 1
+    once: Hidden[bool] = False
 
     def check(self) -> None:
         super().check()

@@ -1,47 +1,114 @@
-"""Depth Anything and PanDA as the published programs run them.
+"""Networks of the catalogue as the published programs run them.
 
 The mathematics of the published network on parameters of ours: adapters apart from the weights,
-attention written out, float32, images resized and normalised by OpenCV on the CPU. It is a
-baseline and a second opinion, not a model to use.
+attention written out, float32, row-major maps that are never cut into strips, the head of DPT in
+the published order; for Depth Anything and PanDA also images resized and normalised by OpenCV on
+the CPU. It is a baseline and a second opinion, not a model to use.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..layers.dpt import DptHead, FusionBlock
-from ..systems.depth_anything.network import DepthAnything
 from ..systems.image_input import IMAGENET_MEAN, IMAGENET_STD
-from ..systems.panda.network import PandaHybrid
+
+T = TypeVar("T", bound=nn.Module)
 
 
-def plain_network(network: DepthAnything) -> DepthAnything:
-    """A copy in float32 and in row-major memory whose attention is written out."""
+class PlainHead(DptHead):
+    """The DPT head in the published order, on whole maps.
+
+    Nothing is added to a :class:`DptHead`: an existing one is made plain by a change of its class.
+    """
+
+    def trunk(
+        self,
+        taps: Sequence[Tensor],
+        grid: tuple[int, int],
+        *,
+        skips: Sequence[Tensor] = (),
+        circular: bool = False,
+    ) -> Tensor:
+        """Map (B, F / 2, 8 rows, 8 columns); ``circular`` must be false."""
+        levels = self.levels(taps, grid, circular)
+        for index, skip in enumerate(skips):
+            levels[index] = levels[index] + skip
+        path = _fused(self.fuse[3], levels[3], None, levels[2].shape[-2:])
+        for index in (2, 1):
+            path = _fused(self.fuse[index], path, levels[index], levels[index - 1].shape[-2:])
+        finest = tuple(2 * side for side in levels[0].shape[-2:])
+        return self.neck(_fused(self.fuse[0], path, levels[0], finest))
+
+    def branch(
+        self, layers: nn.Sequential, trunk: Tensor, grid: tuple[int, int], circular: bool = False
+    ) -> Tensor:
+        """Map (B, 1, H, W) of an output branch."""
+        size = (grid[0] * self.patch_size, grid[1] * self.patch_size)
+        return layers(_enlarged(trunk, size))
+
+    def levels(
+        self, taps: Sequence[Tensor], grid: tuple[int, int], circular: bool = False
+    ) -> list[Tensor]:
+        """The four levels (B, F, h, w), finest first."""
+        if circular:
+            raise ValueError("the plain head has zeros or the poles beyond its borders only")
+        parts = zip(taps, self.project, self.rescale, self.reduce, strict=True)
+        return [
+            reduce(rescale(project(tokens.permute(0, 2, 1).reshape(len(tokens), -1, *grid))))
+            for tokens, project, rescale, reduce in parts
+        ]
+
+
+class WrittenOutAttention(TorchFunctionMode):
+    """Within it, fused attention is two matrix products with a softmax between them."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if function is F.scaled_dot_product_attention:
+            return _attention(*args, **(kwargs or {}))
+        return function(*args, **(kwargs or {}))
+
+
+class PlainForward:
+    """A :func:`plain_network` in place of the network of an estimator."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network.to(memory_format=torch.contiguous_format)
+
+    def __call__(self, images: Tensor, **arguments: Any) -> Any:
+        return plain_values(self.network, images, **arguments)
+
+
+def plain_network(network: T) -> T:
+    """A copy in float32 and in row-major memory whose attention and head are the plain ones."""
     plain = copy.deepcopy(network).float().to(memory_format=torch.contiguous_format).eval()
-    for block in plain.encoder.blocks:
-        block.attn.fused_attn = False
+    for module in plain.modules():
+        if isinstance(module, DptHead):
+            module.__class__ = PlainHead
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = False
     return plain.requires_grad_(False)
 
 
-def plain_values(network: DepthAnything, images: Tensor) -> Tensor:
-    """Values (B, 1, H, W) of normalised images (B, 3, H, W), by a :func:`plain_network`."""
-    grid = network.encoder.grid_of(*images.shape[-2:])
-    skips: list[Tensor] = []
-    if isinstance(network, PandaHybrid):
-        taps, maps = network.encoder.with_maps(images, False)
-        skips = [skip(m) for skip, m in zip(network.skip, maps[:2], strict=True)]
-    else:
-        taps = network.encoder(images)
-    logits = _head(network.head, [tap.patches for tap in taps], grid, skips)
-    if network.activation == "relu":
-        return F.relu(logits)
-    return torch.sigmoid(logits) * network.max_depth
+def plain_values(network: nn.Module, images: Tensor, **arguments: Any) -> Any:
+    """The result of a :func:`plain_network` for its input (B, 3, H, W)."""
+    with WrittenOutAttention():
+        return network(images.contiguous(), **arguments)
 
 
 def plain_input(image: np.ndarray, size: tuple[int, int], device: torch.device) -> Tensor:
@@ -53,29 +120,21 @@ def plain_input(image: np.ndarray, size: tuple[int, int], device: torch.device) 
 
 
 def plain_estimate(
-    network: DepthAnything, image: np.ndarray, size: tuple[int, int], device: torch.device
+    network: nn.Module, image: np.ndarray, size: tuple[int, int], device: torch.device
 ) -> Tensor:
-    """Depth (H, W) of an image (H, W, 3) uint8 RGB, back on the CPU."""
+    """Depth (H, W) of an image (H, W, 3) uint8 RGB by Depth Anything or PanDA, on the CPU."""
     values = plain_values(network, plain_input(image, size, device))
     values = F.interpolate(values, image.shape[:2], mode="bilinear", align_corners=False)
     return values[0, 0].cpu()
 
 
-def _head(head: DptHead, taps: list[Tensor], grid: tuple[int, int], skips: list[Tensor]) -> Tensor:
-    levels = []
-    parts = zip(taps, head.project, head.rescale, head.reduce, strict=True)
-    for tokens, project, rescale, reduce in parts:
-        plane = tokens.permute(0, 2, 1).reshape(len(tokens), -1, *grid)
-        levels.append(reduce(rescale(project(plane))))
-    for index, skip in enumerate(skips):
-        levels[index] = levels[index] + skip
-    path = _fused(head.fuse[3], levels[3], None, levels[2].shape[-2:])
-    for index in (2, 1):
-        path = _fused(head.fuse[index], path, levels[index], levels[index - 1].shape[-2:])
-    finest = tuple(2 * side for side in levels[0].shape[-2:])
-    path = head.neck(_fused(head.fuse[0], path, levels[0], finest))
-    size = (grid[0] * head.patch_size, grid[1] * head.patch_size)
-    return head.out(_enlarged(path, size))
+def _attention(
+    query: Tensor, key: Tensor, value: Tensor, *others: Any, scale: float | None = None
+) -> Tensor:
+    if any(others):
+        raise NotImplementedError("no plain attention with masks or dropout")
+    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
+    return (query @ key.transpose(-2, -1)).softmax(-1) @ value
 
 
 def _fused(block: FusionBlock, path: Tensor, level: Tensor | None, size: tuple[int, ...]) -> Tensor:

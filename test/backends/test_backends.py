@@ -120,6 +120,8 @@ def test_the_embedded_model_by_its_option(backend: str, folder: Path) -> None:
 def test_other_networks_are_equal(
     model: str, shape: tuple[int, ...], arguments: dict, backend: str
 ) -> None:
+    if model == "eomt-tiny" and backend == "openvino":
+        pytest.skip("in a process of its own, see test_openvino_models.py")
     torch.manual_seed(0)
     network = build_network(model).eval().requires_grad_(False)
     if model.startswith("panoptic") and backend == "onnxruntime":

@@ -31,11 +31,13 @@ from depth_perception.systems import (
 FOCAL = replace(PanoramicSettings().scaledepth, reference_focal_px=519.0)
 HEIGHT = 64
 PINHOLE = "scaledepth-tiny"
-RELATIVE, FACTOR = "da360-tiny", 2.0
+RELATIVE, FACTOR = ("da360-tiny", "da2-tiny"), 2.0
 TOPICS = ("depth/image", "depth/points", "depth/scale")
 
 
-@pytest.mark.parametrize("model", ["blindspot-tiny", "omnidepth-rectnet-tiny", RELATIVE, PINHOLE])
+@pytest.mark.parametrize(
+    "model", ["blindspot-tiny", "omnidepth-rectnet-tiny", *RELATIVE, "dap-tiny", PINHOLE]
+)
 def test_node_and_library_agree(
     model: str,
     start_node: Callable[..., NodeProcess],
@@ -44,9 +46,12 @@ def test_node_and_library_agree(
 ) -> None:
     torch.manual_seed(0)
     weights = tmp_path / "weights.safetensors"
-    save_network(build_network(model), weights)
+    network = build_network(model)
+    if model == "dap-tiny":
+        network.mask.out[2].bias.data.fill_(-2.0)  # near enough to be valid
+    save_network(network, weights)
     given = {"model": model, "checkpoint": weights, "height": HEIGHT, "device": "cpu"}
-    if model == RELATIVE:
+    if model in RELATIVE:
         given |= {"scale.source": "fixed", "scale.fixed_scale": FACTOR}
     node = start_node(
         given,
@@ -68,7 +73,7 @@ def test_node_and_library_agree(
     depth = depth_of(found["depth/image"])
     assert depth.shape == valid.shape
     assert valid.any()
-    metres = expected.depth * (FACTOR if model == RELATIVE else 1)
+    metres = expected.depth * (FACTOR if model in RELATIVE else 1)
     np.testing.assert_allclose(depth[valid], metres.numpy()[valid], rtol=1e-5)
     assert not (depth[~valid] > 0).any()
     points, colours = cloud_of(found["depth/points"])
@@ -125,6 +130,7 @@ def test_focal_length_over_panels(tmp_path: Path) -> None:
     ("changes", "reason"),
     [
         ({"model": "depth-anything-v2-small"}, "unknown scale and shift"),
+        ({"model": "da3-mono-large"}, "unknown scale and shift"),
         ({"model": "panopticdepth-r50-seg"}, "segments alone"),
         ({"model": "moge-2-tiny", "flip": True}, "does not have flip"),
         (

@@ -12,7 +12,7 @@ from ...geometry import Camera, Pinhole
 from ...prediction import Prediction
 from ..estimator import Estimator, assumed_pinhole
 from .geometry import MogeGeometry, focal_of_fov, moge_geometry
-from .network import Moge
+from .network import Moge, token_grid
 from .options import MogeOptions
 
 
@@ -25,6 +25,12 @@ class MogeEstimator(Estimator):
 
     network: Moge
     options: MogeOptions
+
+    def input_size(self, camera: Camera) -> tuple[int, int]:
+        count = self.options.num_tokens or self.network.config.token_range[1]
+        patch = self.network.encoder.backbone.patch_size
+        rows, columns = token_grid(count, camera.width / camera.height)
+        return rows * patch, columns * patch
 
     def _batch(
         self, images: Sequence[Tensor], cameras: Sequence[Camera | None]

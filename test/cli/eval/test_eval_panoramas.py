@@ -12,7 +12,8 @@ from depth_perception.cli.main import main
 from depth_perception.evaluation import published
 from depth_perception.systems import build_network, save_network
 
-MODELS = ("panda-tiny-metric", "blindspot-tiny", "omnidepth-rectnet-tiny")
+MODELS = ("panda-tiny-metric", "blindspot-tiny", "omnidepth-rectnet-tiny", "da360-tiny", "da2-tiny",
+          "dap-tiny")  # fmt: skip
 SMALL = ["run.steps=4", "run.batch=2", "run.val_every=2", "run.val_frames=2", "run.save_every=4"]
 
 
@@ -32,6 +33,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         network = build_network(name)
         if name.startswith("omnidepth"):
             torch.nn.init.constant_(network.decoder.heads[0].bias, 2.0)  # ranges are positive
+        if name.startswith("dap"):
+            torch.nn.init.constant_(network.mask.out[2].bias, -2.0)  # pixels are near enough
         files[name] = folder / f"{name}.safetensors"
         options = {"model": name, "options": '{"height": 64}'} if "panda" not in name else {}
         save_network(network, files[name], metadata=options)
