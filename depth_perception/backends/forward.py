@@ -18,10 +18,11 @@ from .. import __version__
 from .capture import Capture, fingerprint, input_range, trial_images
 from .engines import Backend, BackendError, Precision, Run, check_backend, engine, engine_version
 from .fidelity import TOLERANCE, Fidelity, check, compare
-from .store import about, filling, graphs_folder
+from .store import about, discard, filling, private_folder
 from .structure import Layout, flatten, names, rebuild
 
 _OPEN_GRAPHS = 4
+_UNREADABLE = (KeyError, AttributeError, TypeError, RuntimeError, OSError)
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class GraphForward:
 
     A new size takes as long as its export: seconds to a minute. Graphs are kept on disk,
     see :func:`~depth_perception.backends.graphs_folder`, and the last few in memory. Each is
-    compared with the network when it is made, on the same made-up images.
+    compared with the network when it is made, on the same made-up images. Graphs that are damaged,
+    or that others could have written, are made again.
 
     Args:
         network: float32, in evaluation mode; it is kept for further exports.
@@ -94,16 +96,23 @@ class GraphForward:
     def _opened(self, shape: tuple[int, ...], arguments: dict[str, Any]) -> tuple[Layout, Run]:
         folder = self._folder(shape, arguments)
         entry = about(folder)
-        if entry is None:
-            self._export(folder, shape, arguments)
-            entry = about(folder) or {}
-        check([Fidelity(**it) for it in entry.get("fidelity", ())], self.precision, self.tolerance)
+        if entry is not None:
+            try:
+                return self._checked(folder, entry)
+            except _UNREADABLE as error:  # whole, but not what this runtime can read
+                _log.warning("the graph %s cannot be opened and is made again: %s", folder, error)
+                discard(folder)
+        self._export(folder, shape, arguments)
         try:
-            return entry["layout"], self._open(folder)
-        except (KeyError, AttributeError, TypeError, RuntimeError, OSError) as error:
+            return self._checked(folder, about(folder) or {})
+        except _UNREADABLE as error:
             raise BackendError(
-                f"the {self.backend} graph in {folder} cannot be opened ({error}); delete it"
+                f"the {self.backend} graph in {folder}, just made, cannot be opened ({error})"
             ) from error
+
+    def _checked(self, folder: Path, entry: dict[str, Any]) -> tuple[Layout, Run]:
+        check([Fidelity(**it) for it in entry.get("fidelity", ())], self.precision, self.tolerance)
+        return entry["layout"], self._open(folder)
 
     def _open(self, folder: Path) -> Run:
         return engine(self.backend).open_graph(folder, self.backend, self.device, self.precision)
@@ -146,4 +155,4 @@ class GraphForward:
         key = hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
         size = "x".join(map(str, shape[2:]))
         name = f"{type(self.network).__name__.lower()}-{size}-{self.backend}-{key}"
-        return graphs_folder() / name
+        return private_folder() / name

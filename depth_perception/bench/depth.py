@@ -194,7 +194,8 @@ class Scene:
         if height is not None:
             name = "process_res" if kind.lacks.get("height") == "process_res" else "height"
             given[name] = height
-        built = kind(seam="off", **given)  # as the plain way has it
+        # as the plain way has it
+        built = kind(seam="off", output_size="input", **given)
         made = estimator_class(self.options.model)
         return made(self.card, network, device=self.device, options=built)
 

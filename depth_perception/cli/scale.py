@@ -63,7 +63,7 @@ def main(
 
         protocol = scale_drive.DriveProtocol(seed=seed, steady=steady, lacks=lacks)
         scores: list[scale_drive.DriveScore] = []
-        estimator = load(model, None, device)
+        estimator = load(model, None, device, output_size="input")
         for kind in kinds:
             options = scale_drive.DriveOptions(kind, seed, frames, speed_mps=SPEED_MPS[kind])
             with console.status(f"{action} through a {kind}") as status:

@@ -136,9 +136,12 @@ def untrained(
     device: torch.device | str = "cpu",
     options: EstimatorOptions | None = None,
 ) -> Estimator:
-    """A baseline: the network of a model with random parameters; ``options`` as for the model."""
+    """A baseline: the network of a model with random parameters; ``options`` as for the model.
+
+    Without options results have the size of the image, as that of the ground truth.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_network(name)
-    options = options or options_of(name)()
+    options = options or options_of(name)(output_size="input")
     return estimator_class(name)(card(name), network, device=device, options=options)

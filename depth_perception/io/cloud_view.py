@@ -24,8 +24,8 @@ class Style:
     Attributes:
         background, grid, ink: RGB of the background, the metric grid, the scale bar and its text.
         camera: RGB of the camera marker.
-        point_px: diameter of a point in pixels of the image.
-        closed_px: fill gaps between points that are smaller than a disc of this diameter; 0: none.
+        point_px: diameter of a point in pixels of the image. Gaps between points stay: filled ones
+            would show surfaces that nobody measured.
         shading: darkness of surfaces beside others that are nearer; 0: none.
     """
 
@@ -33,8 +33,7 @@ class Style:
     grid: tuple[int, int, int] = (225, 229, 233)
     ink: tuple[int, int, int] = (60, 66, 72)
     camera: tuple[int, int, int] = (214, 40, 40)
-    point_px: float = 2.5
-    closed_px: int = 8
+    point_px: float = 3.5
     shading: float = 0.6
 
 
@@ -148,34 +147,19 @@ def _draw_points(
     colours: NDArray[np.uint8],
     style: Style,
 ) -> None:
-    """Draw discs, the nearest on top, close small gaps, and shade depth discontinuities."""
+    """Draw discs, the nearest on top, and shade depth discontinuities."""
     order = np.argsort(nearness, kind="stable")
     columns, rows = np.floor(frame.pixels(flat[order])).astype(np.int64).T
     inside = (columns >= 0) & (columns < frame.width) & (rows >= 0) & (rows < frame.height)
     top = np.full((frame.height, frame.width), -1.0)
     top[rows[inside], columns[inside]] = np.flatnonzero(inside)  # the last one is the nearest
     top = cv2.dilate(top, _disc(round(style.point_px * _OVERSAMPLING))).astype(np.int64)
-    top = _close_gaps(top, style.closed_px * _OVERSAMPLING)
     drawn = top >= 0
     visible = order[top[drawn]]
     surface = np.full(top.shape, np.nan, np.float32)
     surface[drawn] = nearness[visible]
     shade = _rim_shade(surface, frame, style.shading)[drawn]
     canvas[drawn] = (colours[visible] * shade[:, None]).astype(np.uint8)
-
-
-def _close_gaps(top: NDArray[np.int64], width: int) -> NDArray[np.int64]:
-    """Give empty pixels (-1) between close points the nearest point; outlines stay."""
-    if not (width and (top >= 0).any()):
-        return top
-    drawn = (top >= 0).astype(np.uint8)
-    gaps = (cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, _disc(width | 1)) > 0) & (drawn == 0)
-    _, labels = cv2.distanceTransformWithLabels(
-        1 - drawn, cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    owner = np.zeros(int(labels.max()) + 1, np.int64)
-    owner[labels[drawn > 0]] = top[drawn > 0]
-    return np.where(gaps, owner[labels], top)
 
 
 def _rim_shade(surface: NDArray[np.float32], frame: _Frame, strength: float) -> NDArray[np.float32]:

@@ -1,13 +1,18 @@
-"""Images without content: covered and blinded lenses, broken sensors, raw dual fisheye frames."""
+"""Images without content: covered lenses, broken or frozen sensors, raw dual fisheye frames."""
 
 from __future__ import annotations
+
+import zlib
 
 import cv2
 import numpy as np
 
 _GRID_PX = 64
-_SPREAD = 3.0  # gray values; sensor noise vanishes when an image is shrunk
+_SPREAD = 3.0  # gray values
+_SIGMAS = 5.0  # of sensor noise, which shrinks with the image, from the 1st percentile to the 99th
+_MOST_NOISE = 12.0
 _DARK, _LIT = 16.0, 40.0
+_FEW_ROWS = 8  # every n-th row tells most images apart
 
 
 def content_fault(image: np.ndarray) -> str:
@@ -18,9 +23,9 @@ def content_fault(image: np.ndarray) -> str:
     Args:
         image: (H, W, 3) uint8 RGB.
     """
-    small = _small(image)
+    gray, small = _gray(image), _small(image)
     low, high = np.percentile(small, (1, 99))
-    if high - low < _SPREAD:
+    if high - low < _SPREAD + _SIGMAS * _noise(gray) * np.sqrt(small.size / gray.size):
         level = "black" if high < _DARK else "white" if low > 255 - _DARK else "of one colour"
         return f"the image has no content: it is {level} (a covered or blinded lens?)"
     along, across = small.std(axis=1).mean(), small.std(axis=0).mean()
@@ -48,11 +53,56 @@ def is_dual_fisheye(image: np.ndarray) -> bool:
     )
 
 
+class Repeats:
+    """Tells for how long a camera has sent exactly the same image. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._few: int | None = None
+        self._all: int | None = None
+        self._since_s = 0.0
+
+    def add(self, image: np.ndarray, now_s: float) -> float:
+        """Seconds since the first of the equal images up to this one; 0 if it is a new one.
+
+        Two images must be equal before the third counts.
+
+        Args:
+            image: (H, W, 3) uint8.
+            now_s: when it came, seconds.
+        """
+        few = _checksum(image[::_FEW_ROWS])
+        if few != self._few:
+            self._few, self._all, self._since_s = few, None, now_s
+            return 0.0
+        whole = _checksum(image)
+        if whole != self._all:
+            self._all, self._since_s = whole, now_s
+        return now_s - self._since_s
+
+
+def _checksum(image: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(image), image.shape[1])
+
+
 def _small(image: np.ndarray) -> np.ndarray:
     """(h, w) float32 gray of about the grid."""
-    height, width = image.shape[:2]
-    step = max(1, min(height, width) // (4 * _GRID_PX))
-    part = np.ascontiguousarray(image[::step, ::step])
-    gray = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+    gray = _gray(image)
     size = (min(2 * _GRID_PX, gray.shape[1]), min(_GRID_PX, gray.shape[0]))
     return cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def _gray(image: np.ndarray) -> np.ndarray:
+    """(h, w) uint8 gray of every n-th pixel, several for each cell of the grid."""
+    step = max(1, min(image.shape[:2]) // (4 * _GRID_PX))
+    return cv2.cvtColor(np.ascontiguousarray(image[::step, ::step]), cv2.COLOR_RGB2GRAY)
+
+
+def _noise(gray: np.ndarray) -> float:
+    """Standard deviation of what differs from pixel to pixel, by the median of the differences.
+
+    More than a sensor in the dark has is texture.
+    """
+    if gray.shape[1] < 2:
+        return 0.0
+    apart = np.abs(np.diff(gray.astype(np.int16), axis=1))
+    return min(float(np.median(apart)) / (0.6745 * np.sqrt(2)), _MOST_NOISE)

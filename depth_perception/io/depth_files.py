@@ -18,6 +18,7 @@ import numpy as np
 
 from .atomic import replacing, write_bytes
 from .exr import ExrReadError, read_exr, write_exr
+from .npy import NpyReadError, read_npy
 
 DEPTH_SUFFIXES = frozenset((".npy", ".png", ".exr"))
 
@@ -102,9 +103,9 @@ def _checked(depth: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
 
 def _read_npy(path: Path, _: float) -> np.ndarray:
     try:
-        depth = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise DepthReadError(f"{path} is not a readable .npy file: {error}") from error
+        depth = read_npy(path)
+    except NpyReadError as error:
+        raise DepthReadError(str(error)) from error
     if depth.ndim != 2 or depth.dtype.kind not in "fiu":
         raise DepthReadError(
             f"{path} contains {depth.dtype} of shape {depth.shape}, not a depth map (H, W)"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from plyfile import PlyData, PlyElement, PlyParseError
 
+from ..limits import regular_file
 from .atomic import replacing
 
 _COLOURS = ("red", "green", "blue")
@@ -61,10 +62,13 @@ def read_ply(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
         PlyReadError: the file is missing, damaged, or has no points.
     """
     try:
+        regular_file(path)
         data = PlyData.read(str(path))
     except FileNotFoundError as error:
         raise PlyReadError(f"cannot read {path}: no such file") from error
-    except (PlyParseError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise PlyReadError(f"cannot read {path}: {error}") from error
+    except (PlyParseError, ValueError, OverflowError, MemoryError) as error:
         raise PlyReadError(f"{path} is not a readable PLY file: {error}") from error
     if "vertex" not in data:
         raise PlyReadError(f"{path} has no vertices")

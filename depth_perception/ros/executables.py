@@ -10,9 +10,18 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from . import interrupts
+from .. import interrupts
 from .compat.large_messages import tune_environment
-from .parameters.given import ParameterFileError, check_files
+from .parameters.given import ArgumentError, ParameterFileError, check_arguments, check_files
+
+_HELP = frozenset(("-h", "--help"))
+_USAGE = """\
+usage: {name} [--ros-args [-p NAME:=VALUE] [-r FROM:=TO] [--params-file FILE] ...]
+
+A node that runs until it is interrupted. Parameters: docs/parameters.md, config/{module}.yaml of
+this package, or `ros2 param describe /{name} NAME`.
+
+Exit statuses: 0 ended by a signal, 1 cannot start (the reason is printed), 2 wrong arguments."""
 
 
 def panoramic_depth(arguments: Sequence[str] | None = None) -> int:
@@ -43,9 +52,17 @@ def bag_recorder(arguments: Sequence[str] | None = None) -> int:
 def _run(module: str, name: str, arguments: Sequence[str] | None) -> int:
     interrupts.end_at_once()
     tune_environment()
-    try:
-        check_files(sys.argv if arguments is None else arguments)
-    except ParameterFileError as error:  # before the libraries are loaded
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if _HELP & set(given):
+        print(_USAGE.format(name=f"{module}_depth", module=module))
+        return 0
+    try:  # before the libraries are loaded
+        check_arguments(given)
+        check_files(given)
+    except ArgumentError as error:
+        print(f"{module}_depth: {error}", file=sys.stderr)
+        return 2
+    except ParameterFileError as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 1
     make_node = getattr(import_module(f"{__package__}.nodes.{module}"), name)

@@ -61,7 +61,7 @@ class EstimatorOptions:
         "Average with the prediction of the mirrored image: slightly better, at twice the cost.",
     )
     output_size: OutputSize = model_option(
-        "input",
+        "network",
         "Size of the result: that of the network output, or resampled to the input image.",
         choices=get_args(OutputSize),
     )
@@ -74,6 +74,8 @@ class EstimatorOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.align_corners and self.output_size != "input":
+            raise ValueError('align_corners needs output_size="input": else nothing is resampled')
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, float) and not math.isfinite(value):

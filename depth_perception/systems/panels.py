@@ -56,7 +56,7 @@ class PanelsEstimator:
         panels: Sequence[Panel] | None = None,
         *,
         joint_scale: bool = True,
-        output_size: OutputSize = "input",
+        output_size: OutputSize = "network",
     ) -> None:
         self.card = panels_card(estimator.card)
         if output_size not in get_args(OutputSize):

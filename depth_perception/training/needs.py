@@ -35,6 +35,9 @@ def check_needs(recipe: Recipe) -> None:
     with errors_of("model.name", KeyError):
         card(recipe.model.name)
     missing = dict(_missing(asdict(recipe)))
+    if recipe.task == "blindspot":  # its pairs are of the raw recordings
+        for name, origin in missing.items():
+            missing[name] = origin.replace("data list kitti`", "data list kitti-raw`")
     if not missing:
         return
     rows = [f"  {name}: {origin}" for name, origin in missing.items()]
@@ -59,9 +62,9 @@ def _missing(node: Any, kind: str = "worlds", root: Path = Path()) -> Iterator[t
             if not path.exists():
                 yield str(value), _origin_of_weights(path)
         elif key in _FOLDERS and not path.exists():
-            yield str(value), _origin_of_data(kind)
+            yield str(value), _origin_of_data(kind, path)
         elif key in _LISTS and path.suffix == ".txt" and not _is_listed(root, path):
-            yield str(value), _ORIGINS.get(path.name, _origin_of_data(kind))
+            yield str(value), _ORIGINS.get(path.name, _origin_of_data(kind, root))
 
 
 def _is_listed(root: Path, path: Path) -> bool:
@@ -79,7 +82,12 @@ def _origin_of_weights(path: Path) -> str:
     return "made by an earlier stage of training, see docs/training.md"
 
 
-def _origin_of_data(kind: str) -> str:
+def _origin_of_data(kind: str, folder: Path) -> str:
     if kind == "worlds":
-        return "depth-perception worlds render, see docs/training.md"
-    return f"{kind}, see `depth-perception data list`"
+        return f"made by `depth-perception worlds folder {folder}`, see docs/training.md"
+    if kind == "threed60":
+        return (
+            "the data set 3D60, see `depth-perception data list 3d60`, or made by "
+            f"`depth-perception worlds stereo {folder}`"
+        )
+    return f"the data set {kind}, see `depth-perception data list {kind}`"

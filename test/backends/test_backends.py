@@ -174,16 +174,6 @@ def test_a_graph_that_differs_is_refused_and_not_kept(
     assert list(folder.iterdir()) == []
 
 
-def test_a_damaged_graph_is_told(folder: Path) -> None:
-    needs("openvino")
-    network, (_, shape) = network_of("vgg"), SMALL["vgg"]
-    GraphForward(network, "openvino")(torch.rand(shape), circular=False)
-    (made,) = folder.iterdir()
-    (made / "graph.xml").write_text("<net")
-    with pytest.raises(BackendError, match="delete it"):
-        GraphForward(network, "openvino")(torch.rand(shape), circular=False)
-
-
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     for backend in ("openvino", "onnxruntime"):

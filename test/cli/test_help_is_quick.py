@@ -90,6 +90,7 @@ def test_help(path: tuple[str, ...], tmp_path: Path) -> None:
     assert assert_quick((*path, "--help"), tmp_path / "out.txt") == 0
     text = (tmp_path / "out.txt").read_text(encoding="utf-8")
     assert f"usage: depth-perception {' '.join(path)}" in text
+    assert text.count("Exit statuses: 0 all done") == 1
 
 
 @pytest.mark.parametrize("path", everything(), ids=" ".join)

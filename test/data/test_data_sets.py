@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from depth_perception.data.files import write_samples
 from depth_perception.data.panoramas import PANORAMA_IMAGES, PANORAMAS
 from depth_perception.data.registry import DATA_SETS, data_set, depth_of, image_of
 from depth_perception.data.tiny import WRITERS, Made, write_tiny
+from depth_perception.data.worlds import write_folder
+from depth_perception.geometry import Equirectangular
 
 STEP_M = {
     "structured3d": 1 / 1000, "matterport3d": 1 / 4000, "stanford2d3d": 1 / 512, "worlds": 1 / 1000,
@@ -141,6 +144,41 @@ def test_an_empty_folder_is_told_what_belongs_there(tmp_path: Path) -> None:
         assert not result.usable
         assert any(entry.layout in problem for problem in result.problems), name
     assert check(DATA_SETS["nyu"], tmp_path / "no").problems == (f"no folder {tmp_path / 'no'}",)
+
+
+@pytest.mark.parametrize("name", DATA_SETS)
+@pytest.mark.parametrize("way", ["empty lists", "empty folders"])
+def test_a_data_set_without_a_frame_is_no_data_set(
+    name: str, way: str, tiny: Callable[[str], tuple[Path, Made]], tmp_path: Path
+) -> None:
+    root = tmp_path / "data"
+    shutil.copytree(tiny(name)[0], root)
+    files = [path for path in root.rglob("*") if path.is_file()]
+    lists = [path for path in files if path.suffix in (".txt", ".json", ".jsonl", ".csv")]
+    for path in lists if way == "empty lists" else set(files) - set(lists):
+        if way == "empty folders":
+            path.unlink()
+        else:
+            path.write_text({".json": "[]"}.get(path.suffix, ""))
+    changed = bool(lists) or way == "empty folders"
+    result = checked(name, root)
+    if not changed:
+        assert result.usable
+        return
+    read = sum(part.frames for part in result.splits)
+    assert result.problems or read > 0, "nothing read, and nothing told"
+
+
+def test_a_folder_of_worlds_that_was_only_begun(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert list(write_folder(tmp_path, [], Equirectangular(28, 56))) == []
+    assert main(["data", "check", "worlds", str(tmp_path)]) == 1
+    said = capsys.readouterr()
+    assert "no frames" in said.out + said.err
+    assert "OK" not in said.out
+    assert main(["eval", "panda-tiny-metric", "worlds", str(tmp_path), "--device", "cpu"]) == 1
+    assert "none of 0 frames" in capsys.readouterr().err
 
 
 def test_depth_that_cannot_be_right_is_told(tmp_path: Path) -> None:

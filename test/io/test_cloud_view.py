@@ -10,7 +10,7 @@ import pytest
 from depth_perception.io.cloud_view import WHITE, cloud_view
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 160, 0), (0, 0, 255)
-PLAIN = replace(WHITE, camera=WHITE.background, shading=0.0, closed_px=0)
+PLAIN = replace(WHITE, camera=WHITE.background, shading=0.0)
 
 
 def image_of(*cloud, **options):
@@ -109,17 +109,26 @@ def test_a_few_outliers_do_not_shrink_the_picture():
     assert np.abs(near_picture.astype(int) - far_picture).mean() < 3
 
 
-def test_gaps_in_a_surface_are_closed_and_outlines_kept():
-    across, ahead = np.meshgrid(np.linspace(1, 3, 30), np.linspace(1, 3, 30))
-    points = np.stack((across, np.zeros_like(across), ahead), -1)
+@pytest.mark.parametrize("spacing_px", [7, 14, 21])
+def test_every_pixel_that_is_drawn_is_near_a_point(spacing_px: int) -> None:
+    """Gaps that are filled up to some width leave shapes of the filling behind: white worms."""
+    radius_m = np.arange(1, 15) * spacing_px / 100
+    angle = np.linspace(0, 2 * np.pi, 400)
+    across, ahead = radius_m[:, None] * np.sin(angle), radius_m[:, None] * np.cos(angle)
+    points = np.stack((across, np.zeros_like(across), ahead), -1)  # rings of a floor
     colours = np.full(points.shape, RED, np.uint8)
-    loose = image_of(points, colours, size=(300, 300), style=replace(PLAIN, point_px=1))
-    closed = replace(PLAIN, point_px=1, closed_px=12)
-    whole = image_of(points, colours, size=(300, 300), style=closed)
-    loose_count, whole_count = where(loose, RED)[2], where(whole, RED)[2]
-    side = 300 / 1.12 * 2 / 3  # of the square, which with the camera spans 3 m
-    assert loose_count < 0.5 * side**2
-    assert whole_count == pytest.approx(side**2, rel=0.08)
+    style = replace(PLAIN, grid=PLAIN.background)
+    image, (left, _, _, top) = cloud_view(points, colours, size=(320, 320), style=style)
+    drawn = (image != PLAIN.background).any(-1)
+    drawn[-60:, :80] = False  # the scale bar
+    drawn[140:180, 140:180] = False  # the camera
+    scale = 320 / (-2 * left)
+    rows, columns = np.nonzero(drawn)
+    place = np.stack((left + (columns + 0.5) / scale, top - (rows + 0.5) / scale), -1)
+    rings_m = np.linalg.norm(place, axis=-1)
+    to_ring_px = np.abs(rings_m[:, None] - radius_m).min(1) * scale
+    assert drawn.any()
+    assert to_ring_px.max() < style.point_px / 2 + 1.5
 
 
 @pytest.mark.filterwarnings("error")

@@ -184,14 +184,16 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-@pytest.mark.parametrize("executable", ["panoramic_depth", "bag_player"])
+@pytest.mark.parametrize(
+    ("executable", "given"), [("panoramic_depth", []), ("bag_player", ["no_bag"])]
+)
 def test_an_interrupt_while_libraries_are_imported_is_not_lost(
-    tmp_path: Path, executable: str
+    tmp_path: Path, executable: str, given: list[str]
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(SWALLOWED)
     path = f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}"
     done = subprocess.run(
-        [sys.executable, "-m", "depth_perception.ros.executables", executable, "no_bag"],
+        [sys.executable, "-m", "depth_perception.ros.executables", executable, *given],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True,
         timeout=GRACE_S, check=False,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def test_parameter_file_of_before_still_loads(stem: str, make_node: Callable[[Pa
     assert table.problems == ()
     usual = {name: said.typed_default(value) for name, said, value in options(NODES[stem])}
     assert given.keys() <= usual.keys()
-    assert table.settings == NODES[stem]() == build(NODES[stem], {**usual, **given})
+    assert table.settings == build(NODES[stem], {**usual, **given})
+    changed = {"seam": "circular"} if stem == "panoramic" else {}  # auto today: the same
+    assert table.settings == replace(NODES[stem](), **changed)
     for name, value in given.items():
         assert node.has_parameter(name), name
         held = node.get_parameter(name).value

@@ -65,8 +65,8 @@ def test_a_batch_equals_single_runs_of_ppd(ppd: PpdEstimator) -> None:
 
 def test_a_batch_equals_single_runs_of_moge(moge: Moge) -> None:
     estimator = MogeEstimator(card("moge-2-tiny"), moge, options=MogeOptions(num_tokens=30))
-    _assert_equal(estimator, IMAGES, [CAMERA, CAMERA])
-    _assert_equal(estimator.with_options(output_size="network"), IMAGES, [CAMERA, CAMERA])
+    for size in ("network", "input"):
+        _assert_equal(estimator.with_options(output_size=size), IMAGES, [CAMERA, CAMERA])
 
 
 @pytest.mark.parametrize("options", [{}, {"flip": True, "seam": "blend"}])
@@ -88,7 +88,7 @@ def test_batches_that_do_not_fit_are_refused(ppd: PpdEstimator) -> None:
 def test_moge_honours_the_output_size(moge: Moge) -> None:
     image = noise_image(80, 120, 3)
     estimator = MogeEstimator(card("moge-2-tiny"), moge, options=MogeOptions(num_tokens=30))
-    whole = estimator(image, CAMERA)
+    whole = estimator.with_options(output_size="input")(image, CAMERA)
     small = estimator.with_options(output_size="network")(image, CAMERA)
     assert tuple(whole.values.shape) == (80, 120)
     assert tuple(small.values.shape) == (4 * 14, 7 * 14)  # the token grid of 3:2 with 30 tokens
@@ -113,7 +113,7 @@ def test_images_without_content(ppd: PpdEstimator, moge: Moge, shape: tuple, lev
     image = np.full((*shape, 3), level, np.uint8)
     metric = MogeEstimator(card("moge-2-tiny"), moge, options=MogeOptions(num_tokens=30))
     for estimator in (ppd.with_options(align="robust"), metric):
-        prediction = estimator(image)
+        prediction = estimator.with_options(output_size="input")(image)
         assert tuple(prediction.values.shape) == shape
         assert torch.isfinite(prediction.values[prediction.valid]).all()
         assert prediction.is_metric or prediction.note

@@ -41,7 +41,9 @@ def pinhole(tmp_path_factory: pytest.TempPathFactory) -> dp.Estimator:
     torch.manual_seed(0)
     network = build_network("panda-tiny", max_depth=20.0)
     model = card("depth-anything-v2-metric-indoor-small")
-    return dp.systems.DenseEstimator(model, network, options=EstimatorOptions(height=56))
+    return dp.systems.DenseEstimator(
+        model, network, options=EstimatorOptions(height=56, output_size="input")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,9 @@ def test_without_a_seam_it_is_the_original_script(reference: Case, tmp_path: Pat
     height = reference.options["height"]
     picture = reference.image
     camera = Equirectangular(*picture.shape[:2])
-    estimator = dp.load(reference.model, path, "cpu", height=height, seam="off")
+    estimator = dp.load(
+        reference.model, path, "cpu", height=height, seam="off", output_size="input"
+    )
     reference.assert_close(estimator(picture, camera).values, "depth_resized")
     estimator = estimator.with_options(output_size="network")
     prediction = estimator(picture, camera)
@@ -75,18 +79,20 @@ def test_without_a_seam_it_is_the_original_script(reference: Case, tmp_path: Pat
 def test_aligned_corners_are_the_original_method(reference: Case, tmp_path: Path) -> None:
     path = save_official(reference.state(), tmp_path / "weights.pth", "plain")
     options = {"height": reference.options["input_size"], "align_corners": True, "seam": "off"}
-    prediction = dp.load(reference.model, path, "cpu", **options)(reference.image)
+    prediction = dp.load(reference.model, path, "cpu", **options, output_size="input")(
+        reference.image
+    )
     reference.assert_close(prediction.values, "depth")
     assert prediction.is_metric == ("metric" in reference.model)
 
 
 def test_prediction_says_what_it_is(tiny_file: Path, metric_file: Path, image: np.ndarray) -> None:
-    relative = dp.load("panda-tiny", tiny_file, "cpu")(image)
+    relative = dp.load("panda-tiny", tiny_file, "cpu", output_size="input")(image)
     assert relative.scale is dp.ScaleKind.AFFINE_INVARIANT
     assert relative.space is dp.DepthSpace.DEPTH
     with pytest.raises(dp.AffineInvariantError):
         relative.points()
-    metric = dp.load("panda-tiny-metric", metric_file, "cpu")(image)
+    metric = dp.load("panda-tiny-metric", metric_file, "cpu", output_size="input")(image)
     assert metric.is_metric
     assert metric.kind is dp.DepthKind.RANGE
     assert metric.camera == Equirectangular(60, 120)
@@ -161,7 +167,7 @@ def test_cameras_must_belong_to_model_and_image(
 
 
 def test_partial_panorama_is_sampled_as_densely_as_a_full_one(tiny_file: Path) -> None:
-    estimator = dp.load("panda-tiny", tiny_file, "cpu", height=140)
+    estimator = dp.load("panda-tiny", tiny_file, "cpu", height=140, output_size="input")
     assert estimator.input_size(Equirectangular(60, 120)) == (140, 280)
     camera = Equirectangular.partial(60, 180, math.radians(270), math.radians(90))
     assert estimator.input_size(camera) == (70, 210)

@@ -37,8 +37,8 @@ def scene(height: int, width: int) -> np.ndarray:
 
 def test_segments_have_the_depth_of_the_other_model(estimator, pair: tuple[Path, Path]) -> None:
     image = scene(90, 120)
-    found = estimator(image, CAMERA)
-    depth = dp.load("da3-tiny", pair[1], "cpu")(image, CAMERA)
+    found = estimator.with_options(output_size="input")(image, CAMERA)
+    depth = dp.load("da3-tiny", pair[1], "cpu", output_size="input")(image, CAMERA)
     assert torch.equal(found.values, depth.values)
     assert (found.scale, found.camera) == (ScaleKind.METRIC, depth.camera)
     assert estimator.card.has_depth
@@ -90,8 +90,10 @@ def test_every_panoptic_model_takes_another_depth(pair: tuple[Path, Path], tmp_p
     torch.manual_seed(0)
     save_network(build_network("panopticdepth-tiny"), path)
     options = {"depth_model": "da3-tiny", "depth_checkpoint": pair[1], "height": 64}
-    found = dp.load("panopticdepth-tiny", path, "cpu", **options)(scene(90, 120), CAMERA)
-    depth = dp.load("da3-tiny", pair[1], "cpu")(scene(90, 120), CAMERA)
+    found = dp.load("panopticdepth-tiny", path, "cpu", **options, output_size="input")(
+        scene(90, 120), CAMERA
+    )
+    depth = dp.load("da3-tiny", pair[1], "cpu", output_size="input")(scene(90, 120), CAMERA)
     assert torch.equal(found.values, depth.values)
     assert found.segments.shape == (90, 120)
 

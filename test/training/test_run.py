@@ -131,7 +131,7 @@ def test_the_loss_falls_and_the_weights_load(
     assert history[-1]["val/abs_rel"] < 0.85 * history[0]["val/abs_rel"]
     assert history[-1]["loss"] < 0.85 * history[0]["loss"]
     path = tmp_path / "last.safetensors"
-    estimator = dp.load("panda-tiny", path, "cpu", height=HEIGHT, seam="off")
+    estimator = dp.load("panda-tiny", path, "cpu", height=HEIGHT, seam="off", output_size="input")
     image = BrightIsFar()[0].rgb.permute(1, 2, 0).contiguous()
     values = estimator(image).values
     with torch.no_grad():

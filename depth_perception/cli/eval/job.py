@@ -40,6 +40,9 @@ class ModelOptions:
     backend: Literal["torch", "openvino", "onnxruntime", "tensorrt", "inductor"] = "torch"
     """Inference backend: torch, openvino (CPU), onnxruntime, tensorrt (CUDA), or inductor, which
     needs a C++ compiler on first use."""
+    seam: Literal["auto", "off", "circular", "blend"] = "auto"
+    """Left/right seam of full-turn panoramas, as in `infer`. Published figures of panoramic models
+    are those of `off`, the original networks."""
     steps: int | None = None
     """Diffusion steps of Pixel-Perfect Depth. Default: those of the model."""
     semantics_checkpoint: Path | None = None
@@ -221,7 +224,8 @@ class Job:
 
         network = self.network
         given = _given(network) - {"checkpoint", "device"}
-        options = dict(self.official.options(self.model, self.dataset))
+        options = {"output_size": "input"}  # that of the ground truth
+        options |= self.official.options(self.model, self.dataset)
         options |= {name: getattr(network, name) for name in given}
         return load(self.model, network.checkpoint, network.device, **options)
 

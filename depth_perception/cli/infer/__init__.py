@@ -18,8 +18,7 @@ def main(
     """Depth of an image, a folder, a text list of paths, a video or a bag.
 
     Results are named after their input: NAME.png, NAME.ply, NAME_depth.npy. When run again, the
-    command skips finished inputs. Exit statuses: 0 all done, 1 some inputs failed or held no image
-    (listed at the end), 2 nothing could start, 130 interrupted.
+    command skips finished inputs. What failed or held no image is listed at the end.
     """
     from ...systems import card
     from .inputs import InputError, find_inputs

@@ -40,6 +40,11 @@ class Background(AbstractContextManager):
             self._collect()
         self._pending.append((self._executor.submit(job), done))
 
+    def abandon(self) -> None:
+        """Forget the jobs that have not begun, and wait for the others without reporting them."""
+        self._pending.clear()
+        self._executor.shutdown(cancel_futures=True)
+
     def drain(self) -> None:
         """Wait until every job is finished and reported."""
         while self._pending:

@@ -203,7 +203,7 @@ def _lines(path: Path) -> list[str]:
     try:
         regular_file(path, IMAGE_BYTES)
         text = path.read_text(encoding="utf-8-sig")
-    except LimitError as error:
+    except (LimitError, OSError) as error:
         raise InputError(str(error)) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a text list in UTF-8: {error}") from error

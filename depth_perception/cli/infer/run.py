@@ -126,6 +126,7 @@ class InferRun:
                         process[item.kind](item, key, state)
                 except KeyboardInterrupt:
                     interrupted = True
+                    self._background.abandon()
                     break
                 except StartError:
                     raise

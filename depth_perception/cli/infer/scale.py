@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...io.bag_ranges import RangeReader, StaticFrames
 from ...io.bags import BagFrame
+from ...io.npy import read_npy
 from ...io.ply import read_ply
 from ...prediction import Prediction
 from ...scale import Measurement, MetricScale
@@ -122,10 +123,7 @@ def read_points(path: Path) -> Tensor:
         OSError: it cannot be read.
         ValueError: it is not a list of points.
     """
-    if path.suffix.lower() == ".ply":
-        points = read_ply(path)[0]
-    else:
-        points = np.load(path, allow_pickle=False)
+    points = read_ply(path)[0] if path.suffix.lower() == ".ply" else read_npy(path)
     if points.ndim < 2 or points.shape[-1] != 3 or points.dtype.kind not in "fiu":
         raise ValueError(f"{path} must contain numbers (N, 3), got {points.dtype} {points.shape}")
     return torch.from_numpy(points.reshape(-1, 3).astype(np.float32))

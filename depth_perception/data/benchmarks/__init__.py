@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...io.depth_files import DepthReadError
+from ...io.npy import read_npy
 from .files import (
     BenchmarkReader,
     FrameFiles,
@@ -94,8 +95,8 @@ def diode_valid(depth: Tensor, mask: Tensor, max_slope_m: float | None = MAX_SLO
 
 def _read_array(path: Path) -> np.ndarray:
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        return read_npy(path)
+    except (OSError, ValueError) as error:
         raise DepthReadError(f"cannot read {path}: {error}") from error
 
 

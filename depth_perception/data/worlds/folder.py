@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import cv2
@@ -123,14 +126,31 @@ def write_folder(
             _append(root, _write_world(root, seed, camera, options), present)
             yield seed
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
     try:
         jobs = {pool.submit(_write_world, root, s, camera, options): s for s in missing}
         for job in as_completed(jobs):
             _append(root, job.result(), present)
             yield jobs[job]
+    except BaseException:  # an interrupt does not wait for worlds, which take seconds to minutes
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """One thread per process, which ends with its parent; Ctrl-C is for the parent."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if (parent := parent_process()) is not None:
+
+        def end_with_parent() -> None:
+            parent.join()
+            os._exit(1)
+
+        threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _stem(seed: int, index: int) -> str:

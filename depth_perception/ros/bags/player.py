@@ -18,8 +18,8 @@ from rclpy.publisher import Publisher
 from rclpy.utilities import remove_ros_args
 from rosgraph_msgs.msg import Clock
 
+from ... import interrupts
 from ...io.bag_reader import Bag, BagReadError, is_cdr
-from .. import interrupts
 from ..nodes.runner import INTERRUPTS, StartError, ros
 from .types import UnknownTypeError, from_bag_qos, message_class
 
@@ -182,7 +182,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     text = "Publish the messages of a bag (mcap or sqlite3)."
-    parser, seconds = argparse.ArgumentParser("bag_player", description=text), {"metavar": "S"}
+    statuses = "Exit statuses: 0 played or interrupted, 1 nothing to play, 2 wrong usage."
+    parser = argparse.ArgumentParser("bag_player", description=text, epilog=statuses)
+    seconds = {"metavar": "S"}
     add = parser.add_argument
     add("bag", type=Path, help="folder of the bag")
     add("--rate", type=_positive, default=1.0, help="playback speed; 1 is as recorded")

@@ -19,7 +19,7 @@ from rclpy.utilities import remove_ros_args
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
-from .. import interrupts
+from ... import interrupts
 from ..nodes.qos import profile
 from ..nodes.runner import INTERRUPTS, StartError, ros
 from .types import UnknownTypeError, message_class, recording_store, register, to_bag_qos
@@ -120,9 +120,9 @@ def _record(writer: Writer, topics: Sequence[str], duration_s: float) -> dict[st
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "bag_recorder", description="Write topics to a bag until interrupted."
-    )
+    text = "Write topics to a bag until interrupted."
+    statuses = "Exit statuses: 0 recorded or interrupted, 1 cannot be written, 2 wrong usage."
+    parser = argparse.ArgumentParser("bag_recorder", description=text, epilog=statuses)
     add = parser.add_argument
     add("bag", type=Path, help="folder of the new bag; must not exist")
     add("--topics", nargs="+", required=True, help="topics to record")

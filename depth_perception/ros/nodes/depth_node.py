@@ -38,7 +38,7 @@ from ..parameters.table import ParameterTable
 from .diagnostics import NodeState, Statistics, prediction_warnings, status_message
 from .mailbox import Worker
 from .qos import OVERRIDABLE, SILENT_EVENTS, QosWatch, input_profile, output_profile
-from .supervision import NO_FRAME, Losses, describe, namesakes, switched_off
+from .supervision import NO_FRAME, ContentWatch, Losses, describe, namesakes, switched_off
 
 S = TypeVar("S", bound=NodeSettings)
 
@@ -89,7 +89,7 @@ class DepthNode(LifecycleNode, Generic[S]):
         self._retry_at_s: float | None = None
         self._remarks: tuple[str, ...] = ()
         self._has_frame = True
-        self._blank = ""
+        self._content = ContentWatch()
         self._qos_watch = QosWatch(self.get_logger().warning)
         self._failure_guard = self.create_guard_condition(self._enter_error_path)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -134,9 +134,10 @@ class DepthNode(LifecycleNode, Generic[S]):
             BlankImageError: it has no content, and such images are to be dropped.
         """
         pixels = read_rgb(message)
-        self._blank = self.content_fault(pixels.numpy())
-        if self._blank and settings.blank_images == "drop":
-            raise BlankImageError(self._blank)
+        blank = self.content_fault(pixels.numpy())
+        self._content.add(pixels.numpy(), blank, time.monotonic())
+        if blank and settings.blank_images == "drop":
+            raise BlankImageError(blank)
         return pixels
 
     def content_fault(self, pixels: np.ndarray) -> str:
@@ -335,7 +336,7 @@ class DepthNode(LifecycleNode, Generic[S]):
             self.destroy_lifecycle_publisher(publisher)
         self._output_publishers.clear()
         self.outputs = self._warnings = ()
-        self._blank, self._has_frame = "", True
+        self._content, self._has_frame = ContentWatch(), True
         self._qos_watch.clear()
         self.unload()
         if self._loaded is not None and torch.cuda.is_available():
@@ -477,7 +478,7 @@ class DepthNode(LifecycleNode, Generic[S]):
                 *namesakes(self),
                 *(switched_off(self._output_publishers) if self._why_not() == _UNHEARD else ()),
                 *(() if self._has_frame else (NO_FRAME,)),
-                *([self._blank] if self._blank else []),
+                *self._content.warnings(settings.frozen_period_s),
                 *self.warnings(),
                 *self._warnings,
             ),

@@ -12,7 +12,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
-from .. import interrupts
+from ... import interrupts
 from ..compat.large_messages import keep_large_buffers
 from ..parameters.given import ParameterFileError, check_files
 from .supervision import describe
@@ -32,7 +32,8 @@ def ros(arguments: Sequence[str] | None = None) -> Iterator[None]:
     """A ROS context without handlers of signals; further signals are ignored when the body ends.
 
     The handlers of rclpy only wake an executor that already waits, so a signal during start would
-    be lost: :mod:`..interrupts` has others. Code that waits in C++ must return now and then.
+    be lost: :mod:`~depth_perception.interrupts` has others. Code that waits in C++ must return now
+    and then.
 
     Raises:
         StartError: the arguments, or a file with parameters, are wrong.
@@ -60,8 +61,8 @@ def run(
     """Run one node with ``start()`` and ``close()`` until it is interrupted, then end the process.
 
     The exit code is 0, or 1 if ROS cannot start. The interpreter is not torn down, see
-    :func:`..interrupts.end_process`. After the bounded wait of ``close`` nothing waits for a thread
-    that is inside a native library.
+    :func:`~depth_perception.interrupts.end_process`. After the bounded wait of ``close`` nothing
+    waits for a thread that is inside a native library.
 
     Args:
         make_node: makes the node.

@@ -6,9 +6,11 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 
+from ...io.content import Repeats
 from ...limits import printable
 
 _LINES, _LINE_CHARACTERS = 40, 600
@@ -86,6 +88,29 @@ class Losses:
     def _forget_before(self, time_s: float) -> None:
         while self._recent and self._recent[0][0] < time_s:
             self._recent.popleft()
+
+
+class ContentWatch:
+    """Whether the images show nothing, or exactly the same for long."""
+
+    def __init__(self) -> None:
+        self._blank, self._unchanged_s = "", 0.0
+        self._repeats = Repeats()
+
+    def add(self, image: np.ndarray, blank: str, now_s: float) -> None:
+        """An image (H, W, 3) uint8 came at ``now_s``; ``blank`` says why it shows nothing."""
+        self._blank = blank
+        self._unchanged_s = self._repeats.add(image, now_s)
+
+    def warnings(self, frozen_period_s: float) -> Iterator[str]:
+        """What is wrong with the last image; unchanged ones count after ``frozen_period_s``."""
+        if self._blank:
+            yield self._blank
+        elif 0 < frozen_period_s <= self._unchanged_s:
+            yield (
+                f"the image has been the same for {self._unchanged_s:.0f} s: does the camera hang? "
+                "(frozen_period_s: 0 for a scene that stands still in a simulation)"
+            )
 
 
 def silence(topic: str, publishers: int, since_s: float) -> str:

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 _SECTION = "ros__parameters"
 _QOS = "qos_overrides."
 _CLOSE = 0.85
+_ASSIGNING = frozenset(("-p", "--param", "-r", "--remap"))
 NODE_NAMES = ("panoramic_depth", "pinhole_depth", "panoptic_depth")
 
 
 class ParameterFileError(ValueError):
     """A parameter file cannot be read; the text names it."""
+
+
+class ArgumentError(ValueError):
+    """An argument that nobody reads; the text says what is expected."""
 
 
 def unread(node: Node, given: Iterable[str], known: Iterable[str], *, ready: bool) -> Iterator[str]:
@@ -47,6 +52,37 @@ def unread(node: Node, given: Iterable[str], known: Iterable[str], *, ready: boo
 def parameter_files(arguments: Sequence[str]) -> list[str]:
     """The parameter files of a command line."""
     return [value for flag, value in _ros_arguments(arguments) if flag == "--params-file"]
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Reject what ROS would ignore, or would reject after seconds of imports.
+
+    Args:
+        arguments: command line of a node, without the program.
+
+    Raises:
+        ArgumentError: an argument does not belong to ROS, or assigns nothing.
+    """
+    is_ros = False
+    for at, argument in enumerate(arguments):
+        if argument == "--ros-args":
+            is_ros = True
+        elif argument == "--" and is_ros:
+            is_ros = False
+        elif not is_ros:
+            given = printable(argument, 120)
+            hint = "arguments of ROS follow --ros-args, such as --ros-args -p model:=NAME"
+            if ":=" in argument:
+                hint = f"write --ros-args -r {given} for a topic, or -p {given} for a parameter"
+            raise ArgumentError(f"argument {given!r} is unknown: {hint}")
+        elif argument in _ASSIGNING:
+            value = arguments[at + 1] if at + 1 < len(arguments) else ""
+            name, assigned, _ = value.partition(":=")
+            if not (name and assigned):
+                told = printable(value, 120)
+                raise ArgumentError(
+                    f"{argument} {told!r} assigns nothing: write {argument} NAME:=VALUE"
+                )
 
 
 def check_files(arguments: Sequence[str]) -> None:

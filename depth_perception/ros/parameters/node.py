@@ -35,7 +35,7 @@ class NodeSettings:
     precision: str = shared(EstimatorOptions, "precision")
     backend: str = shared(EstimatorOptions, "backend")
     height: int | None = shared(EstimatorOptions, "height", maximum=4096)
-    output_size: str = shared(EstimatorOptions, "output_size", default="network")
+    output_size: str = shared(EstimatorOptions, "output_size")
     image_transport: str = option(
         "raw",
         "Type of the input images. raw: sensor_msgs/Image on `image`. compressed: "
@@ -71,6 +71,12 @@ class NodeSettings:
         "Treatment of images without content (covered or blinded lens, broken sensor), which "
         "give depth all the same. warn: the diagnostics warn. drop: nothing is published for them.",
         choices=("warn", "drop"),
+    )
+    frozen_period_s: float = option(
+        10.0,
+        "Time after which the diagnostics warn that the camera sends exactly the same image again "
+        "and again. 0: never, for simulations that stand still.",
+        **{**TIMEOUT, "minimum": 0.0},
     )
     frame_id: str = option(
         "",

@@ -24,7 +24,7 @@ class _PanoramicSettings(NodeSettings):
         reload=True,
     )
     flip: bool = shared(EstimatorOptions, "flip")
-    seam: str = shared(EstimatorOptions, "seam", default="circular")
+    seam: str = shared(EstimatorOptions, "seam")
     horizontal_fov_deg: float = option(
         360.0, "Horizontal field of view of the image.", **angle(1.0, 360.0)
     )

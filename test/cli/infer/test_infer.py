@@ -57,7 +57,9 @@ def test_resize_grayscale_and_the_optical_frame(
     options = ("--resize", "--pred-only", "--grayscale", "--cloud-frame", "optical")
     assert infer(source, *metric, *options, "--save-cloud", "--raw", "npy") == 0
     out = tmp_path / "out"
-    prediction = dp.load("panda-tiny-metric", metric[3], "cpu", height=28)(read_image(source))
+    prediction = dp.load("panda-tiny-metric", metric[3], "cpu", height=28, output_size="input")(
+        read_image(source)
+    )
     np.testing.assert_array_equal(np.load(out / "room_depth.npy"), prediction.depth.numpy())
     shown = read_image(out / "room.png")
     assert shown.shape == (32, 64, 3)
@@ -321,7 +323,8 @@ def test_partial_panorama_with_its_field_of_view(
     options = ("--fov", 180, 120, "--save-cloud", "--raw", "npy", "--resize")
     assert infer(tmp_path / "part.png", *metric, *options) == 0
     camera = dp.Equirectangular.partial(40, 60, np.pi, 2 * np.pi / 3)
-    prediction = dp.load("panda-tiny-metric", metric[3], "cpu", height=28)(pixels, camera)
+    estimator = dp.load("panda-tiny-metric", metric[3], "cpu", height=28, output_size="input")
+    prediction = estimator(pixels, camera)
     out = tmp_path / "out"
     np.testing.assert_array_equal(np.load(out / "part_depth.npy"), prediction.depth.numpy())
     points, _ = read_ply(out / "part.ply")

@@ -64,7 +64,7 @@ def test_depth_bag_keeps_stamps_and_frames(
     assert [(t.name, t.count, t.encoding) for t in image_topics(target)] == [
         ("/depth/image", 3, "32FC1")
     ]
-    estimator = dp.load("panda-tiny-metric", metric[3], "cpu", height=28)
+    estimator = dp.load("panda-tiny-metric", metric[3], "cpu", height=28, output_size="input")
     written = list(read_frames(target, "/depth/image"))
     assert [frame.stamp_ns for frame in written] == list(STAMPS)
     assert {frame.frame_id for frame in written} == {"camera_optical_frame"}

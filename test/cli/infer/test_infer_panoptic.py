@@ -95,7 +95,8 @@ def test_a_panorama(tmp_path: Path, infer: Infer, street: Path, model: list[str]
     assert infer(street, *model, *options) == 0
     out = tmp_path / "out"
     pinhole = dp.load("panopticdepth-tiny", model[3], "cpu", height=48)
-    prediction = PanelsEstimator(pinhole, surrounding_panels(48))(read_image(street))
+    around = PanelsEstimator(pinhole, surrounding_panels(48), output_size="input")
+    prediction = around(read_image(street))
     np.testing.assert_array_equal(np.load(out / "street_segments.npy"), prediction.segments)
     check_list(out / "street_instances.json", prediction, 2)
     frame = json.loads((out / "street_instances.json").read_text())["frame"]

@@ -56,7 +56,7 @@ def test_colours_follow_running_percentiles(
 ) -> None:
     assert infer(video, *tiny, "--pred-only") == 0
     results = frames_of(tmp_path / "out" / "walk.mp4")
-    estimator = dp.load("panda-tiny", tiny[3], "cpu", height=28)
+    estimator = dp.load("panda-tiny", tiny[3], "cpu", height=28, output_size="input")
     limits = RunningRange()
     for shown, image in zip(results, frames_of(video), strict=True):
         values = estimator(image).values.numpy()

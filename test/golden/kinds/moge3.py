@@ -85,7 +85,7 @@ def run_image(case: Case) -> Iterator[Comparison]:
     height, width = image.shape[:2]
     with TemporaryDirectory() as folder:
         path = official_file(case, folder)
-        estimator = dp.load("moge-3-tiny", path, "cpu", num_tokens=count)
+        estimator = dp.load("moge-3-tiny", path, "cpu", num_tokens=count, output_size="input")
     camera = focal = None
     if case.options["fov_x"] is not None:
         fov = math.radians(case.options["fov_x"])

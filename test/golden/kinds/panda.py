@@ -193,6 +193,7 @@ def infer_image(case: Case) -> Iterator[Comparison]:
     size = tuple(case.arrays["x"].shape[-2:])
     yield case.compare("x", network_input(torch.from_numpy(case.image), size))
     options = {"height": case.options["input_size"], "align_corners": True, "seam": "off"}
+    options["output_size"] = "input"
     with TemporaryDirectory() as folder:
         estimator = dp.load(model_of(case), official_file(case, folder), "cpu", **options)
     prediction = estimator(case.image)

@@ -43,9 +43,8 @@ def test_the_way_of_the_authors_gives_their_depth() -> None:
     golden = case("vgg-evaluate-50x400")
     options = golden.options
     size = (options["input_height"], options["input_width"])
-    estimator = BlindSpotEstimator(
-        card("blindspot-vgg"), network_of(golden), options=BlindSpotOptions(authors_size=size)
-    )
+    options = BlindSpotOptions(authors_size=size, output_size="input")
+    estimator = BlindSpotEstimator(card("blindspot-vgg"), network_of(golden), options=options)
     prediction = estimator(golden.pictures()[0])
     golden.assert_close(prediction.values, "out_depth", rtol=1e-4)
     assert prediction.is_metric
@@ -54,7 +53,7 @@ def test_the_way_of_the_authors_gives_their_depth() -> None:
 
 
 def test_a_panorama_is_seen_around_the_horizon(checkpoint: Path) -> None:
-    estimator = dp.load(MODEL, checkpoint, "cpu")
+    estimator = dp.load(MODEL, checkpoint, "cpu", output_size="input")
     assert isinstance(estimator, BlindSpotEstimator)
     prediction = estimator(PANORAMA)
     assert prediction.camera == dp.Equirectangular(64, 128)
@@ -64,7 +63,7 @@ def test_a_panorama_is_seen_around_the_horizon(checkpoint: Path) -> None:
     latitudes = (rows + 0.5) / 64 * 180 - 90
     assert -19 < latitudes[0] < -13
     assert 35 < latitudes[-1] < 41
-    whole = dp.load(MODEL, checkpoint, "cpu", latitudes_deg=None)(PANORAMA)
+    whole = dp.load(MODEL, checkpoint, "cpu", latitudes_deg=None, output_size="input")(PANORAMA)
     assert whole.valid.all()
     points = prediction.points()
     assert torch.isfinite(points[prediction.valid]).all()
@@ -90,7 +89,7 @@ def test_mirroring_the_panorama_mirrors_the_prediction(checkpoint: Path) -> None
 
 
 def test_partial_panoramas(checkpoint: Path) -> None:
-    estimator = dp.load(MODEL, checkpoint, "cpu")
+    estimator = dp.load(MODEL, checkpoint, "cpu", output_size="input")
     camera = dp.Equirectangular.partial(50, 130, math.radians(130), math.radians(50))
     prediction = estimator(PANORAMA[:50, :128].repeat(2, 1)[:, :130], camera)
     assert prediction.camera == camera
@@ -138,9 +137,11 @@ def test_scale_recovery_finds_the_metres(checkpoint: Path) -> None:
 
 
 def test_pinhole_images(checkpoint: Path, caplog: pytest.LogCaptureFixture) -> None:
-    network = dp.load(MODEL, checkpoint, "cpu").network
+    network = dp.load(MODEL, checkpoint, "cpu", output_size="input").network
     model = card("blindspot-vgg-rectilinear")
-    estimator = BlindSpotPinholeEstimator(model, network, options=BlindSpotPinholeOptions())
+    estimator = BlindSpotPinholeEstimator(
+        model, network, options=BlindSpotPinholeOptions(output_size="input")
+    )
     picture = noise_image(60, 100, 2)
     camera = dp.Pinhole(60, 100, 70.0, 70.0, 50.0, 30.0)
     prediction = estimator(picture, camera)

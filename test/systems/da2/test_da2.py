@@ -44,7 +44,7 @@ def test_images_of_a_batch_do_not_change_each_other(checkpoint: Path) -> None:
 
 
 def test_parts_of_the_sphere_have_their_own_directions(checkpoint: Path) -> None:
-    estimator = dp.load(MODEL, checkpoint, "cpu", height=140)
+    estimator = dp.load(MODEL, checkpoint, "cpu", height=140, output_size="input")
     assert estimator._view(Equirectangular(80, 160)) == {}
     part = Equirectangular(80, 160).crop(20, 100, 40, 80)
     assert estimator._view(part) == {

@@ -39,7 +39,7 @@ def test_the_prediction_is_inverse_range_up_to_a_factor(checkpoint: Path) -> Non
 
 
 def test_one_factor_is_recovered(checkpoint: Path) -> None:
-    prediction = dp.load(MODEL, checkpoint, "cpu", height=70)(IMAGE)
+    prediction = dp.load(MODEL, checkpoint, "cpu", height=70, output_size="input")(IMAGE)
     known = torch.where(torch.rand(100, 200) < 0.05, 2.5 * prediction.depth, torch.nan)
     fit = fit_prediction(prediction, known)
     metric = apply_fit(prediction, fit)

@@ -27,7 +27,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_prediction_is_metres_and_says_what_is_too_far(checkpoint: Path) -> None:
-    estimator = dp.load(MODEL, checkpoint, "cpu", height=96, normalise=False, seam="off")
+    estimator = dp.load(
+        MODEL, checkpoint, "cpu", height=96, normalise=False, seam="off", output_size="input"
+    )
     prediction = estimator(IMAGE)
     assert prediction.is_metric
     assert prediction.kind is dp.DepthKind.RANGE

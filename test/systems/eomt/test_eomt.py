@@ -16,8 +16,10 @@ from depth_perception.segment_classes import COCO_PANOPTIC
 from depth_perception.systems import CheckpointError, build_network, card, load_network
 from depth_perception.systems.eomt.config import EomtLimits
 from depth_perception.systems.eomt.estimator import EomtEstimator
+from depth_perception.systems.eomt.options import EomtOptions
 from depth_perception.systems.eomt.segments import Candidates, panoptic_map
 
+WHOLE = EomtOptions(output_size="input")
 MANIFESTS = {
     "eomt-small": "eomt_small_640",
     "eomt-large": "eomt_large_640",
@@ -88,7 +90,7 @@ def test_estimator_equals_the_original() -> None:
     network = build_network("eomt-tiny")
     state, names = case.state(), network.official_names()
     network.load_state_dict({ours: state[theirs] for ours, theirs in names.items()})
-    estimator = EomtEstimator(card("eomt-tiny"), network.eval())
+    estimator = EomtEstimator(card("eomt-tiny"), network.eval(), options=WHOLE)
     found = estimator(case["image"])
     # the original resizes by Pillow, which differs by a grey level
     agree = (found.segments == case["segment_map"] + 1) | ~case["stable"]
@@ -99,7 +101,7 @@ def test_estimator_equals_the_original() -> None:
 
 
 def test_images_of_any_shape_keep_their_place() -> None:
-    estimator = EomtEstimator(card("eomt-tiny"), bright_eomt())
+    estimator = EomtEstimator(card("eomt-tiny"), bright_eomt(), options=WHOLE)
     for height, width in ((160, 160), (40, 200), (300, 90)):
         image = np.full((height, width, 3), 30, np.uint8)
         image[height // 4 : height // 2, width // 4 : width // 2] = 255

@@ -31,7 +31,14 @@ def test_published_file_gives_the_ranges_of_the_original(tmp_path: Path) -> None
     golden = case("rectnet-64x128")
     state = {f"module.{name}": value for name, value in golden.state().items()}
     torch.save({"epoch": 0, "state_dict": state}, tmp_path / "rectnet.pth")
-    estimator = dp.load("omnidepth-rectnet", tmp_path / "rectnet.pth", "cpu", height=64, seam="off")
+    estimator = dp.load(
+        "omnidepth-rectnet",
+        tmp_path / "rectnet.pth",
+        "cpu",
+        height=64,
+        seam="off",
+        output_size="input",
+    )
     assert isinstance(estimator, OmniDepthEstimator)
     prediction = estimator(golden.pictures()[0])
     golden.assert_close(prediction.values[None, None], "out_pred_1x")
@@ -55,7 +62,7 @@ def test_ranges_beyond_the_training_are_not_valid(checkpoint: Path) -> None:
 
 
 def test_turning_the_panorama_turns_the_ranges(checkpoint: Path) -> None:
-    estimator = dp.load(MODEL, checkpoint, "cpu", seam="circular", height=64)
+    estimator = dp.load(MODEL, checkpoint, "cpu", seam="circular", height=64, output_size="input")
     picture = noise_image(96, 192, 1)
     plain, turned = estimator(picture), estimator(np.roll(picture, 48, 1))
     torch.testing.assert_close(turned.values, plain.values.roll(48, 1), atol=1e-5, rtol=1e-5)

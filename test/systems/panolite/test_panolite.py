@@ -70,7 +70,7 @@ def test_folding_keeps_the_encoder_except_at_borders() -> None:
 
 
 def test_turning_the_panorama_turns_the_range(checkpoint: Path) -> None:
-    estimator = dp.load(MODEL, checkpoint, "cpu")
+    estimator = dp.load(MODEL, checkpoint, "cpu", output_size="input")
     picture = noise_image(96, 192, 1)
     plain, turned = estimator(picture), estimator(np.roll(picture, 96, 1))
     torch.testing.assert_close(turned.values, plain.values.roll(96, 1), atol=1e-5, rtol=1e-4)

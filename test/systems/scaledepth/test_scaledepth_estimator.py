@@ -108,7 +108,9 @@ def test_prediction_tells_what_it_is(checkpoint: Path) -> None:
 def test_other_sizes_come_back_at_the_size_of_the_image(checkpoint: Path) -> None:
     camera = dp.Pinhole.from_fov(96, 128, 1.0)
     for options in ({"height": 64}, {"height": 64, "windows": Windows(64, 64, 32), "flip": True}):
-        prediction = dp.load(MODEL, checkpoint, "cpu", **options)(small_image(), camera)
+        prediction = dp.load(MODEL, checkpoint, "cpu", **options, output_size="input")(
+            small_image(), camera
+        )
         assert prediction.values.shape == (96, 128)
     prediction = dp.load(MODEL, checkpoint, "cpu", height=64, output_size="network")(
         small_image(), camera
@@ -121,7 +123,9 @@ def test_head_size_takes_the_way_of_the_kitti_evaluation(checkpoint: Path) -> No
     golden = case("infer-kitti-whole")
     pixels = golden.images[0]
     top, left = pixels.shape[0] - 352, int((pixels.shape[1] - 1216) / 2)
-    estimator = dp.load(MODEL, checkpoint, "cpu", height=352, head_size=pixels.shape[:2])
+    estimator = dp.load(
+        MODEL, checkpoint, "cpu", height=352, head_size=pixels.shape[:2], output_size="input"
+    )
     crop = pixels[top : top + 352, left : left + 1216]
     prediction = estimator(crop, dp.Pinhole.from_fov(352, 1216, 1.4))
     golden.assert_close(prediction.values[::2, ::2], "depth")

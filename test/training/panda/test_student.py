@@ -342,5 +342,5 @@ def test_a_chain_of_teacher_student_and_metric_stage(places: Path, tmp_path: Pat
     assert any("linear_b_q" in name for name in branches)
     assert all(torch.equal(branches[name], going_on[name]) for name in branches)
     metric = trained("panda-matterport", f"model.checkpoint={student}")
-    estimator = dp.load("panda-tiny", metric, "cpu", height=HEIGHT)
+    estimator = dp.load("panda-tiny", metric, "cpu", height=HEIGHT, output_size="input")
     assert estimator(np.zeros((28, 56, 3), np.uint8)).values.shape == (28, 56)

@@ -83,7 +83,7 @@ def test_each_stage_starts_from_the_one_before(root: Path, tmp_path: Path) -> No
     before = _state("panda-tiny-relative", teacher)
     assert not all(torch.equal(value, start[name]) for name, value in before.items())
     metres = trained(recipe, tmp_path / "m")
-    estimator = dp.load("panda-tiny-metric", metres, "cpu")
+    estimator = dp.load("panda-tiny-metric", metres, "cpu", output_size="input")
     assert estimator.options.height == HEIGHT  # the weights remember it
     assert estimator(np.zeros((28, 56, 3), np.uint8)).values.max() <= 20
 

@@ -132,7 +132,9 @@ def test_the_loss_falls_and_the_weights_predict(root: Path, tmp_path: Path) -> N
     batch = training_batch(recipe)
     before, after = (sum(t.losses(batch).values()).item() for t in (start, training))
     assert after < 0.5 * before
-    estimator = dp.load("scaledepth-tiny", tmp_path / "last.safetensors", "cpu")
+    estimator = dp.load(
+        "scaledepth-tiny", tmp_path / "last.safetensors", "cpu", output_size="input"
+    )
     image = cv2.imread(str(root / "nyu/images/train/bedroom_0001.png"))[..., ::-1]
     prediction = estimator(image)
     truth = cv2.imread(str(root / "nyu/annotations/train/bedroom_0001.png"), -1) / 1000
