@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from ..geometry import DepthKind, Pinhole
+from ..io.arrays import read_array
 from ..io.depth_files import read_depth
 from .files import read_rgb
 from .frames import PinholeFrame
@@ -127,7 +128,7 @@ class UnrealStereo4K(_Pairs):
         return [(path, path.parents[1] / "Disp0" / f"{path.stem}.npy") for path in found]
 
     def _depth(self, path: Path) -> np.ndarray:
-        disparity = np.load(path, allow_pickle=False).astype(np.float32)
+        disparity = read_array(path).astype(np.float32)
         unknown = np.isnan(disparity) | (disparity == 0)
         scene, name = path.parents[1], f"{path.stem}.txt"
         intrinsics, left = _cameras(scene / "Extrinsics0" / name)

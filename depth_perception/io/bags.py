@@ -63,7 +63,10 @@ class BagFrame:
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises EncodingError where the message cannot be decoded."""
         if self.message is None:
-            raise EncodingError("the message is damaged: its bytes do not fit its type")
+            raise EncodingError(
+                f"the message of {self.stamp_ns} ns is damaged: its bytes do not fit its type; "
+                "record it again"
+            )
         return decode_message(self.message)
 
 

@@ -157,19 +157,13 @@ def read_torch_file(path: Path, *, skip: tuple[str, ...] = ()) -> Any:
             is_new = name not in skipped and len(skipped) < _MOST_SKIPPED
             full = name if "." in name else f"builtins.{name}"
             if not name or not is_new or not full.startswith((*_OF_TRAINERS, *skip)):
-                raise NotPlainError(name or _reason(error)) from error
+                raise NotPlainError(name or "a damaged pickle") from error
             skipped |= {name: _Skipped, full: _Skipped}
 
 
 def _rejected(error: Exception) -> str:
     match = _REJECTED.search(str(error))
     return match[1] if match else ""
-
-
-def _reason(error: Exception) -> str:
-    """What torch's reader objects to, without its advice."""
-    text = re.split(r"WeightsUnpickler error:\s*", str(error))[-1]
-    return (text.splitlines() or [type(error).__name__])[0]
 
 
 def _read_plain(path: Path) -> Any:

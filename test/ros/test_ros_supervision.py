@@ -284,7 +284,7 @@ def test_repeated_parameters_are_named_with_their_lines(tmp_path: Path) -> None:
     assert "line 6: 'cloud.stride' is given twice (first in line 5)" in second
     twice = ["node", "--ros-args", "-p", "model:=a", "-p", "model:=b", "-p", "seam:=off"]
     assert list(file_remarks(twice, NAME)) == [
-        "parameter 'model' is given twice: the last value counts"
+        "parameter 'model' is given twice: remove one, the last value counts"
     ]
 
 

@@ -80,9 +80,11 @@ def caffe_entries(path: Path) -> dict[str, Tensor]:
                     if name.startswith(_SEES_PIXELS) and values.ndim == 4:
                         values = np.ascontiguousarray(values[:, ::-1])
                     state[name] = torch.from_numpy(values)
-    except (OSError, KeyError, RuntimeError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # a damaged file can raise nearly anything
         raise CheckpointError(
-            f"{path} cannot be read ({error}): it is truncated or corrupt, fetch it again"
+            f"{path} cannot be read: it is truncated or corrupt, fetch it again"
         ) from error
     reject_broken(state, path)
     return state
