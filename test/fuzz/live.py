@@ -54,7 +54,7 @@ def live_rows(folder: Path, count: int, first: int) -> Iterator[Row]:
             node = NodeProcess(
                 folder / f"{module}.log", parameters, {"__ns": f"/{module}"}, module=module
             )
-            probe = Probe(f"fuzz_{module}", f"/{module}", ("depth/points",), node=module)
+            probe = Probe(f"fuzz_{module}", f"/{module}", ("depth/scale",), node=module)
             try:
                 node.wait_for(READY)
                 probe.wait_matched()
@@ -112,14 +112,14 @@ def _answered_s(probe: Any, patience_s: float) -> float:
     """Seconds until an image with its calibration gets depth; the patience if it does not."""
     messages = valid_messages(random.Random(1))
     began = time.monotonic()
-    before = len(probe.heard["depth/points"])
-    while len(probe.heard["depth/points"]) == before:
+    before = len(probe.heard["depth/scale"])
+    while len(probe.heard["depth/scale"]) == before:
         if time.monotonic() - began > patience_s:
             return patience_s
         probe.send(messages["image"], messages["camera_info"])
         for _ in range(10):
             probe.spin_for(0.02)
-            if len(probe.heard["depth/points"]) > before:
+            if len(probe.heard["depth/scale"]) > before:
                 break
     return time.monotonic() - began
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -29,6 +32,7 @@ from .world import World
 
 FORMAT = "depth_perception worlds"
 VERSION = 1
+_WATCH_S = 1.0
 MAX_RANGE_M = 65.0
 """Farther surfaces exceed 16 bits and are stored as 0, like the sky."""
 
@@ -123,7 +127,7 @@ def write_folder(
             _append(root, _write_world(root, seed, camera, options), present)
             yield seed
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (os.getpid(),))
     try:
         jobs = {pool.submit(_write_world, root, s, camera, options): s for s in missing}
         for job in as_completed(jobs):
@@ -131,6 +135,18 @@ def write_folder(
             yield jobs[job]
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker(parent: int) -> None:
+    """One thread for each process, which ends with its parent, however that ended."""
+    torch.set_num_threads(1)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _stem(seed: int, index: int) -> str:
