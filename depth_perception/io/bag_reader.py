@@ -150,7 +150,7 @@ def _storage_files(folder: Path, info: dict[str, Any] | None) -> list[Path]:
         if missing := [str(file) for file in files if not file.is_file()]:
             raise BagReadError(
                 f"bag {folder} cannot be read: storage files are missing: "
-                f"{printable(', '.join(missing))}"
+                f"{printable(', '.join(missing))}; copy them too, or name one file of the bag"
             )
         return files
     found = [p for p in folder.iterdir() if p.suffix.lower() in (".mcap", ".db3")]

@@ -79,7 +79,7 @@ def read_ply(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
         vertices.dtype[axis].kind not in "fiu" for axis in "xyz"
     ):
         found = printable(", ".join(names) or "nothing")
-        raise PlyReadError(f"{path} must have vertices with numbers x, y, z; it has {found}")
+        raise PlyReadError(f"{path} has vertices without x, y, z; it has {found}: name another")
     points = np.stack([vertices[axis] for axis in "xyz"], -1)
     is_coloured = set(_COLOURS) <= set(names)
     if not is_coloured or any(vertices.dtype[name].kind not in "fiu" for name in _COLOURS):

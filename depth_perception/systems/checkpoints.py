@@ -211,7 +211,7 @@ def load_strictly(
         parts = [
             f"{source} does not fit this network: {len(missing)} parameters missing, "
             f"{len(unexpected)} unexpected, {len(misshapen)} of another shape"
-            f"{_hint(missing, state, wanted)}"
+            f"{_hint(missing, state, wanted) or '. Name the model that it belongs to'}"
         ]
         parts += _grouped("missing", {n: str(wanted[n]) for n in missing})
         parts += _grouped("unexpected", {n: str(_shape(state[n])) for n in unexpected})

@@ -261,7 +261,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     except YamlError as error:
         raise RecipeError(f"{name} is not YAML{error}: expected a mapping of a recipe") from error
     if not isinstance(mapping, dict):
-        raise RecipeError(f"{name}: expected a mapping of a recipe, got {shown(mapping)}")
+        raise RecipeError(f"{name}: expected a mapping, got {shown(mapping)}")
     mapping = _overridden(mapping, overrides)
     task = DEFAULT_TASK
     if isinstance(mapping, dict):
@@ -298,5 +298,5 @@ def _overridden(mapping: Any, overrides: Sequence[str]) -> Any:
         try:
             node[last] = load_yaml(value)
         except YamlError as error:
-            raise RecipeError(f"override {item!r} must have a value in YAML") from error
+            raise RecipeError(f"override {item!r} has no YAML value: write key=value") from error
     return mapping

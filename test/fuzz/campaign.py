@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT / "test"), str(ROOT)]
 
 from fuzz.surfaces import MOST_BYTES, MOST_SECONDS, Surface, Trial, memory_bytes, trial  # noqa: E402
 
-_HELD_S = 60.0
+_HELD_S, _START_S = 60.0, 600.0
 _WARM_UP = 8
 _SHOWN = 5  # faults of each surface
 
@@ -124,15 +124,16 @@ def watch(name: str, first: int, count: int) -> Row:
 
 def _lines(process: subprocess.Popen) -> Any:
     """Lines of the process, which is killed when none comes for a minute."""
-    buffer = b""
+    buffer, patience_s = b"", _START_S
     descriptor = process.stdout.fileno()
     while True:
-        ready, _, _ = select.select([descriptor], [], [], _HELD_S)
+        ready, _, _ = select.select([descriptor], [], [], patience_s)
         chunk = os.read(descriptor, 1 << 16) if ready else b""
         if not ready:
             process.kill()
         elif not chunk:
             return
+        patience_s = _HELD_S
         *lines, buffer = (buffer + chunk).split(b"\n")
         yield from (line.decode() for line in lines)
 

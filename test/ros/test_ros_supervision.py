@@ -293,6 +293,11 @@ def test_files_that_are_none_make_no_remark_of_ours(tmp_path: Path, text: str) -
     _remarks(tmp_path, text)
 
 
+def test_a_file_that_leads_back_to_itself_ends(tmp_path: Path) -> None:
+    for text in ("&a {b: *a}", "&a [*a]", "a: &a {c: 1}\nb: *a"):
+        assert _remarks(tmp_path, text) == []  # ROS does not read aliases, and says so
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(content=st.binary(max_size=200) | st.text(YAML, max_size=200).map(str.encode))
 def test_no_content_of_a_file_ends_a_node(tmp_path: Path, content: bytes) -> None:
