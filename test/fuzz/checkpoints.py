@@ -67,7 +67,7 @@ class Checkpoints(FileSurface):
         arrays["scalar"] = np.float32(2.5)
         whole = {"model": state, "epoch": 3, "optimizer": {"lr": 1e-3, "betas": (0.9, 0.999)}}
         whole["model_config"] = {"encoder": "tiny"}
-        files = [save(dict(state), {"model": "tiny", "options": "{}"})]
+        files = [save(dict(state), {"options": "{}"})]
         for content in (whole, {"state_dict": arrays, "config": _Config()}):
             for is_zip in (True, False):
                 data = io.BytesIO()

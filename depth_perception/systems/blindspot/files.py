@@ -91,7 +91,9 @@ def _read(path: Path) -> np.ndarray:
     try:
         values = read_array(path)
     except ArrayReadError as error:
-        raise CheckpointError(f"{path} is not a plain array: fetch it again") from error
+        raise CheckpointError(
+            f"{path} is not a plain array of floating point values: fetch it again"
+        ) from error
     if values.dtype.kind != "f":
         raise CheckpointError(f"{path} does not hold one array of floating point values")
     return values.astype(np.float32)
