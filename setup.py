@@ -119,6 +119,7 @@ setup(
         "ros": _requirements("ros-pypi"),
         "dev": _requirements("dev"),
         "backends": _requirements("backends"),
+        "drive": _requirements("drive"),
     },
     entry_points={
         "console_scripts": [

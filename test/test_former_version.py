@@ -60,6 +60,8 @@ def semantics(folder: Path) -> Path:
 @pytest.mark.parametrize("task", MODELS)
 def test_weights_give_the_same_depth(task: str, tmp_path: Path) -> None:
     options: dict[str, object] = {}
+    if task in ("range", "student"):
+        options = {"seam": "off"}  # the default of that version
     if task == "ppd":
         options = {"steps": 2, "num_tokens": 30, "max_pixels": 48 * 64, "align": "none"}
         options["semantics_checkpoint"] = semantics(tmp_path)

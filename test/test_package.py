@@ -259,7 +259,7 @@ def test_pre_commit_runs_the_ruff_of_the_requirements() -> None:
 
 
 def test_requirements_name_every_imported_library() -> None:
-    named = {*_requirements("run"), *_requirements("backends")}
+    named = {*_requirements("run"), *_requirements("backends"), *_requirements("drive")}
     known = sys.stdlib_module_names | OPTIONAL | {"depth_perception"}
     for path in MODULES:
         for name in _imports(path):

@@ -17,6 +17,8 @@ import pytest
 import depth_perception as dp
 from depth_perception.options import Option, options
 from depth_perception.systems import EstimatorOptions, systems
+from depth_perception.systems import card as card_of
+from depth_perception.systems.sources import page_of, remote_files, terms_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -28,14 +30,33 @@ LINES_OF_README = 120
 MEANS, DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the normalised network input
 
 HEADER = (
-    "| model | output | up to | camera | parameters | licence of the weights | weights |\n"
-    "|---|---|---|---|---|---|---|"
+    "| model | output | up to | camera | parameters | file | licence of the code "
+    "| licence of the weights | source | `weights` | stated by the authors |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 @cache
 def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
+
+
+def flags_of(card: dp.ModelCard) -> list[str]:
+    """The flags that `weights fetch` needs in an empty folder, for the model and its needs."""
+    cards = [card, *(card_of(name) for name in card.needs)]
+    known = all(remote.is_known for one in cards for remote in remote_files(one))
+    flags = ["--accept-licence"] if any(terms_of(one) for one in cards) else []
+    return flags if known else [*flags, "--trust"]
+
+
+def source_of(card: dp.ModelCard) -> str:
+    """Where the weights are, as a link."""
+    if card.embedded:
+        return "in the package"
+    if not card.can_be_fetched:
+        return f"[by hand]({card.home_page})" if card.home_page else "-"
+    kind = "hub" if card.hub_repo else "git" if card.git_repo else "Drive"
+    return f"[{kind}]({page_of(card)})"
 
 
 def model_table() -> str:
@@ -53,11 +74,14 @@ def model_table() -> str:
         if card.is_panoptic:
             returns = f"segments, {returns}" if card.has_depth else "segments"
         limit = f"{card.max_depth_m:.0f} m" if card.max_depth_m else "-"
-        way = "`weights fetch`" if card.hub_repo else "by hand" if card.home_page else "-"
+        size = "-"
+        if card.size_bytes:
+            size = f"{card.size_bytes / 1e6:.0f} MB"
+        way = f"`{' '.join(['fetch', *flags_of(card)])}`" if card.can_be_fetched else "-"
         rows.append(
             f"| `{card.name}` | {returns} | {limit} | {card.camera} "
-            f"| {card.parameters / 1e6:.1f} M | {card.weights_licence} "
-            f"| {'in the package' if card.embedded else way} |"
+            f"| {card.parameters / 1e6:.1f} M | {size} | {card.licence} | {card.weights_licence} "
+            f"| {source_of(card)} | {way} | {card.stated or '-'} |"
         )
     return "\n".join(rows) + "\n"
 
@@ -134,6 +158,23 @@ def test_table_of_models_is_the_catalogue() -> None:
     table = TABLE.search(text_of(MODELS))
     assert table is not None
     assert table.group(1) == model_table(), "python test/test_readme.py writes the new table"
+
+
+def test_table_of_models_names_every_model() -> None:
+    table = TABLE.search(text_of(MODELS))
+    assert table is not None
+    named = re.findall(r"^\| `([^`]+)`", table.group(1), re.MULTILINE)
+    assert named == [card.name for card in dp.models() if not card.for_tests]
+
+
+def test_documented_downloads_have_the_flags_they_need() -> None:
+    found = []
+    for page in PAGES:
+        for model, flags in re.findall(r"weights fetch ([\w.-]+)((?: --[\w-]+)*)", text_of(page)):
+            if model != "NAME":
+                found.append(model)
+                assert flags.split() == flags_of(card_of(model)), f"{name(page)}: {model}"
+    assert len(found) > 20
 
 
 def test_tables_of_options_are_the_options() -> None:

@@ -87,8 +87,12 @@ class Scene:
         self.estimators = {}
         for name in options.backends:
             backend, _, precision = name.partition(":")
-            chosen = {"precision": precision or options.precision, "backend": backend}
-            built = EstimatorOptions(height=options.size[0], **chosen)  # type: ignore[arg-type]
+            built = EstimatorOptions(
+                height=options.size[0],
+                precision=precision or options.precision,  # type: ignore[arg-type]
+                backend=backend,
+                seam="off",  # as the plain way has it
+            )
             given = (card(options.model), copy.deepcopy(network))
             self.estimators[name] = DenseEstimator(*given, device=device, options=built)
         self.image = bench_image(options.image_height, 2 * options.image_height)

@@ -16,7 +16,7 @@ import tyro
 COMMANDS = {
     "infer": "depth of an image, folder, list, video or bag",
     "models": "the catalogue of models",
-    "weights": "download, locate and convert weights",
+    "weights": "download, locate, remove and convert weights",
     "worlds": "render synthetic worlds: images, data sets, bags",
     "data": "list, verify and imitate data sets",
     "train": "train a model from a recipe",

@@ -27,7 +27,7 @@ def main(*, wide: bool = False, all: bool = False) -> int:
         if all or not model.for_tests:
             camera = "360°" if model.camera == "equirectangular" else model.camera
             size = f"{model.parameters / 1e6:.1f} M"
-            installed = "yes" if weights_path(model.name).is_file() else "-"
+            installed = "yes" if weights_path(model.name).exists() else "-"
             cells = [model.name, camera, _values(model), size, model.weights_licence, installed]
             if wide:
                 cells += [str(model.default_height), model.title, model.notes, model.source]

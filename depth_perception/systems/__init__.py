@@ -20,8 +20,9 @@ from .catalog import (
     systems,
 )
 from .options import ASSUMED_PINHOLE_FOV_DEG, EstimatorOptions, OutputSize
+from .sources import FetchError
 from .system import Model, System
-from .weights import FetchError, fetch, find_weights, weights_folder, weights_path
+from .weights import fetch, find_weights, weights_folder, weights_path
 
 _LAZY = {
     "panoptic": "PanopticEstimator",

@@ -27,17 +27,29 @@ class ModelCard:
         default_height: default number of rows of the network input; a panorama is twice as wide,
             a pinhole image has at least this many rows and columns.
         patch_size: the sides of the network input are multiples of it.
-        file_name: name of the weights file.
+        file_name: name of the weights file, or of the folder where the authors publish several.
         hub_repo: Hugging Face repository that holds the file; None if there is none.
-        home_page: where the authors link to the file, for models without ``hub_repo``.
-        linked_repo: Hugging Face repository that the authors link there; its files are fetched by
-            hand.
+        hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
+        git_repo, git_path: GitHub repository, ``OWNER/NAME``, whose tree holds the file, and its
+            path there; ``revision`` must be stated.
+        git_files: names and git ids of the files, where ``git_path`` is a folder.
+        drive_id: id of the file on Google Drive.
+        url: address of the file anywhere else.
+        revision: commit of ``hub_repo`` or ``git_repo``; empty: the newest of ``hub_repo``.
+        sha256, git_blob: SHA-256 of the file, and the id of its content in git (hexadecimal);
+            empty if unknown. Nobody has to trust who delivers a file for which one is stated.
+        size_bytes: size of the file; None if unknown.
+        link_unsure: it is inferred which of the authors' links leads to this file. A file
+            without ``sha256`` must load as this model before it is kept.
+        needs: models whose weights this one loads too.
+        home_page: where the authors describe the model, and link to its weights.
+        terms: what the licence of the weights demands, in sentences, if it is not permissive.
+        stated: accuracy or speed as the authors state it; empty if not known.
         embedded: the file is part of this package.
         antialias: images are low-pass filtered when they are downsampled to the network input.
             The published models never do this.
         finds_camera: it estimates the field of view where no camera is given.
         needs_camera: its metres depend on the focal length of the given camera.
-        hub_file: name of the file in ``hub_repo`` where it differs from ``file_name``.
         reference_focal_px: focal length, in pixels of the network input, of the only camera that
             the model was trained with; metric depth is valid for this focal length. None where
             there were several cameras, or the model takes the focal length into account itself.
@@ -63,15 +75,27 @@ class ModelCard:
     default_height: int
     file_name: str
     hub_repo: str | None = None
+    hub_file: str = ""
+    git_repo: str = ""
+    git_path: str = ""
+    git_files: tuple[tuple[str, str], ...] = ()
+    drive_id: str = ""
+    url: str = ""
+    revision: str = ""
+    sha256: str = ""
+    git_blob: str = ""
+    size_bytes: int | None = None
+    link_unsure: bool = False
+    needs: tuple[str, ...] = ()
     home_page: str = ""
-    linked_repo: str = ""
+    terms: str = ""
+    stated: str = ""
     embedded: bool = False
     notes: str = ""
     patch_size: int = 14
     antialias: bool = False
     finds_camera: bool = False
     needs_camera: bool = False
-    hub_file: str = ""
     sky_above_m: float | None = None
     is_panoptic: bool = False
     has_depth: bool = True
@@ -85,6 +109,15 @@ class ModelCard:
                 f"camera of model {self.name} must be equirectangular or pinhole, got "
                 f"{self.camera!r}"
             )
+        if self.git_repo and not self.revision:
+            raise ValueError(f"model {self.name} has a git_repo, so it must state a revision")
+        for name, digits in (("sha256", 64), ("git_blob", 40)):
+            value = getattr(self, name)
+            if value and (len(value) != digits or set(value) - set("0123456789abcdef")):
+                raise ValueError(
+                    f"{name} of model {self.name} must be {digits} lower-case hexadecimal digits, "
+                    f"got {value!r}"
+                )
 
     def height_remark(self, height: int | None) -> str:
         """A sentence if the model was not trained for this height of its input; else empty."""
@@ -98,23 +131,26 @@ class ModelCard:
         )
 
     @property
+    def can_be_fetched(self) -> bool:
+        """Whether ``depth-perception weights fetch`` downloads the weights."""
+        return bool(self.hub_repo or self.git_repo or self.drive_id or self.url)
+
+    @property
     def source(self) -> str:
         """Location of the weights as text."""
         if self.embedded:
             return "embedded"
-        if self.hub_repo is not None:
+        if self.hub_repo:
             return f"huggingface.co/{self.hub_repo}: {self.hub_file or self.file_name}"
+        if self.git_repo:
+            return f"github.com/{self.git_repo}: {self.git_path}"
+        if self.drive_id:
+            return f"Google Drive: {self.drive_id}"
+        if self.url:
+            return self.url
         if self.home_page:
-            return f"by hand: {self.file_name} from {self.links}"
-        return "none: architecture for tests"
-
-    @property
-    def links(self) -> str:
-        """Where the authors offer the file, for models without ``hub_repo``."""
-        if not self.linked_repo:
-            return f"the links at {self.home_page}"
-        page = f"https://huggingface.co/{self.linked_repo}/tree/main"
-        return f"{page} (linked at {self.home_page})"
+            return f"by hand: {self.file_name} from the links at {self.home_page}"
+        return "none: architecture for tests" if self.for_tests else "none"
 
     @property
     def is_metric(self) -> bool:

@@ -170,12 +170,17 @@ class Estimator(ABC):
         columns = 2 * height if isinstance(camera, Equirectangular) else height
         patch = self.card.patch_size
         if self.keeps_aspect:
-            return network_size(camera.height, camera.width, height, columns, multiple=patch)
+            size = network_size(camera.height, camera.width, height, columns, multiple=patch)
+            return self._accepted_size(size)
         rows = columns = height
         if isinstance(camera, Equirectangular):
             rows = max(1, round(height * camera.vertical_fov / math.pi))
             columns = max(1, round(height * camera.horizontal_fov / math.pi))
-        return network_size(rows, columns, rows, columns, multiple=patch)
+        return self._accepted_size(network_size(rows, columns, rows, columns, multiple=patch))
+
+    def _accepted_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The size nearest to this one that the network takes; it fits whole patches."""
+        return size
 
     def _part_of_sphere(self, camera: Camera) -> SpherePart | None:
         """Where a partial panorama lies in the network input; None for a full one, and for networks
@@ -184,9 +189,8 @@ class Estimator(ABC):
         if not is_panorama or is_full_sphere(camera):
             return None
         height = self.options.height or self.card.default_height
-        return part_of_sphere(
-            camera, *network_size(1, 2, height, 2 * height, multiple=self.card.patch_size)
-        )
+        sphere = network_size(1, 2, height, 2 * height, multiple=self.card.patch_size)
+        return part_of_sphere(camera, *self._accepted_size(sphere))
 
     def warm_up(self, height: int, width: int, camera: Camera | None = None) -> None:
         """Run once on a black image of this size, so that the first real image is not slower."""

@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..systems.catalog import models
+from ..systems.catalog import card, models
 from .recipe import Recipe, packaged_recipes
-from .strict_mapping import RecipeError
+from .strict_mapping import RecipeError, errors_of
 
 _WEIGHTS = ("checkpoint", "imagenet", "encoder", "class_embeddings")
 _FOLDERS = ("root", "val_root", "labels")
@@ -17,6 +17,8 @@ _LISTS = ("train", "val", "listing", "val_listing")
 _ORIGINS = {
     "open_clip_convnext_large_d_320_laion2b_soup.safetensors": "open_clip_model.safetensors of "
     "https://huggingface.co/laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup",
+    "nyu_kitti_class_embeddings_convnext_large_d_320.pth": "the authors' file at "
+    "https://drive.google.com/file/d/1Am2YWjtbWgMP4mwLjS5gmjKmawhrPyBe/view",
     "R-50.pkl": "https://dl.fbaipublicfiles.com/detectron2/ImageNetPretrained/MSRA/R-50.pkl",
     "scenes.safetensors": "depth-perception scenes scenes.safetensors",
     "kitti_train_files.txt": "https://github.com/mrharicot/monodepth/tree/master/utils/filenames",
@@ -25,11 +27,13 @@ _ORIGINS = {
 
 
 def check_needs(recipe: Recipe) -> None:
-    """Compare the files and folders that a recipe names with those that exist.
+    """Compare the model, the files and the folders that a recipe names with those that exist.
 
     Raises:
-        RecipeError: lists all that are missing.
+        RecipeError: no such model, or a list of all files and folders that are missing.
     """
+    with errors_of("model.name", KeyError):
+        card(recipe.model.name)
     missing = dict(_missing(asdict(recipe)))
     if not missing:
         return
@@ -67,9 +71,9 @@ def _is_listed(root: Path, path: Path) -> bool:
 def _origin_of_weights(path: Path) -> str:
     if path.name in _ORIGINS:
         return _ORIGINS[path.name]
-    for card in models():
-        if path.name == card.file_name and not card.embedded:
-            return f"depth-perception weights fetch {card.name}"
+    for model in models():
+        if path.name == model.file_name and not model.embedded:
+            return f"depth-perception weights fetch {model.name}"
     if path.parent.name in packaged_recipes():
         return f"made by `depth-perception train {path.parent.name}`"
     return "made by an earlier stage of training, see docs/training.md"

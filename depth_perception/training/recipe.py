@@ -277,7 +277,7 @@ def _find_fetched(model: Any) -> None:
     name = model.get("checkpoint") if isinstance(model, dict) else None
     if isinstance(name, str) and not Path(name).exists():
         fetched = weights_folder() / name
-        if fetched.is_file():
+        if fetched.exists():
             model["checkpoint"] = str(fetched)
 
 

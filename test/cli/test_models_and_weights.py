@@ -50,17 +50,65 @@ def test_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == str(tmp_path / "panda_small.pth")
 
 
-def test_fetch_of_what_cannot_be_fetched(
+def test_fetch_says_what_is_missing_and_what_to_put_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["weights", "fetch", "panda-small"]) == 1
-    assert str(tmp_path / "panda_small.pth") in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--accept-licence" in told
+    assert "--trust" in told
+    assert "https://huggingface.co/ZidongC/PanDA/resolve/main/panda_small.pth" in told
+    assert str(tmp_path / "panda_small.pth") in told
     (tmp_path / "panda_small.pth").write_bytes(b"weights")
     assert main(["weights", "fetch", "panda-small"]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "panda_small.pth")
+    shown = capsys.readouterr()
+    assert shown.out.strip() == str(tmp_path / "panda_small.pth")
+    assert "is recorded" in shown.err
 
 
-@pytest.mark.parametrize("arguments", [["fetch"], ["path", "panda-huge"], ["fetch", "panda-huge"]])
+@pytest.mark.parametrize("flag", ["--accept-licence", "--accept-license"])
+def test_terms_and_trust_are_separate_questions(
+    flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://127.0.0.1:9")  # nobody listens there
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    assert main(["weights", "fetch", "panda-small", flag]) == 1
+    told = capsys.readouterr().err
+    assert "--accept-licence" not in told
+    assert "--trust" in told
+    assert main(["weights", "fetch", "panda-small", flag, "--trust"]) == 1
+    told = capsys.readouterr().err
+    assert "none stated" in told  # the terms are shown
+    assert "could not be downloaded" in told
+
+
+def test_list_and_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def row(name: str) -> str:
+        assert main(["weights", "list"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        return next(line for line in lines if line.split()[:1] == [name])
+
+    assert row("ppd-large").split()[1:] == ["-", "ppd.pth", "fetch", "--accept-licence", "--trust"]
+    (tmp_path / "blindspot_vgg").mkdir()
+    (tmp_path / "blindspot_vgg" / "any.npy").write_bytes(bytes(2_000_000))
+    part = tmp_path / "moge_2_vitl.pt.part" / "moge_2_vitl.pt"
+    part.parent.mkdir()
+    part.write_bytes(bytes(1_000_000))
+    assert "2.0 MB" in row("blindspot-vgg")
+    assert "unfinished, 1.0 MB" in row("moge-2-vitl")
+    assert main(["weights", "remove", "blindspot-vgg"]) == 0
+    told = capsys.readouterr().out
+    assert f"removed {tmp_path / 'blindspot_vgg'}" in told
+    assert "blindspot-vgg-rectilinear used the same weights" in told
+    assert main(["weights", "remove", "moge-2-vitl"]) == 0
+    assert [*tmp_path.iterdir()] == []
+    assert main(["weights", "remove", "moge-2-vitl"]) == 0
+    assert "no weights of moge-2-vitl in" in capsys.readouterr().out
+    assert main(["weights", "remove", "panda-tiny-metric"]) == 1
+    assert "part of the package" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["fetch"], ["path", "panda-huge"], ["remove", "panda-huge"]])
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", *arguments]) == 2
     assert "depth-perception weights" in capsys.readouterr().err

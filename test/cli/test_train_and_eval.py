@@ -61,12 +61,11 @@ def test_train_then_eval(worlds: Path, tmp_path: Path, capsys: pytest.CaptureFix
     [
         (["train", "no-recipe"], "no recipe 'no-recipe'"),
         (["train", "panda-tiny-metric", "run.stepps=1"], "did you mean 'steps'"),
-        (["train", "panda-tiny-metric", "data.root=/nowhere"], "dataset.json does not exist"),
-        (["train", "panda-tiny-metric", "model.name=panda-huge"], "no model 'panda-huge'"),
         (
-            ["train", "panda-tiny-metric", "data.max_depth_m=10"],
-            "needs target metric and max_depth_m 20",
+            ["train", "panda-tiny-metric", "data.root=/nowhere"],
+            "lacks 2 of its inputs:\n  /nowhere: depth-perception worlds",
         ),
+        (["train", "panda-tiny-metric", "model.name=panda-huge"], "no model 'panda-huge'"),
         (["eval", "panda-tiny-metric", "worlds", "/nowhere"], "no folder /nowhere"),
     ],
 )
@@ -107,7 +106,15 @@ def test_a_report_that_cannot_be_written_is_said_in_words(
 
 def test_unknown_models_are_refused(worlds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "panda-huge", "worlds", str(worlds)]) == 1
-    assert "panda-tiny-metric" in capsys.readouterr().err
+    assert "no model 'panda-huge'; did you mean 'panda-large'?" in capsys.readouterr().err
+
+
+def test_a_recipe_that_does_not_fit_its_model_is_refused(
+    worlds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = [f"data.root={worlds}", f"data.val_root={worlds}", "data.max_depth_m=10"]
+    assert main(["train", "panda-tiny-metric", *places, "--out", str(tmp_path)]) == 1
+    assert "needs target metric and max_depth_m 20" in capsys.readouterr().err
 
 
 def test_relative_models_are_judged_after_a_fit(

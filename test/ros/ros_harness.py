@@ -238,17 +238,33 @@ class Probe(Node):
         topics: Sequence[str],
         info: CameraInfo | None = None,
     ) -> dict[str, Any]:
-        """Publish an image and wait for its outputs."""
-        return self.wait_outputs(self.send(message, info), topics)
+        """Publish an image and wait for its outputs; again where one is lost, as the first message
+        of a new publisher can be."""
+        stamps: list[int] = []
+
+        def complete() -> int | None:
+            return next((s for s in stamps if all(self._outputs(s, topics).values())), None)
+
+        self.resend_until(
+            lambda: stamps.append(self.send(message, info)),
+            lambda: complete() is not None,
+            f"output of {', '.join(topics)}",
+        )
+        return self._outputs(complete() or 0, topics)
 
     def wait_outputs(self, stamp_s: int, topics: Sequence[str]) -> dict[str, Any]:
         """Wait for the outputs of an image that was sent."""
+        self.spin_until(
+            lambda: all(self._outputs(stamp_s, topics).values()), f"output of {', '.join(topics)}"
+        )
+        return self._outputs(stamp_s, topics)
 
-        def found(topic: str) -> Any:
-            return next((m for m in self.heard[topic] if _stamp_s(m) == stamp_s), None)
-
-        self.spin_until(lambda: all(map(found, topics)), f"output of {', '.join(topics)}")
-        return {topic: found(topic) for topic in topics}
+    def _outputs(self, stamp_s: int, topics: Sequence[str]) -> dict[str, Any]:
+        """The outputs of an image by topic; None where there is none yet."""
+        return {
+            topic: next((m for m in self.heard[topic] if _stamp_s(m) == stamp_s), None)
+            for topic in topics
+        }
 
     def status(self) -> dict[str, str]:
         """The next diagnostic status of the node."""

@@ -103,7 +103,7 @@ def test_what_launch_files_share_names_what_exists() -> None:
         assert (ROOT / folder / name).is_file()
     imported = {name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
                 for name in [node.module] if node.level}  # fmt: skip
-    assert not imported, "launch files must not load models"
+    assert imported <= {"compat.large_messages"}, "launch files must not load models"
 
 
 def test_scripts_run_what_they_import() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import subprocess
 import sys
 
 import pytest
 
 import depth_perception as dp
-from depth_perception.systems import DEFAULT_MODEL, build_network, card
+from depth_perception.systems import DEFAULT_MODEL, build_network, card, catalog
+from depth_perception.systems.card import NOT_RELEASED
 
 SIZES = ("small", "base", "large")
 
@@ -80,3 +83,43 @@ def test_the_catalogue_does_not_load_the_networks() -> None:
         "import sys, depth_perception as dp; dp.models(); dp.fetch; sys.exit('timm' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_every_released_model_can_be_fetched() -> None:
+    unreleased = {model.name for model in dp.models() if model.weights_licence == NOT_RELEASED}
+    for model in dp.models():
+        assert model.can_be_fetched != (model.embedded or model.name in unreleased), model.name
+        assert "by hand" not in model.source
+
+
+def test_facts_of_the_files_are_consistent() -> None:
+    for model in dp.models():
+        assert bool(model.size_bytes or model.sha256) <= model.can_be_fetched
+        assert re.fullmatch(r"([0-9a-f]{40})?", model.revision), model.name
+        if model.size_bytes:  # float32, and a little for names
+            assert 1 <= model.size_bytes / (4 * model.parameters) < 1.02, model.name
+    sums = [model.sha256 for model in dp.models() if model.sha256]
+    assert len(set(sums)) == len(sums) > 15
+
+
+def test_needs_are_what_the_systems_load() -> None:
+    from depth_perception.systems.ppd.estimator import DEFAULT_REFERENCE
+
+    for name in ("ppd-large", "ppd-large-moge"):
+        entry = catalog.model(name)
+        assert {*entry.card.needs} == {entry.arguments["semantics"], DEFAULT_REFERENCE}
+    for model in dp.models():
+        assert all(catalog.card(other).can_be_fetched for other in model.needs)
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"sha256": "A" * 64}, "64 lower-case hexadecimal digits"),
+        ({"git_blob": "a" * 39}, "40 lower-case hexadecimal digits"),
+        ({"git_repo": "a/b"}, "must state a revision"),
+    ],
+)
+def test_wrong_facts_of_a_file_are_refused(facts: dict[str, str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(catalog.card("panda-small"), **facts)

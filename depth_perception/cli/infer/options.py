@@ -226,7 +226,7 @@ class InferOptions:
 
         values = {k: v for k, v in asdict(self).items() if k not in _NOT_IN_THE_FILES}
         weights = self.checkpoint or weights_path(self.model)
-        if weights.is_file():
+        if weights.exists():
             stat = weights.stat()
             values["checkpoint"] = [str(weights.resolve()), stat.st_size, stat.st_mtime_ns]
         others = (self.network.semantics_checkpoint, self.network.moge_checkpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from .options import BlindSpotOptions, BlindSpotPinholeOptions
 _HOME = "https://github.com/yuniw18/panoramic-depth-estimation-pytorch"
 
 
+def _git_files() -> tuple[tuple[str, str], ...]:
+    """Names and git ids of the authors' files, as in the tree of the revision."""
+    path = Path(__file__).with_name("numpy_weight.json")
+    return tuple(json.loads(path.read_text(encoding="utf-8")).items())
+
+
 def _models() -> Iterator[Model]:
     common = {"scale": ScaleKind.METRIC, "max_depth_m": None, "antialias": True}
     shared = {
@@ -23,17 +30,20 @@ def _models() -> Iterator[Model]:
         "weights_licence": "none stated (made from KITTI: non-commercial)",
         "default_height": 256,
         "patch_size": BLINDSPOT_VGG.multiple,
-        "file_name": "blindspot_vgg.pkl",
-        "hub_file": "generator.pkl",
+        "file_name": "blindspot_vgg",
         "home_page": _HOME,
+        "git_repo": "yuniw18/panoramic-depth-estimation-pytorch",
+        "git_path": "numpy_weight",
+        "git_files": _git_files(),
+        "revision": "145b2908e68001d4abc25830ff16241eef9ac8c9",
         **common,
     }
     card = panoramic(
         name="blindspot-vgg",
         title="Eliminating the Blind Spot: self-supervised disparity of panoramas, to metres",
         notes="Outdoor, near the horizon. The metres rest on a formula and are not to be trusted: "
-        "align them. The authors run it with seam circular and flip. The checkpoint may be the "
-        "folder numpy_weight.",
+        "align them. The authors run it with seam circular and flip. The checkpoint may also "
+        "be the file generator.pkl.",
         **shared,
     )
     yield Model(card, {"config": BLINDSPOT_VGG})

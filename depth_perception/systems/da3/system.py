@@ -20,6 +20,12 @@ def _models() -> Iterator[Model]:
         "metric-large",
         title="Depth Anything 3, metres from the focal length, and sky",
         hub_repo="depth-anything/DA3METRIC-LARGE",
+        # as other public projects pin them
+        revision="4010e39f3634a45bc60553321fb49fb760bd594e",
+        sha256="bbea5b0b3ee389849cffa7ddae89de064a90abd2b055fc5aa99aac68db324776",
+        size_bytes=1_336_734_448,
+        stated="AbsRel / δ1: NYU 0.070 / 0.963, KITTI 0.086 / 0.953, ETH3D 0.104 / 0.917 "
+        "(second-hand)",
         needs_camera=True,
         notes=_METRES,
         **released,
@@ -29,6 +35,9 @@ def _models() -> Iterator[Model]:
         "mono-large",
         title="Depth Anything 3, relative depth, and sky",
         hub_repo="depth-anything/DA3MONO-LARGE",
+        # as other public projects pin them
+        revision="f465978e618db8cc79c83b8bbf24964857db1875",
+        sha256="7a799a7f95eb8d4c404c2ca8be3dc3276b350a417ddc4420db72ba850cc0e960",
         scale=ScaleKind.AFFINE_INVARIANT,
         notes=UNKNOWN_SCALE,
         **released,

@@ -20,6 +20,14 @@ _RANGE = {
     "scale": ScaleKind.SCALE_INVARIANT,
     "max_depth_m": None,
 }
+# Ids on Google Drive in the order of the authors' script; which is which is inferred.
+_DRIVE = {
+    "small": "1NYF4yJR83HEtxzOURLdmONeUe413auP6",
+    "base": "1cWEUZP-uBuk6WlUi0KJF3zdd05ckHKuR",
+    "large": "17CEsiWRvGPKVrEOonGLXYcxobLK8idId",
+}
+# As a public project that uses the file states it; those of the others are unknown.
+_SHA256 = {"small": "cba5dfeeb2199b4a7089a98ce08c7506c1e5ea12b22c3e4ad51cbdb15150dd74"}
 _PARAMETERS = {"small": 24_878_210, "base": 97_841_346, "large": 335_973_570}
 # What the authors store beside the parameters, which the names of the models say too.
 _STORED_BESIDE = ("net", "dinov2_encoder", "height", "width")
@@ -35,6 +43,9 @@ def _models() -> Iterator[Model]:
             default_height=518,
             file_name=f"DA360_{size.name}.pth",
             home_page=_HOME,
+            drive_id=_DRIVE[size.name],
+            sha256=_SHA256.get(size.name, ""),
+            link_unsure=True,
             notes="One factor is unknown: recover it with a scale source. The sky is the farthest "
             "surface, not invalid.",
             **_RANGE,

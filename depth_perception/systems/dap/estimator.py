@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...geometry import Camera
 from ..estimator import DenseEstimator
 from ..image_input import network_input
 from .network import Dap, unlucky_side
@@ -24,9 +23,9 @@ class DapEstimator(DenseEstimator):
     network: Dap
     options: DapOptions
 
-    def input_size(self, camera: Camera) -> tuple[int, int]:
-        """As for all models, but larger by patches where the original garbles its tokens."""
-        rows, columns = size = super().input_size(camera)
+    def _accepted_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Larger by patches where the original garbles its tokens."""
+        rows, columns = size
         patch = self.card.patch_size
         while unlucky_side((size[0] // patch, size[1] // patch)) is not None:
             taller = size[0] + patch

@@ -19,6 +19,35 @@ _REFINER = "refiner."
 _MASK_TOKEN = "encoder.backbone.mask_token"
 _CLASS_TOKEN = "encoder.backbone.cls_token"
 
+# Revision, SHA-256 and size of the files at the hub, as other public projects pin them.
+_FILES = {
+    "moge-2-vits-normal": (
+        "679230677b4d282c6f304189a93e98e14f085902",
+        "79a16621928c2bf0ed04659218c55c01075e950507f40bb3332fb4c873d3e1dc",
+        140_550_416,
+    ),
+    "moge-2-vitb-normal": (
+        "54ad3a693e61907ea4633d13dec6ee682fa09419",
+        "16b8110e86d5dc5a849db120ca96ef3a223fd30b0c9146d1d81db504073da5f6",
+        419_110_160,
+    ),
+    "moge-2-vitl-normal": (
+        "b135031bae30b5ac2ae141a0e68717795ce38340",
+        "280741fd09bc3f403ccff9967784c2a391b52d2c0742ae3efdb21d9f90cc1a01",
+        1_323_815_904,
+    ),
+    "moge-2-vitl": (
+        "39c4d5e957afe587e04eec59dc2bcc3be5ecd968",
+        "3eefd4abb2102f38f12b2d1992e5ff15e4923e5431c67dd494afe157e0111cd5",
+        1_305_030_700,
+    ),
+    "moge-3-vitl": (
+        "184008f877d7ad1ad4c2cd2182a9bd1f63d0e5be",
+        "9b41b7b9f65ad80aab7ad686f5e9cc0d1fd33f1964022618dfbcd52fc1fb7925",
+        None,
+    ),
+}
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +69,8 @@ def _models() -> Iterator[Model]:
             file_name=f"{name.replace('-', '_')}.pt",
             hub_repo=f"Ruicheng/{name}",
             hub_file="model.pt",
+            stated="60 ms per image (A100 or RTX 3090, float16)" if size == "vitl" else "",
+            **_file(name),
             notes="Scale may differ between images of one place. Aspect ratios from 1:2 to 2:1.",
             **shared,
         )
@@ -53,6 +84,8 @@ def _models() -> Iterator[Model]:
         file_name="moge_3_vitl.pt",
         hub_repo="Ruicheng/moge-3-vitl",
         hub_file="model.pt",
+        stated="AbsRel with the refiner: KITTI 0.126, NYU 0.084 (second-hand)",
+        **_file("moge-3-vitl"),
         notes="The refiner in the file is left out; the published figures are with it.",
         **shared,
     )
@@ -68,6 +101,10 @@ def _models() -> Iterator[Model]:
             **TEST_MODEL,
         )
         yield Model(card, {"size": "tiny", "normal": True})
+
+
+def _file(name: str) -> dict[str, Any]:
+    return dict(zip(("revision", "sha256", "size_bytes"), _FILES[name], strict=True))
 
 
 class MogeSystem(System):

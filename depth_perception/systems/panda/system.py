@@ -45,12 +45,16 @@ def _models() -> Iterator[Model]:
         title = f"PanDA {size.name}, relative depth of panoramas"
         card = _released(size, size.name, title=title, notes=UNKNOWN_SCALE, **relative)
         yield Model(card, {"config": size.config})
-    for place, data_set in (("matterport", "Matterport3D"), ("stanford", "Stanford2D3D")):
+    for place, data_set, rmse in (
+        ("matterport", "Matterport3D", 0.3305),
+        ("stanford", "Stanford2D3D", 0.2540),
+    ):
         metric = {"scale": ScaleKind.METRIC, "max_depth_m": 10.0}
         metric["notes"] = f"Indoor rooms up to 10 m. {data_set} has its own terms of use."
         for size in SIZES:
             title = f"PanDA {size.name} fine-tuned on {data_set}, metres"
-            card = _released(size, f"{place}-{size.name}", title=title, **metric)
+            stated = f"RMSE {rmse} m on {data_set} (second-hand)" if size.name == "large" else ""
+            card = _released(size, f"{place}-{size.name}", title=title, stated=stated, **metric)
             yield Model(card, {"config": size.config, "max_depth": 10.0})
     relative |= TEST_MODEL
     card = panoramic(
@@ -82,7 +86,7 @@ def _released(size: Size, name: str, **facts: Any) -> ModelCard:
         default_height=504,
         file_name=f"panda_{name.replace('-', '_')}.pth",
         home_page=_HOME,
-        linked_repo="ZidongC/PanDA",
+        hub_repo="ZidongC/PanDA",
         **facts,
     )
 

@@ -37,6 +37,7 @@ def _models() -> Iterator[Model]:
         "weights_licence": "none stated (made from Cityscapes: non-commercial)",
         "default_height": 1024,
         "home_page": _HOME,
+        "link_unsure": True,
     }
     card = pinhole(
         name="panopticdepth-r50",
@@ -44,6 +45,8 @@ def _models() -> Iterator[Model]:
         parameters=42_667_763,
         max_depth_m=80.0,
         file_name="panopticdepth_r50.pth",
+        drive_id="1tFWIwP_SfwdypyjAUH14fHdk3qRbnkdp",
+        stated="DPQ 58.3 on Cityscapes-DPS val",
         reference_focal_px=CITYSCAPES_FOCAL_PX,
         notes="Streets as Cityscapes shows them. Metres hold for its camera at 2048 columns; where "
         "the camera is known they are brought to its focal length.",
@@ -55,6 +58,8 @@ def _models() -> Iterator[Model]:
         title="PanopticDepth without depth: panoptic segmentation alone",
         parameters=38_697_315,
         file_name="panopticdepth_r50_seg.pth",
+        drive_id="13m0DVJyuGw1Mdnnvcrlb9_i1b-b7cvjM",
+        stated="PQ 64.1 on Cityscapes val",
         has_depth=False,
         notes="Streets as Cityscapes shows them; no depth.",
         **shared,

@@ -181,7 +181,8 @@ def test_every_format_that_opencv_reads_is_an_input(
     tmp_path: Path, infer: Infer, metric: list[str], suffix: str, capsys
 ) -> None:
     path = tmp_path / f"a{suffix}"
-    pixels = np.full((32, 64) if suffix == ".pbm" else (32, 64, 3), 200, np.uint8)
+    pixels = np.zeros((32, 64) if suffix == ".pbm" else (32, 64, 3), np.uint8)
+    pixels[8:20, 8:40] = 255  # an image of one colour is reported as one without content
     coded = cv2.haveImageWriter(str(path)) and cv2.imwrite(str(path), pixels)
     if not coded:  # a codec that this build of OpenCV lacks: the file is listed with the reason
         path.write_bytes(b"junk")

@@ -127,7 +127,10 @@ def test_borders_that_are_cut_off_are_not_valid(weights: Path) -> None:
     assert found.valid.float().mean() == pytest.approx(56 * 84 / (60 * 90), abs=0.05)
 
 
-def test_thin_images_have_at_least_one_patch(weights: Path) -> None:
+def test_thin_images_have_at_least_one_patch(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPTH_PERCEPTION_ASPECT", "200")
     thin = Pinhole(3, 400, 100.0, 100.0, 200.0, 1.5)
     found = dp.load("da3-tiny", weights, "cpu", sky="filled")(noise_image(3, 400, 0), thin)
     assert found.values.shape == (3, 400)

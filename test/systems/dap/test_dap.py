@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ def test_grids_that_the_original_garbles_are_avoided(checkpoint: Path) -> None:
     estimator = dp.load(MODEL, checkpoint, "cpu", height=80)
     assert estimator.input_size(Equirectangular(512, 1024)) == (96, 192)
     assert estimator.with_options(height=512).input_size(Equirectangular(60, 120)) == (512, 1024)
+
+
+def test_a_partial_panorama_lies_in_a_sphere_of_that_size(checkpoint: Path) -> None:
+    estimator = dp.load(MODEL, checkpoint, "cpu", height=80, output_size="network")
+    camera = Equirectangular.partial(60, 192, 2 * math.pi, math.radians(112.5))
+    assert estimator.input_size(camera) == (60, 192)  # of 96 x 192, not of 80 x 160
+    assert estimator(noise_image(60, 192, 3), camera).values.shape == (60, 192)
 
 
 def test_half_precision_keeps_the_periods(checkpoint: Path) -> None:

@@ -339,8 +339,9 @@ def test_panoramas_turn_with_their_range(places: str) -> None:
     ],
 )
 def test_what_is_wrong_is_named(name, override, message, places, tmp_path, capsys) -> None:
-    root = f"data.root={places}"
-    assert main(["train", name, root, override, "--out", str(tmp_path), "--device", "cpu"]) == 1
+    roots = [f"data.{key}={places}" for key in ("root", "val_root")]
+    args = ["train", name, *roots, override, "--out", str(tmp_path), "--device", "cpu"]
+    assert main(args) == 1
     assert message in capsys.readouterr().err
 
 
