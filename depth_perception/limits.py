@@ -65,8 +65,11 @@ class Limit:
             )
 
 
-IMAGE_PIXELS = Limit("image_pixels", 150_000_000, "pixels")
-"""Decoded pixels of an image, a video frame, a mask, or the grid of a CameraInfo."""
+IMAGE_PIXELS = Limit("image_pixels", 100_000_000, "pixels")
+"""Decoded pixels of an image, a video frame, a mask, or the grid of a CameraInfo.
+
+Samples of 16 bits count twice, transparency a third more: the memory they take is what matters.
+"""
 
 IMAGE_BYTES = Limit("image_bytes", 1 << 30, "bytes")
 """Size of an image file, or of another file that is read at once."""

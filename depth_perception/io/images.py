@@ -107,6 +107,10 @@ def _decode(data: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         raise ImageReadError(f"{name} is {_UNREADABLE}") from error
     if image is None:
         image = _by_pillow(data, name)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ImageReadError(
+            f"{name} has {image.dtype} samples; convert it to an 8 or 16 bit image first"
+        )
     notes = []
     if header.frames > 1:
         notes.append(f"only the first of its {header.frames} frames or pages is used")
@@ -118,11 +122,9 @@ def _decode(data: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     if image.dtype == np.uint16:
         image = eight_bits(image)
-    if image.dtype != np.uint8:
-        raise ImageReadError(
-            f"{name} has {image.dtype} samples; convert it to an 8 or 16 bit image first"
-        )
-    return _turned(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), header.orientation), tuple(notes)
+    own = image if image.flags.writeable and image.flags.c_contiguous else None
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB, own)  # a copy of a large image costs a second
+    return _turned(image, header.orientation), tuple(notes)
 
 
 def _by_pillow(data: bytes, name: str) -> np.ndarray:
