@@ -24,6 +24,10 @@ _FULL_AFTER = 8000  # frames: then the second quarter begins after the node's st
 _BLOCKS_UNTIL_FULL = 4  # a frame
 
 
+def _median(samples: Sequence[MemorySample], name: str) -> float:
+    return statistics.median([getattr(sample, name) for sample in samples] or [0])
+
+
 @dataclass(frozen=True)
 class Balance:
     """What became of the images that were sent.
@@ -135,20 +139,16 @@ def judge(
     Python are noise. The node keeps the times of its last 2000 frames; runs of fewer than 8000 see
     them come in, four blocks a frame.
     """
-    if len(samples) < _LEAST_SAMPLES:
-        raise ValueError(
-            f"only {len(samples)} of {Soak.SAMPLES} samples: the node worked on {balance.out} of "
-            f"{balance.sent} images; choose a lower rate_hz"
-        )
-    quarter = len(samples) // 4
+    quarter = max(1, len(samples) // 4)
     grown = {
-        name: statistics.median(getattr(s, name) for s in samples[-quarter:])
-        - statistics.median(getattr(s, name) for s in samples[quarter : 2 * quarter])
+        name: _median(samples[-quarter:], name) - _median(samples[quarter : 2 * quarter], name)
         for name in ("resident_bytes", "blocks")
     }
     filling = 0 if options.count >= _FULL_AFTER else _BLOCKS_UNTIL_FULL * options.count // 2
     is_flat = grown["resident_bytes"] <= _SLACK_BYTES and grown["blocks"] <= _SLACK_BLOCKS + filling
     faults = [] if is_flat else ["memory grows"]
+    if len(samples) < _LEAST_SAMPLES:
+        faults = [f"{balance.out} of {balance.sent} images are too few to judge the memory"]
     if balance.unexplained:
         faults.append(f"{balance.unexplained} images are unexplained")
     verdict = "; ".join(faults) or "passed: every image is accounted for and memory is flat"
