@@ -126,7 +126,7 @@ def choose_image_topic(path: str | Path, wanted: str | None = None) -> ImageTopi
     if wanted is None:
         candidates = [t for t in topics if t.holds_images]
         if len(candidates) != 1:
-            choose = "; choose one with --topic" if candidates else ""
+            choose = "; choose one with --topic" if candidates else "; name another bag"
             raise BagReadError(
                 f"{path} has {len(candidates)} camera image topics ({listing}){choose}{ending}"
             )
