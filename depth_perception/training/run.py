@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from ..systems import CheckpointError
+from ..systems.torch_files import reject_costly
 from .folder import EVENTS, check_folder, clear_folder
 from .module import Training
 from .snapshots import Snapshots
@@ -27,6 +28,7 @@ def read_state(path: Path) -> dict[str, Any]:
         CheckpointError: the file is damaged or holds other objects.
     """
     try:
+        reject_costly(path)
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise CheckpointError(
