@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -163,7 +164,7 @@ def main() -> int:
     print(HEAD, flush=True)
     rows = []
     for name, share in shares.items():
-        count = -(-round(options.count * share) // max(1, round(sum(shares.values()))))
+        count = math.ceil(options.count * share / sum(shares.values()))
         rows.append(watch(name, options.first, count))
         print(rows[-1].line(), flush=True)
     if options.live and (not options.surface or "live" in options.surface):
