@@ -27,7 +27,7 @@ requirements := $(wildcard requirements/*.txt)
 venv_ready := $(VENV)/.ready-$(shell cat $(requirements) | cksum | cut -d ' ' -f 1)
 messages_ready := $(ros)/.ready-$(shell echo $(CURDIR) $(venv) | cksum | cut -d ' ' -f 1)
 
-.PHONY: help venv messages demo test golden bench bench-models bench-gpu lint format clean
+.PHONY: help venv messages demo test golden fuzz killed soak bench bench-models bench-gpu lint format clean
 
 help: ## this text
 	@echo "make TARGET [VARIABLE=value]"
@@ -40,7 +40,7 @@ help: ## this text
 	echo "  TESTS=   test: which ones"
 	echo "  JOBS=$(JOBS)   test: processes; 0 runs all tests in pytest's own (for --pdb or -s)"
 	echo "  CASES=   golden: a folder of other reference cases (ARGS=\"--system panda\" if needed)"
-	echo "  ARGS=   further options of the demo, of pytest or of golden"
+	echo "  ARGS=   further options of the demo, of pytest, or of golden, fuzz, killed, soak"
 
 venv: $(venv_ready) ## make the virtual environment (6 GB)
 
@@ -58,6 +58,18 @@ test: $(messages_ready) ## run the tests
 golden: $(messages_ready) ## compare with the reference cases of the original systems
 	@source $(env)
 	python test/golden/runner.py $(if $(CASES),"$(CASES)") $(ARGS)
+
+fuzz: $(messages_ready) ## damaged inputs of every kind, 20,000 or ARGS="--count 100000"
+	@source $(env)
+	python test/fuzz/campaign.py $(ARGS)
+
+killed: $(messages_ready) ## kill -9 runs at random moments, ARGS="--count 100" of each command
+	@source $(env)
+	python test/killed/campaign.py $(ARGS)
+
+soak: $(messages_ready) ## ten minutes at 30 Hz: every image accounted for, memory flat
+	@source $(env)
+	python -m depth_perception.cli.main bench soak --seconds 600 --rate-hz 30 $(ARGS)
 
 bench: $(messages_ready) ## measure on this CPU, results into benchmarks/ (ARGS="--threads 2")
 	@source $(env)

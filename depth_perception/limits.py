@@ -65,8 +65,11 @@ class Limit:
             )
 
 
-IMAGE_PIXELS = Limit("image_pixels", 150_000_000, "pixels")
-"""Decoded pixels of an image, a video frame, a mask, or the grid of a CameraInfo."""
+IMAGE_PIXELS = Limit("image_pixels", 100_000_000, "pixels")
+"""Decoded pixels of an image, a video frame, a mask, or the grid of a CameraInfo.
+
+Samples of 16 bits count twice, transparency a third more: the memory they take is what matters.
+"""
 
 IMAGE_BYTES = Limit("image_bytes", 1 << 30, "bytes")
 """Size of an image file, or of another file that is read at once."""
@@ -77,8 +80,11 @@ ASPECT = Limit("aspect", 10.0, "times as long as wide")
 FOCAL_PER_SIDE = (0.02, 200.0)
 """Least and largest focal length of a pinhole camera in sides of its image: 175 and 0.3 degrees."""
 
-PARAMETER_BYTES = Limit("parameter_bytes", 4 << 20, "bytes")
-"""Size of a file with parameters or names of classes."""
+PARAMETER_BYTES = Limit("parameter_bytes", 1 << 18, "bytes")
+"""Size of a file with parameters, names of classes or a recipe."""
+
+METADATA_BYTES = Limit("metadata_bytes", 4 << 20, "bytes")
+"""Size of the description of a bag; a larger one is passed over, as if it were missing."""
 
 CALIBRATION_MESSAGES = Limit("calibration_messages", 200_000, "messages")
 """CameraInfo messages that are read from a bag."""
@@ -95,6 +101,14 @@ def printable(text: object, characters: int = _TEXT_CHARACTERS) -> str:
     return safe if len(whole) <= characters else f"{safe}... ({len(whole)} characters)"
 
 
+def printable_lines(text: object, lines: int, characters: int) -> str:
+    """A text from outside with its line breaks, at most so many lines of so many characters."""
+    parts = str(text)[: 2 * lines * characters].splitlines()
+    shown = [printable(part, characters) for part in parts[:lines]]
+    more = [f"... ({len(parts) - lines} more lines)"] if len(parts) > lines else []
+    return "\n".join(shown + more)
+
+
 def regular_file(path: str | Path, limit: Limit | None = None) -> int:
     """Reject everything but regular files, before anything is opened; returns the size in bytes.
 
@@ -107,7 +121,7 @@ def regular_file(path: str | Path, limit: Limit | None = None) -> int:
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
         kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a device, pipe or socket"
-        raise OSError(f"{path} is {kind}, not a regular file")
+        raise OSError(f"{printable(path)} is {kind}, not a regular file: name another")
     if limit is not None:
         limit.check(found.st_size, f"{path} is too large")
     return found.st_size

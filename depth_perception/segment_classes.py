@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import colorsys
 import reprlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from .limits import PARAMETER_BYTES, LimitError, regular_file
+from .limits import PARAMETER_BYTES, LimitError, printable, regular_file
+from .plain_yaml import YamlError, load_yaml
 
 
 @dataclass(frozen=True)
@@ -146,16 +146,14 @@ def read_classes(path: str | Path) -> tuple[PanopticClass, ...]:
     """
     try:
         regular_file(path, PARAMETER_BYTES)
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = load_yaml(Path(path).read_bytes())
     except LimitError as error:
         raise ClassFileError(str(error)) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise ClassFileError(f"the file with classes {path} cannot be read: {reason}") from error
-    except (UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)  # lines of the file are not quoted
-        where = "" if mark is None else f" (line {mark.line + 1})"
-        raise ClassFileError(f"the file with classes {path} is no YAML{where}") from error
+    except YamlError as error:
+        raise ClassFileError(f"the file with classes {path} is no YAML{error}: {_FORM}") from error
     listed = content.get("classes") if isinstance(content, dict) else None
     if not isinstance(listed, list) or not listed or set(content) != {"classes"}:
         raise ClassFileError(f"{path} holds no list of classes: {_FORM}")
@@ -204,6 +202,6 @@ def _class(number: int, entry: Any) -> PanopticClass:
 
 
 def _check_names(names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
-        raise ValueError(f"names must differ, {', '.join(twice)} comes twice")
+        raise ValueError(f"names must differ, {printable(', '.join(twice))} comes twice")

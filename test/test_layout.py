@@ -10,7 +10,7 @@ import pytest
 TEST = Path(__file__).parent
 PACKAGE = TEST.parent / "depth_perception"
 # Folders of helpers and reference cases, which no folder of the package corresponds to.
-HELPERS = {"golden", "published"}
+HELPERS = {"fuzz", "golden", "killed", "published"}
 TESTS = [path for path in sorted(TEST.rglob("test_*.py")) if path.parts[-2] not in HELPERS]
 FOLDERS = sorted({path.parent.relative_to(TEST) for path in TESTS})
 

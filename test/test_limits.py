@@ -14,10 +14,10 @@ import pytest
 import depth_perception as dp
 from depth_perception.cli.infer.inputs import InputError, find_inputs
 from depth_perception.cli.infer.scale import read_points
+from depth_perception.io.arrays import ArrayReadError, read_array, read_arrays
 from depth_perception.io.bag_reader import Bag
 from depth_perception.io.depth_files import read_depth
 from depth_perception.io.images import read_image
-from depth_perception.io.npy import NpyReadError, read_npy
 from depth_perception.io.ply import read_ply
 from depth_perception.io.video import VideoReader
 from depth_perception.limits import IMAGE_BYTES, LimitError, printable, regular_file
@@ -86,7 +86,7 @@ OPENERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "points npy": (read_points, "points.npy"),
     "points ply": (read_points, "points.ply"),
     "cloud": (read_ply, "cloud.ply"),
-    "array": (read_npy, "array.npy"),
+    "array": (read_array, "array.npy"),
     "recipe": (lambda path: load_recipe(str(path), ()), "recipe.yaml"),
     "torch file": (load, "weights.pth"),
     "pickle": (load, "weights.pkl"),
@@ -162,22 +162,30 @@ def test_the_environment_raises_a_limit(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_arrays_that_are_none_cost_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.npy").write_bytes(content)
-    with pytest.raises(NpyReadError) as caught:
-        read_npy(tmp_path / "a.npy")
+    with pytest.raises(ArrayReadError) as caught:
+        read_array(tmp_path / "a.npy")
     assert "a.npy" in str(caught.value)
     assert "pickle" not in str(caught.value), "nobody asked for pickles"
 
 
 def test_objects_are_no_numbers(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], object), allow_pickle=True)
-    with pytest.raises(NpyReadError, match="not a readable"):
-        read_npy(tmp_path / "a.npy")
+    with pytest.raises(ArrayReadError, match="not a readable"):
+        read_array(tmp_path / "a.npy")
     np.save(tmp_path / "b.npy", np.array(["text"]))
-    with pytest.raises(NpyReadError, match="contains <U4, not one array of numbers"):
-        read_npy(tmp_path / "b.npy")
+    with pytest.raises(ArrayReadError, match="not a readable"):
+        read_array(tmp_path / "b.npy")
     np.savez(tmp_path / "c.npz", a=np.zeros(3))
-    with pytest.raises(NpyReadError):
-        read_npy(tmp_path / "c.npz")
+    with pytest.raises(ArrayReadError, match="several arrays"):
+        read_array(tmp_path / "c.npz")
+
+
+def test_what_arrays_unpack_to_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez_compressed(tmp_path / "a.npz", a=np.zeros(1_000_000))
+    assert read_arrays(tmp_path / "a.npz")["a"].shape == (1_000_000,)
+    monkeypatch.setenv(IMAGE_BYTES.variable, "1000000")
+    with pytest.raises(ArrayReadError, match="unpacked: 8.*bytes"):
+        read_arrays(tmp_path / "a.npz")
 
 
 def test_a_claimed_size_is_compared_first(tmp_path: Path) -> None:
@@ -186,8 +194,8 @@ def test_a_claimed_size_is_compared_first(tmp_path: Path) -> None:
     for name, change in (("much", b"(99000, 99000), }"), ("more", b"(1001, 1000), }  ")):
         content = whole.read_bytes().replace(b"(1000, 1000), }", change, 1)
         (tmp_path / f"{name}.npy").write_bytes(content)
-        with pytest.raises(NpyReadError):
-            read_npy(tmp_path / f"{name}.npy")
+        with pytest.raises(ArrayReadError):
+            read_array(tmp_path / f"{name}.npy")
 
 
 def test_texts_from_outside_are_cut_and_escaped() -> None:

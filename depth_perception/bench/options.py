@@ -5,6 +5,7 @@ Importing this loads nothing heavy. ``check`` raises ValueError for values that 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
@@ -250,10 +251,14 @@ class Node(Saved):
 @documented
 @dataclass(frozen=True, kw_only=True)
 class Soak(Saved):
-    """Whether the memory of the node stays constant over many frames."""
+    """Whether memory stays constant over many frames, and every image is accounted for."""
 
     SAMPLES: ClassVar[int] = 40
 
+    rate_hz: float = option(
+        0.0, "rate of the images; 0 sends each when the outputs of the one before have come."
+    )
+    seconds: float = option(0.0, "time to send at that rate; it replaces frames.")
     frames: int = option(
         10_000,
         "number of frames; with fewer than 8000 the node's statistics still grow.",
@@ -262,6 +267,26 @@ class Soak(Saved):
     model: str = option("identity", "name in the catalogue, or identity for no network.")
     image_height: int = option(128, "rows of the image; it has twice as many columns.")
     height: int = option(64, "rows of the depth, or of the network's input (0: the default).")
+
+    @property
+    def count(self) -> int:
+        """Number of images to send."""
+        return round(self.seconds * self.rate_hz) if self.seconds else self.frames
+
+    def check(self) -> None:
+        super().check()
+        if not (0 <= self.rate_hz < math.inf and 0 <= self.seconds < math.inf):
+            raise ValueError(
+                f"rate_hz and seconds must be finite and not negative, got {self.rate_hz} and "
+                f"{self.seconds}"
+            )
+        if self.seconds and not self.rate_hz:
+            raise ValueError("seconds need a rate_hz: set it, or say how many frames")
+        if self.count < 2 * self.SAMPLES:
+            raise ValueError(
+                f"{self.seconds:g} s at {self.rate_hz:g} Hz are {self.count} images: at least "
+                f"{2 * self.SAMPLES} are needed"
+            )
 
 
 @documented

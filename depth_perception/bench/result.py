@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from rich.console import Console
 
+from ..io.atomic import write_text
 from ..io.sheet import Sheet
 from .options import Output
 
@@ -246,5 +247,4 @@ class Result:
         texts = ((output.json, numbers), (output.markdown, self.markdown()), (file, numbers))
         for path, text in texts:
             if path is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8")
+                write_text(path, text)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..limits import printable_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+_LINES, _LINE_CHARACTERS = 200, 4000
 
 
 def plain_console() -> Console:
@@ -37,5 +41,6 @@ def failed(command: str, error: Exception | str, status: int = 1) -> int:
     """Print an error of a command and return the exit status."""
     # str() of a KeyError would put quotes around the text
     text = error.args[0] if isinstance(error, KeyError) else error
+    text = printable_lines(text, _LINES, _LINE_CHARACTERS)  # names of files may be anything
     print(f"depth-perception {command}: {text}", file=sys.stderr)
     return status

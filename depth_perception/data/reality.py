@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Camera, Equirectangular, Pinhole
+from ..io.arrays import read_arrays
 from .files import read_rgb
 
 
@@ -71,8 +72,8 @@ class RealFrames:
         if image is None:
             raise FileNotFoundError(f"no image {stem}.jpg or .png")
         rgb = read_rgb(image)
-        with np.load(_beside(stem, ".depth.npz"), allow_pickle=False) as file:
-            depth_m = torch.from_numpy(file["depth"].astype(np.float32)).nan_to_num(0, 0, 0)
+        depth = read_arrays(_beside(stem, ".depth.npz"))["depth"]
+        depth_m = torch.from_numpy(depth.astype(np.float32)).nan_to_num(0, 0, 0)
         return RealFrame(
             stem.relative_to(self.root).as_posix(),
             rgb,

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from ..geometry import DepthKind, Pinhole
+from ..io.arrays import read_array
 from ..io.depth_files import read_depth
-from ..io.npy import read_npy
 from .files import read_rgb
 from .frames import PinholeFrame
 from .worlds import WorldFolder
@@ -128,7 +128,7 @@ class UnrealStereo4K(_Pairs):
         return [(path, path.parents[1] / "Disp0" / f"{path.stem}.npy") for path in found]
 
     def _depth(self, path: Path) -> np.ndarray:
-        disparity = read_npy(path).astype(np.float32)
+        disparity = read_array(path).astype(np.float32)
         unknown = np.isnan(disparity) | (disparity == 0)
         scene, name = path.parents[1], f"{path.stem}.txt"
         intrinsics, left = _cameras(scene / "Extrinsics0" / name)

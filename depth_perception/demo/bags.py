@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rosbags.rosbag2 import StoragePlugin, Writer
 
 from ..data.worlds import BagNames, Walk, make_world, write_bag
 from ..geometry import Camera, Equirectangular, Pinhole
@@ -24,6 +23,7 @@ from ..io.bags import (
     choose_image_topic,
     image_message,
     image_topics,
+    new_bag,
     read_frames,
 )
 from ..io.images import read_image
@@ -143,7 +143,7 @@ def write_image_bag(bag: Path, panorama: Path, frames: int, rate_hz: float) -> N
         size = (2 * IMAGE_HEIGHT_PX, IMAGE_HEIGHT_PX)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     begin_ns, step_ns = time.time_ns(), round(1e9 / rate_hz)
-    with Writer(bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+    with new_bag(bag) as writer:
         connection = writer.add_connection(IMAGE_TOPIC, IMAGE_TYPE, typestore=STORE)
         for stamp_ns in range(begin_ns, begin_ns + frames * step_ns, step_ns):
             message = image_message(stamp_ns, FRAME_ID, image, "rgb8")

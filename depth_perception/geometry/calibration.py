@@ -121,7 +121,7 @@ class Calibration:
         if not bool(grid.valid.any()):
             raise ValueError(
                 f"camera_info: nothing of the image is left after rectification with "
-                f"D = {list(self.d)}, R = {list(self.r)}, P = {list(self.p)}"
+                f"D = {list(self.d)}, R = {list(self.r)}, P = {list(self.p)}: calibrate the camera"
             )
         return View(target, grid)
 
@@ -193,7 +193,9 @@ class Calibration:
         turn = np.array(self.r).reshape(3, 3)
         is_rotation = (np.abs(turn) < 1.1).all() and np.linalg.det(turn) > 0  # also not NaN
         if not is_rotation or np.abs(turn @ turn.T - np.eye(3)).max() > _ROTATION_TOLERANCE:
-            raise ValueError(f"camera_info: R is not a rotation: {list(self.r)}")
+            raise ValueError(
+                f"camera_info: R is not a rotation, calibrate the camera: {list(self.r)}"
+            )
         return self.r
 
     def _sent_size(self) -> tuple[int, int]:
@@ -208,7 +210,9 @@ class Calibration:
             try:
                 camera = camera.crop(*self.roi)
             except ValueError as error:
-                raise ValueError(f"camera_info: roi does not fit: {error}") from error
+                raise ValueError(
+                    f"camera_info: roi does not fit, it must lie in the image: {error}"
+                ) from error
         across, down = self.binning
         if (across, down) == (1, 1):
             return camera

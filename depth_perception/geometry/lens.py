@@ -56,7 +56,7 @@ class Lens:
         if len(self.coefficients) not in self.model.counts:
             raise ValueError(
                 f"{self.model.value} has {' or '.join(map(str, self.model.counts))} distortion "
-                f"coefficients, got {len(self.coefficients)}"
+                f"coefficients, got {len(self.coefficients)}: calibrate the camera"
             )
         if not all(map(math.isfinite, self.coefficients)):
             raise ValueError(f"distortion must be finite, got {list(self.coefficients)}")

@@ -15,6 +15,8 @@ from pathlib import Path
 _PARTIAL = ".partial"
 _NAME = re.compile(rf"\..*\.(\d+)(?:-([0-9a-f]+))?\{_PARTIAL}")
 
+_cleaned: set[Path] = set()
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -34,7 +36,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def partial_path(path: Path) -> Path:
-    """The hidden name under which this process makes a file or folder."""
+    """The hidden name under which this process makes a file or folder.
+
+    What dead processes left in the folder goes when a process first writes there.
+    """
+    if (folder := path.parent) not in _cleaned:
+        _cleaned.add(folder)
+        remove_dead(folder)
     return path.with_name(f".{path.stem}.{os.getpid()}-{_machine()}{_PARTIAL}{path.suffix}")
 
 

@@ -97,12 +97,15 @@ class RangeReader:
         best = min(self._waiting, key=lambda item: abs(item.stamp_ns - moment_ns), default=None)
         if best is None or abs(best.stamp_ns - moment_ns) > self._tolerance_ns:
             raise LookupError(
-                f"nothing on {self.topic} within {self._tolerance_ns * 1e-9:g} s of the image"
+                f"nothing on {self.topic} within {self._tolerance_ns * 1e-9:g} s of the image: "
+                "choose another topic or a larger tolerance"
             )
         try:
             points = _READERS[best.message.__msgtype__](best.message)
         except RangeMessageError as error:
-            raise RangeMessageError(f"a message on {self.topic} was rejected: {error}") from error
+            raise RangeMessageError(
+                f"a message on {self.topic} was rejected: {error}; correct its driver"
+            ) from error
         return BagRanges(best.stamp_ns, best.frame_id, points)
 
 
@@ -119,7 +122,11 @@ class StaticFrames:
             found = [c for c in reader.connections
                      if c.topic == "/tf_static" and c.msgtype == TRANSFORM_TYPE]  # fmt: skip
             for connection, _, raw in reader.messages(found):
-                for item in deserialize(connection, raw).transforms:
+                try:
+                    transforms = deserialize(connection, raw).transforms
+                except Exception:  # of every kind, for damaged bytes: as if it had not come
+                    continue
+                for item in transforms:
                     names = (item.header.frame_id, item.child_frame_id)
                     parent, child = (name.lstrip("/") for name in names)
                     self._parents[child] = parent, transform_matrix(item.transform)

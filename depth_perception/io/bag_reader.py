@@ -15,7 +15,6 @@ from io import BytesIO
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
-import yaml
 from rosbags.interfaces import (
     Connection,
     ConnectionExtRosbag2,
@@ -26,7 +25,8 @@ from rosbags.rosbag1 import Reader as Ros1Reader
 from rosbags.rosbag2 import Reader as Ros2Reader
 from rosbags.typesys import Stores, get_typestore
 
-from ..limits import IMAGE_BYTES, printable, regular_file
+from ..limits import IMAGE_BYTES, METADATA_BYTES, printable, regular_file
+from ..plain_yaml import load_yaml
 from .suffixes import MCAP_MAGIC, ROS1_MAGIC, SQLITE_MAGIC, bags_inside, by_number
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)  # these message types are the same in later ones
@@ -136,10 +136,10 @@ def _readers(path: Path) -> Iterator[Any]:
 def _metadata(folder: Path) -> dict[str, Any] | None:
     """The description of a bag in its folder; None if it is missing or unreadable."""
     try:
-        regular_file(folder / _METADATA, IMAGE_BYTES)
-        text = (folder / _METADATA).read_text(encoding="utf-8")
-        return dict(yaml.safe_load(text)["rosbag2_bagfile_information"])
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        regular_file(folder / _METADATA, METADATA_BYTES)
+        content = load_yaml((folder / _METADATA).read_bytes())
+        return dict(content["rosbag2_bagfile_information"])
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -150,7 +150,7 @@ def _storage_files(folder: Path, info: dict[str, Any] | None) -> list[Path]:
         if missing := [str(file) for file in files if not file.is_file()]:
             raise BagReadError(
                 f"bag {folder} cannot be read: storage files are missing: "
-                f"{printable(', '.join(missing))}"
+                f"{printable(', '.join(missing))}; copy them too, or name one file of the bag"
             )
         return files
     found = [p for p in folder.iterdir() if p.suffix.lower() in (".mcap", ".db3")]
@@ -180,6 +180,7 @@ def _reader(path: Path) -> Any:
     if magic.startswith(SQLITE_MAGIC):
         return _opened(path, PlainDatabase)
     what = "it is empty" if not magic else "its first bytes are those of no kind of bag"
+    what += "; name an .mcap, .db3 or ROS 1 .bag file"
     raise BagReadError(f"bag {path} cannot be read: {what}")
 
 
@@ -248,7 +249,10 @@ class StraightMcap:
                     )
                 )
         if not channels:
-            raise BagReadError(f"bag {self._path} cannot be read: it is cut before its first topic")
+            raise BagReadError(
+                f"bag {self._path} cannot be read: it is cut before its first "
+                "topic; record it again"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from ..limits import printable
-from .atomic import partial_path, remove_dead
+from .atomic import partial_path
 from .bag_reader import STORE, Bag, BagReadError, deserialize
 from .encodings import EncodingError, decode_message, is_depth
 from .suffixes import is_bag
@@ -63,7 +64,10 @@ class BagFrame:
     def image(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises EncodingError where the message cannot be decoded."""
         if self.message is None:
-            raise EncodingError("the message is damaged: its bytes do not fit its type")
+            raise EncodingError(
+                f"the message of {self.stamp_ns} ns is damaged: its bytes do not fit its type; "
+                "record it again"
+            )
         return decode_message(self.message)
 
 
@@ -122,7 +126,7 @@ def choose_image_topic(path: str | Path, wanted: str | None = None) -> ImageTopi
     if wanted is None:
         candidates = [t for t in topics if t.holds_images]
         if len(candidates) != 1:
-            choose = "; choose one with --topic" if candidates else ""
+            choose = "; choose one with --topic" if candidates else "; name another bag"
             raise BagReadError(
                 f"{path} has {len(candidates)} camera image topics ({listing}){choose}{ending}"
             )
@@ -165,6 +169,40 @@ def messages_of(bag: Bag, connections: list[Connection]) -> Iterator[BagFrame]:
         yield BagFrame(stamp_ns(message) or recorded_ns, message.header.frame_id, message)
 
 
+@contextmanager
+def new_bag(
+    path: str | Path, storage: StoragePlugin = StoragePlugin.MCAP, *, overwrite: bool = False
+) -> Iterator[Writer]:
+    """The writer of a bag whose folder appears under its name when the block ends without an error.
+
+    Args:
+        path: folder to make; it must not exist, unless ``overwrite``.
+        storage: kind of its file.
+        overwrite: replace a bag that is there.
+
+    Raises:
+        FileExistsError: ``path`` exists, or exists and is no bag.
+    """
+    _check_new(path, overwrite)
+    path = Path(path)
+    # The storage file is named after its folder, hence a temporary folder around that one.
+    work = partial_path(path)
+    made, former = work / path.name, work / "former"
+    try:
+        with Writer(made, version=9, storage_plugin=storage) as writer:
+            yield writer
+        if path.exists():
+            os.replace(path, former)
+        os.replace(made, path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_new(path: str | Path, overwrite: bool) -> None:
+    if Path(path).exists() and not (overwrite and is_bag(path)):
+        raise FileExistsError(f"{path} exists already; name another folder for the bag")
+
+
 class DepthBagWriter:
     """Writes depth maps as 32FC1 images into a new MCAP bag: ``with DepthBagWriter(path) as bag``.
 
@@ -182,19 +220,13 @@ class DepthBagWriter:
     def __init__(
         self, path: str | Path, topic: str = "/depth/image", *, overwrite: bool = False
     ) -> None:
-        self._path = Path(path)
-        if self._path.exists() and not (overwrite and is_bag(self._path)):
-            raise FileExistsError(f"{path} exists already; name another folder for the bag")
-        # The storage file is named after its folder, hence a temporary folder around that one.
-        self._work = partial_path(self._path)
-        remove_dead(self._path.parent)
-        self._writer = Writer(
-            self._work / self._path.name, version=9, storage_plugin=StoragePlugin.MCAP
-        )
+        _check_new(path, overwrite)
         self._topic = topic
+        self._bag = new_bag(path, overwrite=overwrite)
+        self._stack = ExitStack()
 
     def __enter__(self) -> DepthBagWriter:
-        self._writer.open()
+        self._writer = self._stack.enter_context(self._bag)
         self._connection = self._writer.add_connection(self._topic, IMAGE_TYPE, typestore=STORE)
         return self
 
@@ -203,12 +235,5 @@ class DepthBagWriter:
         message = image_message(stamp_ns, frame_id, np.ascontiguousarray(depth, "<f4"), "32FC1")
         self._writer.write(self._connection, stamp_ns, STORE.serialize_cdr(message, IMAGE_TYPE))
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            self._writer.close()
-            if kind is None:
-                if self._path.exists():
-                    shutil.rmtree(self._path)
-                os.replace(self._work / self._path.name, self._path)
-        finally:
-            shutil.rmtree(self._work, ignore_errors=True)
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)

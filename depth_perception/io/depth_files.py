@@ -16,9 +16,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .arrays import ArrayReadError, read_array
 from .atomic import replacing, write_bytes
 from .exr import ExrReadError, read_exr, write_exr
-from .npy import NpyReadError, read_npy
 
 DEPTH_SUFFIXES = frozenset((".npy", ".png", ".exr"))
 
@@ -103,12 +103,13 @@ def _checked(depth: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
 
 def _read_npy(path: Path, _: float) -> np.ndarray:
     try:
-        depth = read_npy(path)
-    except NpyReadError as error:
+        depth = read_array(path)
+    except ArrayReadError as error:
         raise DepthReadError(str(error)) from error
     if depth.ndim != 2 or depth.dtype.kind not in "fiu":
         raise DepthReadError(
-            f"{path} contains {depth.dtype} of shape {depth.shape}, not a depth map (H, W)"
+            f"{path} contains {depth.dtype} of shape {depth.shape}, not a depth map (H, W): save "
+            "one with numpy.save"
         )
     return depth
 
@@ -116,11 +117,11 @@ def _read_npy(path: Path, _: float) -> np.ndarray:
 def _read_png(path: Path, png_scale: float) -> np.ndarray:
     samples = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if samples is None:
-        raise DepthReadError(f"{path} is not a readable PNG")
+        raise DepthReadError(f"{path} is not a readable PNG: copy it again")
     if samples.dtype != np.uint16 or samples.ndim != 2:
         raise DepthReadError(
-            f"{path} contains {samples.dtype} of shape {samples.shape}; a depth PNG has one 16-bit "
-            "channel"
+            f"{path} contains {samples.dtype} of shape {samples.shape}; a depth PNG must have one "
+            "16-bit channel"
         )
     return np.where(samples > 0, samples / png_scale, np.nan)
 

@@ -140,7 +140,9 @@ def decode_image(
         return _decode_semi_planar(height, width, encoding, step, data)
     colour = layout_of(encoding).colour
     if not colour:
-        raise EncodingError(f"encoding {encoding!r} has two channels without a colour meaning")
+        raise EncodingError(
+            f"encoding {encoding!r} has two channels without a colour meaning: send rgb8 or mono8"
+        )
     if colour in _YUV422_CODES and width % 2:
         raise EncodingError(f"encoding {encoding!r} needs an even width, got {width}")
     pixels = raw_pixels(height, width, encoding, step, is_bigendian, data)
@@ -162,7 +164,9 @@ def decode_compressed(data: Buffer, image_format: str = "") -> np.ndarray:
     """
     image_format = printable(image_format, 80)
     if is_depth(image_format):
-        raise EncodingError(f"format {image_format!r} is a depth image, not a colour image")
+        raise EncodingError(
+            f"format {image_format!r} is a depth image, not a colour image: name another topic"
+        )
     content = bytes(memoryview(data))
     name = f"compressed image of {len(content)} bytes (format {image_format!r})"
     try:
@@ -198,14 +202,15 @@ def _rows(
         raise EncodingError(f"image size must be positive, got height {height} and width {width}")
     if step < row_bytes:
         raise EncodingError(
-            f"step is {step} bytes, but a row of {width} pixels in {encoding!r} takes {row_bytes}"
+            f"step is {step} bytes, but a row of {width} pixels in {encoding!r} takes {row_bytes}: "
+            "correct the driver"
         )
     rows = rows or height
     flat = np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
     if flat.size != rows * step:
         raise EncodingError(
             f"data holds {flat.size} bytes, but {rows} rows of step {step} take {rows * step} "
-            f"(height {height}, width {width}, encoding {encoding!r})"
+            f"(height {height}, width {width}, encoding {encoding!r}): correct the driver"
         )
     try:
         IMAGE_PIXELS.check(int(height) * int(width), f"the image is {width} x {height}")

@@ -30,8 +30,10 @@ def read_exr(path: str | Path) -> dict[str, np.ndarray]:
     try:
         with openexr.File(str(path), separate_channels=True) as file:
             return {name: channel.pixels for name, channel in file.channels().items()}
-    except RuntimeError as error:
-        raise ExrReadError(f"{path} is not a readable EXR file: {error}") from error
+    except Exception as error:  # of several kinds, for damaged files
+        raise ExrReadError(
+            f"{path} is not a readable EXR file: it is damaged, or of another format; copy it again"
+        ) from error
 
 
 def write_exr(path: str | Path, channels: Mapping[str, np.ndarray]) -> None:

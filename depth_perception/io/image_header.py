@@ -10,7 +10,7 @@ from typing import Any
 
 from ..limits import IMAGE_PIXELS
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _BITS = 0x0112, 0x0102
 _ANIMATED = ("GIF", "PNG", "WEBP", "TIFF", "AVIF", "HEIF")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 _PORTABLE_ANYMAP = re.compile(rb"P7\n.*?WIDTH (\d+).*?HEIGHT (\d+)", re.DOTALL)
@@ -50,7 +50,9 @@ def read_header(data: bytes, name: str = "image") -> ImageHeader | None:
         size = _tiff_size(data) if data[:4] in (b"II*\0", b"MM\0*") else None
         return None if size is None else _checked(ImageHeader("TIFF", *size), name)
     width, height = image.size
-    _checked(ImageHeader(image.format, height, width), name)
+    alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    sample_bytes = _sample_bytes(image, data)
+    _checked(ImageHeader(image.format, height, width, has_alpha=alpha), name, sample_bytes)
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
         frames = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
@@ -58,7 +60,6 @@ def read_header(data: bytes, name: str = "image") -> ImageHeader | None:
         orientation = frames = 1
     if image.format == "TIFF" or orientation not in range(1, 9):  # decoders turn TIFF themselves
         orientation = 1
-    alpha = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
     return ImageHeader(image.format, height, width, orientation, frames, alpha)
 
 
@@ -102,9 +103,25 @@ def _tiff_size(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _checked(header: ImageHeader, name: str) -> ImageHeader:
+def _sample_bytes(image: Any, data: bytes) -> int:
+    """Bytes of a decoded sample."""
+    if image.format == "PNG":
+        return 2 if data[24] > 8 else 1
+    if image.format == "TIFF":
+        bits = image.tag_v2.get(_BITS, 8)
+        return max(1, max(bits if isinstance(bits, tuple) else (bits,)) // 8)
+    return 4 if image.mode in ("I", "F") else 2 if image.mode.startswith("I;16") else 1
+
+
+def _checked(header: ImageHeader, name: str, sample_bytes: int = 1) -> ImageHeader:
+    """The header, if what is decoded is not larger than that of an 8-bit image at the limit."""
     what = f"{name} is {header.width} x {header.height}"
-    IMAGE_PIXELS.check(header.width * header.height, what)
+    weight = sample_bytes * (4 / 3 if header.has_alpha else 1)
+    if weight > 1:
+        what += (
+            f", {8 * sample_bytes} bits{', with transparency' if header.has_alpha else ''}, like"
+        )
+    IMAGE_PIXELS.check(weight * header.width * header.height, what)
     return header
 
 

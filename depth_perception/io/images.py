@@ -17,6 +17,9 @@ from .suffixes import IMAGE_SUFFIXES
 
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # but no stuffed zero, fill or restart marker
 _GAP_PX = 50
+_UNREADABLE = (
+    "not a readable image (damaged, or an unknown format): copy or send it again, as PNG or JPEG"
+)
 
 
 class ImageReadError(OSError):
@@ -84,24 +87,30 @@ def eight_bits(values: np.ndarray) -> np.ndarray:
 def _decode(data: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Pixels (H, W, 3) uint8 RGB, and notes."""
     if not data:
-        raise ImageReadError(f"{name} is empty")
+        raise ImageReadError(f"{name} is empty: copy or send it again")
     if _is_cut_jpeg(data):
-        raise ImageReadError(f"{name} is truncated: the JPEG has no end marker")
+        raise ImageReadError(
+            f"{name} is truncated: the JPEG has no end marker; copy or send it again"
+        )
     try:
         header = read_header(data, name)
     except LimitError as error:
         raise ImageReadError(str(error)) from error
     if header is None:
         heif = "a HEIC image: install pillow-heif (pip install pillow-heif), or convert it to JPEG"
-        what = heif if is_heif(data) else "not a readable image (damaged, or an unknown format)"
+        what = heif if is_heif(data) else _UNREADABLE
         raise ImageReadError(f"{name} is {what}")
     kind = cv2.IMREAD_UNCHANGED if header.has_alpha else cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
-        raise ImageReadError(f"{name} cannot be decoded: it is damaged") from error
+        raise ImageReadError(f"{name} is {_UNREADABLE}") from error
     if image is None:
         image = _by_pillow(data, name)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ImageReadError(
+            f"{name} has {image.dtype} samples; convert it to an 8 or 16 bit image first"
+        )
     notes = []
     if header.frames > 1:
         notes.append(f"only the first of its {header.frames} frames or pages is used")
@@ -113,11 +122,9 @@ def _decode(data: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     if image.dtype == np.uint16:
         image = eight_bits(image)
-    if image.dtype != np.uint8:
-        raise ImageReadError(
-            f"{name} has {image.dtype} samples; convert it to an 8 or 16 bit image first"
-        )
-    return _turned(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), header.orientation), tuple(notes)
+    own = image if image.flags.writeable and image.flags.c_contiguous else None
+    image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB, own)  # a copy of a large image costs a second
+    return _turned(image, header.orientation), tuple(notes)
 
 
 def _by_pillow(data: bytes, name: str) -> np.ndarray:
@@ -125,9 +132,7 @@ def _by_pillow(data: bytes, name: str) -> np.ndarray:
     try:
         return np.asarray(open_image(data).convert("RGB"))[..., ::-1]
     except Exception as error:  # damaged files end in errors of many kinds
-        raise ImageReadError(
-            f"{name} is not a readable image (damaged, or an unknown format)"
-        ) from error
+        raise ImageReadError(f"{name} is {_UNREADABLE}") from error
 
 
 def _turned(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -48,17 +48,19 @@ class PanoramaXmp:
         if self.projection != "equirectangular":
             raise ValueError(
                 f"its XMP says that its projection is {self.projection!r}: convert it to "
-                "equirectangular"
+                "equirectangular first"
             )
         top, left, rows, columns = self.crop
         total_rows, total_columns = self.full
         inside = top >= 0 and rows > 0 and columns > 0
         if not inside or top + rows > total_rows * 1.001 or columns > total_columns * 1.001:
-            raise ValueError(f"its XMP has a crop {self.crop} outside the sphere {self.full}")
+            raise ValueError(
+                f"its XMP has a crop {self.crop} outside the sphere {self.full}: remove it"
+            )
         if not same_aspect((height, width), (rows, columns), _ASPECT_TOLERANCE):
             raise ValueError(
                 f"its XMP describes {columns:g} x {rows:g} pixels and the image is {width} x "
-                f"{height}: it was cropped since"
+                f"{height}: it was cropped since; remove the XMP"
             )
         west = -math.pi + 2 * math.pi * (left / total_columns)
         north = -math.pi / 2 + math.pi * (top / total_rows)

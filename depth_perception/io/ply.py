@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from plyfile import PlyData, PlyElement, PlyParseError
+from plyfile import PlyData, PlyElement
 
-from ..limits import regular_file
+from ..limits import printable, regular_file
 from .atomic import replacing
 
 _COLOURS = ("red", "green", "blue")
@@ -63,19 +63,26 @@ def read_ply(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
     """
     try:
         regular_file(path)
-        data = PlyData.read(str(path))
-    except FileNotFoundError as error:
-        raise PlyReadError(f"cannot read {path}: no such file") from error
     except OSError as error:
-        raise PlyReadError(f"cannot read {path}: {error}") from error
-    except (PlyParseError, ValueError, OverflowError, MemoryError) as error:
-        raise PlyReadError(f"{path} is not a readable PLY file: {error}") from error
+        raise PlyReadError(f"cannot read {path}: no such file, or not a regular one") from error
+    try:
+        data = PlyData.read(str(path))
+    except Exception as error:  # of many kinds, for damaged files
+        raise PlyReadError(
+            f"{path} is not a readable PLY file: it is damaged, or of another format; copy it again"
+        ) from error
     if "vertex" not in data:
-        raise PlyReadError(f"{path} has no vertices")
+        raise PlyReadError(f"{path} has no vertices: name a file with points")
     vertices = data["vertex"].data
-    if not set("xyz") <= set(vertices.dtype.names):
-        raise PlyReadError(f"{path} has vertices without x, y, z: {vertices.dtype.names}")
+    names = vertices.dtype.names or ()
+    if not set("xyz") <= set(names) or any(
+        vertices.dtype[axis].kind not in "fiu" for axis in "xyz"
+    ):
+        found = printable(", ".join(names) or "nothing")
+        raise PlyReadError(f"{path} has vertices without x, y, z; it has {found}: name another")
     points = np.stack([vertices[axis] for axis in "xyz"], -1)
-    if not set(_COLOURS) <= set(vertices.dtype.names):
+    is_coloured = set(_COLOURS) <= set(names)
+    if not is_coloured or any(vertices.dtype[name].kind not in "fiu" for name in _COLOURS):
         return points, None
-    return points, np.stack([vertices[name] for name in _COLOURS], -1).astype(np.uint8)
+    with np.errstate(invalid="ignore"):  # colours that are no numbers
+        return points, np.stack([vertices[name] for name in _COLOURS], -1).astype(np.uint8)

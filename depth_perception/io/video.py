@@ -75,7 +75,10 @@ class VideoReader(AbstractContextManager):
         self._first = self._read()
         if self._first is None:
             self._capture.release()
-            raise VideoReadError(f"{path} is not a readable video (damaged, or unknown codec)")
+            raise VideoReadError(
+                f"{path} is not a readable video (damaged, or unknown codec): copy it again, "
+                "or convert it to MP4"
+            )
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         height, width = self._first[0].shape[:2]

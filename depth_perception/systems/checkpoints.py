@@ -68,7 +68,7 @@ def read_checkpoint(path: str | Path, *, skip: tuple[str, ...] = ()) -> dict[str
     path = Path(path)
     state = _unwrap(_content(path, skip))
     if not any(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} holds no parameters")
+        raise CheckpointError(f"{path} holds no parameters: name a weights file")
     reject_broken(state, path)
     return state
 
@@ -95,7 +95,8 @@ def read_configured(path: str | Path, key: str = "model_config") -> tuple[dict[s
     state, content = read_checkpoint(path), _content(Path(path))
     if not isinstance(content.get(key), Mapping):
         raise CheckpointError(
-            f"{path} has no {key}: it is not a file of this family, or not the authors' own"
+            f"{path} has no {key}: it is not a file of this family, or not the authors' own; name "
+            "another"
         )
     return state, content[key]
 
@@ -137,7 +138,8 @@ def reject_broken(state: Mapping[str, Any], source: str | Path) -> None:
     ]
     if broken:
         raise CheckpointError(
-            f"{source} has NaN or infinite values in {len(broken)} parameters:\n{_listed(broken)}"
+            f"{source} has NaN or infinite values in {len(broken)} parameters; fetch it again, or "
+            f"take an earlier state of the training:\n{_listed(broken)}"
         )
 
 
@@ -209,7 +211,7 @@ def load_strictly(
         parts = [
             f"{source} does not fit this network: {len(missing)} parameters missing, "
             f"{len(unexpected)} unexpected, {len(misshapen)} of another shape"
-            f"{_hint(missing, state, wanted)}"
+            f"{_hint(missing, state, wanted) or '. Name the model that it belongs to'}"
         ]
         parts += _grouped("missing", {n: str(wanted[n]) for n in missing})
         parts += _grouped("unexpected", {n: str(_shape(state[n])) for n in unexpected})
@@ -254,8 +256,7 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (safetensors.SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a readable safetensors file ({error}): it is truncated or corrupt, "
-            "fetch it again"
+            f"{path} is not a readable safetensors file: it is truncated or corrupt, fetch it again"
         ) from error
 
 
@@ -265,16 +266,17 @@ def _read_torch(path: Path, skip: tuple[str, ...]) -> Mapping[str, Any]:
     except NotPlainError as error:
         raise CheckpointError(
             f"{path} is not a plain weights file: it is corrupt, or it holds objects other than "
-            f"tensors, which are never executed ({shortened(error)}).{_way_out(path)}"
+            f"tensors, which are never executed ({shortened(error)}); fetch it again."
+            f"{_way_out(path)}"
         ) from error
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise CheckpointError(
-            f"{path} cannot be read ({type(error).__name__}: {shortened(error)}): it is truncated "
-            "or corrupt, fetch it again"
+            f"{path} cannot be read: it is truncated or corrupt, fetch it again"
         ) from error
     if not isinstance(content, Mapping):
         raise CheckpointError(
-            f"{path} holds a {type(content).__name__}, not a table of parameters by name"
+            f"{path} holds no table of parameters by name, but a value of another kind: name a "
+            "weights file"
         )
     return content
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import pickle
-import pickletools
 import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from .pickle_cost import CostError, check_cost
 
 # What training scripts and trainers keep beside the parameters; objects of these are skipped.
 _OF_TRAINERS = (
@@ -26,7 +27,7 @@ _OF_TRAINERS = (
 _MOST_SKIPPED = 200  # classes
 _MOST_EXPANSION = 20  # of the size of a compressed file
 _LEAST_EXPANDED_BYTES = 64 << 20
-_MOST_MEMO = 10_000_000  # entries that a plain pickle may number
+_LEGACY_PICKLES = 4  # before the list of storages: magic number, version, system, content
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"  # head of torch files without zip
 _NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")  # of NumPy 1 and 2
 _ARRAY_TYPE = re.compile(r"^([fiu][1248]|b1)$")
@@ -141,9 +142,9 @@ def read_torch_file(path: Path, *, skip: tuple[str, ...] = ()) -> Any:
     with path.open("rb") as file:
         head = file.read(len(_LEGACY))
     is_archive = head.startswith(b"PK\x03\x04")
-    if is_archive:
-        _reject_expanding(path)
-    elif head != _LEGACY:
+    if is_archive or head == _LEGACY:
+        reject_costly(path)
+    else:
         return _with_tensors(_read_plain(path))
     skipped: dict[str, Any] = {}
     while True:
@@ -157,7 +158,7 @@ def read_torch_file(path: Path, *, skip: tuple[str, ...] = ()) -> Any:
             is_new = name not in skipped and len(skipped) < _MOST_SKIPPED
             full = name if "." in name else f"builtins.{name}"
             if not name or not is_new or not full.startswith((*_OF_TRAINERS, *skip)):
-                raise NotPlainError(name or _reason(error)) from error
+                raise NotPlainError(name or "a damaged pickle") from error
             skipped |= {name: _Skipped, full: _Skipped}
 
 
@@ -166,19 +167,38 @@ def _rejected(error: Exception) -> str:
     return match[1] if match else ""
 
 
-def _reason(error: Exception) -> str:
-    """What torch's reader objects to, without its advice."""
-    text = re.split(r"WeightsUnpickler error:\s*", str(error))[-1]
-    return (text.splitlines() or [type(error).__name__])[0]
-
-
 def _read_plain(path: Path) -> Any:
     with path.open("rb") as file:
-        for operation, argument, _ in pickletools.genops(file):
-            if "PUT" in operation.name and argument is not None and int(argument) > _MOST_MEMO:
-                raise NotPlainError(f"entry number {argument}")
+        _check(file)
         file.seek(0)
         return _PlainUnpickler(file, encoding="latin1").load()
+
+
+def reject_costly(path: Path) -> None:
+    """Reject a torch file that takes far more memory or time than its size.
+
+    Raises:
+        NotPlainError: it does.
+        Exception: it is damaged, of nearly any kind.
+    """
+    if zipfile.is_zipfile(path):
+        _reject_expanding(path)
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(".pkl"):
+                    with archive.open(name) as file:
+                        _check(file)
+        return
+    with path.open("rb") as file:
+        for _ in range(_LEGACY_PICKLES):
+            _check(file)
+
+
+def _check(file: IO[bytes]) -> None:
+    try:
+        check_cost(file)
+    except CostError as error:
+        raise NotPlainError(str(error)) from error
 
 
 def _reject_expanding(path: Path) -> None:

@@ -33,9 +33,10 @@ def check_folder(folder: Path, *, resume: bool = False, overwrite: bool = False)
         raise FileNotFoundError(f"nothing to resume from: {checkpoint} does not exist")
     files = [name for name in _FILES_OF_A_RUN if (folder / name).exists()]
     if files and not (resume or overwrite):
+        first = "continue it with --resume, c" if checkpoint.is_file() else "without a state, c"
         raise RunExistsError(
-            f"{folder} holds a run ({', '.join(files)}): continue it with --resume, choose another "
-            "folder with --out, or replace it with --overwrite"
+            f"{folder} holds a run ({', '.join(files)}): {first}hoose another folder with --out, "
+            "or replace it with --overwrite"
         )
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-import yaml
-
+from ..limits import PARAMETER_BYTES, LimitError, regular_file
 from ..options import nearest as nearest_name
+from ..plain_yaml import YamlError, load_yaml, shown
 from ..systems.weights import weights_folder
 from .strict_mapping import RecipeError, from_mapping, nearest
 
@@ -247,15 +247,21 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     if name in packaged_recipes():
         content = (_FOLDER / "recipes" / f"{name}.yaml").read_bytes()
     elif Path(name).is_file():
-        content = Path(name).read_bytes()
+        try:
+            regular_file(name, PARAMETER_BYTES)
+            content = Path(name).read_bytes()
+        except (OSError, LimitError) as error:
+            raise RecipeError(f"the recipe {name} cannot be read: {error}") from error
     else:
         known = packaged_recipes()
         hint = nearest_name(name, known, f"give a YAML file or one of {', '.join(known)}")
         raise RecipeError(f"no recipe {name!r}: {hint}")
     try:
-        mapping = yaml.safe_load(content)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{name} is not YAML: {error}") from error
+        mapping = load_yaml(content)
+    except YamlError as error:
+        raise RecipeError(f"{name} is not YAML{error}: expected a mapping of a recipe") from error
+    if not isinstance(mapping, dict):
+        raise RecipeError(f"{name}: expected a mapping, got {shown(mapping)}")
     mapping = _overridden(mapping, overrides)
     task = DEFAULT_TASK
     if isinstance(mapping, dict):
@@ -277,7 +283,7 @@ def _find_fetched(model: Any) -> None:
 
 def _overridden(mapping: Any, overrides: Sequence[str]) -> Any:
     if overrides and not isinstance(mapping, dict):
-        raise RecipeError(f"a recipe is a mapping, got {mapping!r}")
+        raise RecipeError(f"a recipe must be a mapping, got {shown(mapping)}")
     mapping = copy.deepcopy(mapping)
     for item in overrides:
         key, equals, value = item.partition("=")
@@ -290,7 +296,7 @@ def _overridden(mapping: Any, overrides: Sequence[str]) -> Any:
             if not isinstance(node, dict):
                 raise RecipeError(f"{key}: {parent!r} is not a mapping that can be overridden")
         try:
-            node[last] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"override {item!r} has no YAML value: {error}") from error
+            node[last] = load_yaml(value)
+        except YamlError as error:
+            raise RecipeError(f"override {item!r} has no YAML value: write key=value") from error
     return mapping

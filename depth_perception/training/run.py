@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from ..systems import CheckpointError
+from ..systems.torch_files import reject_costly
 from .folder import EVENTS, check_folder, clear_folder
 from .module import Training
 from .snapshots import Snapshots
@@ -27,16 +28,19 @@ def read_state(path: Path) -> dict[str, Any]:
         CheckpointError: the file is damaged or holds other objects.
     """
     try:
+        reject_costly(path)
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # a damaged pickle can raise nearly anything
-        reason = str(error).rpartition("WeightsUnpickler error: ")[2].splitlines()[:1]
         raise CheckpointError(
-            f"{path} is not the state of a run ({''.join(reason)[:200]}): it is truncated or "
-            "corrupt, or it holds objects, which are never executed; start again without --resume"
+            f"{path} is not the state of a run: it is truncated or corrupt, or it holds objects, "
+            "which are never executed; start again without --resume"
         ) from error
-    missing = {"state_dict", "optimizer_states", "loops", "global_step"} - set(state)
-    if missing:
-        raise CheckpointError(f"{path} is not the state of a run: no {', '.join(sorted(missing))}")
+    wanted = {"state_dict", "optimizer_states", "loops", "global_step"}
+    if missing := wanted - set(state if isinstance(state, dict) else ()):
+        raise CheckpointError(
+            f"{path} is not the state of a run: no {', '.join(sorted(missing))}; start again "
+            "without --resume"
+        )
     return state
 
 

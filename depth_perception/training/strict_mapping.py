@@ -9,6 +9,8 @@ from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ..plain_yaml import shown
+
 T = TypeVar("T")
 
 
@@ -39,7 +41,7 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
     value of the wrong type.
     """
     if not isinstance(mapping, Mapping):
-        raise RecipeError(f"{where or 'recipe'}: expected a mapping, got {mapping!r}")
+        raise RecipeError(f"{where or 'recipe'}: expected a mapping, got {shown(mapping)}")
     hints = get_type_hints(cls)
     known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
     for key in mapping:
@@ -60,7 +62,7 @@ def from_mapping(cls: type[T], mapping: Any, where: str = "") -> T:
 def nearest(value: Any, known: Iterable[str]) -> str:
     """A hint for an error message: the known name closest to ``value``, or all of them."""
     known = [str(name) for name in known]
-    near = get_close_matches(str(value), known, n=1, cutoff=0.5)
+    near = get_close_matches(shown(value).strip("'"), known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
 
 
@@ -84,9 +86,9 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         try:  # YAML 1.1 reads 1e-4 as a string
             return float(value)
         except ValueError as error:
-            raise RecipeError(f"{where}: expected a number, got {value!r}") from error
+            raise RecipeError(f"{where}: expected a number, got {shown(value)}") from error
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise RecipeError(f"{where}: expected {hint.__name__}, got {value!r}")
+        raise RecipeError(f"{where}: expected {hint.__name__}, got {shown(value)}")
     return value
 
 
@@ -97,7 +99,7 @@ def _union(hints: tuple[Any, ...], value: Any, where: str) -> Any:
     if len(hints) == 1:
         return _value(hints[0], value, where)
     if not isinstance(value, Mapping) or "kind" not in value:
-        raise RecipeError(f"{where}: expected a mapping with a kind, got {value!r}")
+        raise RecipeError(f"{where}: expected a mapping with a kind, got {shown(value)}")
     kinds = {get_args(get_type_hints(hint)["kind"])[0]: hint for hint in hints}
     return from_mapping(kinds[_choice(tuple(kinds), value["kind"], f"{where}.kind")], value, where)
 
@@ -105,12 +107,12 @@ def _union(hints: tuple[Any, ...], value: Any, where: str) -> Any:
 def _choice(choices: tuple[Any, ...], value: Any, where: str) -> Any:
     if value in choices:
         return value
-    raise RecipeError(f"{where}: {value!r} is not a choice; {nearest(value, choices)}")
+    raise RecipeError(f"{where}: {shown(value)} is not a choice; {nearest(value, choices)}")
 
 
 def _tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise RecipeError(f"{where}: expected a list, got {value!r}")
+        raise RecipeError(f"{where}: expected a list, got {shown(value)}")
     if len(args) == 2 and args[1] is Ellipsis:
         args = (args[0],) * len(value)
     if len(args) != len(value):

@@ -6,6 +6,7 @@ import pytest
 
 from depth_perception import systems
 from depth_perception.cli.main import COMMANDS, main
+from depth_perception.cli.terminal import failed
 
 
 def test_usage_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,3 +27,10 @@ def test_interrupt_has_its_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(systems, "card", lambda name: interrupted())
     assert main(["infer", "a.png"]) == 130
+
+
+def test_errors_are_printable(capsys: pytest.CaptureFixture[str]) -> None:
+    assert failed("infer", "no file a\x1b[2J\udcff\u202e.png\nsecond line" + "x" * 10_000) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("depth-perception infer: no file a\\x1b[2J\\udcff\\u202e.png\nsecond")
+    assert len(said) < 5000

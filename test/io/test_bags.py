@@ -16,6 +16,7 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from depth_perception.io.bag_ranges import StaticFrames
 from depth_perception.io.bag_reader import Bag as Reader
 from depth_perception.io.bags import (
     BagReadError,
@@ -298,3 +299,27 @@ def test_failed_depth_bag_leaves_nothing_and_keeps_the_old_one(tmp_path: Path) -
     (tmp_path / "folder").mkdir()
     with pytest.raises(FileExistsError):
         DepthBagWriter(tmp_path / "folder", overwrite=True)
+
+
+def test_a_bag_that_is_replaced_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "depth"
+    for value in (1.0, 2.0):
+        with DepthBagWriter(path, overwrite=True) as bag:
+            bag.write(np.full((2, 4), value, np.float32), 5, "front")
+    with suppress(RuntimeError), DepthBagWriter(path, overwrite=True) as bag:
+        bag.write(np.full((2, 4), 3, np.float32), 5, "front")
+        raise RuntimeError("the disk is full")
+    (frame,) = read_frames(path, "/depth/image")
+    assert np.frombuffer(frame.message.data, np.float32)[0] == 2
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_damaged_transforms_are_as_if_they_had_not_come(tmp_path: Path) -> None:
+    path, kind = tmp_path / "bag", "tf2_msgs/msg/TFMessage"
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(
+            "/tf_static", kind, typestore=get_typestore(Stores.ROS2_HUMBLE)
+        )
+        writer.write(connection, 1, b"\0\1\0\0\5\0\0\0junk")
+    with pytest.raises(LookupError, match="no transform from 'a' to 'b'"):
+        StaticFrames(path).between("a", "b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import cv2
@@ -167,3 +168,31 @@ def test_picture_that_is_not_2_to_1_takes_the_real_depth_size():
     assert joined.shape == (70, 2 * 126 + 50, 3)
     assert (joined[:, 126:176] == 255).all()
     assert (joined[:, 176:] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("image", "weight"),
+    [
+        (np.zeros((8, 10, 3), np.uint8), 1),
+        (np.zeros((8, 10), np.uint8), 1),
+        (np.zeros((8, 10, 3), np.uint16), 2),
+        (np.zeros((8, 10, 4), np.uint8), 4 / 3),
+        (np.zeros((8, 10, 4), np.uint16), 8 / 3),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_the_limit_of_pixels_counts_what_they_take(
+    monkeypatch: pytest.MonkeyPatch, image: np.ndarray, weight: float, suffix: str
+) -> None:
+    data = cv2.imencode(suffix, image)[1].tobytes()
+    monkeypatch.setenv("DEPTH_PERCEPTION_IMAGE_PIXELS", str(math.ceil(80 * weight)))
+    assert decode_image(data).shape == (8, 10, 3)
+    monkeypatch.setenv("DEPTH_PERCEPTION_IMAGE_PIXELS", str(math.ceil(80 * weight) - 1))
+    with pytest.raises(ImageReadError, match=r"10 x 8.*DEPTH_PERCEPTION_IMAGE_PIXELS raises it"):
+        decode_image(data)
+
+
+def test_real_numbers_with_transparency_are_refused_in_words() -> None:
+    data = cv2.imencode(".tiff", np.zeros((8, 10, 4), np.float32))[1].tobytes()
+    with pytest.raises(ImageReadError, match=r"float32 samples; convert it|not a readable image"):
+        decode_image(data)

@@ -107,3 +107,16 @@ def test_meshes_without_points_are_refused(tmp_path):
 def test_wrong_arrays_are_refused(tmp_path, points, colours, message):
     with pytest.raises(ValueError, match=message):
         write_ply(tmp_path / "c.ply", points, colours)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["property list uchar int x", "property list uchar int y\nproperty float x", "", "property"],
+)
+def test_vertices_without_numbers_are_refused_in_one_line(tmp_path, header):
+    path = tmp_path / "a.ply"
+    text = f"ply\nformat ascii 1.0\nelement vertex 1\n{header}\nproperty float z\nend_header\n"
+    path.write_text(f"{text}1 1 1\n")
+    with pytest.raises(PlyReadError, match=r"a\.ply") as caught:
+        read_ply(path)
+    assert "\n" not in str(caught.value)

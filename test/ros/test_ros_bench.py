@@ -8,6 +8,7 @@ import sys
 import tracemalloc
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,7 +24,7 @@ from depth_perception.bench.identity import IdentityEstimator, bench_image
 from depth_perception.bench.options import SIZES, Cloud, Node, Soak
 from depth_perception.bench.ros.cloud import bench_cloud
 from depth_perception.bench.ros.node import bench_node
-from depth_perception.bench.ros.soak import bench_soak, judge
+from depth_perception.bench.ros.soak import Balance, bench_soak, judge
 from depth_perception.cli.main import main
 from depth_perception.ros.compat.large_messages import keep_large_buffers
 from depth_perception.ros.messages.images import read_rgb
@@ -124,14 +125,25 @@ def test_the_verdict_on_memory() -> None:
             for k in range(40)
         ]
 
+    balance = Balance(100, 98, 2, 90, {"newer image came": 8})
+
     def figures(*steps: int) -> dict[str, object]:
-        return judge(Soak(frames=10_000), samples(*steps), 1.0).figures
+        return judge(Soak(frames=10_000), samples(*steps), 1.0, balance).figures
 
     assert figures(0, 2)["is_flat"]
     assert not figures(300_000, 0)["is_flat"]
     assert not figures(0, 50)["is_flat"]
     assert figures(300_000, 0)["growth_bytes"] == 6_000_000
-    assert judge(Soak(frames=10_000), samples(0, 50), 1.0).failure == "memory grows"
+    assert judge(Soak(frames=10_000), samples(0, 50), 1.0, balance).failure == "memory grows"
+    assert judge(Soak(frames=10_000), samples(0, 2), 1.0, balance).failure == ""
+    for sent, out in ((101, 90), (99, 90), (100, 89), (100, 92)):
+        wrong = replace(balance, sent=sent, out=out)
+        found = judge(Soak(frames=10_000), samples(0, 2), 1.0, wrong)
+        assert found.failure == f"{abs(sent - 100) + abs(out - 90)} images are unexplained"
+        assert "DOES NOT ADD UP" in " ".join(found.lines)
+    for count in (0, 1, 7):
+        few = judge(Soak(frames=10_000), samples(0, 2)[:count], 1.0, balance)
+        assert few.failure == "90 of 100 images are too few to judge the memory"
     with pytest.raises(ValueError, match="frames must lie between 80"):
         Soak(frames=79).check()
 
@@ -180,16 +192,18 @@ def test_bench_node_accounts_for_every_picture(monkeypatch: pytest.MonkeyPatch) 
     assert any("less time" in line for line in result.lines)
 
 
-@pytest.mark.slow
-def test_soak_samples_the_memory_of_the_node() -> None:
-    samples = bench_soak(Soak(frames=80, image_height=16, height=8)).figures["samples"]
-    assert [sample["frames"] for sample in samples] == list(range(2, 81, 2))
-    assert all(sample["resident_bytes"] > 1 << 20 for sample in samples)
+def test_soak_accounts_for_every_image_and_samples_the_memory() -> None:
+    found = bench_soak(Soak(rate_hz=40.0, seconds=2.0, image_height=16, height=8)).figures
+    assert all(sample["resident_bytes"] > 1 << 20 for sample in found["samples"])
+    assert found["balance"]["sent"] == 90
+    assert found["unexplained"] == 0
 
 
 def test_a_depth_that_says_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "soak", "--frames", "10"]) == 1
     assert "frames must lie between 80" in capsys.readouterr().err
+    assert main(["bench", "soak", "--seconds", "60"]) == 1
+    assert "seconds need a rate_hz" in capsys.readouterr().err
     assert main(["bench", "node", "--frames", "0"]) == 1
     assert "frames must lie between 1 and inf" in capsys.readouterr().err
 

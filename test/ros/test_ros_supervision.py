@@ -284,13 +284,18 @@ def test_repeated_parameters_are_named_with_their_lines(tmp_path: Path) -> None:
     assert "line 6: 'cloud.stride' is given twice (first in line 5)" in second
     twice = ["node", "--ros-args", "-p", "model:=a", "-p", "model:=b", "-p", "seam:=off"]
     assert list(file_remarks(twice, NAME)) == [
-        "parameter 'model' is given twice: the last value counts"
+        "parameter 'model' is given twice: remove one, the last value counts"
     ]
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "- 1", "\x00", "{[1]: {ros__parameters: {}}}", "1"])
 def test_files_that_are_none_make_no_remark_of_ours(tmp_path: Path, text: str) -> None:
     _remarks(tmp_path, text)
+
+
+def test_a_file_that_leads_back_to_itself_ends(tmp_path: Path) -> None:
+    for text in ("&a {b: *a}", "&a [*a]", "a: &a {c: 1}\nb: *a"):
+        assert _remarks(tmp_path, text) == []  # ROS does not read aliases, and says so
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

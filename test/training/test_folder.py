@@ -21,6 +21,7 @@ def test_another_run_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     (tmp_path / "notes.txt").touch()
     check_folder(tmp_path)
     (tmp_path / "history.jsonl").touch()
+    (tmp_path / "last.ckpt").touch()
     with pytest.raises(RunExistsError, match=r"history\.jsonl.*--resume.*--out.*--overwrite"):
         check_folder(tmp_path)
     assert main("panda-tiny-metric", out=tmp_path) == 1
@@ -69,3 +70,20 @@ def test_a_state_must_be_one(tmp_path: Path) -> None:
         read_state(tmp_path / "last.ckpt")
     torch.save(STATE, tmp_path / "last.ckpt")
     assert read_state(tmp_path / "last.ckpt")["global_step"] == 4
+
+
+@pytest.mark.parametrize("state", [[], 5, {"state_dict": {}}])
+def test_a_file_that_is_no_state_is_refused(tmp_path: Path, state: object) -> None:
+    torch.save(state, tmp_path / "last.ckpt")
+    with pytest.raises(CheckpointError, match=r"is not the state of a run: no .*--resume"):
+        read_state(tmp_path / "last.ckpt")
+
+
+def test_a_run_killed_before_its_first_state_is_not_sent_to_resume(tmp_path: Path) -> None:
+    (tmp_path / "best.safetensors").touch()
+    with pytest.raises(RunExistsError, match=r"without a state, choose another.*--overwrite") as e:
+        check_folder(tmp_path)
+    assert "--resume" not in str(e.value)
+    (tmp_path / "last.ckpt").touch()
+    with pytest.raises(RunExistsError, match="continue it with --resume, choose another"):
+        check_folder(tmp_path)

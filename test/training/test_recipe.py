@@ -123,3 +123,34 @@ def test_a_file_without_a_mapping_is_refused(tmp_path: Path, overrides: list[str
     path.write_text("")
     with pytest.raises(RecipeError, match="mapping, got None"):
         load_recipe(str(path), overrides)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "- 1", "a: [", "\xff", "name: !!python/name:os.x", "[" * 5000, "a: 2024-13-45", "5"],
+)
+def test_a_file_that_is_no_recipe_costs_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "none.yaml"
+    path.write_text(text, encoding="latin1")
+    with pytest.raises(RecipeError, match=r"none\.yaml") as caught:
+        load_recipe(str(path))
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
+def test_values_of_a_recipe_are_quoted_shortly(recipe_file: str) -> None:
+    laughs = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    Path(recipe_file).write_text(f"{laughs}{SMALL.replace('small', '*i')}")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(recipe_file)
+    assert len(str(caught.value)) < 1000
+
+
+def test_large_files_are_no_recipes(tmp_path: Path) -> None:
+    path = tmp_path / "large.yaml"
+    path.write_bytes(b"# " + b"a" * (1 << 19))
+    with pytest.raises(RecipeError, match="DEPTH_PERCEPTION_PARAMETER_BYTES raises it"):
+        load_recipe(str(path))

@@ -63,7 +63,13 @@ class TimedNode(PanoramicNode):
     def close(self) -> bool:
         is_idle = super().close()
         figures = self.statistics.snapshot(time.monotonic())
-        self._watch.write(self._file, frames_in=figures.frames_in, drops=dict(figures.drops))
+        self._watch.write(
+            self._file,
+            frames_in=figures.frames_in,
+            frames_out=figures.frames_out,
+            lost=self._losses.total,
+            drops=dict(figures.drops),
+        )
         return is_idle
 
 

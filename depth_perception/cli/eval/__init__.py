@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from ...io.atomic import write_text
 from ..terminal import failed, table_console
 from .job import BaselineOptions, Dataset, Job, ModelOptions, ReportOptions, RuleOptions
 
@@ -55,14 +56,9 @@ def main(
             console.print(sheet.table())
         console.print(found.summary)
         if report.json_file is not None:
-            _write(report.json_file, json.dumps(found.document, indent=2) + "\n")
+            write_text(report.json_file, json.dumps(found.document, indent=2) + "\n")
         if report.markdown is not None:
-            _write(report.markdown, "\n".join(sheet.markdown() for sheet in found.sheets))
+            write_text(report.markdown, "\n".join(sheet.markdown() for sheet in found.sheets))
     except (KeyError, OSError, ValueError) as error:  # KeyError: no such model
         return failed("eval", error)
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from ...io.suffixes import (
     is_bag,
     kind_by_content,
 )
-from ...limits import IMAGE_BYTES, LimitError, regular_file
+from ...limits import IMAGE_BYTES, LimitError, printable, regular_file
 
 LIST_SUFFIXES = frozenset((".txt", ".lst"))
 
@@ -62,7 +62,10 @@ class Inputs:
 
 
 class InputError(ValueError):
-    """The input cannot be read."""
+    """The input cannot be read; the text is printable, whatever the names of files are."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text, 1000))
 
 
 def find_inputs(
@@ -83,7 +86,7 @@ def find_inputs(
     """
     try:
         if not path.exists():
-            raise InputError(f"no such file or folder: {path}")
+            raise InputError(f"no such file or folder: {path}; check the name")
         kind = _kind(path)
     except (OSError, RuntimeError) as error:
         raise InputError(_unreadable(path, error)) from error
@@ -94,13 +97,13 @@ def find_inputs(
     elif path.suffix.lower() in LIST_SUFFIXES:
         found = _in_list(path, recursive, ours)
     else:
-        raise InputError(f"{path} is {_unknown(path)}, nor a folder or a .txt list")
+        raise InputError(f"{path} is {_unknown(path)}, nor a folder or a .txt list: name one")
     if not found.items and not found.missing:
         inside = f" ({len(found.skipped)} other files)" if found.skipped else ""
         hint = "" if recursive or path.is_file() else "; --recursive looks into its sub-folders"
         if bags := ", ".join(map(str, bags_inside(path))):
             hint += f"; it holds bags: {bags}"
-        raise InputError(f"no image, video or bag in {path}{inside}{hint}")
+        raise InputError(f"no image, video or bag in {path}{inside}{hint}: name another input")
     return found
 
 
@@ -204,8 +207,10 @@ def _lines(path: Path) -> list[str]:
         regular_file(path, IMAGE_BYTES)
         text = path.read_text(encoding="utf-8-sig")
     except (LimitError, OSError) as error:
-        raise InputError(str(error)) from error
+        raise InputError(f"{path} cannot be read: {error}") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text list in UTF-8: {error}") from error
+        raise InputError(
+            f"{path} is not a text list in UTF-8 (byte {error.start}): save it as UTF-8"
+        ) from error
     lines = (line.strip() for line in text.splitlines())
     return [os.path.expanduser(line) for line in lines if line and not line.startswith("#")]

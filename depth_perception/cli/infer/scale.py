@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...io.arrays import ArrayReadError, read_array
 from ...io.bag_ranges import RangeReader, StaticFrames
 from ...io.bags import BagFrame
-from ...io.npy import read_npy
 from ...io.ply import read_ply
 from ...prediction import Prediction
 from ...scale import Measurement, MetricScale
@@ -120,10 +120,11 @@ def read_points(path: Path) -> Tensor:
     """Points (N, 3) float32 of a PLY or npy file.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is not a list of points.
+        PlyReadError, ArrayReadError: it cannot be read, or is not a list of points.
     """
-    points = read_ply(path)[0] if path.suffix.lower() == ".ply" else read_npy(path)
+    points = read_ply(path)[0] if path.suffix.lower() == ".ply" else read_array(path)
     if points.ndim < 2 or points.shape[-1] != 3 or points.dtype.kind not in "fiu":
-        raise ValueError(f"{path} must contain numbers (N, 3), got {points.dtype} {points.shape}")
+        raise ArrayReadError(
+            f"{path} must contain numbers (N, 3), got {points.dtype} {points.shape}"
+        )
     return torch.from_numpy(points.reshape(-1, 3).astype(np.float32))

@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...io.arrays import ArrayReadError, read_array
 from ...io.depth_files import DepthReadError
-from ...io.npy import read_npy
 from .files import (
     BenchmarkReader,
     FrameFiles,
@@ -95,9 +95,9 @@ def diode_valid(depth: Tensor, mask: Tensor, max_slope_m: float | None = MAX_SLO
 
 def _read_array(path: Path) -> np.ndarray:
     try:
-        return read_npy(path)
-    except (OSError, ValueError) as error:
-        raise DepthReadError(f"cannot read {path}: {error}") from error
+        return read_array(path)
+    except ArrayReadError as error:
+        raise DepthReadError(str(error)) from error
 
 
 def _eth3d_depth(files: FrameFiles, size: tuple[int, int]) -> np.ndarray:

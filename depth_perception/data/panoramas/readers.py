@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from abc import ABC, abstractmethod
 from itertools import count
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...geometry.projections import cassini_to_equirectangular
+from ...io.arrays import ArrayReadError, read_arrays
 from ...io.atomic import replacing
 from ...io.depth_files import DepthReadError, write_depth
 from ..files import check_depth_size, depth_samples, list_rows, read_rgb, write_samples
@@ -191,10 +191,9 @@ class Deep360(Panoramas):
     @classmethod
     def read_range(cls, path: Path) -> np.ndarray:
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return np.ascontiguousarray(file["arr_0"], np.float32)
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-            raise DepthReadError(f"{path} holds no array arr_0: {error}") from error
+            return np.ascontiguousarray(read_arrays(path)["arr_0"], np.float32)
+        except (ArrayReadError, KeyError, ValueError) as error:
+            raise DepthReadError(f"{path} holds no array arr_0: copy it again") from error
 
     @classmethod
     def write_range(cls, path: Path, range_m: np.ndarray) -> None:

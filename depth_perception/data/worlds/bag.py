@@ -13,7 +13,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 from ...geometry import Camera, Equirectangular, Pinhole
 from ...geometry.rotations import to_quaternion
-from ...io.bags import IMAGE_TYPE, STORE, header_of, image_message
+from ...io.bags import IMAGE_TYPE, STORE, header_of, image_message, new_bag
 from ..world_options import BagNames, Walk
 from .looks import sensor_effects
 from .render import Frame, render
@@ -34,7 +34,7 @@ def write_bag(
     device: torch.device | str = "cpu",
     on_frame: Callable[[int], None] | None = None,
 ) -> None:
-    """Write the bag of a walk through a world.
+    """Write the bag of a walk through a world; its folder appears when it is complete.
 
     Args:
         path: folder to create; it must not exist.
@@ -50,10 +50,8 @@ def write_bag(
         TypeError: CameraInfo cannot describe this camera.
     """
     path, walk, names = Path(path), walk or Walk(), names or BagNames()
-    if path.exists():
-        raise FileExistsError(f"{path} exists: remove it or choose another folder for the bag")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with Writer(path, version=9, storage_plugin=STORAGES[walk.storage]) as writer:
+    with new_bag(path, STORAGES[walk.storage]) as writer:
         bag = _Bag(writer, names)
         frames = names.body_frame, names.optical_frame
         fixed = bag.transform(walk.start_ns, *frames, (0.0, 0.0, 0.0), _OPTICAL_IN_BODY)

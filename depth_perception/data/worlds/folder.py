@@ -6,10 +6,11 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -32,6 +33,7 @@ from .world import World
 
 FORMAT = "depth_perception worlds"
 VERSION = 1
+_WATCH_S = 1.0
 MAX_RANGE_M = 65.0
 """Farther surfaces exceed 16 bits and are stored as 0, like the sky."""
 
@@ -126,7 +128,7 @@ def write_folder(
             _append(root, _write_world(root, seed, camera, options), present)
             yield seed
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (os.getpid(),))
     try:
         jobs = {pool.submit(_write_world, root, s, camera, options): s for s in missing}
         for job in as_completed(jobs):
@@ -140,17 +142,18 @@ def write_folder(
         pool.shutdown(cancel_futures=True)
 
 
-def _begin_worker() -> None:
-    """One thread per process, which ends with its parent; Ctrl-C is for the parent."""
+def _begin_worker(parent: int) -> None:
+    """One thread for each process, which ends with its parent, however that ended; Ctrl-C is for
+    the parent."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if (parent := parent_process()) is not None:
 
-        def end_with_parent() -> None:
-            parent.join()
-            os._exit(1)
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_S)
+        os._exit(1)
 
-        threading.Thread(target=end_with_parent, daemon=True).start()
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _stem(seed: int, index: int) -> str:

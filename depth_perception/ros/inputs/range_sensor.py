@@ -94,7 +94,9 @@ class RangeInput:
                     if self._messages.get(nearest) is message:
                         self._drop(nearest)
                     self.refused += 1
-                    self.refusal = why = f"a message on {self.topic} was rejected: {error}"
+                    self.refusal = why = (
+                        f"a message on {self.topic} was rejected: {error}; correct its driver"
+                    )
                 continue
             self.refusal = ""
             try:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import rclpy
+from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from ... import interrupts
+from ...limits import printable
 from ..compat.large_messages import keep_large_buffers
 from ..parameters.given import ParameterFileError, check_files
 from .supervision import describe
@@ -38,18 +40,29 @@ def ros(arguments: Sequence[str] | None = None) -> Iterator[None]:
     Raises:
         StartError: the arguments, or a file with parameters, are wrong.
     """
-    given = sys.argv if arguments is None else list(arguments)
-    try:
-        check_files(given)
-        rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
-    except (ParameterFileError, RuntimeError) as error:  # RCLError is a RuntimeError
-        text = str(error).partition(", at /")[0].removeprefix("failed to initialize rcl: ")
-        raise StartError(text) from error
+    begin(sys.argv if arguments is None else list(arguments))
     try:
         yield
     finally:
         interrupts.ignore()
         rclpy.try_shutdown()
+
+
+def begin(arguments: Sequence[str], context: Context | None = None) -> None:
+    """Initialise a context of ROS, without handlers of signals; None is the default one.
+
+    Raises:
+        StartError: the arguments, or a file with parameters, are wrong.
+    """
+    try:
+        check_files(arguments)
+        rclpy.init(
+            args=list(arguments), context=context, signal_handler_options=SignalHandlerOptions.NO
+        )
+    except (ParameterFileError, RuntimeError, ValueError) as error:  # RCLError is a RuntimeError
+        text = str(error).partition(", at /")[0].removeprefix("failed to initialize rcl: ")
+        text = printable(text.replace(". Error: ", ": "), 1000)
+        raise StartError(f"{text}; correct the file or the argument") from error
 
 
 def run(

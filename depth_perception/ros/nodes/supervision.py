@@ -11,7 +11,7 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 
 from ...io.content import Repeats
-from ...limits import printable
+from ...limits import printable_lines
 
 _LINES, _LINE_CHARACTERS = 40, 600
 _KNOWN_PUBLISHERS = 64
@@ -38,10 +38,7 @@ def describe(error: BaseException) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     if not (isinstance(error, (ValueError, KeyError, OSError)) and text):
         text = f"{type(error).__name__}: {text}"
-    lines = text[: 2 * _LINES * _LINE_CHARACTERS].splitlines()
-    shown = [printable(line, _LINE_CHARACTERS) for line in lines[:_LINES]]
-    more = [f"... ({len(lines) - _LINES} more lines)"] if len(lines) > _LINES else []
-    return "\n".join(shown + more)
+    return printable_lines(text, _LINES, _LINE_CHARACTERS)
 
 
 class Losses:

@@ -11,6 +11,7 @@ import yaml
 
 from ...limits import PARAMETER_BYTES, printable, regular_file
 from ...options import nearest
+from ...plain_yaml import LOADER
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -110,12 +111,18 @@ def file_remarks(arguments: Sequence[str], node_name: str) -> Iterator[str]:
         name, assigned, _ = value.partition(":=")
         if flag in ("-p", "--param") and assigned:
             if name in seen:
-                yield f"parameter {printable(name, 120)!r} is given twice: the last value counts"
+                yield (
+                    f"parameter {printable(name, 120)!r} is given twice: remove one, the last "
+                    "value counts"
+                )
             seen.add(name)
     for path in parameter_files(arguments):
         try:
             regular_file(path, PARAMETER_BYTES)
-            root = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            text = Path(path).read_text(encoding="utf-8")
+            if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=LOADER)):
+                continue  # which ROS does not read, and which may lead back
+            root = yaml.compose(text, Loader=LOADER)
         except (OSError, ValueError, yaml.YAMLError, RecursionError):
             continue  # ROS could read it, or has said why not
         if root is not None:
@@ -145,7 +152,7 @@ def _file_remarks(path: str, root: yaml.Node, node_name: str) -> Iterator[str]:
                 if key in lines:
                     yield (
                         f"{file}, line {line}: {printable(key, 120)!r} is given twice (first in "
-                        f"line {lines[key]}); the last value counts"
+                        f"line {lines[key]}): remove one, the last value counts"
                     )
                 lines[key] = line
 
@@ -172,7 +179,8 @@ def _sections(node: yaml.Node, name: str) -> Iterator[tuple[str, yaml.Node]]:
         if key.value == _SECTION:
             yield name, value
         else:
-            yield from _sections(value, f"{name}/{key.value}" if name else str(key.value))
+            inner = f"{name}/{printable(key.value)}" if name else printable(key.value)
+            yield from _sections(value, inner)
 
 
 def _keys(node: yaml.Node, prefix: str) -> Iterator[tuple[str, int]]:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...io.arrays import ArrayReadError, read_array
 from ..checkpoints import CheckpointError, reject_broken
 from .config import SCALES
 
@@ -88,10 +89,11 @@ def _as_torch(values: np.ndarray, shape: tuple[int, ...] | None) -> Tensor:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        with path.open("rb") as file:
-            values = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise CheckpointError(f"{path} is not a plain array ({error}): fetch it again") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind != "f":
+        values = read_array(path)
+    except ArrayReadError as error:
+        raise CheckpointError(
+            f"{path} is not a plain array of floating point values: fetch it again"
+        ) from error
+    if values.dtype.kind != "f":
         raise CheckpointError(f"{path} does not hold one array of floating point values")
     return values.astype(np.float32)

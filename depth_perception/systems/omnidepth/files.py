@@ -69,7 +69,9 @@ def caffe_entries(path: Path) -> dict[str, Tensor]:
         with h5py.File(path, "r") as file:
             groups = [name for name in file if isinstance(_own(h5py, file, name), h5py.Group)]
             if not groups:
-                raise CheckpointError(f"{path} has no groups: it is not a file of Caffe")
+                raise CheckpointError(
+                    f"{path} has no groups: it is not a file of Caffe, fetch it again"
+                )
             layers = file[groups[0]]
             state = {}
             for layer in layers:
@@ -80,9 +82,11 @@ def caffe_entries(path: Path) -> dict[str, Tensor]:
                     if name.startswith(_SEES_PIXELS) and values.ndim == 4:
                         values = np.ascontiguousarray(values[:, ::-1])
                     state[name] = torch.from_numpy(values)
-    except (OSError, KeyError, RuntimeError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # a damaged file can raise nearly anything
         raise CheckpointError(
-            f"{path} cannot be read ({error}): it is truncated or corrupt, fetch it again"
+            f"{path} cannot be read: it is truncated or corrupt, fetch it again"
         ) from error
     reject_broken(state, path)
     return state
@@ -92,13 +96,16 @@ def _blobs(h5py: Any, layers: Any, layer: str) -> dict[str, np.ndarray]:
     """The arrays of a layer; layers without parameters are empty groups."""
     group = _own(h5py, layers, layer)
     if not isinstance(group, h5py.Group):
-        raise CheckpointError(f"{layers.file.filename}: {layer} is not a group: no file of Caffe")
+        raise CheckpointError(
+            f"{layers.file.filename}: {layer} is not a group: no file of Caffe, fetch it again"
+        )
     blobs = {}
     for name in group:
         values = _own(h5py, group, name)
         if not isinstance(values, h5py.Dataset) or values.dtype.kind != "f":
             raise CheckpointError(
-                f"{layers.file.filename}: {layer}/{name} is no array of floating point values"
+                f"{layers.file.filename}: {layer}/{name} is no array of floating point values: "
+                "fetch it again"
             )
         blobs[name] = np.asarray(values[()], dtype=np.float32)
     return blobs
@@ -107,5 +114,7 @@ def _blobs(h5py: Any, layers: Any, layer: str) -> dict[str, np.ndarray]:
 def _own(h5py: Any, group: Any, name: str) -> Any:
     """An object of the file itself: links could lead into other files."""
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-        raise CheckpointError(f"{group.file.filename}: {name} is a link, which is not followed")
+        raise CheckpointError(
+            f"{group.file.filename}: {name} is a link, which is not followed: fetch it again"
+        )
     return group[name]

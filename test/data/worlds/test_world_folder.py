@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -94,3 +96,10 @@ def test_sensor_effects_repeat_and_stay_mild() -> None:
     assert not torch.equal(noisy, sensor_effects(rgb, (1, 3)))
     assert float((noisy.float() - rgb.float()).abs().mean()) < 60
     assert torch.equal(sensor_effects(rgb, (1, 2), strength=0.0), rgb)
+
+
+def test_workers_end_when_their_parent_was_killed() -> None:
+    """A pool whose parent is gone would wait for work for ever."""
+    text = "import os, time; from depth_perception.data.worlds.folder import _begin_worker; "
+    text += "_begin_worker(os.getppid() + 1); time.sleep(300)"
+    assert subprocess.run([sys.executable, "-c", text], timeout=250, check=False).returncode == 1
