@@ -184,7 +184,7 @@ def test_what_arrays_unpack_to_is_limited(tmp_path: Path, monkeypatch: pytest.Mo
     np.savez_compressed(tmp_path / "a.npz", a=np.zeros(1_000_000))
     assert read_arrays(tmp_path / "a.npz")["a"].shape == (1_000_000,)
     monkeypatch.setenv(IMAGE_BYTES.variable, "1000000")
-    with pytest.raises(ArrayReadError, match="unpacked: 8.*bytes"):
+    with pytest.raises(ArrayReadError, match=r"unpacked: 8.*bytes"):
         read_arrays(tmp_path / "a.npz")
 
 
