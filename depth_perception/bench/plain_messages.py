@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.lib.recfunctions import unstructured_to_structured
 
+from ..geometry import Equirectangular, edge_reach
+
 _RECORD = np.dtype([(name, np.float32) for name in ("x", "y", "z", "rgb")])
 
 
@@ -43,13 +45,30 @@ def plain_points(depth_m: np.ndarray) -> np.ndarray:
 
 
 def plain_edges(depth_m: np.ndarray, threshold: float) -> np.ndarray:
-    """Pixels (H, W) at a jump of the depth of a full panorama, by the largest neighbour."""
-    around = cv2.copyMakeBorder(depth_m, 0, 0, 1, 1, cv2.BORDER_WRAP)
-    kernel = np.ones((3, 3), np.uint8)
-    farthest = cv2.dilate(around, kernel)[:, 1:-1]
-    nearest = cv2.erode(around, kernel)[:, 1:-1]
+    """Pixels (H, W) at a jump of the depth of a full panorama, see
+    :func:`~depth_perception.geometry.edge_mask`: whole arrays, one step after the other."""
+    reach = edge_reach(Equirectangular(*depth_m.shape))
+    around = cv2.copyMakeBorder(depth_m, 0, 0, reach, reach, cv2.BORDER_WRAP)
+    kernel = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    inner = slice(reach, -reach)
+    farthest = cv2.dilate(around, kernel)[:, inner]
+    nearest = cv2.erode(around, kernel)[:, inner]
     ratio = 1 + threshold
-    return (farthest > ratio * depth_m) | (depth_m > ratio * nearest)
+    jump = (farthest > ratio * depth_m) | (depth_m > ratio * nearest)
+    inverse = 1 / depth_m
+    around = cv2.copyMakeBorder(inverse, 0, 0, reach, reach, cv2.BORDER_WRAP)
+    around = cv2.copyMakeBorder(around, reach, reach, 0, 0, cv2.BORDER_REPLICATE)
+    bent = np.zeros_like(jump)
+    height, width = depth_m.shape
+    for down, right in ((0, reach), (reach, 0), (reach, reach), (reach, -reach)):
+        one, other = (
+            around[reach + v : reach + v + height, reach + u : reach + u + width]
+            for v, u in ((down, right), (-down, -right))
+        )
+        largest = np.maximum(np.maximum(one, other), inverse)
+        bent |= np.abs(one + other - 2 * inverse) > (1 - 1 / ratio) * largest
+    bent = cv2.copyMakeBorder((bent & jump).astype(np.uint8), 0, 0, reach, reach, cv2.BORDER_WRAP)
+    return jump & (cv2.dilate(bent, kernel)[:, inner] > 0)
 
 
 def plain_cloud(

@@ -2,7 +2,7 @@
 
 from ..depth_space import DepthKind
 from .camera import Camera, pixel_centres
-from .edges import edge_mask
+from .edges import edge_mask, edge_reach
 from .equirectangular import Equirectangular
 from .mobius import Mobius
 from .panels import Panel
@@ -11,5 +11,5 @@ from .sampling import SamplingGrid
 
 __all__ = [
     "Camera", "DepthKind", "Equirectangular", "Mobius", "Panel", "Pinhole", "SamplingGrid",
-    "edge_mask", "pixel_centres",
+    "edge_mask", "edge_reach", "pixel_centres",
 ]  # fmt: skip

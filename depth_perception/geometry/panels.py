@@ -93,7 +93,7 @@ def sample_range(grid: SamplingGrid, range_m: Tensor) -> Tensor:
     holes the nearest value is used, so that no surface is interpolated there.
     """
     nearest = grid.sample(range_m, "nearest", math.nan)
-    smooth = ~edge_mask(range_m, wraps=grid.wraps) & torch.isfinite(range_m)
+    smooth = ~edge_mask(range_m, wraps=grid.wraps, reach=1) & torch.isfinite(range_m)
     whole = grid.sample(smooth.to(range_m.dtype), "bilinear") > 1 - 1e-3
     inverse = grid.sample(1 / torch.where(smooth, range_m, 1.0), "bilinear", 1.0)
     return torch.where(whole, 1 / inverse, nearest)

@@ -9,7 +9,7 @@ from unittest import mock
 import pytest
 import torch
 
-from depth_perception.geometry import Equirectangular, edge_mask, edges
+from depth_perception.geometry import Equirectangular, Pinhole, edge_mask, edge_reach, edges
 
 
 def step(near: float, far: float) -> torch.Tensor:
@@ -92,28 +92,94 @@ def test_a_map_with_a_hole_is_judged_like_one_without(wraps: bool) -> None:
     assert not edge_mask(depth, 0.2, valid, wraps=wraps)[4:].any()
 
 
+def by_definition(depth: torch.Tensor, ratio: float, wraps: bool, reach: int) -> torch.Tensor:
+    rows, columns = depth.shape[-2:]
+    places = list(itertools.product(range(rows), range(columns)))
+    window = range(-reach, reach + 1)
+
+    def near(v: int, u: int) -> set[tuple[int, int]]:
+        around = {(v + down, u + right) for down in window for right in window}
+        around = {(row, column % columns if wraps else column) for row, column in around}
+        return {(r, c) for r, c in around if 0 <= r < rows and 0 <= c < columns}
+
+    def inverse(v: int, u: int, middle: torch.Tensor) -> torch.Tensor:
+        v, u = min(max(v, 0), rows - 1), u % columns if wraps else min(max(u, 0), columns - 1)
+        known = torch.isfinite(depth[..., v, u])
+        return torch.where(known, 1 / depth[..., v, u], middle)
+
+    jump, bent = torch.zeros(2, *depth.shape, dtype=torch.bool)
+    for v, u in places:
+        here = depth[..., v, u]
+        for row, column in near(v, u):
+            other = depth[..., row, column]
+            is_known = torch.isfinite(here) & torch.isfinite(other)
+            jump[..., v, u] |= is_known & ((other > ratio * here) | (here > ratio * other))
+        for down, right in ((0, reach), (reach, 0), (reach, reach), (reach, -reach)):
+            one, other = (inverse(v + k * down, u + k * right, 1 / here) for k in (1, -1))
+            largest = torch.stack((one, other, 1 / here)).amax(0)
+            bent[..., v, u] |= (one + other - 2 / here).abs() > (1 - 1 / ratio) * largest
+    bent &= jump
+    marked = torch.zeros_like(jump)
+    for v, u in places:
+        for row, column in near(v, u):
+            marked[..., v, u] |= jump[..., v, u] & bent[..., row, column]
+    return marked
+
+
 @pytest.mark.parametrize("wraps", [True, False])
+@pytest.mark.parametrize("reach", [1, 3])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (6, 1), (9, 14), (2, 3, 5, 8)])
-def test_edges_follow_their_definition(shape: tuple[int, ...], wraps: bool) -> None:
+def test_edges_follow_their_definition(shape: tuple[int, ...], reach: int, wraps: bool) -> None:
     depth = 1 + 2 * torch.rand(shape, generator=torch.Generator().manual_seed(len(shape)))
     depth.view(-1)[::11] = torch.nan
     depth.view(-1)[4::13] = torch.inf
-    rows, columns = shape[-2:]
-    expected = torch.zeros(shape, dtype=torch.bool)
-    for v, u in itertools.product(range(rows), range(columns)):
-        here = depth[..., v, u]
-        for row, column in itertools.product((v - 1, v, v + 1), (u - 1, u, u + 1)):
-            if not 0 <= row < rows or not (wraps or 0 <= column < columns):
-                continue
-            other = depth[..., row, column % columns]
-            is_known = torch.isfinite(here) & torch.isfinite(other)
-            is_jump = (other > 1.4 * here) | (here > 1.4 * other)
-            expected[..., v, u] |= is_known & is_jump
+    expected = by_definition(depth, 1.4, wraps, reach)
     everywhere = torch.ones(shape, dtype=torch.bool)
-    assert torch.equal(edges._edges_on_device(depth, everywhere, 1.4, wraps), expected)
+    assert torch.equal(edges._edges_on_device(depth, everywhere, 1.4, wraps, reach), expected)
     for band in (1, 3, 1 << 16):
-        with mock.patch.object(edges, "_BAND_PIXELS", band * columns):
-            assert torch.equal(edge_mask(depth, 0.4, wraps=wraps), expected)
+        with mock.patch.object(edges, "_BAND_PIXELS", band * shape[-1]):
+            assert torch.equal(edge_mask(depth, 0.4, wraps=wraps, reach=reach), expected)
+
+
+def test_ground_seen_at_a_grazing_angle_is_kept() -> None:
+    camera = Equirectangular(112, 224)
+    down = camera.rays()[..., 1]
+    ground = torch.where(down > 0.02, 1 / down.clamp_min(1e-6), math.nan)  # up to 50 heights away
+    first = int(torch.isfinite(ground[:, 0]).nonzero()[0])
+    far = ground[first:] > 5
+    assert far[3:6].any()
+    assert (ground[first : first + 5] / ground[first + 1 : first + 6] > 1.1).any()
+    marked = edge_mask(ground, wraps=True)[first:]
+    assert marked[0].all(), "its border to the unknown: nothing says that it goes on"
+    assert not marked[2:].any()
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_the_same_jumps_go_on_every_grid(factor: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    coarse = torch.full((112, 224), 6.0)
+    for _ in range(12):
+        top, left = (int(torch.randint(n, (), generator=generator)) for n in (90, 190))
+        coarse[top : top + 20, left : left + 25] = 1 + 4 * float(
+            torch.rand((), generator=generator)
+        )
+    size = (112 * factor, 224 * factor)
+    fine = torch.nn.functional.interpolate(coarse[None, None], size, mode="bilinear")[0, 0]
+    shares = [float(edge_mask(depth, wraps=True).float().mean()) for depth in (coarse, fine)]
+    assert 0.02 < shares[0] < 0.3
+    assert 0.7 < shares[1] / shares[0] < 1.5
+    ramp = (fine - coarse.repeat_interleave(factor, 0).repeat_interleave(factor, 1)).abs() > 0.3
+    assert edge_mask(fine, wraps=True)[ramp].float().mean() > 0.97, "what was blended goes"
+
+
+def test_the_reach_is_that_of_the_camera() -> None:
+    assert edge_reach(Equirectangular(112, 224)) == edge_reach(Equirectangular(60, 120)) == 1
+    assert edge_reach(Equirectangular(448, 896)) == 4
+    assert edge_reach(Equirectangular.partial(224, 896, 2 * math.pi, math.pi / 2)) == 4
+    assert edge_reach(Pinhole.from_fov(400, 600, 1.0)) == 1
+    assert edge_reach(Pinhole.from_fov(1080, 1920, 1.0)) == 3
+    with pytest.raises(ValueError, match="reach must be at least 1 pixel, got 0"):
+        edge_mask(torch.ones(3, 3), reach=0)
 
 
 @pytest.mark.parametrize("shape", [(0, 4), (4, 0), (2, 4, 0)])

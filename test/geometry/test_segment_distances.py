@@ -14,6 +14,7 @@ import torch
 
 from depth_perception import DepthKind, DepthSpace, Equirectangular, Pinhole, Prediction, ScaleKind
 from depth_perception.data.worlds import Frame, make_world, render
+from depth_perception.geometry import edge_mask
 from depth_perception.geometry.segment_boxes import segment_boxes
 from depth_perception.geometry.segments import SegmentStatistics, StatisticsOptions
 from depth_perception.prediction import Instance
@@ -99,10 +100,8 @@ def test_by_default_the_inner_pixels_count(frame: Frame) -> None:
     options = StatisticsOptions()
     depth, _ = surface(frame)
     wraps = frame.camera.is_full_turn
-    near = _windows(depth, 1, wraps)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        jump = np.abs(np.log(near / depth[..., None]))
-    edges = (np.where(np.isfinite(jump), jump, 0) > math.log(1.1)).any(-1)
+    edges = edge_mask(torch.from_numpy(depth), 0.1, wraps=wraps).numpy()
+    assert 0 < edges.sum() < edges.size / 4
     chosen = {}
     for number in ids:
         mask = frame.instances.numpy() == number

@@ -13,7 +13,7 @@ from panoptic_oracle import FIRST_STUFF, PanopticOracle, segments_of
 
 import depth_perception as dp
 from depth_perception.data.worlds import Frame, make_world, render
-from depth_perception.geometry import DepthKind, Equirectangular
+from depth_perception.geometry import DepthKind, Equirectangular, edge_mask
 from depth_perception.geometry.panel_merge import surrounding_panels
 from depth_perception.geometry.segments import StatisticsOptions
 from depth_perception.prediction import Instance, Prediction
@@ -100,11 +100,7 @@ def test_by_default_the_figures_are_those_of_the_inner_pixels(
     for rows in range(-2, 3):
         for columns in range(-2, 3):
             inner &= np.roll(mask, (rows, columns), (0, 1))
-    depth = prediction.depth.double().numpy()
-    for rows in range(-1, 2):
-        for columns in range(-1, 2):
-            other = np.roll(depth, (rows, columns), (0, 1))
-            inner &= ~(np.abs(np.log(other / depth)) > math.log(1.1))
+    inner &= ~edge_mask(prediction.depth, 0.1, prediction.valid, wraps=True).numpy()
     assert int(found.count[place]) == inner.sum() > 0.7 * mask.sum()
     assert (truth.instances.numpy()[inner] == CAR).mean() > 0.999
     centroid = points_of(truth)[inner].mean(0)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...geometry import Equirectangular, edge_mask
+from ...geometry import Equirectangular, edge_mask, edge_reach
 from ...geometry.outliers import outlier_mask
 from ...geometry.rotations import optical_to_opengl, optical_to_panda
 from ...io.annotate import even_ticks, label_segments, with_bar
@@ -228,8 +228,13 @@ def cloud_of(
     """Points (H, W, 3) float32, NaN where unknown, and their colours (H, W, 3) uint8 RGB."""
     points = prediction.points(allow_affine=options.allow_bent_cloud)
     if options.edge_filter is not None:
-        wraps = prediction.camera.is_full_turn
-        jumps = edge_mask(_as_depth(prediction), options.edge_filter, prediction.valid, wraps=wraps)
+        jumps = edge_mask(
+            _as_depth(prediction),
+            options.edge_filter,
+            prediction.valid,
+            wraps=prediction.camera.is_full_turn,
+            reach=edge_reach(prediction.camera),
+        )
         points = points.masked_fill(jumps[..., None], torch.nan)
     if options.outlier_filter is not None:
         far = outlier_mask(points, std_ratio=options.outlier_filter)

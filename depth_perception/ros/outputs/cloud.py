@@ -9,7 +9,7 @@ import torch
 from sensor_msgs.msg import PointCloud2
 from torch import Tensor
 
-from ...geometry import Equirectangular, edge_mask
+from ...geometry import Equirectangular, edge_mask, edge_reach
 from ...prediction import Prediction
 from ..messages.clouds import CloudPacker
 from ..parameters.outputs import CloudSettings
@@ -58,7 +58,8 @@ def kept_points(frame: Frame, edge_threshold: float) -> Tensor:
         return prediction.valid
     camera = prediction.camera
     wraps = isinstance(camera, Equirectangular) and camera.is_full_turn
-    edges = edge_mask(frame.range_m, edge_threshold, prediction.valid, wraps=wraps)
+    found = {"wraps": wraps, "reach": edge_reach(camera)}
+    edges = edge_mask(frame.range_m, edge_threshold, prediction.valid, **found)
     if edges.device.type != "cpu":
         return prediction.valid & ~edges
     return torch.from_numpy(np.greater(prediction.valid.numpy(), edges.numpy()))  # no threads
