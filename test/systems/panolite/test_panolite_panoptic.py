@@ -190,9 +190,10 @@ def test_both_nodes_find_segments(checkpoint: Path) -> None:
 _COMPARE = """
 import numpy as np, sys, torch
 import depth_perception as dp
+from depth_perception.systems import card
 model, checkpoint, backend, image = sys.argv[1:]
 picture = np.load(image)
-camera = dp.Pinhole.from_fov(64, 128, 1.5) if dp.systems.card(model).camera == "pinhole" else None
+camera = dp.Pinhole.from_fov(64, 128, 1.5) if card(model).camera == "pinhole" else None
 plain, other = (
     dp.load(model, checkpoint, "cpu", backend=b)(picture, camera) for b in ("torch", backend)
 )
