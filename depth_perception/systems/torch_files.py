@@ -198,8 +198,8 @@ def reject_costly(path: Path) -> None:
             if entry.filename.lower().endswith(".pkl"):
                 with archive.open(entry) as file:
                     _check(file)
-    # Where a forged directory hides it from zipfile.
-    _check(io.BytesIO(torch._C.PyTorchFileReader(str(path)).get_record("data.pkl")))
+    with path.open("rb") as file:  # a forged directory may hide it from zipfile
+        _check(io.BytesIO(torch._C.PyTorchFileReader(file).get_record("data.pkl")))
 
 
 def _check(file: IO[bytes]) -> None:
