@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from ..limits import printable
-from .atomic import partial_path
+from .atomic import clean_once, new_folder
 from .bag_reader import STORE, Bag, BagReadError, deserialize
 from .encodings import EncodingError, decode_message, is_depth
 from .suffixes import is_bag
@@ -181,25 +180,19 @@ def new_bag(
         overwrite: replace a bag that is there.
 
     Raises:
-        FileExistsError: ``path`` exists, or exists and is no bag.
+        FileExistsError: ``path`` exists, or exists and is no bag, at the start or at the end.
     """
     _check_new(path, overwrite)
-    path = Path(path)
-    # The storage file is named after its folder, hence a temporary folder around that one.
-    work = partial_path(path)
-    made, former = work / path.name, work / "former"
-    try:
+    # The storage file is named after its folder.
+    with new_folder(path, overwrite=overwrite) as made:
         with Writer(made, version=9, storage_plugin=storage) as writer:
             yield writer
-        if path.exists():
-            os.replace(path, former)
-        os.replace(made, path)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        _check_new(path, overwrite)
 
 
 def _check_new(path: str | Path, overwrite: bool) -> None:
-    if Path(path).exists() and not (overwrite and is_bag(path)):
+    clean_once(Path(path).parent)  # a bag that was about to be replaced may come back
+    if os.path.lexists(path) and not (overwrite and is_bag(path)):
         raise FileExistsError(f"{path} exists already; name another folder for the bag")
 
 
@@ -214,7 +207,7 @@ class DepthBagWriter:
         overwrite: replace a bag that is there.
 
     Raises:
-        FileExistsError: ``path`` exists, or exists and is no bag.
+        FileExistsError: ``path`` exists, or exists and is no bag, at the start or at the end.
     """
 
     def __init__(

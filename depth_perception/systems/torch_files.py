@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 import re
@@ -29,6 +30,7 @@ _MOST_EXPANSION = 20  # of the size of a compressed file
 _LEAST_EXPANDED_BYTES = 64 << 20
 _LEGACY_PICKLES = 4  # before the list of storages: magic number, version, system, content
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"  # head of torch files without zip
+_ARCHIVE = b"PK\x03\x04"  # head of a zip
 _NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")  # of NumPy 1 and 2
 _ARRAY_TYPE = re.compile(r"^([fiu][1248]|b1)$")
 _REJECTED = re.compile(r"(?:GLOBAL|class|function) (?:.*<class ')?([A-Za-z_][\w.]*)")
@@ -141,7 +143,7 @@ def read_torch_file(path: Path, *, skip: tuple[str, ...] = ()) -> Any:
     """
     with path.open("rb") as file:
         head = file.read(len(_LEGACY))
-    is_archive = head.startswith(b"PK\x03\x04")
+    is_archive = head.startswith(_ARCHIVE)
     if is_archive or head == _LEGACY:
         reject_costly(path)
     else:
@@ -177,21 +179,27 @@ def _read_plain(path: Path) -> Any:
 def reject_costly(path: Path) -> None:
     """Reject a torch file that takes far more memory or time than its size.
 
+    What is examined is what ``torch.load`` reads: an archive if the file begins like one, whatever
+    follows, and in it the member ``data.pkl`` in any case.
+
     Raises:
         NotPlainError: it does.
         Exception: it is damaged, of nearly any kind.
     """
-    if zipfile.is_zipfile(path):
-        _reject_expanding(path)
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if name.endswith(".pkl"):
-                    with archive.open(name) as file:
-                        _check(file)
-        return
     with path.open("rb") as file:
-        for _ in range(_LEGACY_PICKLES):
-            _check(file)
+        if file.read(len(_ARCHIVE)) != _ARCHIVE:
+            file.seek(0)
+            for _ in range(_LEGACY_PICKLES):
+                _check(file)
+            return
+    _reject_expanding(path)
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():  # also those of the same name
+            if entry.filename.lower().endswith(".pkl"):
+                with archive.open(entry) as file:
+                    _check(file)
+    with path.open("rb") as file:  # a forged directory may hide it from zipfile
+        _check(io.BytesIO(torch._C.PyTorchFileReader(file).get_record("data.pkl")))
 
 
 def _check(file: IO[bytes]) -> None:

@@ -9,12 +9,13 @@ import stat
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from backend_needs import needs
 
-from depth_perception.backends import BackendError, GraphForward, graphs_folder
+from depth_perception.backends import BackendError, GraphForward, graphs_folder, trust
 from depth_perception.backends import forward as forward_module
 from depth_perception.backends.store import about, filling, private_folder
 from depth_perception.backends.trust import untrusted, untrusted_entry
@@ -154,6 +155,78 @@ def test_a_folder_above_that_is_open_to_others_counts(graphs: Path, tmp_path: Pa
     assert f"{above} is writable by others" in untrusted(above / "not" / "there")
     (tmp_path / "link").symlink_to(above / "graphs")
     assert untrusted(tmp_path / "link")
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_folder_above_that_another_user_owns_counts(
+    graphs: Path, tmp_path: Path, mode: int
+) -> None:
+    above = tmp_path / "above"
+    inside = above / "between" / "graphs"
+    inside.mkdir(parents=True)
+    above.chmod(mode)
+    assert untrusted(inside) == ""
+    os.chown(above, NOBODY, -1)
+    reason = f"{above} is owned by user {NOBODY}, not by user {os.geteuid()}"
+    assert untrusted(inside) == reason
+    (tmp_path / "link").symlink_to(above / "between")
+    assert untrusted(tmp_path / "link" / "graphs") == reason
+
+
+class Accounts:
+    """The user 1234 of the primary group 1234, as the databases of the system tell it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+        self.group: SimpleNamespace | None = SimpleNamespace(gr_name="ada", gr_mem=["ada"])
+        self.folder = os.stat_result((stat.S_IFDIR | mode, 1, 1, 2, 1234, 1234, 0, 0, 0, 0))
+        monkeypatch.setattr(os, "geteuid", lambda: 1234)
+        monkeypatch.setattr(os, "getegid", lambda: 1234)
+        monkeypatch.setattr(trust.pwd, "getpwuid", lambda _: SimpleNamespace(pw_name="ada"))
+        monkeypatch.setattr(trust.grp, "getgrgid", lambda _: self.found())
+        monkeypatch.setattr(trust.os, "stat", lambda path: self.stat(path))
+
+    def found(self) -> SimpleNamespace:
+        if self.group is None:
+            raise KeyError("getgrgid(): gid not found: 1234")
+        return self.group
+
+    def stat(self, path: Path) -> os.stat_result:
+        if path == Path("/home/ada"):
+            return self.folder
+        return os.stat_result((stat.S_IFDIR | 0o755, 1, 1, 2, 0, 0, 0, 0, 0, 0))
+
+    def of(self, group: int) -> None:
+        self.folder = os.stat_result((*self.folder[:5], group, *self.folder[6:]))
+
+
+def test_a_folder_above_may_be_writable_for_the_private_group_of_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inside = Path("/home/ada/cache")
+    with monkeypatch.context() as patch:
+        accounts = Accounts(patch, 0o775)
+        verdicts = [untrusted(inside)]
+        accounts.group = None  # in a container
+        verdicts.append(untrusted(inside))
+        accounts.of(0)
+        verdicts.append(untrusted(inside))
+        refused = [untrusted(Path("/home/ada"))]  # the folder itself
+        accounts.of(1234)
+        accounts.group = SimpleNamespace(gr_name="ada", gr_mem=["ada", "eve"])
+        refused.append(untrusted(inside))
+        accounts.group = SimpleNamespace(gr_name="users", gr_mem=[])
+        refused.append(untrusted(inside))
+        accounts.of(100)  # not the primary group
+        accounts.group = SimpleNamespace(gr_name="ada", gr_mem=[])
+        refused.append(untrusted(inside))
+        accounts.folder = Accounts(patch, 0o777).folder
+        refused.append(untrusted(inside))
+    assert verdicts == [""] * 3
+    assert refused == [
+        *["/home/ada is writable by others (mode 0775)"] * 4,
+        "/home/ada is writable by others (mode 0777)",
+    ]
 
 
 def test_the_own_folder_is_made_private(

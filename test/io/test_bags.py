@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -312,6 +316,95 @@ def test_a_bag_that_is_replaced_is_there_whole_or_not_at_all(tmp_path: Path) -> 
     (frame,) = read_frames(path, "/depth/image")
     assert np.frombuffer(frame.message.data, np.float32)[0] == 2
     assert list(tmp_path.iterdir()) == [path]
+
+
+def write_bag(path: Path, value: float, *, overwrite: bool = False) -> None:
+    with DepthBagWriter(path, overwrite=overwrite) as bag:
+        bag.write(np.full((2, 4), value, np.float32), 5, "front")
+
+
+def value_of(path: Path) -> float:
+    (frame,) = read_frames(path, "/depth/image")
+    return float(np.frombuffer(frame.message.data, np.float32)[0])
+
+
+def write_while(path: Path, happens: Callable[[], object], *, overwrite: bool = False) -> None:
+    with DepthBagWriter(path, overwrite=overwrite) as bag:
+        bag.write(np.full((2, 4), 2, np.float32), 5, "front")
+        happens()
+
+
+def test_of_two_bags_of_one_name_the_first_stays(tmp_path: Path) -> None:
+    path = tmp_path / "depth"
+    write_bag(tmp_path / "other" / "depth", 1)
+    with pytest.raises(FileExistsError, match="depth exists already"):
+        write_while(path, lambda: (tmp_path / "other" / "depth").rename(path))
+    assert value_of(path) == 1
+    assert sorted(tmp_path.iterdir()) == [path, tmp_path / "other"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_is_no_bag_is_not_replaced_at_the_end(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    path = tmp_path / "depth"
+    with pytest.raises(FileExistsError, match="depth exists already"):
+        write_while(path, path.mkdir, overwrite=overwrite)
+    assert list(path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_bag_that_cannot_be_replaced_is_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rename = tmp_path / "depth", os.rename
+    write_bag(path, 1)
+
+    def refuse(source: Path, target: Path) -> None:
+        if source.parent.name == "new":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        write_bag(path, 2, overwrite=True)
+    assert value_of(path) == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+KILLED = """
+import os, sys
+import numpy as np
+from depth_perception.io.bags import DepthBagWriter
+rename = os.rename
+def killed(source, target):
+    if source.parent.name == "new":
+        os._exit(9)
+    rename(source, target)
+os.rename = killed
+with DepthBagWriter(sys.argv[1], overwrite=True) as bag:
+    bag.write(np.full((2, 4), 2, np.float32), 5, "front")
+"""
+
+
+@pytest.mark.parametrize("overwrite", [None, False, True])
+def test_a_kill_while_a_bag_is_replaced_loses_none(tmp_path: Path, overwrite: bool | None) -> None:
+    path = tmp_path / "depth.d"
+    elsewhere = tmp_path / "made"
+    elsewhere.mkdir()
+    write_bag(elsewhere / path.name, 1)
+    (elsewhere / path.name).rename(path)  # this process has not written to tmp_path yet
+    assert subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False).returncode == 9
+    assert not path.exists()
+    if overwrite is None:
+        write_bag(tmp_path / "another", 3)
+    elif overwrite:
+        write_bag(path, 3, overwrite=True)
+    else:
+        with pytest.raises(FileExistsError):
+            DepthBagWriter(path)
+    assert value_of(path) == (3 if overwrite else 1)
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_damaged_transforms_are_as_if_they_had_not_come(tmp_path: Path) -> None:
