@@ -5,14 +5,26 @@ from __future__ import annotations
 import hashlib
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
+
+from depth_perception.systems import FetchError, fetch
+
 REVISION = "a" * 40
+NAME, REPO, FILE = "depth-anything-v2-small", "authors/model", "net.pth"
+CONTENT = bytes(range(256)) * 400  # 102 400 bytes
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+OTHER = CONTENT[::-1]
+HUB = {"hub_repo": REPO, "hub_file": FILE, "revision": REVISION}
+NOWHERE = {"hub_repo": None, "hub_file": "", "revision": "", "size_bytes": None, "sha256": ""}
+Known = Callable[..., None]
 CONFIRMATION = (
     '<html><form id="download-form" action="{base}/drive/download" method="get">'
     '<input type="hidden" name="id" value="{id}">'
@@ -162,3 +174,17 @@ class Marker:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open, ("marker", "w")
+
+
+def left(folder: Path) -> list[str]:
+    """Everything in a folder of weights but the notes, in any depth."""
+    paths = sorted(folder.rglob("*")) if folder.exists() else []
+    return [str(path.relative_to(folder)) for path in paths if path.name != "fetched.json"]
+
+
+def refused(tmp_path: Path, match: str, name: str = NAME, **options: bool) -> str:
+    """The message of a fetch that must fail, and leave nothing behind."""
+    with pytest.raises(FetchError, match=match) as caught:
+        fetch(name, tmp_path, **options)
+    assert left(tmp_path) == []
+    return str(caught.value)
