@@ -438,10 +438,28 @@ def test_models_without_weights_say_so(tmp_path: Path) -> None:
         weights.remove("panda-tiny-metric")
 
 
-def test_damaged_notes_are_named(known: Known, secure: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        ("{", "is damaged"),
+        ("[]", "is not a table"),
+        ('{"FILE": [1]}', r"states \[1\] of depth_anything_v2_vits\.pth"),
+        ('{"FILE": {"net.pth": "abc"}}', "states 'abc' of"),
+        ('{"other.pth": 1}', r"states 1 of other\.pth"),
+    ],
+)
+@pytest.mark.parametrize("is_here", [False, True])
+def test_damaged_notes_are_named(
+    known: Known, secure: None, tmp_path: Path, notes: str, told: str, is_here: bool
+) -> None:
     known(sha256="")
-    (tmp_path / "fetched.json").write_text("{")
-    refused(tmp_path, r"fetched\.json is damaged .*remove it")
+    path = weights_path(NAME, tmp_path)
+    (tmp_path / "fetched.json").write_text(notes.replace("FILE", path.name))
+    if is_here:
+        path.write_bytes(CONTENT)
+    with pytest.raises(FetchError, match=rf"fetched\.json {told}.*remove it"):
+        fetch(NAME, tmp_path)
+    assert left(tmp_path) == [path.name] * is_here
 
 
 def test_files_of_one_name_at_the_hub_do_not_meet(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 from weights_server import CONTENT, FILE, NAME, NOWHERE, SHA256, Known, Server, refused
 
-from depth_perception.systems import download, fetch, weights, weights_path
+from depth_perception.systems import (
+    FetchError,
+    build_network,
+    download,
+    fetch,
+    save_network,
+    weights,
+    weights_path,
+)
 
 
 @pytest.fixture
@@ -110,3 +118,25 @@ def test_nothing_is_left_of_a_file_that_grows_too_large(
     server.framing = "chunked"
     refused(tmp_path, "bytes or more, too many", trust=True)
     assert not weights.unfinished(weights_path(NAME, tmp_path)).exists()
+
+
+@pytest.mark.parametrize("put", ["dap-tiny", "noise"])
+def test_file_of_another_model_put_there_by_hand_is_kept_but_not_recorded(
+    known: Known, tmp_path: Path, put: str
+) -> None:
+    """A link of which it is unsure whether it leads to this model may have been followed."""
+    known("da360-tiny", **NOWHERE, url="https://127.0.0.1:9/any.safetensors", link_unsure=True)
+    path = weights_path("da360-tiny", tmp_path)
+    if put == "noise":
+        path.write_bytes(CONTENT)
+    else:
+        save_network(build_network(put), path)
+    content = path.read_bytes()
+    for trust in (False, True):
+        with pytest.raises(FetchError, match="does not hold the weights of da360-tiny: put"):
+            fetch("da360-tiny", tmp_path, trust=trust, accept_licence=True)
+        assert path.read_bytes() == content
+        assert not (tmp_path / "fetched.json").exists()
+    save_network(build_network("da360-tiny"), path)
+    assert fetch("da360-tiny", tmp_path) == path
+    assert path.name in json.loads((tmp_path / "fetched.json").read_text())
