@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -41,14 +42,18 @@ def weights_path(name: str, directory: str | Path | None = None) -> Path:
     return _path(card(name), directory)
 
 
-def find_weights(name: str) -> Path:
+def find_weights(name: str, directory: str | Path | None = None) -> Path:
     """The weights of a model: a file, or a folder where their authors publish one.
+
+    Args:
+        name: a name of the catalogue.
+        directory: where they are looked for; None is :func:`weights_folder`.
 
     Raises:
         KeyError: no such model.
         CheckpointError: they are missing; the message explains how to get them.
     """
-    path = weights_path(name)
+    path = weights_path(name, directory)
     if path.exists():
         return path
     from .checkpoints import CheckpointError
@@ -58,9 +63,10 @@ def find_weights(name: str) -> Path:
         raise CheckpointError(f"the embedded weights {path} are missing: install the package again")
     if not model.can_be_fetched and not model.home_page:
         raise CheckpointError(f"{name} has no released weights: give a checkpoint")
+    place = "" if directory is None else f" --directory {shlex.quote(str(directory))}"
     raise CheckpointError(
-        f"no weights for {name} at {path}: run `depth-perception weights fetch {name}` or give a "
-        "checkpoint"
+        f"no weights for {name} at {path}: run `depth-perception weights fetch {name}{place}` or "
+        "give a checkpoint"
     )
 
 
