@@ -17,7 +17,8 @@ from .recipe import Recipe, packaged_recipes
 from .strict_mapping import RecipeError, errors_of
 
 _WEIGHTS = ("checkpoint", "imagenet", "encoder", "class_embeddings", "segmentation", "depth")
-_FOLDERS = ("root", "val_root", "labels")
+_FOLDERS = ("root", "val_root")
+_SEVERAL_FOLDERS = ("roots", "pinhole_roots", "val_roots", "pinhole_val_roots")
 _LISTS = ("train", "val", "listing", "val_listing")
 _ORIGINS = {
     "open_clip_convnext_large_d_320_laion2b_soup.safetensors": "open_clip_model.safetensors of "
@@ -42,7 +43,8 @@ def check_needs(recipe: Recipe) -> None:
     with errors_of("model.name", KeyError):
         card(recipe.model.name)
     with errors_of("model.checkpoint", FetchError):  # damaged notes of what was fetched
-        missing = dict(_missing(asdict(recipe)))
+        content = asdict(recipe)
+        missing = dict(_missing(content, makes_labels=bool(content.get("teacher"))))
     if recipe.task == "blindspot":  # its pairs are of the raw recordings
         for name, origin in missing.items():
             missing[name] = origin.replace("data list kitti`", "data list kitti-raw`")
@@ -52,27 +54,40 @@ def check_needs(recipe: Recipe) -> None:
     raise RecipeError("\n".join([f"{recipe.name} lacks {len(rows)} of its inputs:", *rows]))
 
 
-def _missing(node: Any, kind: str = "worlds", root: Path = Path()) -> Iterator[tuple[str, str]]:
-    """(path, where to get it) of everything below a part of a recipe."""
+def _missing(
+    node: Any, kind: str = "worlds", root: Path = Path(), *, makes_labels: bool
+) -> Iterator[tuple[str, str]]:
+    """(path, where to get it) of everything below a part of a recipe, whose run may make labels."""
     if isinstance(node, (list, tuple)):
         for item in node:
-            yield from _missing(item, kind, root)
+            yield from _missing(item, kind, root, makes_labels=makes_labels)
     if not isinstance(node, Mapping):
         return
     kind = str(node.get("kind") or kind)
     root = Path(str(node.get("root") or root))
+    of_validation = str(node.get("val_kind") or kind), Path(str(node.get("val_root") or root))
     for key, value in node.items():
+        its_kind, its_root = of_validation if key.startswith("val_") else (kind, root)
+        if key in _SEVERAL_FOLDERS:
+            for folder in map(Path, value):
+                if not folder.exists():
+                    is_pinhole = key.startswith("pinhole_")
+                    of_kind = "pinhole worlds" if is_pinhole else kind
+                    yield str(folder), _origin_of_data(of_kind, folder)
+            continue
         if not isinstance(value, (str, Path)) or not str(value):
-            yield from _missing(value, kind, root)
+            yield from _missing(value, kind, root, makes_labels=makes_labels)
             continue
         path = Path(value)
         if key in _WEIGHTS and (path.suffix or path.parent != Path()):
             if not path.exists():
                 yield str(value), _origin_of_weights(path)
         elif key in _FOLDERS and not path.exists():
-            yield str(value), _origin_of_data(kind, path)
-        elif key in _LISTS and path.suffix == ".txt" and not _is_listed(root, path):
-            yield str(value), _ORIGINS.get(path.name, _origin_of_data(kind, root))
+            yield str(value), _origin_of_data(its_kind, path)
+        elif key == "labels" and not makes_labels and not path.exists():
+            yield str(value), "pseudo labels, which a `teacher` in the recipe would write"
+        elif key in _LISTS and path.suffix == ".txt" and not _is_listed(its_root, path):
+            yield str(value), _ORIGINS.get(path.name, _origin_of_data(its_kind, its_root))
 
 
 def _is_listed(root: Path, path: Path) -> bool:
@@ -107,6 +122,9 @@ def _origin_of_model(model: ModelCard, folder: Path) -> str:
 def _origin_of_data(kind: str, folder: Path) -> str:
     if kind == "worlds":
         return f"made by `depth-perception worlds folder {folder}`, see docs/training.md"
+    if kind == "pinhole worlds":
+        command = f"depth-perception worlds folder {folder} --model pinhole --labels"
+        return f"made by `{command}`, see docs/systems/panolite.md"
     if kind == "threed60":
         return (
             "the data set 3D60, see `depth-perception data list 3d60`, or made by "

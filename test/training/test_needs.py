@@ -122,6 +122,36 @@ def test_weights_of_a_part_of_the_network_are_needed_too(name: str, path: str) -
     assert lacks(name)[path].startswith("made by ")
 
 
+def test_the_teacher_writes_labels_that_are_missing() -> None:
+    assert not {path for path in lacks("panda-student") if "labels" in path}
+    found = lacks("panda-tiny-student", "teacher=null")
+    assert found["wild_labels"] == "pseudo labels, which a `teacher` in the recipe would write"
+
+
+def test_data_for_validation_may_be_of_another_kind() -> None:
+    assert "data list matterport3d" in lacks("panda-student")["Matterport3D"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("panolite-metric", {"worlds/train", "worlds/val"}),
+        (
+            "panolite-panoptic",
+            {"worlds/train", "worlds/val", "worlds/train-pinhole", "worlds/val-pinhole"},
+        ),
+    ],
+)
+def test_each_of_several_folders_is_needed(empty: Path, name: str, expected: set[str]) -> None:
+    found = lacks(name)
+    assert {path for path in found if path.startswith("worlds/")} == expected
+    for path in expected:
+        flags = " --model pinhole --labels" if "pinhole" in path else ""
+        assert f"`depth-perception worlds folder {path}{flags}`" in found[path]
+    (empty / "worlds" / "val").mkdir(parents=True)
+    assert "worlds/val" not in lacks(name)
+
+
 def test_damaged_notes_of_fetched_files_are_named(empty: Path) -> None:
     (empty / "home").mkdir()
     (empty / "home" / "fetched.json").write_text("{")
