@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .depth_space import DepthKind, DepthSpace, ScaleFit, ScaleKind
-from .geometry import Camera
+from .geometry import Camera, edge_reach
 from .geometry.segments import SegmentStatistics, StatisticsOptions, segment_statistics
 
 
@@ -207,6 +207,7 @@ class Prediction:
             self.valid,
             options,
             wraps=self.camera.is_full_turn,
+            reach=edge_reach(self.camera),
         )
 
     def to(self, device: torch.device | str) -> Prediction:

@@ -27,7 +27,7 @@ SOURCES = sorted(
 
 # A folder or file imports only from its own level and from earlier ones.
 LEVELS = (
-    ("depth_space", "interrupts", "lazy", "limits", "options", "segment_classes"),
+    ("depth_space", "interrupts", "lazy", "limits", "options", "plain_yaml", "segment_classes"),
     ("geometry",),
     ("prediction",),
     ("io", "layers"),

@@ -38,7 +38,7 @@ class Official:
 def _panda_options(model: str, dataset: str) -> Mapping[str, Any]:
     from .panda import NETWORK_HEIGHT
 
-    return {"height": NETWORK_HEIGHT}
+    return {"height": NETWORK_HEIGHT, "seam": "off"}
 
 
 def _predict_ppd(estimator: Estimator, dataset: str, height: int | None) -> Predict:
@@ -77,6 +77,7 @@ def _predict_disparity(estimator: Estimator, dataset: str, height: int | None) -
 OFFICIAL: Mapping[tuple[str, str], Official] = {
     ("ppd", "ppd"): Official(lambda *_: {"align": "none"}, _predict_ppd),
     ("panda", "panda"): Official(_panda_options),
+    ("omnidepth", "omnidepth"): Official(lambda *_: {"seam": "off"}),
     ("scaledepth", "scaledepth"): Official(
         _scaledepth_options, _predict_scaledepth, _scaledepth_rules
     ),

@@ -77,6 +77,7 @@ def segment_statistics(
     options: StatisticsOptions | None = None,
     *,
     wraps: bool = False,
+    reach: int | None = None,
 ) -> SegmentStatistics:
     """Depth, position and size of segments, on the device of the maps.
 
@@ -91,6 +92,7 @@ def segment_statistics(
         valid: (H, W) bool.
         options: None takes the defaults.
         wraps: whether the left and right border are neighbours (full panoramas).
+        reach: of depth edges in pixels, see :func:`~.edges.edge_reach`; None guesses it.
 
     Raises:
         ValueError: the maps differ in size, or the ids are not positive and unique.
@@ -106,7 +108,7 @@ def segment_statistics(
     usable &= place < count
     inner = usable & ~_near_others(place, options.border_px, wraps)
     if options.edge_threshold is not None:
-        inner &= ~edge_mask(depth, options.edge_threshold, valid, wraps=wraps)
+        inner &= ~edge_mask(depth, options.edge_threshold, valid, wraps=wraps, reach=reach)
     remaining = torch.bincount(place[inner], minlength=count + 1)
     chosen = inner | (usable & (remaining < options.least_points)[place])
     home = place.device

@@ -22,7 +22,7 @@ from .card import panels_card
 from .estimator import Estimator
 from .options import OutputSize
 
-_COMPARED = (96, 192)  # rows and columns of the rays that panels of unknown shift are compared at
+_COMPARED_PER_RAD = 30  # rays along which panels of unknown shift are compared
 
 
 class PanelsEstimator:
@@ -114,10 +114,13 @@ class PanelsEstimator:
                 found.append(self.pinhole(view, panel.camera))
             grid = self._grid(camera)
             if self._is_affine:
-                merged = merge_panels(self._lined(found), grid, joint_scale=False)
+                parts = self._lined(found, grid)
+                merged = merge_panels(parts, grid, joint_scale=False)
+                has_depth = any(bool(part.valid.any()) for part in parts)
             else:
                 parts = list(map(self._part, self.panels, found))
                 merged = merge_panels(parts, grid, joint_scale=self.joint_scale)
+                has_depth = any(said.scale is self.card.scale for said in found)
             joined = None
             if self.card.is_panoptic:
                 joined = merge_segments(list(map(_segments_of, self.panels, found)), grid)
@@ -126,7 +129,6 @@ class PanelsEstimator:
         if joined is not None:
             segments = joined.segments.clone()
             instances = _instances(segments, joined.members, found, grid)
-        has_depth = self._is_affine or any(said.scale is self.card.scale for said in found)
         return Prediction(
             values=merged.range_m.clone(),
             valid=merged.valid.clone(),
@@ -137,7 +139,7 @@ class PanelsEstimator:
             scene=_scene([said.scene for said in found], merged.factors.tolist()),
             segments=segments,
             instances=instances,
-            note="" if has_depth else f"no panel is metric: {found[0].note}",
+            note="" if has_depth else self._why_none(found),
         )
 
     def _part(self, panel: Panel, said: Prediction) -> PanelDepth:
@@ -159,14 +161,22 @@ class PanelsEstimator:
     def _is_affine(self) -> bool:
         return self.pinhole.card.scale is ScaleKind.AFFINE_INVARIANT
 
-    def _lined(self, found: Sequence[Prediction]) -> list[PanelDepth]:
-        """Panels of unknown scale and shift, after the lines through which they agree."""
+    def _why_none(self, found: Sequence[Prediction]) -> str:
+        if self._is_affine:
+            return "the panels do not overlap, or do not agree on depth where they do"
+        return f"no panel is metric: {found[0].note}"
+
+    def _lined(self, found: Sequence[Prediction], grid: Equirectangular) -> list[PanelDepth]:
+        """Panels of unknown scale and shift, after the lines through which they agree on what the
+        image shows."""
         space = found[0].space
         values = [
             PanelValues(panel, said.values, said.valid, said.camera)
             for panel, said in zip(self.panels, found, strict=True)
         ]
-        lines = zip(*agreeing_lines(values, space, Equirectangular(*_COMPARED)), strict=True)
+        rows = min(grid.height, max(8, round(_COMPARED_PER_RAD * grid.vertical_fov)))
+        columns = min(grid.width, max(8, round(_COMPARED_PER_RAD * grid.horizontal_fov)))
+        lines = zip(*agreeing_lines(values, space, grid.resize(rows, columns)), strict=True)
         parts = []
         for part, (scale, shift) in zip(values, lines, strict=True):
             linear = float(scale) * part.values.float() + float(shift)

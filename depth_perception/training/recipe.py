@@ -218,8 +218,8 @@ def tasks() -> tuple[str, ...]:
 def task_module(name: str) -> ModuleType:
     """Import the module of a task; a RecipeError names the closest one if there is none."""
     modules = _task_modules()
-    if name not in modules:
-        raise RecipeError(f"task: no task {name!r}; {nearest(name, tasks())}")
+    if not isinstance(name, str) or name not in modules:
+        raise RecipeError(f"task: no task {shown(name)}; {nearest(str(name), tasks())}")
     return import_module(modules[name])
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from backend_needs import needs
+from unlimited import run_unlimited
 
 MODELS = ("da360-tiny", "dap-tiny", "da2-tiny", "da3-tiny", "moge-3-tiny", "eomt-tiny")
 _COMPARE = """
@@ -33,16 +31,9 @@ for name in sys.argv[1:]:
 
 
 def test_every_feed_forward_system_is_equal(tmp_path: Path) -> None:
-    """In a process whose libraries use all instructions of the processor: OpenVINO ends the process
-    where oneDNN is limited to fewer, though it runs on processors that have no more."""
     needs("openvino")
-    limits = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
-    free = {name: value for name, value in os.environ.items() if name not in limits}
-    free["DEPTH_PERCEPTION_GRAPHS"] = str(tmp_path)
-    command = [sys.executable, "-c", _COMPARE, *MODELS]
-    done = subprocess.run(command, env=free, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr + done.stdout
+    printed = run_unlimited(_COMPARE, *MODELS, graphs=tmp_path)
     assert len(list(tmp_path.iterdir())) == len(MODELS), "a graph of each was made and kept"
-    varying = [float(line.split()[-1]) for line in done.stdout.splitlines()]
+    varying = [float(line.split()[-1]) for line in printed.splitlines()]
     assert len(varying) >= len(MODELS)
     assert min(varying) > 0.02

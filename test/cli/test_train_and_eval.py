@@ -63,7 +63,7 @@ def test_train_then_eval(worlds: Path, tmp_path: Path, capsys: pytest.CaptureFix
         (["train", "panda-tiny-metric", "run.stepps=1"], "did you mean 'steps'"),
         (
             ["train", "panda-tiny-metric", "data.root=/nowhere"],
-            "lacks 2 of its inputs:\n  /nowhere: made by `depth-perception worlds",
+            "lacks 2 of its inputs:\n  /nowhere: made by `depth-perception worlds folder",
         ),
         (["train", "panda-tiny-metric", "model.name=panda-huge"], "no model 'panda-huge'"),
         (["eval", "panda-tiny-metric", "worlds", "/nowhere"], "no folder /nowhere"),

@@ -200,7 +200,7 @@ def test_panoptic_node_from_bag_to_board(tmp_path: Path, capfd: pytest.CaptureFi
         (["--image", "panorama.jpg"], "panorama.jpg has no camera_info: give a bag"),
         (["--bag", "bag"], "has no /camera/camera_info"),
         (["--model", "moge-2-tiny"], "moge-2-tiny has no segments with depth"),
-        (["--model", "panopticdepth-r50-seg"], "models that have: panopticdepth-tiny, pan"),
+        (["--model", "panopticdepth-r50-seg"], "models that have: panolite-panoptic, pan"),
     ],
 )
 def test_what_the_panoptic_node_cannot_play_is_told_at_once(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-
-from depth_perception.geometry.edges import _window
 
 
 def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = None) -> Tensor:
@@ -31,6 +30,12 @@ def spread_mask(depth: Tensor, threshold: float = 0.04, valid: Tensor | None = N
         infinity = torch.full_like(depth, math.inf)
         farthest = torch.where(valid, depth, -infinity)
         nearest = torch.where(valid, -depth, -infinity)
-    farthest, nearest = (_window(x, False, torch.maximum) for x in (farthest, nearest))
+    farthest, nearest = map(_largest, (farthest, nearest))
     spread = (farthest + nearest) / depth
     return spread.nan_to_num(nan=0.0, posinf=math.inf) > threshold
+
+
+def _largest(values: Tensor) -> Tensor:
+    """Maximum over the 3 x 3 neighbourhood of each pixel (..., H, W)."""
+    planes = values.reshape(-1, 1, *values.shape[-2:])
+    return F.max_pool2d(planes, 3, stride=1, padding=1).reshape(values.shape)

@@ -17,6 +17,7 @@ from depth_perception.geometry.agreement import Overlap, agreeing_factors
 from depth_perception.geometry.panel_merge import PanelDepth, merge_panels, surrounding_panels
 from depth_perception.prediction import DepthSpace, Prediction, ScaleKind, Scene
 from depth_perception.systems import build_network, card, save_network
+from depth_perception.systems.card import ModelCard
 from depth_perception.systems.panels import PanelsEstimator
 
 WORLD = make_world("room", 3)
@@ -132,6 +133,53 @@ def test_panels_of_unknown_scale_and_shift_agree(
     factor = (truth / prediction.values)[known].median()
     scaled = replace(prediction, values=prediction.values * factor)
     assert relative_error(scaled, truth).median() < error
+
+
+class Gradient(Affine):
+    """An affine oracle that makes up depth where its view is black, outside of the image."""
+
+    def __call__(self, image: torch.Tensor, camera: Pinhole) -> Prediction:
+        said = super().__call__(image, camera)
+        made_up = torch.linspace(0.2, 3.0, camera.height)[:, None].expand_as(said.values)
+        return replace(said, values=torch.where(image.sum(-1) > 0, said.values, made_up))
+
+
+@pytest.mark.parametrize("degrees", [(180, 90), (220, 110), (360, 120)])
+def test_only_what_the_image_shows_decides_on_lines(
+    degrees: tuple[int, int], truth: torch.Tensor
+) -> None:
+    rows, columns = (round(d * CAMERA.height / 180) for d in reversed(degrees))
+    camera = Equirectangular.partial(rows, columns, *map(math.radians, degrees))
+    top, left = (CAMERA.height - rows) // 2, (CAMERA.width - columns) // 2
+    shown = truth[top : top + rows, left : left + columns]
+    pixels = torch.full((rows, columns, 3), 200, dtype=torch.uint8)
+    prediction = PanelsEstimator(Gradient(DepthSpace.DEPTH, 0.0), PANELS)(pixels, camera)
+    known = prediction.valid & (shown > 0)
+    assert known.float().mean() > 0.5
+    error = prediction.values * (shown / prediction.values)[known].median() / shown - 1
+    assert error.abs()[known].median() < 0.02
+
+
+class _Saying:
+    device = torch.device("cpu")
+
+    def __init__(self, card: ModelCard, said: Prediction) -> None:
+        self.card, self.said = card, said
+
+    def __call__(self, image: torch.Tensor, camera: Pinhole) -> Prediction:
+        return self.said
+
+
+def test_panels_that_agree_on_nothing_have_no_depth(image: torch.Tensor) -> None:
+    ahead = (Panel("ahead", 0.0, 0.0, 1.0, 96, 96), Panel("behind", math.pi, 0.0, 1.0, 96, 96))
+    affine = replace(card("scaledepth-tiny"), scale=ScaleKind.AFFINE_INVARIANT)
+    said = Prediction(
+        torch.rand(96, 96), torch.ones(96, 96, dtype=torch.bool), ahead[0].camera, DepthKind.Z,
+        DepthSpace.DEPTH, ScaleKind.AFFINE_INVARIANT,
+    )  # fmt: skip
+    prediction = PanelsEstimator(_Saying(affine, said), ahead)(image)
+    assert not prediction.valid.any()
+    assert "do not overlap" in prediction.note
 
 
 def test_a_panel_that_does_not_know_its_scale_takes_that_of_the_others(

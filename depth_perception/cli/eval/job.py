@@ -41,8 +41,8 @@ class ModelOptions:
     """Inference backend: torch, openvino (CPU), onnxruntime, tensorrt (CUDA), or inductor, which
     needs a C++ compiler on first use."""
     seam: Literal["auto", "off", "circular", "blend"] = "auto"
-    """Left/right seam of full-turn panoramas, as in `infer`. Published figures of panoramic models
-    are those of `off`, the original networks."""
+    """Left/right seam of full-turn panoramas, as in `infer`; `auto` is `off`, the original network,
+    where a published evaluation is repeated (protocols `panda` and `omnidepth`)."""
     steps: int | None = None
     """Diffusion steps of Pixel-Perfect Depth. Default: those of the model."""
     semantics_checkpoint: Path | None = None
@@ -198,7 +198,8 @@ class Job:
     def as_published(self) -> bool:
         """Whether the model runs by its usual options on all frames of the split."""
         changes = (self.report.limit, self.network.height, self.network.steps)
-        return all(change is None for change in changes)
+        usual_seam = self.network.seam in ("auto", "off")
+        return usual_seam and all(change is None for change in changes)
 
     def alignment(self, estimator: Estimator) -> Alignment:
         """How predictions are aligned to the ground truth."""

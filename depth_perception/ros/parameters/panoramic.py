@@ -19,8 +19,8 @@ class _PanoramicSettings(NodeSettings):
 
     model: str = option(
         "panda-tiny-metric",
-        "Name of the model; `depth-perception models` lists them. Metric pinhole models run on "
-        "eight overlapping views with aligned scales; panoptic models also publish segments.",
+        "Name of the model; `depth-perception models` lists them. Pinhole models run on eight "
+        "overlapping views with aligned scales; panoptic models also publish segments.",
         reload=True,
     )
     flip: bool = shared(EstimatorOptions, "flip")

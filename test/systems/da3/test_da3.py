@@ -120,6 +120,7 @@ def test_sky_and_ground_do_not_mix_when_resized() -> None:
 
 def test_borders_that_are_cut_off_are_not_valid(weights: Path) -> None:
     options = {"process_res": 60, "process_res_method": "lower_bound_crop", "sky": "filled"}
+    options["output_size"] = "input"
     found = dp.load("da3-tiny", weights, "cpu", **options)(IMAGE, camera_of(100.0))
     assert found.values.shape == (80, 120)
     assert not found.valid[:, 0].any()
@@ -132,7 +133,9 @@ def test_thin_images_have_at_least_one_patch(
 ) -> None:
     monkeypatch.setenv("DEPTH_PERCEPTION_ASPECT", "200")
     thin = Pinhole(3, 400, 100.0, 100.0, 200.0, 1.5)
-    found = dp.load("da3-tiny", weights, "cpu", sky="filled")(noise_image(3, 400, 0), thin)
+    found = dp.load("da3-tiny", weights, "cpu", sky="filled", output_size="input")(
+        noise_image(3, 400, 0), thin
+    )
     assert found.values.shape == (3, 400)
     assert torch.isfinite(found.values).all()
 

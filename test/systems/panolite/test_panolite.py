@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ import pytest
 import timm
 import torch
 from golden.fill import noise_image
+from unlimited import run_unlimited
 
 import depth_perception as dp
 from depth_perception.ros.parameters.models import estimator_options, with_models
@@ -124,16 +122,8 @@ torch.testing.assert_close(other.values, plain.values, atol=1e-3, rtol=1e-3)
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_backends(backend: str, checkpoint: Path, tmp_path: Path) -> None:
-    """In a process whose libraries use all instructions of the processor: OpenVINO ends the process
-    where oneDNN is limited to fewer, though it runs on processors that have no more."""
     pytest.importorskip(backend)
-    limits = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
-    free = {name: value for name, value in os.environ.items() if name not in limits}
-    free["DEPTH_PERCEPTION_GRAPHS"] = str(tmp_path)
     np.save(tmp_path / "image.npy", noise_image(64, 128, 3))
     args = (MODEL, str(checkpoint), backend, str(tmp_path / "image.npy"))
-    done = subprocess.run(
-        [sys.executable, "-c", _COMPARE, *args], env=free, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    run_unlimited(_COMPARE, *args, graphs=tmp_path)
     assert list(tmp_path.glob(f"*-{backend}-*")), "a graph was made and kept"

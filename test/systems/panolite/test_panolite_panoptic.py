@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from golden.fill import noise_image
+from unlimited import run_unlimited
 
 import depth_perception as dp
 from depth_perception.ros.nodes.panoptic import load_panoptic
@@ -186,16 +187,25 @@ def test_both_nodes_find_segments(checkpoint: Path) -> None:
         load_panoptic(PanopticSettings(model=PANORAMIC, checkpoint=str(checkpoint)))
 
 
+_COMPARE = """
+import numpy as np, sys, torch
+import depth_perception as dp
+from depth_perception.systems import card
+model, checkpoint, backend, image = sys.argv[1:]
+picture = np.load(image)
+camera = dp.Pinhole.from_fov(64, 128, 1.5) if card(model).camera == "pinhole" else None
+plain, other = (
+    dp.load(model, checkpoint, "cpu", backend=b)(picture, camera) for b in ("torch", backend)
+)
+torch.testing.assert_close(other.values, plain.values, atol=1e-3, rtol=1e-3)
+assert (other.segment_map == plain.segment_map).float().mean() > 0.98
+"""
+
+
 @pytest.mark.parametrize(("backend", "model"), [("openvino", PINHOLE), ("onnxruntime", PANORAMIC)])
-def test_backends_of_segments(
-    backend: str, model: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_backends_of_segments(backend: str, model: str, checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip(backend)
-    monkeypatch.setenv("DEPTH_PERCEPTION_GRAPHS", str(tmp_path))
-    picture, camera = noise_image(64, 128, 3), None
-    if model == PINHOLE:
-        camera = dp.Pinhole.from_fov(64, 128, 1.5)
-    plain = dp.load(model, checkpoint, "cpu")(picture, camera)
-    other = dp.load(model, checkpoint, "cpu", backend=backend)(picture, camera)
-    torch.testing.assert_close(other.values, plain.values, atol=1e-3, rtol=1e-3)
-    assert (other.segment_map == plain.segment_map).float().mean() > 0.98
+    np.save(tmp_path / "image.npy", noise_image(64, 128, 3))
+    args = (model, str(checkpoint), backend, str(tmp_path / "image.npy"))
+    run_unlimited(_COMPARE, *args, graphs=tmp_path)
+    assert list(tmp_path.glob(f"*-{backend}-*")), "a graph was made and kept"
