@@ -12,6 +12,13 @@ import tyro
 from .. import systems
 from .terminal import failed, plain_table, table_console
 
+_OF = {  # the action to which a flag belongs
+    "--trust": "fetch",
+    "--accept-licence": "fetch",
+    "--checkpoint": "convert",
+    "--output": "convert",
+    "--half": "convert",
+}
 _PROGRESS_S = 0.2  # between two numbers on the terminal
 
 
@@ -39,13 +46,27 @@ def main(
         trust: fetch: also take files whose content is not known beforehand, and files over plain
             http. Their SHA-256 is recorded and holds from then on.
         accept_licence: fetch: the terms of weights without a permissive licence are accepted.
-        checkpoint: file to convert; by default the downloaded or bundled weights of the model.
-        output: file to write, ending in .safetensors.
-        half: write float16, which halves the file size.
+        checkpoint: convert: file to convert; by default the downloaded or bundled weights of the
+            model.
+        output: convert: file to write, ending in .safetensors.
+        half: convert: write float16, which halves the file size.
 
     Returns:
         0, 1 if the weights could not be downloaded, read or removed, 2 for wrong usage.
     """
+    given = {
+        "--trust": trust,
+        "--accept-licence": accept_licence,
+        "--checkpoint": checkpoint is not None,
+        "--output": output is not None,
+        "--half": half,
+    }
+    if idle := [flag for flag, is_given in given.items() if is_given and _OF[flag] != action]:
+        return failed(f"weights {action}", f"{idle[0]} belongs to weights {_OF[idle[0]]}", 2)
+    if checkpoint is not None and directory is not None:
+        return failed("weights convert", "give --checkpoint or --directory, not both", 2)
+    if action == "list" and name is not None:
+        return failed("weights list", f"it lists all models: leave out {name}", 2)
     if action == "list":
         return _print_table(directory)
     if name is None:
@@ -54,7 +75,7 @@ def main(
     try:
         systems.card(name)
         if action == "convert":
-            return _convert(name, checkpoint, output, half)
+            return _convert(name, directory, checkpoint, output, half)
         if action == "remove":
             return _remove(name, directory)
         if action == "path":
@@ -112,7 +133,9 @@ def _remove(name: str, directory: Path | None) -> int:
     return 0
 
 
-def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool) -> int:
+def _convert(
+    name: str, directory: Path | None, checkpoint: Path | None, output: Path | None, half: bool
+) -> int:
     if output is None or output.suffix != ".safetensors":
         return failed("weights convert", "--output must be a file ending in .safetensors", 2)
     if systems.system_of(name).name == "moge":
@@ -130,7 +153,7 @@ def _convert(name: str, checkpoint: Path | None, output: Path | None, half: bool
     from ..systems.weights import find_weights
 
     try:
-        source = find_weights(name) if checkpoint is None else checkpoint
+        source = find_weights(name, directory) if checkpoint is None else checkpoint
         network = load_network(name, source)
         metadata = read_metadata(source)  # options of training and inference
         with replacing(output) as path:

@@ -49,6 +49,8 @@ class RealFrames:
 
     Raises:
         FileNotFoundError: there is none, or a file of one is missing.
+        ValueError: a file about a camera is damaged, or lacks what it must state.
+        ArrayReadError, ImageReadError: reading one whose depth or image is damaged.
     """
 
     def __init__(self, root: str | Path, model: str) -> None:
@@ -57,7 +59,8 @@ class RealFrames:
         self._stems = [
             path.with_name(path.name.removesuffix(".depth.npz"))
             for path in found
-            if _about(path.with_name(path.name.replace(".depth.npz", ".camera.json")), model)
+            if _about(path.with_name(path.name.replace(".depth.npz", ".camera.json")))["model"]
+            == model
         ]
         if not self._stems:
             raise FileNotFoundError(f"no {model} image with NAME.depth.npz below {self.root}")
@@ -67,12 +70,12 @@ class RealFrames:
 
     def __getitem__(self, index: int) -> RealFrame:
         stem = self._stems[index]
-        about = json.loads(_beside(stem, ".camera.json").read_text(encoding="utf-8"))
+        about = _about(_beside(stem, ".camera.json"))
         image = next((p for e in (".jpg", ".png") if (p := _beside(stem, e)).is_file()), None)
         if image is None:
             raise FileNotFoundError(f"no image {stem}.jpg or .png")
         rgb = read_rgb(image)
-        depth = read_arrays(_beside(stem, ".depth.npz"))["depth"]
+        depth = read_arrays(_beside(stem, ".depth.npz"), "depth")["depth"]
         depth_m = torch.from_numpy(depth.astype(np.float32)).nan_to_num(0, 0, 0)
         return RealFrame(
             stem.relative_to(self.root).as_posix(),
@@ -88,8 +91,18 @@ def _beside(stem: Path, ending: str) -> Path:
     return stem.with_name(stem.name + ending)
 
 
-def _about(path: Path, model: str) -> bool:
-    return json.loads(path.read_text(encoding="utf-8"))["model"] == model
+def _about(path: Path) -> dict[str, Any]:
+    """What a file states about a camera; ValueError if it lacks the model or its field of view."""
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): copy it again") from error
+    wanted = ["model"]
+    if isinstance(about, dict) and about.get("model") == "equirectangular":
+        wanted.append("fov_deg")
+    if missing := [key for key in wanted if not isinstance(about, dict) or key not in about]:
+        raise ValueError(f"{path} states no {missing[0]} of the camera: add it, or copy it again")
+    return about
 
 
 def _camera(about: dict[str, Any], height: int, width: int) -> Camera | None:

@@ -25,15 +25,25 @@ def read_array(path: str | Path) -> np.ndarray:
     return found
 
 
-def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a ``.npz`` file by name.
+def read_arrays(path: str | Path, *wanted: str) -> dict[str, np.ndarray]:
+    """The arrays of a ``.npz`` file by name, of any numbers and shape.
+
+    Args:
+        path: the file.
+        wanted: names of arrays that it must hold.
 
     Raises:
-        ArrayReadError: the file is missing, damaged, or holds objects or a single array.
+        ArrayReadError: the file is missing, too large, damaged, lacks a wanted array, or holds
+            objects, text or a single array.
     """
     found = _load(Path(path))
     if isinstance(found, np.ndarray):
         raise ArrayReadError(f"{path} holds a single array: save several with numpy.savez")
+    if missing := [name for name in wanted if name not in found]:
+        raise ArrayReadError(
+            f"{path} holds no array {missing[0]} but {', '.join(found) or 'nothing'}: copy it "
+            f"again, or save it with numpy.savez(..., {missing[0]}=...)"
+        )
     return found
 
 
@@ -57,7 +67,7 @@ def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
                 sum(entry.file_size for entry in found.zip.infolist()),
                 f"{path} is too large unpacked",
             )
-            return {name: found[name] for name in found.files}
+            return {name: _numbers(found[name]) for name in found.files}
     except LimitError as error:
         raise ArrayReadError(str(error)) from error
     except Exception as error:  # headers are Python expressions: errors of nearly any kind

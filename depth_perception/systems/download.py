@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _CHUNK_BYTES = 1 << 20
 _TIMEOUT_S = 30.0
 _IDLE_TRIES = 4  # connections in a row that bring nothing before a download is given up
 _WAIT_S = 1.0  # before the second of them, doubled for each further one
+_BUSY = (408, 429)  # a server that asks to come again later
+_LONGEST_WAIT_S = 60.0  # of what it may ask for
 _PAGE_BYTES = 1 << 20  # of a page that asks for confirmation
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -134,6 +137,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self.passed.append(headers)
         if is_plain_http(url) and not self.trust:
             raise FetchError(f"{request.full_url} leads to {url}, which is plain http")
+        code = 307 if code == 308 else code  # which Python 3.10 rejects here too
         return super().redirect_request(request, file, code, text, headers, url)
 
     http_error_308 = urllib.request.HTTPRedirectHandler.http_error_302  # Python 3.10 lacks it
@@ -153,12 +157,14 @@ class _Transfer:
         """Download until the file is complete; returns the revision that the hub states."""
         idle, begun = 0, False
         while True:
-            before = self._size()
+            before, asked_s = self._size(), 0.0
             try:
                 self._attempt()
                 return self.revision
             except urllib.error.HTTPError as error:
-                reason, again = f"HTTP {error.code} {error.reason}", error.code >= 500
+                reason = f"HTTP {error.code} {error.reason}"
+                again = error.code >= 500 or error.code in _BUSY
+                asked_s = _asked_wait_s(error.headers)
             except (_CutError, OSError, http.client.HTTPException) as error:
                 if isinstance(error, OSError) and error.errno in _NO_ROOM:
                     raise self._no_room(str(error)) from error
@@ -169,8 +175,15 @@ class _Transfer:
             if not again or idle >= _IDLE_TRIES:
                 kept = f"; {self._size()} bytes are kept in {self.path}" if self._size() else ""
                 raise FetchError(f"{self.remote.url} could not be downloaded ({reason}){kept}")
-            say(f"interrupted after {self._size()} bytes ({reason}), continuing")
-            time.sleep(_WAIT_S * 2 ** max(idle - 1, 0) if idle else 0)
+            wait_s = max(_WAIT_S * 2 ** max(idle - 1, 0) if idle else 0.0, asked_s)
+            after = f" in {wait_s:.0f} s" if asked_s else ""
+            say(f"interrupted after {self._size()} bytes ({reason}), continuing{after}")
+            time.sleep(wait_s)
+
+    def _discard(self) -> None:
+        """Remove the file and what was noted of it: the next call begins anew."""
+        for place in (self.path, _state_path(self.path)):
+            place.unlink(missing_ok=True)
 
     def _size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0
@@ -198,6 +211,7 @@ class _Transfer:
             total = new["total"]
             if total is not None:
                 self._check_total(total, have)
+            is_framed = bool(response.chunked)  # its end is told, so a cut raises an error
             noted = {**new, "revision": self.revision}
             write_text(_state_path(self.path), json.dumps(noted))
             with self.path.open("ab" if have else "wb") as file:
@@ -208,8 +222,17 @@ class _Transfer:
                     if have > (total or self.remote.most_bytes):
                         raise self._too_large(have)
                     self.progress(have, total)
+        if total is None and not is_framed:
+            total = self.remote.size_bytes
         if total is not None and have < total:
             raise _CutError(f"{have} of {total} bytes")
+        if total is None and not is_framed and not self.remote.is_known:
+            self._discard()
+            raise FetchError(
+                f"{self.remote.url} states neither the size of {self.remote.name} nor where it "
+                f"ends, and no SHA-256 of it is known: whether the {have} bytes that came are all "
+                "of it cannot be told, so they were removed"
+            )
 
     def _open(self, have: int) -> Any:
         """The answer of the server, from byte ``have`` on if it can."""
@@ -285,7 +308,7 @@ class _Transfer:
             raise self._no_room(f"{(total - have) / 1e6:.1f} MB needed, {free / 1e6:.1f} MB free")
 
     def _too_large(self, size: int) -> FetchError:
-        self.path.unlink(missing_ok=True)
+        self._discard()
         return FetchError(
             f"{self.remote.url} has {size} bytes or more, too many for {self.remote.name}"
         )
@@ -316,6 +339,22 @@ class _Transfer:
             return {}
         is_same = state["url"] == self.remote.url and (state["tag"] or self.remote.is_known)
         return state if is_same else {}
+
+
+def _asked_wait_s(headers: Any) -> float:
+    """Seconds that an answer asks to wait (``Retry-After``, RFC 9110 10.2.3), 60 at most; else 0.
+
+    The header is a number of seconds or a date.
+    """
+    text = (headers.get("Retry-After") or "").strip()
+    if text.isascii() and text.isdigit():
+        asked = float(text)
+    else:
+        try:
+            asked = parsedate_to_datetime(text).timestamp() - time.time()
+        except (TypeError, ValueError):  # none, or no date
+            return 0.0
+    return min(max(asked, 0.0), _LONGEST_WAIT_S)
 
 
 def _is_page(response: Any) -> bool:

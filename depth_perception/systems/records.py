@@ -27,13 +27,14 @@ def read_record(path: Path, name: str) -> dict[str, Any]:
         path: the weights in their folder, a file or a folder.
         name: the authors' name of the file.
     """
-    found = _read(path.parent / FILE).get(path.name, {})
-    record = found.get(name, {}) if isinstance(found, dict) else {}
-    return record if isinstance(record, dict) else {}
+    return _read(path.parent / FILE).get(path.name, {}).get(name, {})
 
 
 def write_record(path: Path, records: Mapping[str, Mapping[str, Any]]) -> None:
-    """Note what is known about the files of the weights ``path``, by the authors' names."""
+    """Note what is known about the files of the weights ``path``, by the authors' names.
+
+    FetchError if the notes that are there are damaged.
+    """
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         if fcntl is not None:
@@ -45,7 +46,8 @@ def write_record(path: Path, records: Mapping[str, Mapping[str, Any]]) -> None:
         os.close(descriptor)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """What is noted, by the name of the weights and the authors' name of a file."""
     if not file.is_file():
         return {}
     try:
@@ -54,4 +56,10 @@ def _read(file: Path) -> dict[str, Any]:
         raise FetchError(f"{file} is damaged ({error}): remove it") from error
     if not isinstance(content, dict):
         raise FetchError(f"{file} is not a table of fetched files: remove it")
+    for weights, found in content.items():
+        records = found.values() if isinstance(found, dict) else [found]
+        if wrong := [record for record in records if not isinstance(record, dict)]:
+            raise FetchError(
+                f"{file} states {wrong[0]!r} of {weights}, which is no record of a file: remove it"
+            )
     return content

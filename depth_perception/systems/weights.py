@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -41,14 +42,18 @@ def weights_path(name: str, directory: str | Path | None = None) -> Path:
     return _path(card(name), directory)
 
 
-def find_weights(name: str) -> Path:
+def find_weights(name: str, directory: str | Path | None = None) -> Path:
     """The weights of a model: a file, or a folder where their authors publish one.
+
+    Args:
+        name: a name of the catalogue.
+        directory: where they are looked for; None is :func:`weights_folder`.
 
     Raises:
         KeyError: no such model.
         CheckpointError: they are missing; the message explains how to get them.
     """
-    path = weights_path(name)
+    path = weights_path(name, directory)
     if path.exists():
         return path
     from .checkpoints import CheckpointError
@@ -58,9 +63,10 @@ def find_weights(name: str) -> Path:
         raise CheckpointError(f"the embedded weights {path} are missing: install the package again")
     if not model.can_be_fetched and not model.home_page:
         raise CheckpointError(f"{name} has no released weights: give a checkpoint")
+    place = "" if directory is None else f" --directory {shlex.quote(str(directory))}"
     raise CheckpointError(
-        f"no weights for {name} at {path}: run `depth-perception weights fetch {name}` or give a "
-        "checkpoint"
+        f"no weights for {name} at {path}: run `depth-perception weights fetch {name}{place}` or "
+        "give a checkpoint"
     )
 
 
@@ -93,8 +99,8 @@ def fetch(
     Raises:
         KeyError: no such model.
         FetchError: terms are not accepted, a file is not trusted, not the expected one, or cannot
-            be downloaded or stored. The message states why, what to do, and which file to put
-            where by hand.
+            be downloaded or stored, or a file that was put there by hand is of another model. The
+            message states why, what to do, and which file to put where by hand.
     """
     say = say or (lambda _: None)
     wanted = [model for model in _with_needs(name) if not _is_in_place(model, directory, say)]
@@ -217,6 +223,11 @@ def _is_in_place(model: ModelCard, directory: str | Path | None, say: Say) -> bo
             say(f"{place} is not the known file ({differing}) and is fetched again")
             return False
         if not remote.is_known:
+            if reason := _misfit(model, place):
+                raise FetchError(
+                    f"{place} does not hold the weights of {model.name}: put the right file there, "
+                    f"or move this one away to fetch it ({reason})"
+                )
             known = {"sha256": sha256, "size_bytes": place.stat().st_size, "url": "found there"}
             try:
                 write_record(path, {remote.name: known})
@@ -300,8 +311,13 @@ def _fetch(
             records[remote.name] = {**got, "url": remote.url}
             if not remote.is_known:
                 say(f"SHA-256 of {remote.name}: {got['sha256']}, recorded as none was known")
-        if model.link_unsure and not model.sha256:
-            _check_belongs(model, folder / path.name)
+        if reason := _misfit(model, folder / path.name):
+            _delete(folder / path.name)
+            raise FetchError(
+                f"{page_of(model)} does not lead to the weights of {model.name}, and what came was "
+                "removed: the authors' links may be in another order than assumed here "
+                f"({reason})"
+            )
         if path.is_dir():
             os.replace(path, folder / f"{path.name}.old")
         os.replace(folder / path.name, path)
@@ -309,19 +325,18 @@ def _fetch(
         _delete(folder)
 
 
-def _check_belongs(model: ModelCard, path: Path) -> None:
-    """Raise FetchError, and remove the file, unless it loads as the model."""
+def _misfit(model: ModelCard, path: Path) -> str:
+    """Why a file does not load as the model; empty if it does, or if the link to it is sure."""
+    if model.sha256 or not model.link_unsure:
+        return ""
     from .checkpoints import CheckpointError
 
     system, entry = system_of(model.name), catalog_model(model.name)
     try:
         system.load_network(entry, path)
     except CheckpointError as error:
-        path.unlink()
-        raise FetchError(
-            f"{page_of(model)} does not lead to the weights of {model.name}, and was removed: the "
-            f"authors' links may be in another order than assumed here ({error})"
-        ) from error
+        return str(error).partition("\n")[0]
+    return ""
 
 
 @contextmanager

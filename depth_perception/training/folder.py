@@ -6,10 +6,8 @@ import shutil
 from pathlib import Path
 
 EVENTS = "events"  # folder of TensorBoard events in that of a run
-_FILES_OF_A_RUN = (
-    "last.ckpt", "history.jsonl",
-    "best.safetensors", "best.md", "last.safetensors", "last.md",
-)  # fmt: skip
+WEIGHTS_OF_A_RUN = ("best.safetensors", "last.safetensors")
+_FILES_OF_A_RUN = ("last.ckpt", "history.jsonl", *WEIGHTS_OF_A_RUN, "best.md", "last.md")
 
 
 class RunExistsError(FileExistsError):

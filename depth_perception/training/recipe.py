@@ -268,7 +268,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         task = mapping.get("task", DEFAULT_TASK)
         if isinstance(task, str) and task in _FORMER_TASKS:
             mapping["task"] = task = _FORMER_TASKS[task]
-        _find_fetched(mapping.get("model"))
+        for part in ("model", "teacher"):
+            _find_fetched(mapping.get(part))
     return from_mapping(task_module(task).RECIPE, mapping)
 
 

@@ -8,7 +8,14 @@ import pytest
 import torch
 
 from depth_perception.cli.main import main
-from depth_perception.systems import build_network, load, load_network, models, save_network
+from depth_perception.systems import (
+    build_network,
+    load,
+    load_network,
+    models,
+    save_network,
+    weights_path,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -112,6 +119,51 @@ def test_list_and_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["weights", *arguments]) == 2
     assert "depth-perception weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["list", "--trust"], "--trust belongs to weights fetch"),
+        (["path", "panda-small", "--accept-licence"], "--accept-licence belongs to weights fetch"),
+        (["remove", "panda-small", "--half"], "--half belongs to weights convert"),
+        (["fetch", "panda-small", "--output", "a.safetensors"], "--output belongs to"),
+        (["fetch", "panda-small", "--checkpoint", "a.pth"], "--checkpoint belongs to"),
+        (["convert", "panda-small", "--output", "a.safetensors", "--trust"], "--trust belongs to"),
+        (["convert", "panda-small", "--checkpoint", "a", "--directory", "b"], "not both"),
+        (["list", "panda-small"], "leave out panda-small"),
+    ],
+)
+def test_flags_of_another_action_are_refused(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["weights", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert f"depth-perception weights {arguments[0]}: " in shown.err
+    assert told in shown.err
+    assert shown.out == ""
+
+
+def test_weights_of_a_folder_are_converted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, output = tmp_path / "my weights", tmp_path / "o.safetensors"
+    torch.manual_seed(0)
+    save_network(build_network("omnidepth-rectnet-tiny"), tmp_path / "o")
+    arguments = ["weights", "convert", "omnidepth-rectnet-tiny", "--output", str(output)]
+    (tmp_path / "o").rename(weights_path("omnidepth-rectnet-tiny", tmp_path))  # the usual one
+    folder.mkdir()
+    assert main([*arguments, "--directory", str(folder)]) == 1
+    assert "give a checkpoint" in capsys.readouterr().err
+    assert not output.exists()
+    expected = build_network("omnidepth-rectnet-tiny")
+    save_network(expected, weights_path("omnidepth-rectnet-tiny", folder))
+    assert main([*arguments, "--directory", str(folder)]) == 0
+    converted = load_network("omnidepth-rectnet-tiny", output).state_dict()
+    for key, value in expected.state_dict().items():
+        assert torch.equal(value, converted[key]), key
+    assert main([*arguments[:2], "panda-small", *arguments[3:], "--directory", str(folder)]) == 1
+    assert f"weights fetch panda-small --directory '{folder}'`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["scaledepth-tiny", "panda-tiny", "ppd-tiny"])

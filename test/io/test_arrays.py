@@ -29,6 +29,9 @@ BAD = {
     "a billion": WHOLE.replace(b"(2, 3)", b"(9**9)"),
     "type": WHOLE.replace(b"<f8", b"\xff8 "),
     "nothing": b"",
+    "text": _bytes(np.save, np.array(["text"])),
+    "text in an archive": _bytes(np.savez, NUMBERS, np.array(["text"])),
+    "dates in an archive": _bytes(np.savez, np.array(["2020-01-01"], "M8[D]")),
     "cut archive": SEVERAL[:-30],
 }
 
@@ -62,6 +65,14 @@ def test_the_number_of_arrays_must_fit(tmp_path: Path) -> None:
     path.write_bytes(WHOLE)
     with pytest.raises(ArrayReadError, match="single array"):
         read_arrays(path)
+
+
+def test_wanted_arrays_must_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(SEVERAL)
+    assert [*read_arrays(path, "arr_1")] == ["arr_0", "arr_1"]
+    with pytest.raises(ArrayReadError, match=r"a\.npz holds no array depth but arr_0, arr_1: copy"):
+        read_arrays(path, "arr_0", "depth")
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:

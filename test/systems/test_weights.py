@@ -11,19 +11,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from weights_server import REVISION, Marker, Server, largest_file, serving
+from weights_server import (
+    CONTENT,
+    FILE,
+    NAME,
+    NOWHERE,
+    OTHER,
+    REPO,
+    REVISION,
+    SHA256,
+    Known,
+    Marker,
+    Server,
+    largest_file,
+    left,
+    refused,
+)
 
 from depth_perception.systems import (
     FetchError,
     build_network,
     card,
-    catalog,
     download,
     fetch,
     load_network,
@@ -33,66 +44,6 @@ from depth_perception.systems import (
     weights_path,
 )
 from depth_perception.systems.checkpoints import CheckpointError
-from depth_perception.systems.system import Model
-
-NAME, REPO, FILE = "depth-anything-v2-small", "authors/model", "net.pth"
-CONTENT = bytes(range(256)) * 400  # 102 400 bytes
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-OTHER = CONTENT[::-1]
-HUB = {"hub_repo": REPO, "hub_file": FILE, "revision": REVISION}
-NOWHERE = {"hub_repo": None, "hub_file": "", "revision": "", "size_bytes": None, "sha256": ""}
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(download, "_WAIT_S", 0.0)
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    with serving() as server:
-        server.files[f"{REPO}/{FILE}"] = CONTENT
-        monkeypatch.setenv("HF_ENDPOINT", server.base)
-        monkeypatch.setattr(sources, "DRIVE", f"{server.base}/uc?export=download&id={{}}")
-        monkeypatch.setattr(sources, "RAW", server.base)
-        yield server
-
-
-Known = Callable[..., None]
-
-
-@pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> Known:
-    """Changes what the catalogue states of a model: ``known(model, field=value, ...)``."""
-    entry, changed = catalog._entry, {}
-
-    def change(name: str = NAME, **facts: Any) -> None:
-        system, model = entry(name)
-        facts = {**HUB, "size_bytes": len(CONTENT), "sha256": SHA256, **facts}
-        changed[name] = (system, Model(replace(model.card, **facts), model.arguments))
-
-    monkeypatch.setattr(catalog, "_entry", lambda name: changed.get(name) or entry(name))
-    return change
-
-
-@pytest.fixture
-def secure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server counts as one with https."""
-    for module in (weights, download):
-        monkeypatch.setattr(module, "is_plain_http", lambda _: False)
-
-
-def left(folder: Path) -> list[str]:
-    """Everything in a folder of weights but the notes, in any depth."""
-    paths = sorted(folder.rglob("*")) if folder.exists() else []
-    return [str(path.relative_to(folder)) for path in paths if path.name != "fetched.json"]
-
-
-def refused(tmp_path: Path, match: str, name: str = NAME, **options: bool) -> str:
-    """The message of a fetch that must fail, and leave nothing behind."""
-    with pytest.raises(FetchError, match=match) as caught:
-        fetch(name, tmp_path, **options)
-    assert left(tmp_path) == []
-    return str(caught.value)
 
 
 def test_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -487,10 +438,28 @@ def test_models_without_weights_say_so(tmp_path: Path) -> None:
         weights.remove("panda-tiny-metric")
 
 
-def test_damaged_notes_are_named(known: Known, secure: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("notes", "told"),
+    [
+        ("{", "is damaged"),
+        ("[]", "is not a table"),
+        ('{"FILE": [1]}', r"states \[1\] of depth_anything_v2_vits\.pth"),
+        ('{"FILE": {"net.pth": "abc"}}', "states 'abc' of"),
+        ('{"other.pth": 1}', r"states 1 of other\.pth"),
+    ],
+)
+@pytest.mark.parametrize("is_here", [False, True])
+def test_damaged_notes_are_named(
+    known: Known, secure: None, tmp_path: Path, notes: str, told: str, is_here: bool
+) -> None:
     known(sha256="")
-    (tmp_path / "fetched.json").write_text("{")
-    refused(tmp_path, r"fetched\.json is damaged .*remove it")
+    path = weights_path(NAME, tmp_path)
+    (tmp_path / "fetched.json").write_text(notes.replace("FILE", path.name))
+    if is_here:
+        path.write_bytes(CONTENT)
+    with pytest.raises(FetchError, match=rf"fetched\.json {told}.*remove it"):
+        fetch(NAME, tmp_path)
+    assert left(tmp_path) == [path.name] * is_here
 
 
 def test_files_of_one_name_at_the_hub_do_not_meet(tmp_path: Path) -> None:

@@ -5,14 +5,26 @@ from __future__ import annotations
 import hashlib
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
+
+from depth_perception.systems import FetchError, fetch
+
 REVISION = "a" * 40
+NAME, REPO, FILE = "depth-anything-v2-small", "authors/model", "net.pth"
+CONTENT = bytes(range(256)) * 400  # 102 400 bytes
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+OTHER = CONTENT[::-1]
+HUB = {"hub_repo": REPO, "hub_file": FILE, "revision": REVISION}
+NOWHERE = {"hub_repo": None, "hub_file": "", "revision": "", "size_bytes": None, "sha256": ""}
+Known = Callable[..., None]
 CONFIRMATION = (
     '<html><form id="download-form" action="{base}/drive/download" method="get">'
     '<input type="hidden" name="id" value="{id}">'
@@ -32,6 +44,8 @@ class Server:
         ranges: whether parts of files can be asked for.
         gate: answers of files wait for it, after ``cut_after`` bytes.
         quota: Drive refuses with this text.
+        answers: ``(status, headers)`` with which the next requests for a file are answered instead.
+        framing: how answers state their end: ``length``, ``chunked``, or ``none``, by closing.
         requests: ``(path, Range header)`` of each request for a file's bytes.
     """
 
@@ -44,6 +58,8 @@ class Server:
     ranges: bool = True
     gate: threading.Event | None = None
     quota: str = ""
+    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    framing: str = "length"
     requests: list[tuple[str, str | None]] = field(default_factory=list)
 
 
@@ -83,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._whole(page.encode(), "text/html; charset=utf-8")
         elif path == "/drive/download" and query.get("confirm") == ["t"]:
             self._file(query["id"][0])
+        elif path.startswith("/moved/"):
+            self._nothing(308, {"Location": path.removeprefix("/moved")})
         elif path.removeprefix("/cdn/") in state.files:
             self._file(path.removeprefix("/cdn/"))
         elif path.lstrip("/") in state.files:
@@ -109,6 +127,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def _nothing(self, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
     def _whole(self, content: bytes, kind: str) -> None:
         self.send_response(200)
         self.send_header("Content-Type", kind)
@@ -120,6 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
         state, content = self.server_state, self.server_state.files[key]
         wanted = self.headers.get("Range")
         state.requests.append((key, wanted))
+        if state.answers:
+            self._nothing(*state.answers.pop(0))
+            return
         start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and state.ranges else 0
         if start >= len(content):
             self.send_error(416)
@@ -129,9 +156,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.send_header("ETag", f'"{hashlib.md5(content).hexdigest()}"')
         self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(len(content) - start))
+        if state.framing == "length":
+            self.send_header("Content-Length", str(len(content) - start))
+        elif state.framing == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.close_connection = True
         self.end_headers()
         part = content[start:]
+        if state.framing == "chunked":
+            part = b"%x\r\n%b\r\n0\r\n\r\n" % (len(part), part)
         if state.gate is not None:
             self.wfile.write(part[: state.cut_after])
             part = part[state.cut_after :]
@@ -162,3 +196,17 @@ class Marker:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return open, ("marker", "w")
+
+
+def left(folder: Path) -> list[str]:
+    """Everything in a folder of weights but the notes, in any depth."""
+    paths = sorted(folder.rglob("*")) if folder.exists() else []
+    return [str(path.relative_to(folder)) for path in paths if path.name != "fetched.json"]
+
+
+def refused(tmp_path: Path, match: str, name: str = NAME, **options: bool) -> str:
+    """The message of a fetch that must fail, and leave nothing behind."""
+    with pytest.raises(FetchError, match=match) as caught:
+        fetch(name, tmp_path, **options)
+    assert left(tmp_path) == []
+    return str(caught.value)

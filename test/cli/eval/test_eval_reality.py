@@ -65,6 +65,35 @@ def test_each_real_image_is_scored_as_it_is_scaled_and_beside_a_constant(
     assert "is not metric" in capsys.readouterr().err
 
 
+def test_a_file_without_depth_is_named(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_real(tmp_path, "one", np.full((20, 60), 3.0))
+    np.savez_compressed(tmp_path / "one.depth.npz", range=np.ones((20, 60)))
+    arguments = ["eval", MODEL, "reality", str(tmp_path), "--checkpoint", str(weights)]
+    assert main([*arguments, "--device", "cpu"]) == 1
+    assert f"{tmp_path / 'one.depth.npz'} holds no array depth but range" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "is damaged"),
+        ("[]", "states no model"),
+        ("{}", "states no model"),
+        ('{"model": "equirectangular"}', "states no fov_deg"),
+    ],
+)
+def test_an_incomplete_file_about_a_camera_is_named(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, told: str
+) -> None:
+    write_real(tmp_path, "one", np.full((20, 60), 3.0))
+    (tmp_path / "one.camera.json").write_text(content)
+    arguments = ["eval", MODEL, "reality", str(tmp_path), "--checkpoint", str(weights)]
+    assert main([*arguments, "--device", "cpu"]) == 1
+    assert f"{tmp_path / 'one.camera.json'} {told}" in capsys.readouterr().err
+
+
 def test_the_height_of_the_camera_of_worlds_reaches_the_model(
     weights: Path, tmp_path: Path
 ) -> None:
