@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from ..limits import PARAMETER_BYTES, LimitError, regular_file
+from ..limits import PARAMETER_BYTES, LimitError, printable, regular_file
 from ..options import nearest as nearest_name
 from ..plain_yaml import YamlError, load_yaml, shown
 from ..systems.weights import weights_folder
@@ -254,6 +254,11 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"the recipe {name} cannot be read: {error}") from error
     else:
         known = packaged_recipes()
+        if Path(name).suffix or Path(name).parent != Path():
+            raise RecipeError(
+                f"no recipe {printable(name)}: there is no such file, or it is not a regular one; name "
+                "another, or a recipe of the package"
+            )
         hint = nearest_name(name, known, f"give a YAML file or one of {', '.join(known)}")
         raise RecipeError(f"no recipe {name!r}: {hint}")
     try:
