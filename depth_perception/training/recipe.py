@@ -256,8 +256,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         known = packaged_recipes()
         if Path(name).suffix or Path(name).parent != Path():
             raise RecipeError(
-                f"no recipe {printable(name)}: there is no such file, or it is not a regular one; name "
-                "another, or a recipe of the package"
+                f"no recipe {printable(name)}: there is no such file, or it is not a regular one; "
+                "name another, or a recipe of the package"
             )
         hint = nearest_name(name, known, f"give a YAML file or one of {', '.join(known)}")
         raise RecipeError(f"no recipe {name!r}: {hint}")
